@@ -1,0 +1,265 @@
+package queue
+
+import (
+	"context"
+	"time"
+
+	"github.com/muttproject/mutt/platform/event"
+)
+
+// Name names one of the product's queues.
+type Name string
+
+// The queues.
+const (
+	Ingest Name = "ingest" // batches of events, written by ingestors, read by alerters
+	Alert  Name = "alert"  // batches of alerts, written by alerters, read by forwarders
+)
+
+// Names lists the queues.
+func Names() []Name { return []Name{Ingest, Alert} }
+
+// Limits of an entry.
+const (
+	// TargetEvents and TargetBytes are where a writer closes an entry and begins the next.
+	TargetEvents = 500
+	TargetBytes  = 256 << 10
+	// MaxBody is the hard limit of an entry's body in bytes.
+	MaxBody = 1 << 20
+)
+
+// Driver is what a storage must do; the Queue on top adds batching, retries and metrics once for all drivers.
+//
+// Contract (each clause is a test of package queuetest):
+//   - Append is durable before it returns and stores each entry whole or not at all.
+//   - Entries of a partition are claimed in the order of their appends; a released entry keeps its place,
+//     but one released with a delay is passed by others until it is due.
+//   - Only the holder of a partition's lease claims and settles there. An entry claimed under a lease that ended
+//     (expired, yielded, process gone) is given to the next holder with Deliveries+1, before newer entries.
+//   - Leases run on the storage's or a monotonic clock: a step of the client's wall clock frees none early.
+//   - Settle, Requeue and Discard are atomic: all of it or an error and nothing.
+//   - Errors carry fault codes: QueueFull, QueueUnavailable, LeaseLost, LeaseHeld, StaleReceipt, DuplicateKey,
+//     TooLarge, NotFound, Closed. A context's error is returned as it is. After a context error of Append or
+//     Settle the outcome is unknown and repeating the call is safe: an entry id that is stored is not stored again.
+type Driver interface {
+	Capabilities() Capabilities
+
+	// Append stores entries. An entry whose ID is already stored is skipped (a repeat after an unknown outcome).
+	Append(ctx context.Context, p AppendParams) error
+
+	// Acquire takes the lease of a partition, or renews it when owner holds it. LeaseHeld when another does.
+	Acquire(ctx context.Context, p LeaseParams) (Lease, error)
+	// Renew prolongs a lease; LeaseLost when it ended.
+	Renew(ctx context.Context, l Lease, ttl time.Duration) error
+	// Yield ends a lease; what it had claimed goes to the next holder. Ending an ended lease is no error.
+	Yield(ctx context.Context, l Lease) error
+
+	// Claim takes up to Max entries, waiting up to Wait for the first one. No entries and no error when none came.
+	// What was claimed stays claimed until it is settled or released or the lease ends.
+	Claim(ctx context.Context, p ClaimParams) ([]Claimed, error)
+	// Settle is everything that a holder does to its entries, in one atomic, owner-checked step.
+	Settle(ctx context.Context, p SettleParams) error
+	// Release gives claimed entries back.
+	Release(ctx context.Context, p ReleaseParams) error
+
+	// Dead lists dead letters, oldest first, after the cursor After (an item's ID; the zero ID for the start).
+	Dead(ctx context.Context, p DeadParams) ([]DeadItem, error)
+	// Requeue puts dead letters back as ready entries of one event each. It returns how many it moved.
+	Requeue(ctx context.Context, p RequeueParams) (int, error)
+	// Discard deletes dead letters. It returns how many it deleted.
+	Discard(ctx context.Context, p DiscardParams) (int, error)
+
+	// Depth counts what a queue holds.
+	Depth(ctx context.Context, q Name) (Depth, error)
+	// Counters lists the counters with a minute at or after Since (Unix minutes). They only grow.
+	Counters(ctx context.Context, since int64) ([]Counter, error)
+	// Purge deletes the counters before a minute and the idempotency keys that are older than 24 h.
+	// It never touches entries.
+	Purge(ctx context.Context, before int64) error
+
+	Ping(ctx context.Context) error
+	Close() error
+}
+
+// Capabilities says where drivers differ.
+type Capabilities struct {
+	Name         string
+	MultiProcess bool // several processes may use it at once
+	Durability   string
+}
+
+// Entry is what an Append stores: one batch of one partition.
+type Entry struct {
+	ID        event.ID // UUIDv7, made once by the writer, kept through everything
+	Queue     Name
+	Partition int
+	Events    int // how many events or alerts the body holds; what Depth counts
+	Body      []byte
+	Keys      []Key // senders' idempotency keys of its events, none for most
+}
+
+// Key is a sender's idempotency key of one event.
+type Key struct {
+	Index int      // which event of the entry
+	Hash  [16]byte // UUIDv5 of the identity and the sender's id
+}
+
+// Count adds N to a counter in the same transaction as the step that it is part of.
+type Count struct {
+	Minute int64  // Unix minutes
+	Kind   string // CountReceived, ...
+	Label  string // the source for received, else ""
+	N      int64
+}
+
+// The kinds of Count. Together with the ledger of judging they make the two books (architecture.md).
+const (
+	CountReceived  = "received"  // events appended to the ingest queue, by source
+	CountMeta      = "meta"      // meta-alerts appended to the alert queue
+	CountDelivered = "delivered" // alerts that the destination took
+	CountParked    = "parked"    // alerts moved to the dead letters by the forwarder or by shedding
+	CountUnparked  = "unparked"  // alerts requeued from the dead letters
+	CountDiscarded = "discarded" // alerts deleted from the dead letters
+)
+
+// Counter is the running total of one kind, label, minute and process run.
+type Counter struct {
+	Minute  int64
+	Process string // the process run that counted, see AppendParams.Process
+	Kind    string
+	Label   string
+	N       int64
+}
+
+// AppendParams are the parameters of Append.
+type AppendParams struct {
+	Entries []Entry
+	Cap     int64 // QueueFull when the queue would hold more events than this (ready, claimed and delayed); 0 for no cap
+	Process string
+	Counts  []Count
+}
+
+// DuplicateError says which events of which entry came with a key that was seen within 24 h.
+// Nothing of the Append was stored.
+type DuplicateError struct {
+	Entry   event.ID
+	Indexes []int
+}
+
+// LeaseParams are the parameters of Acquire.
+type LeaseParams struct {
+	Queue     Name
+	Partition int
+	Owner     string
+	TTL       time.Duration
+}
+
+// Lease is the right to work on a partition. Token grows with each new holder (a fencing token).
+type Lease struct {
+	Queue     Name
+	Partition int
+	Owner     string
+	Token     int64
+}
+
+// ClaimParams are the parameters of Claim.
+type ClaimParams struct {
+	Lease Lease
+	Max   int
+	Wait  time.Duration
+}
+
+// Claimed is an entry in the hands of a holder.
+type Claimed struct {
+	Entry      event.ID
+	Events     int
+	Body       []byte
+	Deliveries int       // how often it was claimed, this time included
+	Attempts   int       // how often it was released with CountAttempt
+	Reason     string    // of the last release
+	Progress   []byte    // what the last Settle left beside it, nil for nothing
+	AppendedAt time.Time // by the clock of the process that appended it
+}
+
+// Progress is a note beside an entry, for whoever claims it next.
+type Progress struct {
+	Entry event.ID
+	Note  []byte
+}
+
+// DeadLetter is one event or alert on its way to the dead letters.
+type DeadLetter struct {
+	ID       event.ID // of the event
+	Queue    Name     // whose dead letters: Ingest or Alert
+	Body     []byte   // a batch of one
+	Hostname string
+	Code     string // a stable word: shed, rejected, exhausted, poison
+	Reason   string // for people: status, first kilobyte of the answer, the error
+	Attempts int
+	First    time.Time // when it was first tried
+}
+
+// SettleParams are the parameters of Settle. All parts belong to one queue and partition's lease, but Publish
+// and Dead may name the other queue: the step is atomic over both.
+// StaleReceipt, and nothing done, when an entry of Ack or Progress is not claimed under the lease.
+type SettleParams struct {
+	Lease    Lease
+	Ack      []event.ID
+	Progress []Progress
+	Publish  []Entry
+	Dead     []DeadLetter
+	Process  string
+	Counts   []Count
+}
+
+// ReleaseParams are the parameters of Release.
+type ReleaseParams struct {
+	Lease        Lease
+	Entries      []event.ID
+	Delay        time.Duration
+	Reason       string
+	CountAttempt bool // the entry itself is to blame
+}
+
+// DeadItem is a dead letter as it is listed.
+type DeadItem struct {
+	DeadLetter
+	Partition int
+	DiedAt    time.Time
+}
+
+// DeadParams are the parameters of Dead.
+type DeadParams struct {
+	Queue Name
+	After event.ID
+	Limit int
+	ID    event.ID // only this one, when not zero
+}
+
+// RequeueParams are the parameters of Requeue.
+type RequeueParams struct {
+	Queue   Name
+	IDs     []event.ID // nil for the oldest Limit ones
+	Limit   int
+	Process string
+	Minute  int64 // for the counts: received{replay} on Ingest, unparked on Alert, one for each item
+}
+
+// DiscardParams are the parameters of Discard.
+type DiscardParams struct {
+	Queue   Name
+	IDs     []event.ID
+	Process string
+	Minute  int64 // for the counts: discarded on Alert
+}
+
+// Depth is what a queue holds, in events but for Entries.
+type Depth struct {
+	Ready, Claimed, Delayed int64
+	Dead                    int64
+	Entries                 int64
+	Oldest                  time.Time // when the oldest ready or claimed entry was appended; zero when empty
+}
+
+// Live is what waits or is being worked on, in events.
+func (d Depth) Live() int64 { return d.Ready + d.Claimed + d.Delayed }

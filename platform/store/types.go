@@ -1,0 +1,138 @@
+package store
+
+import (
+	"time"
+
+	"github.com/muttproject/mutt/platform/event"
+)
+
+// Actor is who makes a change, as the change audit names it: "key:netops-ci", "user:anna", "system", "cli:root".
+type Actor struct {
+	Name          string
+	CorrelationID string
+}
+
+// AuditRow is one judged event as it is stored. It is the decision: what is published follows it.
+type AuditRow struct {
+	Event    *event.Event
+	Decision *event.Decision
+}
+
+// LedgerCount adds N events of a source and fate to the judging book of a minute.
+type LedgerCount struct {
+	Minute int64 // Unix minutes of the receipt
+	Source event.Source
+	Fate   event.Fate
+	N      int64
+}
+
+// JudgedEntry is the outcome of one queue entry.
+type JudgedEntry struct {
+	Entry  event.ID
+	Rows   []AuditRow
+	Counts []LedgerCount
+}
+
+// AuditLog is an audit row as it is read.
+type AuditLog struct {
+	ID             event.ID
+	EventTimestamp time.Time
+	ReceivedAt     time.Time
+	Hostname       string
+	RuleID         *int64 // nil when no rule matched
+	RuleName       string
+	Decision       event.Decision
+	CorrelationID  string
+	RawMessage     string // the whole event as JSON
+}
+
+// AuditFilter selects audit rows; zero fields do not filter. Newest first.
+type AuditFilter struct {
+	Hostname      string
+	RuleID        *int64
+	Team          string
+	Handling      event.Handling
+	Fate          event.Fate
+	CorrelationID string
+	Query         string // substring of the message, over a bounded window
+	Start, End    time.Time
+	Before        event.ID // keyset: only rows with a lower id; zero for the newest
+	Limit, Offset int
+}
+
+// Page is one page of a list.
+type Page[T any] struct {
+	Items           []T
+	Total           int64
+	TotalIsEstimate bool
+	Partial         bool     // a bounded search window ended before the page was full
+	Next            event.ID // keyset cursor for the next page, zero at the end
+}
+
+// Change is one row of the change audit (config_audit_log).
+type Change struct {
+	ID            int64     `json:"id"`
+	ChangedAt     time.Time `json:"changed_at"`
+	ChangedBy     string    `json:"changed_by"`
+	Operation     string    `json:"operation"` // CREATE, UPDATE, DELETE
+	TableName     string    `json:"table_name"`
+	RecordID      string    `json:"record_id"`
+	OldValue      string    `json:"-"` // JSON object text: only what changed, plus the identity; "" for none
+	NewValue      string    `json:"-"`
+	Reason        string    `json:"reason"`
+	CorrelationID string    `json:"correlation_id"`
+	Revision      int64     `json:"revision"`
+	PrevHash      string    `json:"-"` // hex SHA-256 of the row before
+	Hash          string    `json:"-"`
+}
+
+// ChangeFilter selects change-audit rows; zero fields do not filter. Newest first.
+type ChangeFilter struct {
+	ChangedBy, Operation, TableName, RecordID string
+	Start, End                                time.Time
+	Limit, Offset                             int
+}
+
+// ConfigValue is a dynamic configuration value that was set.
+type ConfigValue struct {
+	Key       string
+	Value     string // JSON text
+	UpdatedAt time.Time
+	UpdatedBy string
+	Revision  int64
+}
+
+// DevHost is a development host entry: a name, a glob or a CIDR.
+type DevHost struct {
+	Hostname string `json:"hostname"`
+	Revision int64  `json:"revision,omitempty"`
+}
+
+// Team maps a device to the team that its meta-alerts go to.
+type Team struct {
+	Hostname       string `json:"hostname"`
+	TeamAssignment string `json:"team_assignment"`
+	Revision       int64  `json:"revision,omitempty"`
+}
+
+// APIKey is a stored API key; its secret is kept as a hash only.
+type APIKey struct {
+	ID        int64
+	Name      string
+	Role      string
+	Hash      []byte // SHA-256 of the secret
+	Bootstrap bool   // from the secret store, replaced at start
+	CreatedAt time.Time
+	ExpiresAt time.Time // zero for never
+	LastUsed  time.Time
+	Revision  int64
+}
+
+// MinuteCount is one row of the folded books.
+type MinuteCount struct {
+	Minute  int64
+	Process string
+	Kind    string // a fate's name prefixed "fate:", or a queue counter's kind
+	Label   string // the source
+	N       int64
+}
