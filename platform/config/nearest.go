@@ -1,0 +1,34 @@
+package config
+
+// Nearest gives the candidate with the least edit distance (Levenshtein) to name, "" when none is near.
+func Nearest(name string, candidates []string) string {
+	best, least := "", len(name)/2+1
+	for _, c := range candidates {
+		if d := distance(name, c); d < least {
+			best, least = c, d
+		}
+	}
+	return best
+}
+
+func distance(a, b string) int {
+	if len(a) > 128 || len(b) > 128 {
+		return 1 << 20
+	}
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := 1; i <= len(a); i++ {
+		prev := row[0]
+		row[0] = i
+		for j := 1; j <= len(b); j++ {
+			cost := prev
+			if a[i-1] != b[j-1] {
+				cost = min(prev, row[j], row[j-1]) + 1
+			}
+			prev, row[j] = row[j], cost
+		}
+	}
+	return row[len(b)]
+}

@@ -1,0 +1,188 @@
+package httpserver
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"net/http"
+	"runtime/debug"
+	"strconv"
+	"strings"
+
+	"github.com/google/uuid"
+	"github.com/labstack/echo/v4"
+	"go.uber.org/zap"
+
+	"github.com/muttproject/mutt/platform/authn"
+	"github.com/muttproject/mutt/platform/fault"
+)
+
+// Headers of every answer (contracts.md section 2).
+const (
+	HeaderCorrelation = "X-Correlation-ID"
+	HeaderAPIKey      = "X-API-KEY"
+	APIVersion        = "v2.5"
+	SupportedVersions = "v1, v2, v2.5"
+)
+
+const (
+	keyCorrelation = "mutt.correlation"
+	keyIdentity    = "mutt.identity"
+)
+
+// ErrorBody is what a failed call answers with.
+type ErrorBody struct {
+	Error         string `json:"error"` // a sentence: the predecessor's clients print it
+	Message       string `json:"message"`
+	Code          string `json:"code"`
+	Field         string `json:"field,omitempty"`
+	Remedy        string `json:"remedy,omitempty"`
+	CorrelationID string `json:"correlation_id"`
+}
+
+// CorrelationID gives the id of the request: the sender's when it is sane, else a new one.
+func CorrelationID(c echo.Context) string {
+	id, _ := c.Get(keyCorrelation).(string)
+	return id
+}
+
+// Identity gives the authenticated caller of the request; the zero Identity on a public route.
+func Identity(c echo.Context) authn.Identity {
+	id, _ := c.Get(keyIdentity).(authn.Identity)
+	return id
+}
+
+// SaneID reports whether a correlation id of a sender may be kept: 1 to 128 printable ASCII characters but quotes.
+func SaneID(s string) bool {
+	if s == "" || len(s) > 128 {
+		return false
+	}
+	for i := range len(s) {
+		if c := s[i]; c <= ' ' || c >= 0x7f || c == '"' || c == '\\' || c == '<' || c == '>' {
+			return false
+		}
+	}
+	return true
+}
+
+// annotate sets the headers that every answer carries.
+func (s *Server) annotate(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		id := c.Request().Header.Get(HeaderCorrelation)
+		if !SaneID(id) {
+			id = uuid.NewString()
+		}
+		c.Set(keyCorrelation, id)
+		h, path := c.Response().Header(), c.Request().URL.Path
+		h.Set(HeaderCorrelation, id)
+		h.Set("X-API-Version", APIVersion)
+		h.Set("X-API-Supported-Versions", SupportedVersions)
+		if strings.HasPrefix(path, "/api/v1/") {
+			h.Set("X-API-Deprecated", "true")
+		} else if strings.HasPrefix(path, "/api/v2/") {
+			h.Set("X-API-Deprecated", "false")
+		}
+		return next(c)
+	}
+}
+
+// require lets a call pass whose key has at least the role.
+func (s *Server) require(least authn.Role) echo.MiddlewareFunc {
+	return func(next echo.HandlerFunc) echo.HandlerFunc {
+		if least == authn.Public {
+			return next
+		}
+		return func(c echo.Context) error {
+			secret := secretOf(c.Request())
+			if secret == "" {
+				return fault.New(fault.Unauthorized, "no API key was sent")
+			}
+			id, ok := s.opts.Auth.Authenticate(secret)
+			if !ok {
+				return fault.New(fault.Unauthorized, "the API key is not known or has expired")
+			}
+			if !id.Role.Allows(least) {
+				return fault.New(fault.Forbidden, "this needs the role %s, and %s has %s", least, id.Name, id.Role)
+			}
+			c.Set(keyIdentity, id)
+			return next(c)
+		}
+	}
+}
+
+func secretOf(r *http.Request) string {
+	if key := r.Header.Get(HeaderAPIKey); key != "" {
+		return key
+	}
+	if bearer, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer "); ok {
+		return bearer
+	}
+	return ""
+}
+
+// recoverPanic turns a panic into a 500 with a log line that holds the stack.
+func (s *Server) recoverPanic(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) (err error) {
+		defer func() {
+			if p := recover(); p != nil {
+				if p == http.ErrAbortHandler {
+					panic(p) // net/http's own way to drop a connection
+				}
+				err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
+			}
+		}()
+		return next(c)
+	}
+}
+
+// renderError writes the one error form of every listener.
+func (s *Server) renderError(err error, c echo.Context) {
+	if c.Response().Committed {
+		return
+	}
+	f := toFault(err)
+	entry := fault.Describe(f.Code)
+	if entry.Status >= 500 && f.Code == fault.Internal {
+		s.opts.Logger.Error("request failed", zap.String("correlation_id", CorrelationID(c)),
+			zap.String("method", c.Request().Method), zap.String("route", c.Path()), zap.Error(err))
+	}
+	if f.RetryAfter > 0 || entry.Status == http.StatusServiceUnavailable {
+		secs := max(1, int(math.Ceil(f.RetryAfter.Seconds())))
+		c.Response().Header().Set("Retry-After", strconv.Itoa(secs))
+	}
+	body := ErrorBody{Error: f.Message, Message: f.Message, Code: string(f.Code), Field: f.Field, Remedy: f.Remedy,
+		CorrelationID: CorrelationID(c)}
+	if body.Remedy == "" {
+		body.Remedy = entry.Remedy
+	}
+	if f.Field != "" {
+		body.Error = f.Field + ": " + f.Message
+	}
+	if c.Request().Method == http.MethodHead {
+		err = c.NoContent(entry.Status)
+	} else {
+		err = c.JSON(entry.Status, body)
+	}
+	if err != nil {
+		s.opts.Logger.Debug("cannot write an error answer", zap.Error(err))
+	}
+}
+
+// toFault finds the fault in err, translates the framework's own errors, and hides everything else.
+func toFault(err error) *fault.Error {
+	if f, ok := fault.As(err); ok {
+		return f
+	}
+	var he *echo.HTTPError
+	if errors.As(err, &he) {
+		switch he.Code {
+		case http.StatusNotFound:
+			return fault.New(fault.NotFound, "there is nothing at this path").WithRemedy("see the API reference")
+		case http.StatusMethodNotAllowed:
+			return fault.New(fault.MethodNotAllowed, "this path does not take this method")
+		case http.StatusBadRequest:
+			return fault.New(fault.BadRequest, "the request is not well formed")
+		}
+	}
+	return fault.New(fault.Internal, "a fault inside MUTT")
+}

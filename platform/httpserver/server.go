@@ -1,0 +1,147 @@
+// Package httpserver is the one place that knows the HTTP framework.
+//
+// Principles:
+//  1. Every route stands in a Route with the least role that may call it; there is no other way to add one.
+//  2. Every answer carries the correlation id and the version headers; every error is rendered here, from a fault.
+//  3. An API client sees the message, field and remedy of a fault, never its cause.
+package httpserver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/labstack/echo/v4"
+	"go.uber.org/zap"
+
+	"github.com/muttproject/mutt/platform/authn"
+	"github.com/muttproject/mutt/platform/fault"
+	"github.com/muttproject/mutt/platform/lifecycle"
+)
+
+// Route is one method and path with the least role that may call it.
+type Route struct {
+	Method  string
+	Path    string // echo's syntax: /rules/:id
+	Role    authn.Role
+	Handler echo.HandlerFunc
+}
+
+// Authenticator finds the identity of a secret.
+type Authenticator interface {
+	Authenticate(secret string) (authn.Identity, bool)
+}
+
+// Options configure a Server.
+type Options struct {
+	Name   string // "ingest", "admin", "ops": for logs and errors
+	Addr   string // host:port; port 0 picks a free one
+	Logger *zap.Logger
+	Auth   Authenticator
+}
+
+// Server is one HTTP listener with its routes.
+type Server struct {
+	opts   Options
+	echo   *echo.Echo
+	routes []Route
+	http   *http.Server
+	failed chan error
+
+	mu       sync.Mutex
+	listener net.Listener
+	stopped  bool
+}
+
+var _ lifecycle.Service = (*Server)(nil)
+
+// New makes a Server with its routes. It does no I/O.
+func New(o Options, routes ...Route) *Server {
+	e := echo.New()
+	e.HideBanner, e.HidePort = true, true
+	e.IPExtractor = echo.ExtractIPDirect() // no forwarded header is believed
+	e.Logger.SetOutput(discard{})
+	s := &Server{opts: o, echo: e, routes: routes, failed: make(chan error, 1)}
+	e.HTTPErrorHandler = s.renderError
+	e.Pre(s.annotate)
+	e.Use(s.recoverPanic)
+	for _, r := range routes {
+		e.Add(r.Method, r.Path, r.Handler, s.require(r.Role))
+	}
+	s.http = &http.Server{
+		Handler:           e,
+		ReadHeaderTimeout: 10 * time.Second,
+		ReadTimeout:       2 * time.Minute,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    64 << 10,
+		ErrorLog:          zap.NewStdLog(o.Logger.WithOptions(zap.IncreaseLevel(zap.ErrorLevel))),
+	}
+	return s
+}
+
+// Routes lists the routes, for the authorization test and the reference page.
+func (s *Server) Routes() []Route { return s.routes }
+
+// Handler gives the server's handler for tests in process.
+func (s *Server) Handler() http.Handler { return s.echo }
+
+// Name gives "http-" and the listener's name.
+func (s *Server) Name() string { return "http-" + s.opts.Name }
+
+// Start opens the listener and serves.
+func (s *Server) Start(ctx context.Context) error {
+	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", s.opts.Addr)
+	if err != nil {
+		return fault.Wrap(fault.ListenFailed, err, "the %s HTTP listener cannot open %s", s.opts.Name, s.opts.Addr)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.stopped {
+		return errors.Join(errors.New("started after stop"), l.Close())
+	}
+	s.listener = l
+	go func() {
+		if err := s.http.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+			s.failed <- fmt.Errorf("serve %s: %w", s.opts.Name, err)
+		}
+	}()
+	return nil
+}
+
+// Addr gives the address that is listened on, "" before Start.
+func (s *Server) Addr() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.listener == nil {
+		return ""
+	}
+	return s.listener.Addr().String()
+}
+
+// Drain closes the listener and lets running requests end: an answer that was earned is still written.
+func (s *Server) Drain(ctx context.Context) error {
+	s.mu.Lock()
+	s.stopped = true
+	s.mu.Unlock()
+	return s.http.Shutdown(ctx)
+}
+
+// Stop ends what Drain left.
+func (s *Server) Stop(ctx context.Context) error {
+	if err := s.Drain(ctx); err != nil {
+		return errors.Join(err, s.http.Close())
+	}
+	return nil
+}
+
+// Failed delivers a failure of the listener.
+func (s *Server) Failed() <-chan error { return s.failed }
+
+// discard swallows echo's own log: errors are logged by renderError.
+type discard struct{}
+
+func (discard) Write(p []byte) (int, error) { return len(p), nil }
