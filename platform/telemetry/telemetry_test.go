@@ -1,0 +1,56 @@
+package telemetry
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"testing/synctest"
+
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+
+	"github.com/muttproject/mutt/platform/fault"
+)
+
+func TestHealth(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := NewHealth()
+		if r, code := h.Report(t.Context()); code != 503 || r.Status != "unhealthy" {
+			t.Fatalf("before everything has started: %d %+v", code, r)
+		}
+		h.SetReady(true)
+		h.Add("queue", func(context.Context) ([]string, error) { return []string{"durability is memory"}, nil })
+		if r, code := h.Report(t.Context()); code != 200 || len(r.Warnings) != 1 || r.Warnings[0] != "queue: durability is memory" {
+			t.Fatalf("a warning does not make it unhealthy: %d %+v", code, r)
+		}
+		h.Add("store", func(context.Context) ([]string, error) { return nil, errors.New("dial tcp 10.9.8.7:5432: refused") })
+		h.Add("hang", func(ctx context.Context) ([]string, error) { <-ctx.Done(); return nil, ctx.Err() })
+		h.Add("full", func(context.Context) ([]string, error) { return nil, fault.New(fault.QueueFull, "the queue is full") })
+		r, code := h.Report(t.Context())
+		all := strings.Join(r.Errors, "\n")
+		if code != 503 || len(r.Errors) != 3 || strings.Contains(all, "10.9.8.7") ||
+			!strings.Contains(all, "did not answer within 2s") || !strings.Contains(all, "raise max_ingest_queue_size") {
+			t.Fatalf("%d %+v", code, r)
+		}
+	})
+}
+
+func TestLogger(t *testing.T) {
+	var buf bytes.Buffer
+	level := zap.NewAtomicLevelAt(zapcore.InfoLevel)
+	log := NewLogger(&buf, false, level)
+	log.Debug("hidden")
+	level.SetLevel(zapcore.DebugLevel)
+	log.Debug("shown", zap.String("event_id", "e1"))
+	if s := buf.String(); strings.Contains(s, "hidden") || !strings.Contains(s, `"event_id":"e1"`) {
+		t.Fatalf("got %s", s)
+	}
+	if _, err := ParseLevel("loud"); err == nil {
+		t.Fatal("accepted")
+	}
+	if _, err := NewRegistry().Gather(); err != nil {
+		t.Fatal(err)
+	}
+}
