@@ -1,0 +1,242 @@
+package coord_test
+
+import (
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+	"pgregory.net/rapid"
+
+	"github.com/muttproject/mutt/platform/coord"
+	"github.com/muttproject/mutt/platform/fault"
+)
+
+type breakers struct {
+	tb       testing.TB
+	clk      *clock
+	coord    *coord.Local
+	settings coord.BreakerSettings
+	registry *prometheus.Registry
+}
+
+func newBreakers(tb testing.TB) *breakers {
+	clk := newClock()
+	return &breakers{tb: tb, clk: clk, coord: coord.NewLocal(clk.Now), registry: prometheus.NewRegistry(),
+		settings: coord.BreakerSettings{Enabled: true, Threshold: 3, Timeout: time.Minute}}
+}
+
+// process gives the breaker of one more process.
+func (s *breakers) process(m *coord.BreakerMetrics) *coord.Breaker {
+	return coord.NewBreaker(s.coord, coord.BreakerOptions{Name: "moog", Now: s.clk.Now, Metrics: m,
+		Settings: func() coord.BreakerSettings { return s.settings }, ProbeTTL: 20 * time.Second})
+}
+
+func (s *breakers) allow(b *coord.Breaker) (coord.Permit, bool) {
+	s.tb.Helper()
+	p, wait, ok, err := b.Allow(s.tb.Context())
+	if err != nil || !ok && wait <= 0 {
+		s.tb.Fatalf("wait %v, %v", wait, err)
+	}
+	return p, ok
+}
+
+func (s *breakers) done(p coord.Permit, success bool) {
+	s.tb.Helper()
+	if err := p.Done(s.tb.Context(), success); err != nil {
+		s.tb.Fatal(err)
+	}
+}
+
+func (s *breakers) call(b *coord.Breaker, success bool) bool {
+	s.tb.Helper()
+	p, ok := s.allow(b)
+	if ok {
+		s.done(p, success)
+	}
+	return ok
+}
+
+func TestBreakerOpensOnlyOnFailuresInARow(t *testing.T) {
+	t.Parallel()
+	s := newBreakers(t)
+	b := s.process(nil)
+	for _, success := range []bool{false, false, true, false, false} {
+		s.call(b, success)
+	}
+	if b.State() != coord.StateClosed {
+		t.Fatal("two failures, a success, two failures are not three in a row")
+	}
+	s.call(b, false)
+	if _, ok := s.allow(b); ok || b.State() != coord.StateOpen {
+		t.Fatal("three in a row open it")
+	}
+}
+
+func TestBreakerIsSharedAndLetsOneProbeThrough(t *testing.T) {
+	t.Parallel()
+	s := newBreakers(t)
+	a, b := s.process(coord.NewBreakerMetrics(s.registry)), s.process(nil)
+	s.call(a, false)
+	s.call(b, false)
+	s.call(a, false)
+	s.clk.Advance(time.Second) // b's view of it ages
+	if _, ok := s.allow(b); ok {
+		t.Fatal("failures of two processes count together, and both stop")
+	}
+	s.clk.Advance(59 * time.Second)
+	probe, ok := s.allow(a)
+	if !ok || !probe.Probe() {
+		t.Fatal("after the timeout one probe goes")
+	}
+	for _, x := range []*coord.Breaker{a, b} {
+		if _, ok := s.allow(x); ok {
+			t.Fatal("a second probe went")
+		}
+	}
+	s.done(probe, false)
+	s.clk.Advance(59 * time.Second)
+	if _, ok := s.allow(b); ok {
+		t.Fatal("a failed probe closes the door for a whole timeout")
+	}
+	s.clk.Advance(time.Second)
+	probe, _ = s.allow(b)
+	s.done(probe, true)
+	if !s.call(a, true) || !s.call(b, true) {
+		t.Fatal("a good probe closes the breaker for all")
+	}
+	want := `
+# HELP mutt_circuit_breaker_state State of a circuit breaker: 0 closed, 1 half-open, 2 open.
+# TYPE mutt_circuit_breaker_state gauge
+mutt_circuit_breaker_state{name="moog"} 0
+# HELP mutt_circuit_breaker_state_changes_total Changes of a circuit breaker's state made by this process.
+# TYPE mutt_circuit_breaker_state_changes_total counter
+mutt_circuit_breaker_state_changes_total{from_state="closed",name="moog",to_state="open"} 1
+mutt_circuit_breaker_state_changes_total{from_state="half_open",name="moog",to_state="open"} 1
+mutt_circuit_breaker_state_changes_total{from_state="open",name="moog",to_state="half_open"} 1
+`
+	if err := testutil.GatherAndCompare(s.registry, strings.NewReader(want),
+		"mutt_circuit_breaker_state", "mutt_circuit_breaker_state_changes_total"); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (s *breakers) open(b *coord.Breaker) {
+	for range s.settings.Threshold {
+		s.call(b, false)
+	}
+}
+
+func TestBreakerProbeThatDiesIsReplaced(t *testing.T) {
+	t.Parallel()
+	s := newBreakers(t)
+	b := s.process(nil)
+	s.open(b)
+	s.clk.Advance(time.Minute)
+	dead, _ := s.allow(b)
+	s.clk.Advance(20 * time.Second)
+	next, ok := s.allow(b)
+	if !ok || !next.Probe() {
+		t.Fatal("a probe that never reported blocks the breaker")
+	}
+	if err := dead.Cancel(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if _, ok := s.allow(b); ok {
+		t.Fatal("the dead probe gave the living one's place away")
+	}
+	if err := next.Cancel(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if _, ok := s.allow(b); !ok {
+		t.Fatal("a cancelled probe makes room at once")
+	}
+}
+
+func TestBreakerLateAnswersDecideNothing(t *testing.T) {
+	t.Parallel()
+	s := newBreakers(t)
+	b := s.process(nil)
+	early, _ := s.allow(b)
+	late, _ := s.allow(b)
+	s.open(b)
+	s.done(early, true)
+	s.done(late, false)
+	if _, ok := s.allow(b); ok || b.State() != coord.StateOpen {
+		t.Fatal("an answer to a request of before closed an open breaker")
+	}
+}
+
+func TestBreakerOff(t *testing.T) {
+	t.Parallel()
+	s := newBreakers(t)
+	b := s.process(nil)
+	s.open(b)
+	s.settings.Enabled = false
+	if !s.call(b, false) || b.State() != coord.StateClosed {
+		t.Fatal("a breaker that is off lets everything through at once")
+	}
+}
+
+func TestBreakerFailsClosed(t *testing.T) {
+	t.Parallel()
+	s := newBreakers(t)
+	b := s.process(nil)
+	if err := s.coord.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, ok, err := b.Allow(t.Context()); ok || !fault.Is(err, fault.Closed) {
+		t.Fatalf("got %v, %v", ok, err)
+	}
+}
+
+func TestBreakerConcurrentFailuresAllCount(t *testing.T) {
+	t.Parallel()
+	s := newBreakers(t)
+	s.settings.Threshold = 64
+	b := s.process(nil)
+	var wg sync.WaitGroup
+	for range 63 {
+		wg.Go(func() { s.call(b, false) })
+	}
+	wg.Wait()
+	if b.State() != coord.StateClosed {
+		t.Fatal("opened early")
+	}
+	s.call(b, false)
+	if b.State() != coord.StateOpen {
+		t.Fatal("a failure was not counted")
+	}
+}
+
+// TestBreakerModel compares with a model of a few lines, for two processes and any order of calls.
+func TestBreakerModel(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(rt *rapid.T) {
+		s := newBreakers(t)
+		s.settings.Threshold = rapid.Int64Range(1, 4).Draw(rt, "threshold")
+		bs := []*coord.Breaker{s.process(nil), s.process(nil)}
+		open, failures, since := false, int64(0), time.Duration(0)
+		for range rapid.IntRange(1, 80).Draw(rt, "calls") {
+			d := time.Duration(rapid.SampledFrom([]int{1, 1, 10, 60}).Draw(rt, "pause")) * time.Second
+			s.clk.Advance(d)
+			since += d
+			success := rapid.Bool().Draw(rt, "success")
+			went := s.call(bs[rapid.IntRange(0, 1).Draw(rt, "process")], success)
+			if want := !open || since >= s.settings.Timeout; went != want {
+				rt.Fatalf("went %v, want %v (open %v for %v)", went, want, open, since)
+			}
+			switch {
+			case !went:
+			case success:
+				open, failures = false, 0
+			default:
+				if failures++; open || failures >= s.settings.Threshold {
+					open, since = true, 0
+				}
+			}
+		}
+	})
+}

@@ -1,0 +1,67 @@
+// Package coord is what processes share beside the queue: tokens of a rate limit, and small versioned values.
+//
+// Principles:
+//  1. The primitives are few, and each is one step that a Redis script can do. Limiter and Breaker are plain code on
+//     top, written once for every implementation.
+//  2. Callers give and get durations; only the implementation reads a clock, one that never steps back.
+//  3. Away is away: an error never means "granted". Nothing fails open.
+//  4. An implementation is one that passes coordtest.Run.
+package coord
+
+import (
+	"context"
+	"time"
+)
+
+// Coord is implemented by Local (one process) and, later, by Redis. Errors carry fault codes: Conflict for a version
+// that is not the present one, InvalidField for parameters that make no sense, Closed after Close, QueueUnavailable
+// when the server is away. A context's error is returned as it is.
+type Coord interface {
+	// Take takes N tokens of a rate limit, all or none (generic cell rate algorithm, GCRA).
+	Take(ctx context.Context, p TakeParams) (Taken, error)
+	// Get reads a value. One that was never put, was deleted or is past its TTL is the zero Value.
+	Get(ctx context.Context, key string) (Value, error)
+	// Put replaces the value whose version is p.Version and gives the new version; else it changes nothing and
+	// answers Conflict. Versions of a key grow, also over a time without a value: none is used twice.
+	Put(ctx context.Context, p PutParams) (version int64, err error)
+	// Close releases what the implementation holds. Every later call answers Closed.
+	Close() error
+}
+
+// TakeParams are the parameters of Take.
+//
+// With Burst 1 at most Rate+1 tokens have their time in any window of Period, its ends included; with a larger Burst
+// at most Rate+Burst. More than Burst tokens at once are granted when none are outstanding, and what they are
+// over the burst is waited for by those who come next.
+type TakeParams struct {
+	Key    string
+	Rate   int64 // tokens per Period, at least 1
+	Period time.Duration
+	Burst  int64 // at least 1
+	N      int64 // at least 1
+	// Ahead grants a token whose time is at most this far in the future; the caller waits Taken.Wait before it uses
+	// it. A limiter that is always late by a timer's slack would otherwise lose that much of every interval.
+	Ahead time.Duration
+}
+
+// Taken is the answer of Take.
+type Taken struct {
+	Granted    bool
+	Wait       time.Duration // granted: how long until the tokens may be used, at most TakeParams.Ahead
+	RetryAfter time.Duration // not granted: when the same Take will be granted if nobody else takes; never 0
+}
+
+// Value is a small value with its version.
+type Value struct {
+	Data    []byte
+	Version int64         // 0: there is no value
+	TTL     time.Duration // what is left of it; 0 when it does not expire
+}
+
+// PutParams are the parameters of Put.
+type PutParams struct {
+	Key     string
+	Data    []byte        // nil deletes
+	Version int64         // the present version; 0: there must be no value
+	TTL     time.Duration // 0: until it is replaced
+}
