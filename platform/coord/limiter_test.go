@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -47,8 +48,11 @@ func TestLimiterWaitKeepsTheRateAndUsesAllOfIt(t *testing.T) {
 func TestLimiterFollowsAChange(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		limit := coord.Limit{Rate: 1, Period: time.Hour, Burst: 1}
-		l := coord.NewLimiter(coord.NewLocal(nil), "k", func() coord.Limit { return limit })
+		var rate atomic.Int64
+		rate.Store(1)
+		l := coord.NewLimiter(coord.NewLocal(nil), "k", func() coord.Limit {
+			return coord.Limit{Rate: rate.Load(), Period: time.Hour, Burst: 1}
+		})
 		if _, err := l.Wait(t.Context(), 1); err != nil {
 			t.Fatal(err)
 		}
@@ -68,7 +72,7 @@ func TestLimiterFollowsAChange(t *testing.T) {
 			raised <- time.Now()
 		}()
 		synctest.Wait()
-		limit.Rate = 1000000
+		rate.Store(1000000)
 		start := time.Now()
 		if took := (<-raised).Sub(start); took > time.Second {
 			t.Fatalf("a raised limit was seen after %v", took)
