@@ -151,11 +151,13 @@ func (in *Intake) store(ctx context.Context, b *Batch) (Outcome, error) {
 		if ctx.Err() == nil && !retryable(err) {
 			b.Discard()
 		}
-		// After a context's end the writer may still hold the records, so the buffer is left to it.
 		return Outcome{}, err
 	}
 	in.deps.Metrics.observe(b, &out)
-	b.Discard()
+	// After the end of a context the writer may still hold the records, so the buffer is left to it.
+	if ctx.Err() == nil {
+		b.Discard()
+	}
 	return out, nil
 }
 

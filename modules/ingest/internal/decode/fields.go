@@ -1,0 +1,374 @@
+package decode
+
+import (
+	"fmt"
+	"math/bits"
+	"strings"
+
+	"github.com/muttproject/mutt/platform/fault"
+)
+
+// field is a known member of an event (contracts.md section 2).
+type field uint8
+
+const (
+	fHostname field = iota
+	fTimestamp
+	fMessage
+	fSyslogSeverity
+	fSeverity
+	fFacility
+	fTrapOID
+	fVariables
+	fVarbinds
+	fSourceType
+	fSourceIP
+	fAppName
+	fProcID
+	fMsgID
+	fCorrelation
+	fID
+	numFields
+)
+
+// name gives the member's name.
+func (f field) name() string {
+	return [numFields]string{"hostname", "timestamp", "message", "syslog_severity", "severity", "facility", "trap_oid",
+		"variables", "varbinds", "source_type", "source_ip", "app_name", "proc_id", "msg_id", "_correlation_id", "id"}[f]
+}
+
+// lookup finds the field of a name. The compiler turns the switch into comparisons without an allocation.
+func lookup(name []byte) (f field, ok bool) {
+	switch string(name) {
+	case "hostname":
+		return fHostname, true
+	case "timestamp":
+		return fTimestamp, true
+	case "message":
+		return fMessage, true
+	case "syslog_severity":
+		return fSyslogSeverity, true
+	case "severity":
+		return fSeverity, true
+	case "facility":
+		return fFacility, true
+	case "trap_oid":
+		return fTrapOID, true
+	case "variables":
+		return fVariables, true
+	case "varbinds":
+		return fVarbinds, true
+	case "source_type":
+		return fSourceType, true
+	case "source_ip":
+		return fSourceIP, true
+	case "app_name":
+		return fAppName, true
+	case "proc_id":
+		return fProcID, true
+	case "msg_id":
+		return fMsgID, true
+	case "_correlation_id":
+		return fCorrelation, true
+	case "id":
+		return fID, true
+	}
+	return 0, false
+}
+
+// ValidateRequired checks the names of Options.Required.
+func ValidateRequired(names []string) error {
+	for _, name := range names {
+		if _, ok := lookup([]byte(name)); !ok {
+			var known []string
+			for f := range numFields {
+				known = append(known, f.name())
+			}
+			return fault.Field(fault.ConfigInvalid, "ingest.required_fields", "%q is no field of an event; there are %s",
+				name, strings.Join(known, ", "))
+		}
+	}
+	return nil
+}
+
+// Limits of texts in bytes. Everything else is bounded by the size of the event.
+const (
+	maxHostname = 255  // a DNS name (RFC 1035 section 2.3.4); RFC 5424 section 6 says the same
+	maxShort    = 1024 // source_type, source_ip, app_name, proc_id, msg_id
+)
+
+// interpret gives the members of d.doc their meaning. The error is a *fault.Error about one field.
+func (d *Decoder) interpret() error {
+	d.dropNulls()
+	if err := d.missing(); err != nil {
+		return err
+	}
+	for _, step := range [...]func() error{d.texts, d.timestamp, d.levels, d.trap, d.identity} {
+		if err := step(); err != nil {
+			return err
+		}
+	}
+	d.rest()
+	return nil
+}
+
+// dropNulls makes a known field that is null an absent one.
+func (d *Decoder) dropNulls() {
+	for left := d.doc.seen; left != 0; left &= left - 1 {
+		f := bits.TrailingZeros32(left)
+		if d.body[d.doc.known[f].start] == 'n' {
+			d.doc.known[f] = span{}
+			d.doc.seen &^= 1 << f
+		}
+	}
+}
+
+// missing names every required field that is not there. Either name of a field with two will do.
+func (d *Decoder) missing() error {
+	seen := d.doc.seen
+	for _, alias := range [...]uint32{1<<fSeverity | 1<<fSyslogSeverity, 1<<fVariables | 1<<fVarbinds} {
+		if seen&alias != 0 {
+			seen |= alias
+		}
+	}
+	lacking := d.required &^ seen
+	if lacking == 0 {
+		return nil
+	}
+	var names []string
+	for f := range numFields {
+		if lacking&(1<<f) != 0 {
+			names = append(names, f.name())
+		}
+	}
+	return d.wrong(names[0], fault.InvalidField, "missing required fields: %s", strings.Join(names, ", "))
+}
+
+// texts reads the fields that are plain texts.
+func (d *Decoder) texts() error {
+	e := &d.event
+	for _, t := range [...]struct {
+		to  *string
+		f   field
+		max int
+	}{
+		{&e.Hostname, fHostname, maxHostname}, {&e.Message, fMessage, 0}, {&e.SourceType, fSourceType, maxShort},
+		{&e.SourceIP, fSourceIP, maxShort}, {&e.AppName, fAppName, maxShort}, {&e.ProcID, fProcID, maxShort},
+		{&e.MsgID, fMsgID, maxShort},
+	} {
+		s := d.doc.known[t.f]
+		if s.end == 0 {
+			continue
+		}
+		if d.body[s.start] != '"' {
+			return d.wrong(t.f.name(), fault.InvalidField, "must be a string, not %s", kindOf(d.body[s.start]))
+		}
+		if *t.to = d.unquote(s); t.max > 0 && len(*t.to) > t.max {
+			return d.wrong(t.f.name(), fault.InvalidField, "is %d bytes long, the limit is %d", len(*t.to), t.max)
+		}
+	}
+	if d.doc.known[fHostname].end > 0 && !saneHost(e.Hostname) {
+		return d.wrong(fHostname.name(), fault.InvalidField, "must be a name or an address: not blank, without control characters")
+	}
+	return nil
+}
+
+// saneHost refuses what would break logs and tables later on.
+func saneHost(s string) bool {
+	blank := true
+	for i := range len(s) {
+		if c := s[i]; c < ' ' || c == 0x7f {
+			return false
+		} else if c != ' ' {
+			blank = false
+		}
+	}
+	return !blank
+}
+
+func (d *Decoder) timestamp() error {
+	s := d.doc.known[fTimestamp]
+	if s.end == 0 {
+		return nil
+	}
+	var us int64
+	ok := false
+	switch c := d.body[s.start]; {
+	case c == '"':
+		us, ok = parseTime(d.unquote(s), d.now)
+	case c == '-' || c >= '0' && c <= '9':
+		us, ok = parseUnix(view(d.body[s.start:s.end]))
+	default:
+		return d.wrong(fTimestamp.name(), fault.InvalidField, "must be a string or a number, not %s", kindOf(c))
+	}
+	if !ok {
+		return d.wrong(fTimestamp.name(), fault.InvalidField,
+			"is no time: use RFC 3339 (2026-11-23T10:00:00Z), Unix seconds or milliseconds, or 'Nov 23 10:00:00'")
+	}
+	if us < minTime || us > d.now+maxAhead {
+		return d.wrong(fTimestamp.name(), fault.InvalidField, "is outside of what is accepted: 2000-01-01 to 24 hours from now")
+	}
+	d.event.Timestamp = us
+	return nil
+}
+
+// levels reads severity and facility.
+func (d *Decoder) levels() error {
+	name := fSyslogSeverity
+	if d.doc.known[name].end == 0 {
+		name = fSeverity
+	} else if d.doc.known[fSeverity].end > 0 {
+		d.keep(fSeverity) // the two may differ: the standard's word decides, the other is kept
+	}
+	if err := d.level(name, &d.event.Severity, 7, severityOf, &d.unknown.Severity); err != nil {
+		return err
+	}
+	return d.level(fFacility, &d.event.Facility, 23, facilityOf, &d.unknown.Facility)
+}
+
+// level reads a number from 0 to limit or a word. An unknown word costs no event: it is kept in Fields and counted.
+func (d *Decoder) level(f field, to *int8, limit int, word func(string) (int8, bool), unknown *int) error {
+	s := d.doc.known[f]
+	if s.end == 0 {
+		return nil
+	}
+	text := view(d.body[s.start:s.end])
+	switch c := text[0]; {
+	case c == '"':
+		text = strings.TrimSpace(d.unquote(s))
+	case c != '-' && (c < '0' || c > '9'):
+		return d.wrong(f.name(), fault.InvalidField, "must be a number from 0 to %d or a name, not %s", limit, kindOf(c))
+	}
+	if text == "" {
+		return nil
+	}
+	if n, isNumber := smallInt(text); isNumber {
+		if n < 0 || n > limit {
+			return d.wrong(f.name(), fault.InvalidField, "must be a whole number from 0 to %d or a name", limit)
+		}
+		*to = int8(n)
+		return nil
+	}
+	if n, ok := word(text); ok {
+		*to = n
+		return nil
+	}
+	*unknown++
+	d.keep(f)
+	return nil
+}
+
+// trap reads the OID and the variable bindings.
+func (d *Decoder) trap() error {
+	if s := d.doc.known[fTrapOID]; s.end > 0 {
+		if d.body[s.start] != '"' {
+			return d.wrong(fTrapOID.name(), fault.InvalidField, "must be a string, not %s", kindOf(d.body[s.start]))
+		}
+		oid := strings.TrimPrefix(d.unquote(s), ".")
+		if oid != "" && !validOID(oid) {
+			return d.wrong(fTrapOID.name(), fault.InvalidField, "is no object identifier: use dotted numbers like 1.3.6.1.4.1.9")
+		}
+		d.event.TrapOID = oid
+	}
+	variables, varbinds := d.doc.known[fVariables], d.doc.known[fVarbinds]
+	switch {
+	case variables.end > 0 && varbinds.end > 0:
+		return d.wrong(fVarbinds.name(), fault.InvalidField, "is another name of variables: send one of the two")
+	case variables.end > 0:
+		return d.variables(fVariables, variables)
+	case varbinds.end > 0:
+		return d.variables(fVarbinds, varbinds)
+	}
+	return nil
+}
+
+// identity reads the sender's own ids.
+func (d *Decoder) identity() error {
+	if s := d.doc.known[fCorrelation]; s.end > 0 && d.body[s.start] == '"' {
+		if id := d.unquote(s); d.opts.SaneID(id) {
+			d.event.CorrelationID = id
+		}
+	}
+	s := d.doc.known[fID]
+	if s.end == 0 {
+		return nil
+	}
+	if d.body[s.start] == '"' {
+		if id, ok := uuidText(d.unquote(s)); ok {
+			d.event.SenderID = id
+			return nil
+		}
+	}
+	return d.wrong(fID.name(), fault.InvalidField, "must be a UUID, for example 0198c5b2-7d4e-7a3c-9f10-2b8d6e4f1a05")
+}
+
+// keep puts a known field into Fields under its own name.
+func (d *Decoder) keep(f field) {
+	d.openField()
+	d.fields = append(append(append(d.fields, '"'), f.name()...), '"', ':')
+	s := d.doc.known[f]
+	d.fields = appendCompact(d.fields, d.body[s.start:s.end])
+}
+
+// rest puts every unknown member into Fields.
+func (d *Decoder) rest() {
+	for _, m := range d.doc.other {
+		d.openField()
+		d.fields = append(append(d.fields, d.body[m.name.start:m.name.end]...), ':')
+		d.fields = appendCompact(d.fields, d.body[m.value.start:m.value.end])
+	}
+	if len(d.fields) > 0 {
+		d.fields = append(d.fields, '}')
+		d.event.Fields = view(d.fields)
+	}
+}
+
+func (d *Decoder) openField() {
+	c := byte(',')
+	if len(d.fields) == 0 {
+		c = '{'
+	}
+	d.fields = append(d.fields, c)
+}
+
+// wrong makes the error about a field of the present event; an empty name means the event itself.
+func (d *Decoder) wrong(name string, code fault.Code, format string, args ...any) error {
+	e := fault.Field(code, name, format, args...)
+	if d.batch {
+		return d.named(e)
+	}
+	return e
+}
+
+// named puts the event's index before an error's field.
+func (d *Decoder) named(err error) error {
+	e, ok := fault.As(err)
+	if !ok {
+		return err
+	}
+	at := fmt.Sprintf("events[%d]", d.index)
+	if e.Field != "" {
+		at += "." + e.Field
+	}
+	named := *e
+	named.Field = at
+	return &named
+}
+
+// kindOf names the kind of the JSON value that begins with c, for messages.
+func kindOf(c byte) string {
+	switch c {
+	case '"':
+		return "a string"
+	case '{':
+		return "an object"
+	case '[':
+		return "an array"
+	case 't', 'f':
+		return "a boolean"
+	case 'n':
+		return "null"
+	default:
+		return "a number"
+	}
+}

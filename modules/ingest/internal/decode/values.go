@@ -1,0 +1,239 @@
+package decode
+
+import (
+	"strconv"
+	"strings"
+
+	"github.com/go-json-experiment/json/jsontext"
+	"github.com/google/uuid"
+
+	"github.com/muttproject/mutt/platform/event"
+	"github.com/muttproject/mutt/platform/fault"
+)
+
+// severityOf reads a severity's name (RFC 5424 section 6.2.1) or one of its synonyms, in any case.
+func severityOf(s string) (n int8, ok bool) {
+	var low [16]byte
+	switch string(lower(low[:0], s)) {
+	case "emerg", "emergency", "panic":
+		return 0, true
+	case "alert":
+		return 1, true
+	case "crit", "critical":
+		return 2, true
+	case "err", "error", "major":
+		return 3, true
+	case "warning", "warn", "minor":
+		return 4, true
+	case "notice":
+		return 5, true
+	case "info", "informational", "information":
+		return 6, true
+	case "debug":
+		return 7, true
+	}
+	return 0, false
+}
+
+// facilityOf reads a facility's name as syslog.conf(5) spells it, in any case.
+func facilityOf(s string) (n int8, ok bool) {
+	var low [16]byte
+	switch word := string(lower(low[:0], s)); word {
+	case "kern":
+		return 0, true
+	case "user":
+		return 1, true
+	case "mail":
+		return 2, true
+	case "daemon":
+		return 3, true
+	case "auth", "security":
+		return 4, true
+	case "syslog":
+		return 5, true
+	case "lpr":
+		return 6, true
+	case "news":
+		return 7, true
+	case "uucp":
+		return 8, true
+	case "cron":
+		return 9, true
+	case "authpriv":
+		return 10, true
+	case "ftp":
+		return 11, true
+	case "ntp":
+		return 12, true
+	case "audit":
+		return 13, true
+	case "console":
+		return 14, true
+	case "clock":
+		return 15, true
+	default:
+		if d, found := strings.CutPrefix(word, "local"); found && len(d) == 1 && d[0] >= '0' && d[0] <= '7' {
+			return 16 + int8(d[0]-'0'), true
+		}
+	}
+	return 0, false
+}
+
+// lower appends ASCII letters in lower case; a word longer than any name comes back empty.
+func lower(dst []byte, s string) []byte {
+	if len(s) > cap(dst) {
+		return dst
+	}
+	for i := range len(s) {
+		c := s[i]
+		if c >= 'A' && c <= 'Z' {
+			c += 'a' - 'A'
+		}
+		dst = append(dst, c)
+	}
+	return dst
+}
+
+// smallInt reads a whole number. isNumber is true for every text that looks like a number; one that is not whole
+// or too large comes back as -1.
+func smallInt(s string) (n int, isNumber bool) {
+	digits := strings.TrimPrefix(s, "-")
+	if digits == "" || digits[0] < '0' || digits[0] > '9' {
+		return 0, false
+	}
+	if n, err := strconv.Atoi(s); err == nil {
+		return n, true
+	}
+	if _, err := strconv.ParseFloat(s, 64); err != nil && !strings.Contains(err.Error(), "range") {
+		return 0, false // "2nd" is a word
+	}
+	return -1, true
+}
+
+// validOID checks dotted numbers without a leading dot: 2 to 128 arcs below 2^32 (RFC 2578 section 3.5).
+func validOID(s string) bool {
+	arcs := 0
+	for more := true; more; {
+		var arc string
+		arc, s, more = strings.Cut(s, ".")
+		n, err := strconv.ParseUint(arc, 10, 32)
+		if err != nil || arc[0] == '+' || len(arc) > 1 && arc[0] == '0' || arcs == 0 && n > 2 {
+			return false
+		}
+		arcs++
+	}
+	return arcs >= 2 && arcs <= 128
+}
+
+// uuidText gives a UUID in its canonical form: most senders write that, so it costs nothing.
+func uuidText(s string) (string, bool) {
+	id, err := uuid.Parse(s)
+	if err != nil {
+		return "", false
+	}
+	if len(s) == 36 && strings.IndexFunc(s, func(r rune) bool { return r >= 'A' && r <= 'F' }) < 0 {
+		return s, true
+	}
+	return id.String(), true
+}
+
+// variables reads the bindings of either form. A valid JSON value is taken apart, so the reader cannot fail.
+func (d *Decoder) variables(f field, s span) error {
+	if d.body[s.start] != '[' {
+		return d.wrong(f.name(), fault.InvalidField, "must be an array of {oid,type,value} or of \"oid=value\", not %s",
+			kindOf(d.body[s.start]))
+	}
+	dec, err := d.reader(s.start, MaxDepth)
+	if err != nil {
+		return err
+	}
+	if _, err := dec.ReadToken(); err != nil {
+		return syntaxFault(err, s.start)
+	}
+	for i := 0; dec.PeekKind() != ']'; i++ {
+		v, reason := event.Variable{}, ""
+		switch kind := dec.PeekKind(); kind {
+		case '"':
+			var sp span
+			if sp, err = readSpan(dec, s.start); err == nil {
+				v, reason = splitBinding(d.unquote(sp))
+			}
+		case '{':
+			v, reason, err = d.binding(dec, s.start)
+		default:
+			reason = "must be {oid,type,value} or \"oid=value\", not " + kindOf(byte(kind))
+		}
+		if err != nil {
+			return err
+		}
+		if reason != "" {
+			return d.wrong(f.name()+"["+strconv.Itoa(i)+"]", fault.InvalidField, "%s", reason)
+		}
+		d.vars = append(d.vars, v)
+	}
+	d.event.Variables = d.vars
+	return nil
+}
+
+// splitBinding reads "oid=value".
+func splitBinding(s string) (v event.Variable, reason string) {
+	oid, value, found := strings.Cut(s, "=")
+	if oid = strings.TrimPrefix(strings.TrimSpace(oid), "."); !found || oid == "" {
+		return v, "must be of the form oid=value"
+	}
+	return event.Variable{OID: oid, Value: strings.TrimSpace(value)}, ""
+}
+
+// binding reads {oid,type,value}; what else the object holds is not kept.
+func (d *Decoder) binding(dec *jsontext.Decoder, at int) (v event.Variable, reason string, err error) {
+	if _, err := dec.ReadToken(); err != nil {
+		return v, "", syntaxFault(err, at)
+	}
+	for dec.PeekKind() != '}' {
+		name, err := readSpan(dec, at)
+		if err != nil {
+			return v, "", err
+		}
+		value, err := readSpan(dec, at)
+		if err != nil {
+			return v, "", err
+		}
+		isText := d.body[value.start] == '"'
+		switch d.unquote(name) {
+		case "oid":
+			if !isText {
+				reason = "oid must be a string"
+				continue
+			}
+			v.OID = strings.TrimPrefix(d.unquote(value), ".")
+		case "type":
+			if !isText {
+				reason = "type must be a string"
+				continue
+			}
+			v.Type = d.unquote(value)
+		case "value":
+			v.Value = d.anyText(value)
+		}
+	}
+	if _, err := dec.ReadToken(); err != nil {
+		return v, "", syntaxFault(err, at)
+	}
+	if v.OID == "" && reason == "" {
+		reason = "oid is missing"
+	}
+	return v, reason, nil
+}
+
+// anyText gives the text form of any value: a string's content, nothing for null, else compact JSON.
+func (d *Decoder) anyText(s span) string {
+	switch d.body[s.start] {
+	case '"':
+		return d.unquote(s)
+	case 'n':
+		return ""
+	}
+	start := len(d.text)
+	d.text = appendCompact(d.text, d.body[s.start:s.end])
+	return view(d.text[start:])
+}
