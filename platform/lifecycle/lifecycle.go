@@ -12,7 +12,6 @@ import (
 	"errors"
 	"fmt"
 	"sync"
-	"time"
 )
 
 // Service is one part of a process.
@@ -37,52 +36,40 @@ type ReadyChecker interface {
 	Ready(ctx context.Context) (warnings []string, err error)
 }
 
-// Supervisor runs services in order.
+// Supervisor starts services one after the other and stops them in reverse.
 type Supervisor struct {
-	services []Service
-
 	mu      sync.Mutex
 	started []Service
 	failed  chan error
 	done    chan struct{}
+	stopped bool
 }
 
-// NewSupervisor makes a Supervisor of services in start order; two of one name are an error.
-func NewSupervisor(services ...Service) (*Supervisor, error) {
-	seen := map[string]bool{}
-	for _, s := range services {
-		if seen[s.Name()] {
-			return nil, fmt.Errorf("two services are named %q", s.Name())
+// NewSupervisor makes a Supervisor of nothing yet.
+func NewSupervisor() *Supervisor {
+	return &Supervisor{failed: make(chan error, 1), done: make(chan struct{})}
+}
+
+// Launch starts a service and keeps it to be stopped. When it fails to start it is not kept: its own Start cleans up.
+func (s *Supervisor) Launch(ctx context.Context, svc Service) error {
+	for _, other := range s.Started() {
+		if other.Name() == svc.Name() {
+			return fmt.Errorf("two services are named %q", svc.Name())
 		}
-		seen[s.Name()] = true
 	}
-	return &Supervisor{services: services, failed: make(chan error, 1), done: make(chan struct{})}, nil
-}
-
-// Start starts all services in order. When one fails, those before it are stopped in reverse within stopBound.
-func (s *Supervisor) Start(ctx context.Context, stopBound time.Duration) error {
-	for _, svc := range s.services {
-		if err := ctx.Err(); err != nil {
-			return errors.Join(fmt.Errorf("start %s: %w", svc.Name(), err), s.rollback(ctx, stopBound))
-		}
-		if err := svc.Start(ctx); err != nil {
-			return errors.Join(fmt.Errorf("start %s: %w", svc.Name(), err), s.rollback(ctx, stopBound))
-		}
-		s.mu.Lock()
-		s.started = append(s.started, svc)
-		s.mu.Unlock()
-		if ch := svc.Failed(); ch != nil {
-			go s.watch(svc.Name(), ch)
-		}
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("start %s: %w", svc.Name(), err)
+	}
+	if err := svc.Start(ctx); err != nil {
+		return fmt.Errorf("start %s: %w", svc.Name(), err)
+	}
+	s.mu.Lock()
+	s.started = append(s.started, svc)
+	s.mu.Unlock()
+	if ch := svc.Failed(); ch != nil {
+		go s.watch(svc.Name(), ch)
 	}
 	return nil
-}
-
-// rollback stops what runs although ctx may be over: a failed start must not leave listeners behind.
-func (s *Supervisor) rollback(ctx context.Context, bound time.Duration) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), bound)
-	defer cancel()
-	return s.Stop(ctx)
 }
 
 func (s *Supervisor) watch(name string, ch <-chan error) {
@@ -104,10 +91,10 @@ func (s *Supervisor) Failed() <-chan error { return s.failed }
 // Stop drains and stops the started services in reverse order and joins their errors. It is idempotent.
 func (s *Supervisor) Stop(ctx context.Context) error {
 	s.mu.Lock()
-	running := s.started
-	s.started = nil
+	running, again := s.started, s.stopped
+	s.started, s.stopped = nil, true
 	s.mu.Unlock()
-	if running == nil {
+	if again {
 		return nil
 	}
 	close(s.done)

@@ -29,18 +29,21 @@ func (p *part) Stop(context.Context) error  { *p.log = append(*p.log, "stop "+p.
 func (p *part) Drain(context.Context) error { *p.log = append(*p.log, "drain "+p.name); return nil }
 func (p *part) Failed() <-chan error        { return p.failed }
 
+func launch(t *testing.T, s *Supervisor, parts ...*part) {
+	t.Helper()
+	for _, p := range parts {
+		if err := s.Launch(t.Context(), p); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 func TestOrderAndJoinedErrors(t *testing.T) {
 	defer goleak.VerifyNone(t)
 	var log []string
-	a, b := &part{name: "a", log: &log, failed: make(chan error)}, &part{name: "b", log: &log, stopErr: errors.New("stuck")}
-	s, err := NewSupervisor(a, b)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := s.Start(t.Context(), time.Second); err != nil {
-		t.Fatal(err)
-	}
-	err = s.Stop(t.Context())
+	s := NewSupervisor()
+	launch(t, s, &part{name: "a", log: &log, failed: make(chan error)}, &part{name: "b", log: &log, stopErr: errors.New("stuck")})
+	err := s.Stop(t.Context())
 	if err == nil || !strings.Contains(err.Error(), "stop b: stuck") {
 		t.Fatalf("want the name and the cause, got %v", err)
 	}
@@ -53,17 +56,25 @@ func TestOrderAndJoinedErrors(t *testing.T) {
 	}
 }
 
-func TestFailedStartRollsBack(t *testing.T) {
+func TestFailedStartLeavesTheOthersToStop(t *testing.T) {
 	defer goleak.VerifyNone(t)
 	var log []string
-	a, b, c := &part{name: "a", log: &log}, &part{name: "b", log: &log, startErr: errors.New("port taken")}, &part{name: "c", log: &log}
-	s, _ := NewSupervisor(a, b, c)
-	err := s.Start(t.Context(), time.Second)
+	s := NewSupervisor()
+	launch(t, s, &part{name: "a", log: &log})
+	err := s.Launch(t.Context(), &part{name: "b", log: &log, startErr: errors.New("port taken")})
 	if err == nil || !strings.Contains(err.Error(), "start b: port taken") {
 		t.Fatalf("got %v", err)
 	}
+	if err := s.Stop(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 	if d := cmp.Diff([]string{"start a", "start b", "drain a", "stop a"}, log); d != "" {
 		t.Fatal(d)
+	}
+	over, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := NewSupervisor().Launch(over, &part{name: "c", log: &log}); !errors.Is(err, context.Canceled) {
+		t.Fatalf("nothing starts after the context ended: %v", err)
 	}
 }
 
@@ -71,10 +82,8 @@ func TestFailureIsNamed(t *testing.T) {
 	defer goleak.VerifyNone(t)
 	var log []string
 	a := &part{name: "a", log: &log, failed: make(chan error, 1)}
-	s, _ := NewSupervisor(a)
-	if err := s.Start(t.Context(), time.Second); err != nil {
-		t.Fatal(err)
-	}
+	s := NewSupervisor()
+	launch(t, s, a)
 	a.failed <- errors.New("lost it")
 	if err := <-s.Failed(); err.Error() != "a failed: lost it" {
 		t.Fatalf("got %v", err)
@@ -86,8 +95,13 @@ func TestFailureIsNamed(t *testing.T) {
 
 func TestTwoOfOneNameAreRefused(t *testing.T) {
 	var log []string
-	if _, err := NewSupervisor(&part{name: "a", log: &log}, &part{name: "a", log: &log}); err == nil {
+	s := NewSupervisor()
+	launch(t, s, &part{name: "a", log: &log})
+	if err := s.Launch(t.Context(), &part{name: "a", log: &log}); err == nil {
 		t.Fatal("accepted")
+	}
+	if err := s.Stop(t.Context()); err != nil {
+		t.Fatal(err)
 	}
 }
 

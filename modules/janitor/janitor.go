@@ -1,0 +1,160 @@
+// Package janitor keeps a running MUTT tidy: it folds the queue's counters into the books and prunes what nobody
+// needs any more.
+//
+// Principles:
+//  1. Every task is idempotent: it may be repeated, run late, or be cut off anywhere.
+//  2. Nothing that a queue still holds is forgotten: the oldest waiting entry bounds every pruning.
+package janitor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/muttproject/mutt/platform/lifecycle"
+	"github.com/muttproject/mutt/platform/queue"
+	"github.com/muttproject/mutt/platform/store"
+)
+
+// Queue is what the janitor needs of the queue.
+type Queue interface {
+	Counters(ctx context.Context, since int64) ([]queue.Counter, error)
+	Purge(ctx context.Context, before int64) error
+	Depth(ctx context.Context, q queue.Name) (queue.Depth, error)
+}
+
+// Store is what the janitor needs of the store.
+type Store interface {
+	FoldCounts(ctx context.Context, counts []store.MinuteCount) error
+	PruneBatches(ctx context.Context, olderThan time.Time) (int64, error)
+	PruneUnhandled(ctx context.Context, now time.Time) (int64, error)
+}
+
+// Config sets the intervals and ages. Zero fields take their defaults.
+type Config struct {
+	FoldEvery    time.Duration // default 1 s: how late the JSON metrics are
+	PruneEvery   time.Duration // default 10 min
+	KeepEntries  time.Duration // default 7 days: how long a judged entry's id is remembered
+	KeepCounters time.Duration // default 48 h: how long folded counters stay in the queue
+}
+
+func (c Config) withDefaults() Config {
+	or := func(d *time.Duration, def time.Duration) {
+		if *d <= 0 {
+			*d = def
+		}
+	}
+	or(&c.FoldEvery, time.Second)
+	or(&c.PruneEvery, 10*time.Minute)
+	or(&c.KeepEntries, 7*24*time.Hour)
+	or(&c.KeepCounters, 48*time.Hour)
+	return c
+}
+
+// Deps are the janitor's needs.
+type Deps struct {
+	Queue  Queue
+	Store  Store
+	Logger *zap.Logger
+	Now    func() time.Time
+}
+
+// Module is the janitor.
+type Module struct {
+	*lifecycle.Runner
+	config Config
+	deps   Deps
+	folded int64 // the minute up to which everything is folded
+}
+
+// New makes the janitor. It does no I/O.
+func New(c Config, d Deps) *Module {
+	m := &Module{config: c.withDefaults(), deps: d}
+	m.Runner = lifecycle.NewRunner("janitor", m.run)
+	return m
+}
+
+// run folds and prunes until ctx ends. A task that fails is logged and tried again at its next turn.
+func (m *Module) run(ctx context.Context) error {
+	fold, prune := time.NewTicker(m.config.FoldEvery), time.NewTicker(m.config.PruneEvery)
+	defer fold.Stop()
+	defer prune.Stop()
+	for {
+		select {
+		case <-fold.C:
+			m.report(ctx, "cannot fold the counters into the books", m.Fold(ctx))
+		case <-prune.C:
+			m.report(ctx, "cannot prune", m.Prune(ctx))
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// Stop folds once more, so that the books are whole after an orderly end.
+func (m *Module) Stop(ctx context.Context) error {
+	if err := m.Runner.Stop(ctx); err != nil {
+		return err
+	}
+	if err := m.Fold(ctx); err != nil {
+		return fmt.Errorf("fold the last counters: %w", err)
+	}
+	return nil
+}
+
+func (m *Module) report(ctx context.Context, message string, err error) {
+	if err != nil && ctx.Err() == nil {
+		m.deps.Logger.Warn(message, zap.Error(err))
+	}
+}
+
+// Fold copies the queue's running totals into the store. The last two minutes are read again each time, because
+// other processes may still be counting in them.
+func (m *Module) Fold(ctx context.Context) error {
+	now := m.deps.Now().Unix() / 60
+	counters, err := m.deps.Queue.Counters(ctx, m.folded)
+	if err != nil {
+		return fmt.Errorf("read the queue's counters: %w", err)
+	}
+	counts := make([]store.MinuteCount, len(counters))
+	for i, c := range counters {
+		counts[i] = store.MinuteCount{Minute: c.Minute, Process: c.Process, Kind: c.Kind, Label: c.Label, N: c.N}
+	}
+	if err := m.deps.Store.FoldCounts(ctx, counts); err != nil {
+		return fmt.Errorf("write the books: %w", err)
+	}
+	m.folded = now - 2
+	return nil
+}
+
+// Prune forgets old entry ids, expired unhandled windows, and folded counters.
+func (m *Module) Prune(ctx context.Context) error {
+	now := m.deps.Now()
+	keep := now.Add(-m.config.KeepEntries)
+	for _, q := range queue.Names() {
+		d, err := m.deps.Queue.Depth(ctx, q)
+		if err != nil {
+			return fmt.Errorf("look at queue %s: %w", q, err)
+		}
+		// An hour of slack: the queue's clock is the appending process's.
+		if oldest := d.Oldest.Add(-time.Hour); !d.Oldest.IsZero() && oldest.Before(keep) {
+			keep = oldest
+		}
+	}
+	_, batches := m.deps.Store.PruneBatches(ctx, keep)
+	_, windows := m.deps.Store.PruneUnhandled(ctx, now)
+	counters := m.purgeCounters(ctx, now)
+	return errors.Join(batches, windows, counters)
+}
+
+// purgeCounters deletes counters of the queue only after everything was folded.
+func (m *Module) purgeCounters(ctx context.Context, now time.Time) error {
+	m.folded = 0
+	if err := m.Fold(ctx); err != nil {
+		return err
+	}
+	return m.deps.Queue.Purge(ctx, now.Add(-m.config.KeepCounters).Unix()/60)
+}

@@ -1,0 +1,153 @@
+package janitor
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"go.uber.org/zap"
+
+	"github.com/muttproject/mutt/platform/queue"
+	"github.com/muttproject/mutt/platform/store"
+)
+
+// books is a queue and a store in memory.
+type books struct {
+	mu       sync.Mutex
+	counters []queue.Counter
+	oldest   time.Time
+	folded   map[store.MinuteCount]int64
+	pruned   time.Time
+	windows  time.Time
+	purged   int64
+	err      error
+}
+
+func (b *books) Counters(_ context.Context, since int64) (out []queue.Counter, err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, c := range b.counters {
+		if c.Minute >= since {
+			out = append(out, c)
+		}
+	}
+	return out, b.err
+}
+
+func (b *books) Purge(_ context.Context, before int64) error { b.purged = before; return b.err }
+
+func (b *books) Depth(context.Context, queue.Name) (queue.Depth, error) {
+	return queue.Depth{Oldest: b.oldest}, b.err
+}
+
+func (b *books) FoldCounts(_ context.Context, counts []store.MinuteCount) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, c := range counts {
+		n := c.N
+		c.N = 0
+		b.folded[c] = n
+	}
+	return b.err
+}
+
+func (b *books) PruneBatches(_ context.Context, t time.Time) (int64, error) { b.pruned = t; return 0, b.err }
+func (b *books) PruneUnhandled(_ context.Context, t time.Time) (int64, error) {
+	b.windows = t
+	return 0, b.err
+}
+
+func setup() (*books, *Module) {
+	b := &books{folded: map[store.MinuteCount]int64{}}
+	return b, New(Config{}, Deps{Queue: b, Store: b, Logger: zap.NewNop(), Now: time.Now})
+}
+
+func TestFoldingFollowsTheRunningTotals(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, m := setup()
+		key := store.MinuteCount{Minute: time.Now().Unix() / 60, Process: "p", Kind: queue.CountReceived, Label: "http"}
+		set := func(n int64) {
+			b.mu.Lock()
+			b.counters = []queue.Counter{{Minute: key.Minute, Process: "p", Kind: queue.CountReceived, Label: "http", N: n}}
+			b.mu.Unlock()
+		}
+		set(5)
+		if err := m.Start(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Second)
+		synctest.Wait()
+		if b.folded[key] != 5 {
+			t.Fatalf("after a second: %v", b.folded)
+		}
+		set(7)
+		if err := m.Stop(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if b.folded[key] != 7 {
+			t.Fatalf("stopping folds once more: %v", b.folded)
+		}
+	})
+}
+
+func TestPruningKeepsWhatAQueueHolds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, m := setup()
+		now := time.Now()
+		if err := m.Prune(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if d := cmp.Diff(now.Add(-7*24*time.Hour), b.pruned); d != "" {
+			t.Fatal(d)
+		}
+		b.oldest = now.Add(-30 * 24 * time.Hour)
+		if err := m.Prune(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if d := cmp.Diff(b.oldest.Add(-time.Hour), b.pruned); d != "" {
+			t.Fatalf("an entry that waits since a month must stay known: %s", d)
+		}
+		if b.windows != now || b.purged != now.Add(-48*time.Hour).Unix()/60 {
+			t.Fatalf("windows %v, counters before %d", b.windows, b.purged)
+		}
+	})
+}
+
+func TestNothingIsPurgedThatWasNotFolded(t *testing.T) {
+	b, m := setup()
+	b.err = errors.New("away")
+	if m.Prune(t.Context()) == nil || m.Fold(t.Context()) == nil {
+		t.Fatal("the errors are reported")
+	}
+	if b.purged != 0 {
+		t.Fatal("purged although folding failed")
+	}
+}
+
+func TestFailuresAreTriedAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, m := setup()
+		b.counters = []queue.Counter{{Minute: time.Now().Unix() / 60, Kind: "x", N: 1}}
+		b.err = errors.New("away")
+		if err := m.Start(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(5 * time.Second)
+		synctest.Wait()
+		b.mu.Lock()
+		b.err = nil
+		b.mu.Unlock()
+		time.Sleep(time.Second)
+		synctest.Wait()
+		if len(b.folded) != 1 {
+			t.Fatal("not folded after the store came back")
+		}
+		if err := m.Stop(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
