@@ -1,0 +1,226 @@
+package rule
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/muttproject/mutt/platform/fault"
+)
+
+// fileVersion is the version of the rule file format.
+const fileVersion = 1
+
+// ParseFile reads a rule file: YAML (or JSON, which is YAML) with "version: 1" and a list "rules", whose
+// entries have the fields of the API and a unique name. The rules come back normalised and valid. Every fault
+// is reported, with file, line and, for an unknown key, the nearest known one. Examples are not run: see
+// CheckExamples.
+func ParseFile(name string, data []byte) ([]Rule, error) {
+	p := fileParser{file: name, names: map[string]int{}}
+	d := yaml.NewDecoder(bytes.NewReader(data))
+	var doc, more yaml.Node
+	if err := d.Decode(&doc); errors.Is(err, io.EOF) {
+		p.fail(1, "", "the file is empty: want \"version: 1\" and \"rules:\"")
+	} else if err != nil {
+		return nil, fault.New(fault.Unprocessable, "%s: %s", name, strings.TrimPrefix(err.Error(), "yaml: "))
+	} else if len(doc.Content) > 0 {
+		p.document(resolve(doc.Content[0]))
+	}
+	if len(p.errs) == 0 {
+		if err := d.Decode(&more); !errors.Is(err, io.EOF) {
+			p.fail(max(more.Line, 1), "", "the file has a second document: put all rules under one \"rules:\"")
+		}
+	}
+	if err := p.report(); err != nil {
+		return nil, err
+	}
+	return p.rules, nil
+}
+
+// WriteFile renders rules as a file that ParseFile reads back, in the given order. Names must be unique.
+func WriteFile(rules []Rule) ([]byte, error) {
+	seen := make(map[string]int64, len(rules))
+	out := make([]Rule, len(rules))
+	for i := range rules {
+		out[i] = rules[i]
+		out[i].Normalize()
+		if id, twice := seen[out[i].Name]; twice {
+			return nil, fault.Field(fault.Conflict, "name", "rules %d and %d are both named %q: a file needs unique names", id, out[i].ID, out[i].Name)
+		}
+		seen[out[i].Name] = out[i].ID
+	}
+	var b bytes.Buffer
+	e := yaml.NewEncoder(&b)
+	e.SetIndent(2)
+	err := e.Encode(struct {
+		Version int    `yaml:"version"`
+		Rules   []Rule `yaml:"rules"`
+	}{fileVersion, out})
+	if err = errors.Join(err, e.Close()); err != nil {
+		return nil, fmt.Errorf("write rules as YAML: %w", err)
+	}
+	return b.Bytes(), nil
+}
+
+type fileParser struct {
+	file  string
+	names map[string]int // name to the line of its rule
+	rules []Rule
+	errs  []lineFault
+}
+
+type lineFault struct {
+	line int
+	err  *fault.Error
+}
+
+func (p *fileParser) fail(line int, field, format string, args ...any) {
+	message := fmt.Sprintf(format, args...)
+	p.errs = append(p.errs, lineFault{line, fault.Field(fault.Unprocessable, field, "%s:%d: %s", p.file, line, message)})
+}
+
+// report joins what was found, in the order of the lines.
+func (p *fileParser) report() error {
+	slices.SortFunc(p.errs, func(a, b lineFault) int {
+		return cmp.Or(cmp.Compare(a.line, b.line), cmp.Compare(a.err.Field, b.err.Field))
+	})
+	errs := make([]error, len(p.errs))
+	for i, e := range p.errs {
+		errs[i] = e.err
+	}
+	return errors.Join(errs...)
+}
+
+func (p *fileParser) document(n *yaml.Node) {
+	if n.Kind != yaml.MappingNode {
+		p.fail(max(n.Line, 1), "", "want \"version: 1\" and \"rules:\" at the top of the file")
+		return
+	}
+	top := p.mapping(n)
+	version, hasVersion := top["version"]
+	switch {
+	case !hasVersion:
+		p.fail(n.Line, "version", "version is missing: begin the file with \"version: 1\"")
+	case version.value.Value != fmt.Sprint(fileVersion):
+		p.fail(version.line, "version", "version %q is not known: this MUTT reads version %d", cut(version.value.Value, 20), fileVersion)
+	}
+	rules, hasRules := top["rules"]
+	if !hasRules {
+		p.fail(n.Line, "rules", "rules is missing: want a list of rules (it may be empty: [])")
+	}
+	for key, e := range top {
+		if key != "version" && key != "rules" {
+			p.fail(e.line, cut(key, 60), "unknown key %q%s: the file has version and rules", cut(key, 60), didYouMean(key, []string{"version", "rules"}))
+		}
+	}
+	if !hasRules {
+		return
+	}
+	if rules.value.Kind != yaml.SequenceNode {
+		p.fail(rules.line, "rules", "rules wants a list")
+		return
+	}
+	for i, item := range rules.value.Content {
+		p.rule(i, resolve(item))
+	}
+}
+
+func (p *fileParser) rule(i int, n *yaml.Node) {
+	where := fmt.Sprintf("rules[%d]", i)
+	if n.Kind != yaml.MappingNode {
+		p.fail(n.Line, where, "a rule is a mapping, such as \"- name: link down\"")
+		return
+	}
+	before := len(p.errs)
+	entries, fields := p.mapping(n), ruleFields()
+	r := blank()
+	for key, e := range entries {
+		f, known := findField(fields, key)
+		if !known {
+			p.fail(e.line, where+"."+cut(key, 60), "unknown key %q%s", cut(key, 60), didYouMean(key, fieldNames(fields)))
+			continue
+		}
+		raw, err := f.fromYAML(e.value)
+		if err == nil {
+			err = f.set(&r, raw)
+		}
+		p.found(where, e.line, n.Line, entries, err)
+	}
+	r.Name = strings.TrimSpace(r.Name)
+	if r.Name == "" {
+		p.fail(n.Line, where+".name", "a rule in a file needs a name: it is the rule's identity at the next import")
+	} else if line, twice := p.names[r.Name]; twice {
+		p.fail(n.Line, where+".name", "the name %q is taken by the rule in line %d", cut(r.Name, 80), line)
+	} else {
+		p.names[r.Name] = n.Line
+	}
+	r.Normalize()
+	if len(p.errs) == before {
+		p.found(where, 0, n.Line, entries, r.Validate())
+	}
+	p.rules = append(p.rules, r)
+}
+
+// found reports the faults of err with the line of their field: line when it is known, else the field's in
+// entries, else the rule's.
+func (p *fileParser) found(where string, line, ruleLine int, entries map[string]entry, err error) {
+	for _, f := range Faults(err) {
+		at := ruleLine
+		if e, ok := entries[f.Field]; ok {
+			at = e.line
+		} else if line > 0 {
+			at = line
+		}
+		p.fail(at, where+"."+f.Field, "%s: %s", f.Field, f.Message)
+	}
+}
+
+// entry is one key of a mapping.
+type entry struct {
+	line  int
+	value *yaml.Node
+}
+
+// mapping reads a mapping without repeated keys.
+func (p *fileParser) mapping(n *yaml.Node) map[string]entry {
+	m := make(map[string]entry, len(n.Content)/2)
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		key := n.Content[i]
+		if first, twice := m[key.Value]; twice {
+			p.fail(key.Line, cut(key.Value, 60), "the key %q is given twice, first in line %d", cut(key.Value, 60), first.line)
+			continue
+		}
+		m[key.Value] = entry{key.Line, resolve(n.Content[i+1])}
+	}
+	return m
+}
+
+func resolve(n *yaml.Node) *yaml.Node {
+	for n.Kind == yaml.AliasNode && n.Alias != nil {
+		n = n.Alias
+	}
+	return n
+}
+
+// fromYAML gives a YAML value as JSON. A scalar for a text field is taken as it is written: 1.10 stays "1.10".
+func (f field) fromYAML(n *yaml.Node) ([]byte, error) {
+	if _, text := f.at(&Rule{}).(*string); text && n.Kind == yaml.ScalarNode && n.Tag != "!!null" {
+		return json.Marshal(n.Value)
+	}
+	var v any
+	if err := n.Decode(&v); err != nil {
+		return nil, fault.Field(fault.Unprocessable, f.name, "%s", strings.TrimPrefix(err.Error(), "yaml: "))
+	}
+	raw, err := json.Marshal(v)
+	if err != nil {
+		return nil, fault.Field(fault.Unprocessable, f.name, "is not a value that a rule can have")
+	}
+	return raw, nil
+}
