@@ -36,6 +36,7 @@ const (
 //     but one released with a delay is passed by others until it is due.
 //   - Only the holder of a partition's lease claims and settles there. An entry claimed under a lease that ended
 //     (expired, yielded, process gone) is given to the next holder with Deliveries+1, before newer entries.
+//   - All entries of one Append are of one queue and partition, so that a storage may keep partitions apart.
 //   - Leases run on the storage's or a monotonic clock: a step of the client's wall clock frees none early.
 //   - Settle, Requeue and Discard are atomic: all of it or an error and nothing.
 //   - Errors carry fault codes: QueueFull, QueueUnavailable, LeaseLost, LeaseHeld, StaleReceipt, DuplicateKey,
@@ -44,10 +45,11 @@ const (
 type Driver interface {
 	Capabilities() Capabilities
 
-	// Append stores entries. An entry whose ID is already stored is skipped (a repeat after an unknown outcome).
+	// Append stores entries. When an entry's ID is stored already, the call is a repeat after an unknown outcome:
+	// what is stored is skipped, and the counts are not added again. CheckEntries says what is refused.
 	Append(ctx context.Context, p AppendParams) error
 
-	// Acquire takes the lease of a partition, or renews it when owner holds it. LeaseHeld when another does.
+	// Acquire takes the lease of a partition, or renews it (same token) when owner holds it. LeaseHeld when another does.
 	Acquire(ctx context.Context, p LeaseParams) (Lease, error)
 	// Renew prolongs a lease; LeaseLost when it ended.
 	Renew(ctx context.Context, l Lease, ttl time.Duration) error
@@ -55,16 +57,20 @@ type Driver interface {
 	Yield(ctx context.Context, l Lease) error
 
 	// Claim takes up to Max entries, waiting up to Wait for the first one. No entries and no error when none came.
-	// What was claimed stays claimed until it is settled or released or the lease ends.
+	// What was claimed stays claimed until it is settled or released or the lease ends. When ctx ends, either nothing
+	// was claimed or it is returned. After a QueueUnavailable that cannot be known, and only the end of the lease frees it.
 	Claim(ctx context.Context, p ClaimParams) ([]Claimed, error)
-	// Settle is everything that a holder does to its entries, in one atomic, owner-checked step.
+	// Settle is everything that a holder does to its entries, in one atomic, owner-checked step. LeaseLost when the
+	// lease ended.
 	Settle(ctx context.Context, p SettleParams) error
-	// Release gives claimed entries back.
+	// Release gives claimed entries back, all or none: StaleReceipt when one is not claimed under the lease.
 	Release(ctx context.Context, p ReleaseParams) error
 
-	// Dead lists dead letters, oldest first, after the cursor After (an item's ID; the zero ID for the start).
+	// Dead lists dead letters by ID, which is oldest event first, after the cursor After (an item's ID, which may be
+	// gone; the zero ID for the start).
 	Dead(ctx context.Context, p DeadParams) ([]DeadItem, error)
-	// Requeue puts dead letters back as ready entries of one event each. It returns how many it moved.
+	// Requeue puts dead letters back as ready entries of one event each, with new entry ids, in the partition that they
+	// came from. They keep Reason and Attempts, see Claimed. It returns how many it moved; unknown IDs are passed over.
 	Requeue(ctx context.Context, p RequeueParams) (int, error)
 	// Discard deletes dead letters. It returns how many it deleted.
 	Discard(ctx context.Context, p DiscardParams) (int, error)
@@ -133,8 +139,8 @@ type Counter struct {
 
 // AppendParams are the parameters of Append.
 type AppendParams struct {
-	Entries []Entry
-	Cap     int64 // QueueFull when the queue would hold more events than this (ready, claimed and delayed); 0 for no cap
+	Entries []Entry // of one queue and partition
+	Cap     int64   // QueueFull when the queue would hold more events than this (ready, claimed and delayed); 0 for no cap
 	Process string
 	Counts  []Count
 }
@@ -175,8 +181,8 @@ type Claimed struct {
 	Events     int
 	Body       []byte
 	Deliveries int       // how often it was claimed, this time included
-	Attempts   int       // how often it was released with CountAttempt
-	Reason     string    // of the last release
+	Attempts   int       // how often it was released with CountAttempt; of a requeued one, those of the dead letter too
+	Reason     string    // of the last release, or of the dead letter that it was
 	Progress   []byte    // what the last Settle left beside it, nil for nothing
 	AppendedAt time.Time // by the clock of the process that appended it
 }

@@ -2,7 +2,7 @@ package queue
 
 import "github.com/muttproject/mutt/platform/event"
 
-// Item is one event on its way into the ingest queue. The writer may read Record until Append returns.
+// Item is one event on its way into a queue. The writer may read Record until Append returns.
 type Item struct {
 	Partition int
 	Record    []byte // as event.AppendRecord made it
