@@ -29,6 +29,7 @@ type Route struct {
 	Path    string // echo's syntax: /rules/:id
 	Role    authn.Role
 	Handler echo.HandlerFunc
+	Around  echo.MiddlewareFunc // optional; also sees calls that are refused for their key
 }
 
 // Authenticator finds the identity of a secret.
@@ -70,7 +71,11 @@ func New(o Options, routes ...Route) *Server {
 	e.Pre(s.annotate)
 	e.Use(s.recoverPanic)
 	for _, r := range routes {
-		e.Add(r.Method, r.Path, r.Handler, s.require(r.Role))
+		around := []echo.MiddlewareFunc{s.require(r.Role)}
+		if r.Around != nil {
+			around = append([]echo.MiddlewareFunc{r.Around}, around...)
+		}
+		e.Add(r.Method, r.Path, r.Handler, around...)
 	}
 	s.http = &http.Server{
 		Handler:           e,

@@ -18,6 +18,10 @@ import (
 	"github.com/muttproject/mutt/platform/fault"
 )
 
+func route(path string, role authn.Role, h echo.HandlerFunc) Route {
+	return Route{Method: "GET", Path: path, Role: role, Handler: h}
+}
+
 func testServer(t *testing.T) *Server {
 	t.Helper()
 	ring := authn.NewKeyring(time.Now)
@@ -27,17 +31,17 @@ func testServer(t *testing.T) *Server {
 	})
 	say := func(c echo.Context) error { return c.String(200, Identity(c).Name) }
 	return New(Options{Name: "test", Addr: "127.0.0.1:0", Logger: zap.NewNop(), Auth: ring},
-		Route{"GET", "/open", authn.Public, say},
-		Route{"GET", "/api/v1/read", authn.Viewer, say},
-		Route{"GET", "/api/v2/admin", authn.Admin, say},
-		Route{"GET", "/panic", authn.Public, func(echo.Context) error { panic("boom") }},
-		Route{"GET", "/secret", authn.Public, func(echo.Context) error { return errors.New("dial 10.1.2.3: refused") }},
-		Route{"GET", "/full", authn.Public, func(echo.Context) error {
+		route("/open", authn.Public, say),
+		route("/api/v1/read", authn.Viewer, say),
+		route("/api/v2/admin", authn.Admin, say),
+		route("/panic", authn.Public, func(echo.Context) error { panic("boom") }),
+		route("/secret", authn.Public, func(echo.Context) error { return errors.New("dial 10.1.2.3: refused") }),
+		route("/full", authn.Public, func(echo.Context) error {
 			return fault.New(fault.QueueFull, "full").WithRetryAfter(1500 * time.Millisecond)
-		}},
-		Route{"GET", "/field", authn.Public, func(echo.Context) error {
+		}),
+		route("/field", authn.Public, func(echo.Context) error {
 			return fault.Field(fault.Unprocessable, "priority", "is no number")
-		}},
+		}),
 	)
 }
 
