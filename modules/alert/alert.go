@@ -1,0 +1,144 @@
+// Package alert judges events: it reads batches from the ingest queue, decides by the rules, stores each decision
+// and publishes what goes to a destination.
+//
+// Principles:
+//  1. This package is the door; everything else is in internal.
+//  2. An event is judged once: the stored row is the decision (internal/worker).
+//  3. Rules take effect within a second without a restart, and a bad set never replaces a good one (internal/ruleset).
+//  4. What no rule matches is counted, and told once when it is much (internal/unhandled).
+package alert
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/zap"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/muttproject/mutt/modules/alert/internal/ruleset"
+	"github.com/muttproject/mutt/modules/alert/internal/unhandled"
+	"github.com/muttproject/mutt/modules/alert/internal/worker"
+	"github.com/muttproject/mutt/platform/config"
+	"github.com/muttproject/mutt/platform/lifecycle"
+	"github.com/muttproject/mutt/platform/queue"
+)
+
+// Config bounds the work. Zero fields take their defaults.
+type Config struct {
+	BatchEvents  int           // events in one transaction, about; 2,000
+	ClaimEntries int           // entries in one claim; 128
+	ClaimWait    time.Duration // how long a claim waits for an entry; 1 s
+	LeaseTTL     time.Duration // of a partition; the queue's default
+}
+
+// Store is what judging keeps: rules are read from it, decisions and counters written to it.
+type Store interface {
+	ruleset.Source
+	worker.Store
+	unhandled.Store
+}
+
+// Queue gives partitions of the ingest queue to work on, and depths.
+type Queue interface {
+	worker.Depths
+	Consume(ctx context.Context, o queue.ConsumeOptions, work queue.Work) error
+}
+
+// Deps are what the module needs. All are required but Now.
+type Deps struct {
+	Process    string // the process run, unique per start: it names this process in the books
+	Store      Store
+	Queue      Queue
+	Settings   worker.Settings // the dynamic configuration
+	Log        *zap.Logger
+	Registerer prometheus.Registerer
+	Now        func() time.Time
+}
+
+// Module is the alerter of a process.
+type Module struct {
+	*lifecycle.Runner
+	config   Config
+	deps     Deps
+	rules    *ruleset.Ruleset
+	pressure *worker.Pressure
+	worker   *worker.Worker
+}
+
+var (
+	_ lifecycle.Service      = (*Module)(nil)
+	_ lifecycle.ReadyChecker = (*Module)(nil)
+)
+
+// New makes the module. It does no I/O.
+func New(c Config, d Deps) (*Module, error) {
+	if err := check(c, d); err != nil {
+		return nil, fmt.Errorf("alert module: %w", err)
+	}
+	if d.Now == nil {
+		d.Now = time.Now
+	}
+	metrics := worker.NewMetrics(d.Registerer)
+	m := &Module{config: c, deps: d, pressure: worker.NewPressure(d.Queue, d.Settings, metrics)}
+	m.rules = ruleset.New(ruleset.Params{Source: d.Store, Log: d.Log, Metrics: ruleset.NewMetrics(d.Registerer), Now: d.Now,
+		ReloadEvery: func() time.Duration { return d.Settings.Seconds(config.CacheReloadInterval) }})
+	m.worker = worker.New(worker.Params{
+		Process: d.Process, Store: d.Store, Counters: d.Store, Settings: d.Settings, Pressure: m.pressure, Metrics: metrics, Log: d.Log, Now: d.Now,
+		Rules:  func() worker.Judge { return m.rules.Current() },
+		Config: worker.Config{BatchEvents: c.BatchEvents, ClaimEntries: c.ClaimEntries, ClaimWait: c.ClaimWait},
+	})
+	m.Runner = lifecycle.NewRunner("alert", m.run)
+	return m, nil
+}
+
+// check lists everything that is wrong with the parameters.
+func check(c Config, d Deps) error {
+	var errs []error
+	for _, need := range []struct {
+		name string
+		has  bool
+	}{{"Process", d.Process != ""}, {"Store", d.Store != nil}, {"Queue", d.Queue != nil}, {"Settings", d.Settings != nil},
+		{"Log", d.Log != nil}, {"Registerer", d.Registerer != nil}} {
+		if !need.has {
+			errs = append(errs, fmt.Errorf("%s is missing", need.name))
+		}
+	}
+	if c.BatchEvents < 0 || c.ClaimEntries < 0 || c.ClaimWait < 0 || c.LeaseTTL < 0 {
+		errs = append(errs, errors.New("a bound is negative"))
+	}
+	return errors.Join(errs...)
+}
+
+// run keeps the rules and the depths fresh and works on partitions, which begins with the first good set of rules.
+func (m *Module) run(ctx context.Context) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return m.rules.Run(ctx) })
+	g.Go(func() error { return m.pressure.Run(ctx) })
+	g.Go(func() error {
+		select {
+		case <-m.rules.Ready():
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		err := m.deps.Queue.Consume(ctx, queue.ConsumeOptions{Queue: queue.Ingest, LeaseTTL: m.config.LeaseTTL, Logger: m.deps.Log},
+			func(ctx context.Context, h *queue.Holder) error { return m.worker.Work(ctx, h) })
+		if err != nil {
+			return fmt.Errorf("work on the ingest queue: %w", err)
+		}
+		return ctx.Err()
+	})
+	return g.Wait()
+}
+
+// Ready gives the warnings of the health report. Nothing here makes a process unhealthy: events wait in the queue.
+func (m *Module) Ready(context.Context) (warnings []string, err error) {
+	for _, w := range []string{m.rules.Warning(), m.pressure.Warning(), m.worker.Warning()} {
+		if w != "" {
+			warnings = append(warnings, w)
+		}
+	}
+	return warnings, nil
+}
