@@ -1,0 +1,152 @@
+package syslog
+
+import (
+	"bytes"
+	"encoding/json"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"github.com/leodido/go-syslog/v4/rfc5424"
+
+	"github.com/muttproject/mutt/platform/event"
+)
+
+// FuzzParse holds the parser to its promises on any bytes, and to leodido/go-syslog wherever that understands a line.
+func FuzzParse(f *testing.F) {
+	for _, line := range append(benchLines,
+		`<34>1 2003-10-11T22:14:15.003Z m su - ID47 [a@1 b="c\"\]\\" b=""][d] x`, "<13>1 - - - - - - ", "<13>1 - - - - - [a b=\"\xff\"]",
+		"<1>1 2026-11-05T10:11:60Z a b c d -", "Oct 11 22:14:15 h a[1]: m", "<13> Oct 11 22:14:15 h", "<187>123: *Mar  1 00:00:00.123: %LINK-3-UPDOWN: x",
+		"<13>Feb 29 00:00:00 h [a]: b", "<999>x", "<13>1 2026-11-05T10:11:12Z h a p m [", "\x00", "<13>2026-11-05T10:11:12+99:00 h a: m") {
+		f.Add([]byte(line))
+	}
+	f.Fuzz(func(t *testing.T, line []byte) {
+		p := NewParser(time.UTC)
+		l := Line{Text: bytes.Clone(line), Peer: peer, At: received}
+		var e event.Event
+		format := p.Parse(&l, &e)
+		if !bytes.Equal(l.Text, line) {
+			t.Fatal("the line was written to")
+		}
+		text := strings.TrimRight(string(line), "\r\n\x00")
+		if text == "" {
+			if format != FormatEmpty {
+				t.Fatal("an empty line became an event")
+			}
+			return
+		}
+		checkWhole(t, text, &e, format)
+		checkAgainstLibrary(t, text, &e, format)
+	})
+}
+
+// checkWhole holds that the message is the line or its end, that everything before it is in another field, and that
+// values are in range.
+func checkWhole(t *testing.T, line string, e *event.Event, format Format) {
+	t.Helper()
+	if e.Message == "" || e.Hostname == "" || !strings.HasSuffix(line, e.Message) {
+		t.Fatalf("message %q of %q", e.Message, line)
+	}
+	if e.Severity < -1 || e.Severity > 7 || e.Facility < -1 || e.Facility > 23 {
+		t.Fatalf("severity %d, facility %d", e.Severity, e.Facility)
+	}
+	if e.Timestamp < earliest || e.Timestamp > received.UnixMicro()+latestAhead {
+		t.Fatalf("timestamp %d", e.Timestamp)
+	}
+	if e.Fields != "" && (!json.Valid([]byte(e.Fields)) || !utf8.ValidString(e.Fields) || strings.Contains(e.Fields, `\u0000`)) {
+		t.Fatalf("fields %q", e.Fields)
+	}
+	if format != FormatRFC3164 || e.Message == line {
+		return
+	}
+	head := strings.TrimSuffix(line, e.Message)
+	for _, part := range []string{e.ProcID, e.AppName, e.Hostname} { // from the end; a hostname may be the peer's
+		if i := strings.LastIndex(head, part); part != "" && i >= 0 && strings.Trim(head[i+len(part):], " :[]") == "" {
+			head = head[:i]
+		} else if part != "" && part != peer {
+			t.Fatalf("%q is not before the message of %q", part, line)
+		}
+	}
+	if _, rest, ok := cutPRI(head); ok {
+		head = rest
+	}
+	head = strings.TrimLeft(head, " ")
+	_, n, _ := stamp3164(head+strings.Repeat(" ", 20), received, time.UTC)
+	if n == 0 {
+		_, n, _ = stamp3339(head)
+	}
+	if strings.Trim(head[n:], " :") != "" {
+		t.Fatalf("%q of %q is lost", head[n:], line)
+	}
+}
+
+// checkAgainstLibrary compares with the reference. It keeps the last of a parameter that comes twice, keeps a BOM, and
+// has no timestamp range: there the two differ by intent.
+func checkAgainstLibrary(t *testing.T, line string, e *event.Event, format Format) {
+	t.Helper()
+	message, err := rfc5424.NewParser().Parse([]byte(line))
+	want, ok := message.(*rfc5424.SyslogMessage)
+	if err != nil || !ok || want == nil {
+		return
+	}
+	if format != FormatRFC5424 {
+		t.Fatalf("%q is %v", line, format)
+	}
+	or := func(p *string, otherwise string) string {
+		if p == nil {
+			return otherwise
+		}
+		return *p
+	}
+	same := e.Severity == int8(*want.Severity) && e.Facility == int8(*want.Facility) && e.Hostname == or(want.Hostname, peer) &&
+		e.AppName == or(want.Appname, "") && e.ProcID == or(want.ProcID, "") && e.MsgID == or(want.MsgID, "")
+	if text := strings.TrimPrefix(or(want.Message, ""), "\ufeff"); text != "" {
+		same = same && e.Message == text
+	} else {
+		same = same && e.Message == line
+	}
+	var fields struct {
+		Stamp string                    `json:"original_timestamp"`
+		Data  map[string]map[string]any `json:"structured_data"`
+	}
+	if e.Fields != "" {
+		if err := json.Unmarshal([]byte(e.Fields), &fields); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if want.Timestamp != nil && fields.Stamp == "" {
+		same = same && e.Timestamp == want.Timestamp.UnixMicro()
+	}
+	if !same {
+		t.Fatalf("%q became %+v, the library says %+v", line, e, want)
+	}
+	checkData(t, fields.Data, want.StructuredData)
+}
+
+func checkData(t *testing.T, got map[string]map[string]any, want *map[string]map[string]string) {
+	t.Helper()
+	if want == nil {
+		if len(got) > 0 {
+			t.Fatalf("structured data %v, the library has none", got)
+		}
+		return
+	}
+	if len(got) == 0 && len(*want) > maxElements {
+		return
+	}
+	for id, params := range *want {
+		if len(got[id]) != len(params) {
+			t.Fatalf("element %q: %v, want %v", id, got[id], params)
+		}
+		for name, value := range params {
+			have := got[id][name]
+			if list, ok := have.([]any); ok {
+				have = list[len(list)-1]
+			}
+			if have != strings.ReplaceAll(strings.ToValidUTF8(value, "\ufffd"), "\x00", "") {
+				t.Fatalf("%s.%s is %q, want %q", id, name, have, value)
+			}
+		}
+	}
+}

@@ -1,0 +1,122 @@
+package syslog
+
+import (
+	"strings"
+	"time"
+	"unsafe"
+
+	"github.com/muttproject/mutt/platform/event"
+)
+
+// Format says how a line was understood.
+type Format uint8
+
+// The formats. FormatEmpty is a line without content: there is no event in it.
+const (
+	FormatRFC5424 Format = iota
+	FormatRFC3164
+	FormatRaw
+	FormatEmpty
+)
+
+var formatNames = [...]string{"rfc5424", "rfc3164", "raw", "empty"}
+
+// String gives the value of the metrics' format label.
+func (f Format) String() string { return formatNames[f] }
+
+// Line is one framed message and who sent it.
+type Line struct {
+	Text      []byte
+	Peer      string    // the sender's address without port
+	At        time.Time // when it was read
+	Truncated bool      // the sender's message went on
+}
+
+// Parser turns lines into events. It keeps scratch space: one per goroutine.
+type Parser struct {
+	loc    *time.Location // of timestamps that name no zone
+	line   string         // the line being parsed
+	at     time.Time
+	object // the event's fields
+	sd     sdScratch
+
+	clockReplaced bool // the last line's timestamp could not be believed
+}
+
+// NewParser makes a Parser; RFC 3164 timestamps are read in loc, which nil makes the machine's zone.
+func NewParser(loc *time.Location) *Parser {
+	if loc == nil {
+		loc = time.Local
+	}
+	return &Parser{loc: loc}
+}
+
+// Parse fills e from a line, except for what the intake sets (ID, ReceivedAt, CorrelationID). The strings of e view
+// l.Text and the parser's scratch space: they are valid until the next call or until l.Text changes.
+func (p *Parser) Parse(l *Line, e *event.Event) Format {
+	p.line, p.at = strings.TrimRight(view(l.Text), "\r\n\x00"), l.At
+	p.object.reset()
+	p.clockReplaced = false
+	*e = event.Event{
+		Source: event.SourceSyslog, Severity: event.Absent, Facility: event.Absent,
+		Timestamp: l.At.UnixMicro(), Hostname: l.Peer, SourceIP: l.Peer,
+	}
+	if p.line == "" {
+		return FormatEmpty
+	}
+	format := p.parse(e)
+	if e.Message == "" { // a message of structured data or a tag alone is matched by its whole line
+		e.Message = p.line
+	}
+	if l.Truncated {
+		p.object.key("truncated").raw("true")
+	}
+	e.Fields = p.object.text()
+	return format
+}
+
+func (p *Parser) parse(e *event.Event) Format {
+	pri, rest, ok := cutPRI(p.line)
+	if ok {
+		e.Facility, e.Severity = int8(pri>>3), int8(pri&7)
+		if p.rfc5424(rest, e) {
+			return FormatRFC5424
+		}
+	}
+	if p.rfc3164(rest, e, ok) {
+		return FormatRFC3164
+	}
+	e.Message = p.line
+	return FormatRaw
+}
+
+// cutPRI takes "<n>", n being 0..191 (RFC 5424 section 6.2.1), off a line.
+func cutPRI(s string) (pri int, rest string, ok bool) {
+	if len(s) < 3 || s[0] != '<' {
+		return 0, s, false
+	}
+	for i := 1; i < len(s) && i <= 4; i++ {
+		switch c := s[i]; {
+		case c >= '0' && c <= '9':
+			pri = pri*10 + int(c-'0')
+		case c == '>' && i > 1 && pri <= 191:
+			return pri, s[i+1:], true
+		default:
+			return 0, s, false
+		}
+	}
+	return 0, s, false
+}
+
+// stamp notes a timestamp whose text is given, if it can be believed, and keeps the text otherwise.
+func (p *Parser) stamp(e *event.Event, text string, unixMicro int64, ok bool) {
+	if ok && unixMicro >= earliest && unixMicro <= p.at.UnixMicro()+latestAhead {
+		e.Timestamp = unixMicro
+		return
+	}
+	p.clockReplaced = true
+	p.object.key("original_timestamp").quoted(text)
+}
+
+// view gives b's bytes as a string without copying; the string lives as long as b is not written.
+func view(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }

@@ -1,0 +1,18 @@
+//go:build !linux
+
+package syslog
+
+import (
+	"errors"
+	"net"
+	"syscall"
+)
+
+func shareBeforeBind(_, _ string, _ syscall.RawConn) error { return nil }
+
+// shareAfterBind fails: one socket reads.
+func shareAfterBind(*net.UDPConn) error { return errors.ErrUnsupported }
+
+func growReceiveBuffer(conn *net.UDPConn, bytes int) error { return conn.SetReadBuffer(bytes) }
+
+func memInfo(*net.UDPConn) (rcvbuf, drops int64) { return 0, 0 }

@@ -1,0 +1,170 @@
+package syslog
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/net/ipv4"
+)
+
+const (
+	datagramsPerRead = 64
+	backlogPatience  = 500 * time.Millisecond // how long a reader lets the kernel's buffer fill instead of dropping
+	drainTime        = 50 * time.Millisecond  // of what the kernel holds when the listener stops
+	maxPeers         = 4096                   // remembered address texts per socket
+	maxReadErrors    = 10                     // in a row, then the listener gives up
+)
+
+// socket is one of several UDP sockets on a port. The kernel gives all datagrams of one source address and port to
+// one socket, and one goroutine submits them, so their order is kept.
+type socket struct {
+	conn    *net.UDPConn
+	backlog *backlog
+	feed    *feed
+	peers   peerNames
+	why     lastCause
+	lossy   bool // the backlog was full for too long: drop without waiting until there is room
+}
+
+// listenUDP opens n sockets on one address. The first is bound without SO_REUSEPORT, so that a port that another
+// process (another MUTT too) reads from is an error and not a silent split of the messages.
+func listenUDP(ctx context.Context, addr string, n, bufferBytes int) (conns []*net.UDPConn, err error) {
+	defer func() {
+		if err != nil {
+			closeAll(conns)
+			conns = nil
+		}
+	}()
+	for range n {
+		lc := net.ListenConfig{}
+		if len(conns) > 0 {
+			lc.Control = shareBeforeBind
+			addr = conns[0].LocalAddr().String()
+		}
+		pc, err := lc.ListenPacket(ctx, "udp", addr)
+		if err != nil {
+			return conns, err
+		}
+		conn := pc.(*net.UDPConn)
+		conns = append(conns, conn)
+		if n > 1 && len(conns) == 1 && shareAfterBind(conn) != nil {
+			break // one socket does
+		}
+		if err := growReceiveBuffer(conn, bufferBytes); err != nil {
+			return conns, fmt.Errorf("set the receive buffer: %w", err)
+		}
+	}
+	return conns, nil
+}
+
+func closeAll(conns []*net.UDPConn) {
+	for _, c := range conns {
+		c.Close()
+	}
+}
+
+// read copies datagrams into the backlog until the socket's deadline passes (the listener stops) or reading fails
+// for good.
+func (s *socket) read(ctx context.Context, maxMessage int) error {
+	defer s.backlog.close()
+	conn := ipv4.NewPacketConn(s.conn) // recvmmsg does not mind IPv6
+	messages := make([]ipv4.Message, datagramsPerRead)
+	for i := range messages {
+		messages[i].Buffers = [][]byte{make([]byte, maxMessage+1)}
+	}
+	lines := make([]Line, 0, datagramsPerRead)
+	for failures := 0; ; {
+		n, err := conn.ReadBatch(messages, 0)
+		if errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, net.ErrClosed) {
+			return nil
+		}
+		if err != nil {
+			if failures++; failures == maxReadErrors || !pause(ctx, firstRetry) {
+				return fmt.Errorf("read datagrams: %w", err)
+			}
+			continue
+		}
+		failures = 0
+		lines = s.lines(lines[:0], messages[:n], maxMessage)
+		s.keep(ctx, lines)
+	}
+}
+
+// lines views what was read.
+func (s *socket) lines(lines []Line, messages []ipv4.Message, maxMessage int) []Line {
+	now := time.Now()
+	for i := range messages {
+		m := &messages[i]
+		text := m.Buffers[0][:m.N]
+		l := Line{Text: text, Peer: s.peers.name(m.Addr), At: now}
+		if m.N > maxMessage {
+			l.Text, l.Truncated = text[:maxMessage], true
+		}
+		lines = append(lines, l)
+	}
+	return lines
+}
+
+// keep puts lines into the backlog. When it is full it waits once, while the kernel's buffer takes what comes; then
+// it drops until there is room again.
+func (s *socket) keep(ctx context.Context, lines []Line) {
+	for {
+		n := s.backlog.put(lines)
+		if lines = lines[n:]; len(lines) == 0 {
+			s.lossy = false
+			return
+		}
+		if s.lossy || !s.backlog.wait(ctx, backlogPatience) {
+			s.lossy = true
+			s.feed.metrics.lost(s.why.or(causeBacklog), len(lines))
+			return
+		}
+	}
+}
+
+// submit stores what the reader gathers until the backlog is closed and empty. A message is given up patience after
+// it was read.
+func (s *socket) submit(ctx context.Context, patience time.Duration) {
+	for c := s.backlog.take(); c != nil; c = s.backlog.take() {
+		s.feed.deliver(ctx, c.lines, c.lines[0].At.Add(patience))
+		s.backlog.give(c)
+	}
+}
+
+// lastCause is why submissions fail at present: what the backlog has no room for is lost for the same reason.
+type lastCause struct{ atomic.Uint32 }
+
+func (l *lastCause) set(c cause) { l.Store(uint32(c)) }
+
+func (l *lastCause) or(c cause) cause {
+	if now := cause(l.Load()); now != causeNone {
+		return now
+	}
+	return c
+}
+
+// peerNames remembers the texts of addresses: making one costs more than parsing a message.
+type peerNames map[netip.Addr]string
+
+func (p *peerNames) name(addr net.Addr) string {
+	udp, ok := addr.(*net.UDPAddr)
+	if !ok {
+		return ""
+	}
+	a := udp.AddrPort().Addr().Unmap().WithZone("")
+	text, ok := (*p)[a]
+	if !ok {
+		if *p == nil || len(*p) == maxPeers {
+			*p = peerNames{}
+		}
+		text = a.String()
+		(*p)[a] = text
+	}
+	return text
+}
