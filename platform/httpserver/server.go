@@ -43,6 +43,7 @@ type Options struct {
 	Addr   string // host:port; port 0 picks a free one
 	Logger *zap.Logger
 	Auth   Authenticator
+	Around echo.MiddlewareFunc // optional, around every route: also sees calls that are refused for their key
 }
 
 // Server is one HTTP listener with its routes.
@@ -70,6 +71,9 @@ func New(o Options, routes ...Route) *Server {
 	e.HTTPErrorHandler = s.renderError
 	e.Pre(s.annotate)
 	e.Use(s.recoverPanic)
+	if o.Around != nil {
+		e.Use(o.Around)
+	}
 	for _, r := range routes {
 		around := []echo.MiddlewareFunc{s.require(r.Role)}
 		if r.Around != nil {

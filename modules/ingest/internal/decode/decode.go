@@ -297,3 +297,23 @@ func (d *Decoder) value(at, depth int) (end int, err error) {
 	}
 	return end, err
 }
+
+// Release drops what the decoder holds of the body, and scratch space that an odd body made large.
+func (d *Decoder) Release() {
+	const keep = 256 << 10
+	if cap(d.text)+cap(d.fields) > keep {
+		d.text, d.fields = nil, nil
+	}
+	if cap(d.vars) > 1024 {
+		d.vars = nil
+	}
+	if cap(d.doc.other) > 1024 {
+		d.doc.other = nil
+	}
+	clear(d.vars[:cap(d.vars)])
+	d.body, d.doc.body, d.event, d.mode = nil, nil, event.Event{}, modeDone
+	d.slowBuf = bytes.Buffer{}
+	if d.slow != nil {
+		d.slow.Reset(&d.slowBuf)
+	}
+}

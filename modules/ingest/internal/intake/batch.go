@@ -1,7 +1,7 @@
 package intake
 
 import (
-	"errors"
+	"context"
 	"unsafe"
 
 	"github.com/muttproject/mutt/platform/event"
@@ -97,15 +97,15 @@ func (b *Batch) ReceivedAt() int64 { return b.now }
 
 // Admit takes n events from the rate limit ahead of Submit, which then does not ask again. A listener that
 // must answer "too fast" before it looks at values uses it (the order of checks in behaviour.md).
-func (b *Batch) Admit(n int) error {
-	err := b.in.Admit(n)
+func (b *Batch) Admit(ctx context.Context, n int) error {
+	err := b.in.admit(ctx, n)
 	b.admitted = err == nil
 	return err
 }
 
 // Discard gives the batch back without storing it.
 func (b *Batch) Discard() {
-	if !poolable(cap(b.buf)) {
+	if cap(b.buf) > maxPooled {
 		b.buf = nil
 	}
 	clear(b.items)
@@ -143,12 +143,4 @@ func (b *Batch) position(i int) int {
 		i--
 	}
 	return len(b.recs)
-}
-
-func asPartial(err error) *queue.PartialError {
-	var p *queue.PartialError
-	if errors.As(err, &p) {
-		return p
-	}
-	return nil
 }

@@ -10,6 +10,8 @@ package intake
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"sync"
 	"time"
 
@@ -25,9 +27,9 @@ type Writer interface {
 }
 
 // Limiter is the shared event rate limit. Take takes n tokens or none; when it refuses, wait says
-// when n tokens will be there.
+// when to try again.
 type Limiter interface {
-	Take(n int) (wait time.Duration, ok bool)
+	Take(ctx context.Context, n int64) (wait time.Duration, ok bool, err error)
 }
 
 // Deps are what an Intake needs. Writer and Metrics are required.
@@ -92,12 +94,15 @@ func New(d Deps, l Limits) *Intake {
 // Depth gives how many events wait in the queue.
 func (in *Intake) Depth() int64 { return in.deps.Depth() }
 
-// Admit takes n events from the rate limit: nil, or a RateLimited fault that says when to try again.
-func (in *Intake) Admit(n int) error {
+// admit takes n events from the rate limit: nil, or a RateLimited fault that says when to try again.
+func (in *Intake) admit(ctx context.Context, n int) error {
 	if in.deps.Limiter == nil || n == 0 {
 		return nil
 	}
-	wait, ok := in.deps.Limiter.Take(n)
+	wait, ok, err := in.deps.Limiter.Take(ctx, int64(n))
+	if err != nil {
+		return fmt.Errorf("ask the event rate limit: %w", err)
+	}
 	if ok {
 		return nil
 	}
@@ -112,25 +117,19 @@ func (in *Intake) NewBatch(source event.Source) *Batch {
 	return b
 }
 
-// Submit stores the events of b and waits until they are durable. An error means that none was accepted.
-// The batch must not be used afterwards, with one exception: when the error carries a RetryAfter
-// (RateLimited, QueueFull, QueueUnavailable) the same batch may be submitted again or discarded.
+// Submit stores the events of b and waits until they are durable. An error means that none was accepted; it is a
+// context's, or a *fault.Error that has a RetryAfter when the same events may be accepted later. The batch goes back
+// to the pool, whatever comes of it. Events that were refused one by one are in Outcome.Failed.
 func (in *Intake) Submit(ctx context.Context, b *Batch) (Outcome, error) {
+	defer b.Discard()
 	if !in.enter() {
-		b.Discard()
-		return Outcome{}, fault.New(fault.Closed, "this process is stopping").WithRetryAfter(time.Second)
+		return Outcome{}, fault.New(fault.Closed, "this process is stopping").WithRetryAfter(retryAfter)
 	}
 	defer in.active.Done()
-	if b.Len() == 1 && b.failed != nil {
-		err := b.failed[0]
-		b.Discard()
-		return Outcome{}, err
-	}
 	if !b.admitted {
-		if err := in.Admit(b.Len()); err != nil {
+		if err := in.admit(ctx, b.Len()); err != nil {
 			return Outcome{}, err
 		}
-		b.admitted = true
 	}
 	return in.store(ctx, b)
 }
@@ -143,22 +142,29 @@ func (in *Intake) store(ctx context.Context, b *Batch) (Outcome, error) {
 		err = in.deps.Writer.Append(ctx, items)
 	}
 	out := Outcome{Accepted: len(items), Failed: b.failed}
-	switch partial := asPartial(err); {
-	case partial != nil:
+	var partial *queue.PartialError
+	switch {
+	case errors.As(err, &partial):
 		out.merge(b, partial)
 	case err != nil:
 		in.deps.Metrics.count(b.source, resultFailed, len(items))
-		if ctx.Err() == nil && !retryable(err) {
-			b.Discard()
-		}
-		return Outcome{}, err
+		return Outcome{}, withRetry(err)
 	}
 	in.deps.Metrics.observe(b, &out)
-	// After the end of a context the writer may still hold the records, so the buffer is left to it.
-	if ctx.Err() == nil {
-		b.Discard()
-	}
 	return out, nil
+}
+
+// retryAfter is what a sender is told when the queue does not say how long its trouble lasts.
+const retryAfter = time.Second
+
+// withRetry gives a failure that passes a time to try again.
+func withRetry(err error) error {
+	f, ok := fault.As(err)
+	if !ok || f.RetryAfter > 0 || f.Code != fault.QueueFull && f.Code != fault.QueueUnavailable && f.Code != fault.Closed {
+		return err
+	}
+	again := *f
+	return again.WithRetryAfter(retryAfter)
 }
 
 // merge takes the refused items out of the accepted ones.
@@ -172,7 +178,7 @@ func (o *Outcome) merge(b *Batch, partial *queue.PartialError) {
 		if o.Failed == nil {
 			o.Failed = make(map[int]error, len(partial.Failed))
 		}
-		o.Failed[b.position(i)] = err
+		o.Failed[b.position(i)] = withRetry(err)
 	}
 }
 
@@ -205,12 +211,5 @@ func (in *Intake) Close(ctx context.Context) error {
 	}
 }
 
-func retryable(err error) bool {
-	e, ok := fault.As(err)
-	return ok && e.RetryAfter > 0
-}
-
 // maxPooled is the largest buffer that goes back to the pool: one big body must not stay for ever.
 const maxPooled = 1 << 20
-
-func poolable(n int) bool { return n <= maxPooled }

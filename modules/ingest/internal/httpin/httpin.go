@@ -1,0 +1,236 @@
+// Package httpin takes events in over HTTP (contracts.md section 2).
+//
+// Principles:
+//  1. A 200 is a promise: it is written after Submit, which returns after the durable write.
+//  2. The checks come in one order: key, bytes, decoding, number of events, rate, values, capacity, write.
+//  3. Every bad event of a batch is named by its index; a document that is not whole queues nothing.
+//  4. Memory follows what was received, never what was announced, and large bodies take turns.
+package httpin
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/muttproject/mutt/modules/ingest/internal/decode"
+	"github.com/muttproject/mutt/modules/ingest/internal/intake"
+	"github.com/muttproject/mutt/platform/authn"
+	"github.com/muttproject/mutt/platform/event"
+	"github.com/muttproject/mutt/platform/fault"
+	"github.com/muttproject/mutt/platform/httpserver"
+)
+
+// Config bounds a request. The defaults are those of the module's Config.
+type Config struct {
+	MaxBody    int64    // bytes on the wire
+	MaxDecoded int64    // bytes after decompression
+	MaxEvents  int      // per request
+	Required   []string // fields that an event must have
+}
+
+// ConfigView is what GET /admin/config answers.
+type ConfigView struct {
+	Static  any            `json:"static"` // without secrets
+	Dynamic map[string]any `json:"dynamic"`
+	Enabled bool           `json:"dynamic_config_enabled"`
+}
+
+// Deps are what a Handler needs.
+type Deps struct {
+	Intake  *intake.Intake
+	Metrics *Metrics
+	View    func() ConfigView
+	Now     func() time.Time // nil: time.Now
+}
+
+// Handler answers the routes of the ingest listener.
+type Handler struct {
+	cfg    Config
+	deps   Deps
+	bodies bodyReader
+	work   sync.Pool // of *work
+}
+
+// New makes a Handler.
+func New(c Config, d Deps) *Handler {
+	if d.Now == nil {
+		d.Now = time.Now
+	}
+	h := &Handler{cfg: c, deps: d, bodies: newBodyReader(c.MaxBody, c.MaxDecoded)}
+	h.work.New = func() any {
+		return &work{h: h, dec: decode.New(decode.Options{Required: c.Required, Now: d.Now, SaneID: httpserver.SaneID})}
+	}
+	return h
+}
+
+// Routes lists the routes with the least role of each.
+func (h *Handler) Routes() []httpserver.Route {
+	return []httpserver.Route{
+		{Method: http.MethodPost, Path: "/ingest", Role: authn.Ingest, Handler: h.ingest},
+		{Method: http.MethodPost, Path: "/api/v1/ingest", Role: authn.Ingest, Handler: h.ingest},
+		{Method: http.MethodPost, Path: "/api/v2/ingest", Role: authn.Ingest, Handler: h.ingest},
+		{Method: http.MethodGet, Path: "/admin/config", Role: authn.Admin, Handler: h.adminConfig},
+	}
+}
+
+func (h *Handler) adminConfig(c echo.Context) error {
+	return c.JSON(http.StatusOK, h.deps.View())
+}
+
+// Observe is the middleware that measures the ingest routes, refused keys included.
+func (h *Handler) Observe(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		if !strings.HasSuffix(c.Path(), "/ingest") {
+			return next(c)
+		}
+		start := time.Now()
+		err := next(c)
+		h.deps.Metrics.observe(c.Response().Status, err, time.Since(start))
+		return err
+	}
+}
+
+// work is what one request needs; it is pooled.
+type work struct {
+	h    *Handler
+	dec  *decode.Decoder
+	body []byte
+	out  []byte
+
+	batch *intake.Batch
+	keys  keys
+	at    []int // index in the request of each event of the batch
+	bad   []itemError
+	lone  error  // why the only event of a lone object is none
+	first string // correlation id of the first good event
+}
+
+func (h *Handler) ingest(c echo.Context) error {
+	w := h.work.Get().(*work)
+	defer w.release()
+	return w.serve(c)
+}
+
+// maxPooledBody is the largest body buffer that goes back to the pool.
+const maxPooledBody = 1 << 20
+
+// release readies w for another request.
+func (w *work) release() {
+	w.dec.Release()
+	if cap(w.body) > maxPooledBody {
+		w.body = nil
+	}
+	w.at, w.bad, w.lone, w.first = w.at[:0], nil, nil, ""
+	w.h.work.Put(w)
+}
+
+func (w *work) serve(c echo.Context) error {
+	req := c.Request()
+	format, err := formatOf(req.Header)
+	if err != nil {
+		return err
+	}
+	if w.keys, err = newKeys(httpserver.Identity(c).Name, req.Header.Values(headerIdempotency)); err != nil {
+		return err
+	}
+	body, done, err := w.h.bodies.read(req, w.body[:0])
+	defer done()
+	w.body = body
+	if err != nil {
+		return err
+	}
+	w.dec.Reset(body, format)
+	return w.take(c)
+}
+
+// take decodes, admits and submits the body's events.
+func (w *work) take(c echo.Context) error {
+	ctx, correlation := c.Request().Context(), httpserver.CorrelationID(c)
+	w.batch = w.h.deps.Intake.NewBatch(event.SourceHTTP)
+	err := w.gather(correlation, c.RealIP)
+	w.h.deps.Metrics.unknown(w.dec.Unknown())
+	if err == nil {
+		err = w.batch.Admit(ctx, w.dec.Index()+1)
+	}
+	if err == nil {
+		err = w.lone
+	}
+	if err != nil {
+		w.batch.Discard()
+		return err
+	}
+	out, err := w.submit(ctx)
+	if err != nil {
+		return err
+	}
+	if !w.dec.Batch() {
+		c.Response().Header().Set(httpserver.HeaderCorrelation, w.first)
+		return w.answerOne(c, w.first)
+	}
+	return w.answerBatch(c, out.Accepted, correlation)
+}
+
+// gather encodes the good events and notes the bad ones. Its error refuses the request.
+func (w *work) gather(correlation string, peer func() string) error {
+	for w.dec.Next() {
+		i := w.dec.Index()
+		if i >= w.h.cfg.MaxEvents {
+			return fault.New(fault.TooLarge, "a request may hold %d events", w.h.cfg.MaxEvents)
+		}
+		e, err := w.dec.Event()
+		if err != nil {
+			if !w.dec.Batch() {
+				w.lone = err
+				continue
+			}
+			w.bad = append(w.bad, newItemError(i, err))
+			continue
+		}
+		if e.CorrelationID == "" {
+			e.CorrelationID = correlation
+		}
+		if e.Hostname == "" { // only when the configuration does not require one
+			e.Hostname = peer()
+		}
+		if len(w.at) == 0 {
+			w.first = strings.Clone(e.CorrelationID)
+		}
+		w.batch.Add(e, w.keys.of(e, i))
+		w.at = append(w.at, i)
+	}
+	return w.dec.Err()
+}
+
+// submit stores the batch and notes what the queue refused.
+func (w *work) submit(ctx context.Context) (intake.Outcome, error) {
+	total := w.dec.Index() + 1
+	if w.batch.Len() == 0 {
+		w.batch.Discard()
+		return intake.Outcome{}, nil
+	}
+	out, err := w.h.deps.Intake.Submit(ctx, w.batch)
+	if err != nil {
+		if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+			return out, fault.Wrap(fault.BadRequest, err, "the request ended before its events were stored")
+		}
+		return out, err
+	}
+	for position, failure := range out.Failed {
+		// What befell all of them is the answer to the request: a lone large event, or a queue that takes none.
+		if total == 1 || out.Accepted == 0 && retryable(failure) {
+			return out, failure
+		}
+		w.bad = append(w.bad, newItemError(w.at[position], failure))
+	}
+	return out, nil
+}
+
+func retryable(err error) bool {
+	f, ok := fault.As(err)
+	return ok && f.RetryAfter > 0
+}
