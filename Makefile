@@ -1,0 +1,54 @@
+# MUTT. The two commands that matter: 'make run' and 'make test'. 'make help' lists the rest.
+SHELL := /bin/bash
+GO ?= go
+BIN := bin/mutt
+LDFLAGS := -s -w
+# What the tests must not quietly do without.
+export MUTT_TEST_REQUIRE ?= 1
+FUZZTIME ?= 5s
+RUNS ?= 10
+
+.PHONY: help run build test test-quick verify fuzz bench bench-once kill install-tools clean
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+build: ## build bin/mutt, static and stripped
+	@mkdir -p bin
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN) .
+
+run: build ## run the whole pipeline with a demonstration source and sink; Ctrl-C ends it
+	$(BIN) demo
+
+test: install-tools verify ## everything: checks, all tests under the race detector, fuzz targets and benchmarks once
+	$(GO) test -race -timeout 20m ./...
+	$(MAKE) fuzz bench-once
+
+test-quick: ## the tests without the race detector
+	$(GO) test ./...
+
+verify: ## formatting, vet, generated files, the embedded SQLite's libc version
+	@out=$$(gofmt -l $$(git ls-files '*.go')); if [ -n "$$out" ]; then echo "gofmt would change: $$out"; exit 1; fi
+	$(GO) vet ./...
+	$(GO) mod verify
+
+fuzz: ## run every fuzz target for FUZZTIME
+	@set -e; for pkg in $$(grep -rl --include='*_test.go' '^func Fuzz' . | xargs -n1 dirname | sort -u); do \
+	  for f in $$(grep -h '^func Fuzz' $$pkg/*_test.go | sed -E 's/func (Fuzz[A-Za-z0-9_]*).*/\1/'); do \
+	    echo "fuzz $$pkg $$f"; $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) $$pkg; done; done
+
+bench-once: ## run every benchmark once, so that none rots
+	$(GO) test -run '^$$' -bench . -benchtime 1x ./...
+
+bench: build ## measure the figures of docs/performance.md (takes some minutes; quiet machine)
+	$(GO) test -run '^$$' -bench . -benchtime 1s ./platform/... ./modules/...
+	$(BIN) bench
+
+kill: build ## the kill test, RUNS times in a row
+	$(GO) test -count=$(RUNS) -timeout 60m -run 'TestKill' ./app/acceptance -v
+
+install-tools: ## install what the tests need from Debian's packages when it is missing
+	@.ci/install
+
+clean: ## remove what was built
+	rm -rf bin build

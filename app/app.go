@@ -1,0 +1,137 @@
+// Package app is the composition root: it alone knows every module and wires them.
+//
+// Principles:
+//  1. What a process consists of is one ordered table (components.go), read from top to bottom.
+//  2. A row is built only if a selected role needs it, and started before the next row is built.
+//  3. Start leaves nothing behind when it fails; Stop ends in reverse order, within a bound.
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/muttproject/mutt/platform/lifecycle"
+	"github.com/muttproject/mutt/platform/telemetry"
+)
+
+// Options are what an App is made of.
+type Options struct {
+	Roles   RoleSet
+	Config  Config
+	Getenv  func(string) string // for the initial values of dynamic keys; nil for none
+	Logger  *zap.Logger
+	Level   zap.AtomicLevel
+	Now     func() time.Time                  // nil for time.Now
+	OnAdmin func(file, key string)            // called when an admin key was generated; may be nil
+	Started func(listeners map[string]string) // called when ready; may be nil
+}
+
+// App is one MUTT process, or one of several in a test.
+type App struct {
+	opts  Options
+	parts *parts
+	sup   *lifecycle.Supervisor
+}
+
+// New makes an App. It does no I/O.
+func New(o Options) *App {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Getenv == nil {
+		o.Getenv = func(string) string { return "" }
+	}
+	return &App{opts: o, parts: newParts(o), sup: lifecycle.NewSupervisor()}
+}
+
+// newParts fills what exists without I/O.
+func newParts(o Options) *parts {
+	name := o.Config.Process
+	if name == "" {
+		name, _ = os.Hostname() // "" is replaced below
+	}
+	if name == "" {
+		name = "mutt"
+	}
+	return &parts{opts: o, process: name, health: telemetry.NewHealth(), registry: telemetry.NewRegistry(),
+		listeners: map[string]string{}}
+}
+
+// Start builds and starts the components in the order of the table. When one fails, those before it are stopped.
+func (a *App) Start(ctx context.Context) error {
+	for _, c := range selected(a.opts.Roles) {
+		if err := a.launch(ctx, c); err != nil {
+			stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), a.opts.Config.ShutdownTimeout)
+			defer cancel()
+			return errors.Join(err, a.sup.Stop(stop))
+		}
+	}
+	a.parts.health.SetReady(true)
+	if a.opts.Started != nil {
+		a.opts.Started(a.Listeners())
+	}
+	return nil
+}
+
+func (a *App) launch(ctx context.Context, c component) error {
+	svc, err := c.build(ctx, a.parts)
+	if err != nil {
+		return fmt.Errorf("%s: %w", c.id, err)
+	}
+	if svc == nil {
+		return nil
+	}
+	if err := a.sup.Launch(ctx, svc); err != nil {
+		return err
+	}
+	if r, ok := svc.(lifecycle.ReadyChecker); ok {
+		a.parts.health.Add(string(c.id), r.Ready)
+	}
+	if l, ok := svc.(listener); ok {
+		a.parts.listening(string(c.id), l.Addr())
+	}
+	return nil
+}
+
+// listener is a service with one address.
+type listener interface{ Addr() string }
+
+// Listeners gives the addresses that are listened on, by name.
+func (a *App) Listeners() map[string]string {
+	a.parts.mu.Lock()
+	defer a.parts.mu.Unlock()
+	out := make(map[string]string, len(a.parts.listeners))
+	for k, v := range a.parts.listeners {
+		out[k] = v
+	}
+	return out
+}
+
+// Failed delivers the failure of a running component.
+func (a *App) Failed() <-chan error { return a.sup.Failed() }
+
+// Stop turns not-ready, then drains and stops everything in reverse order within ctx.
+func (a *App) Stop(ctx context.Context) error {
+	a.parts.health.SetReady(false)
+	return a.sup.Stop(ctx)
+}
+
+// Run starts the App, runs until ctx ends or a component fails, and stops it.
+func (a *App) Run(ctx context.Context) error {
+	if err := a.Start(ctx); err != nil {
+		return err
+	}
+	var failure error
+	select {
+	case <-ctx.Done():
+	case failure = <-a.Failed():
+	}
+	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), a.opts.Config.ShutdownTimeout)
+	defer cancel()
+	return errors.Join(failure, a.Stop(stop))
+}

@@ -1,0 +1,119 @@
+// Package cli is the command tree of mutt.
+//
+// Principles:
+//  1. A command parses, calls one function of another package, and prints; it decides nothing.
+//  2. What is for people goes to stdout as text or a table; -o json gives the same as JSON; errors go to stderr with
+//     their code and the remedy.
+//  3. Exit status: 0 done, 1 failed, 2 wrong usage.
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/muttproject/mutt/platform/fault"
+)
+
+// streams are where a command reads and writes.
+type streams struct {
+	in       io.Reader
+	out, err io.Writer
+	environ  []string
+}
+
+// usageError is a mistake in the command line.
+type usageError struct{ error }
+
+// Main runs a command line and gives the exit status.
+func Main(args []string, in io.Reader, out, errOut io.Writer) int {
+	ctx, stop := signals(context.Background()) // the root of everything that a command does
+	defer stop()
+	return Run(ctx, args, streams{in, out, errOut, os.Environ()})
+}
+
+// Run runs a command line within ctx.
+func Run(ctx context.Context, args []string, s streams) int {
+	root := newRoot(s)
+	root.SetArgs(args)
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return 0
+	}
+	printError(s.err, err)
+	var usage usageError
+	if errors.As(err, &usage) {
+		return 2
+	}
+	return 1
+}
+
+// signals ends the context at the first SIGINT or SIGTERM; a second one ends the process at once.
+func signals(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(ctx)
+	ch := make(chan os.Signal, 2)
+	signal.Notify(ch, syscall.SIGINT, syscall.SIGTERM)
+	done := make(chan struct{})
+	go func() {
+		select {
+		case <-ch:
+			cancel()
+		case <-done:
+			return
+		}
+		select {
+		case <-ch:
+			os.Exit(1) // the operator does not want to wait
+		case <-done:
+		}
+	}()
+	return ctx, func() { signal.Stop(ch); close(done); cancel() }
+}
+
+func newRoot(s streams) *cobra.Command {
+	root := &cobra.Command{
+		Use:   "mutt",
+		Short: "takes events of network gear in, judges them by rules, delivers alerts and loses none",
+		Long: "MUTT stands between network gear and an AIOps platform. Start with 'mutt serve': it needs no configuration.\n" +
+			"Then send an event: curl, logger, or 'mutt send --count 10'.",
+		SilenceUsage:  true,
+		SilenceErrors: true,
+	}
+	root.SetIn(s.in)
+	root.SetOut(s.out)
+	root.SetErr(s.err)
+	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
+		return usageError{fmt.Errorf("%w\nsee '%s --help'", err, c.CommandPath())}
+	})
+	root.AddCommand(newServe(s), newRoles(), newVersion(), newSend(s), newSink(s))
+	return root
+}
+
+// printError shows an error as an operator can act on it.
+func printError(w io.Writer, err error) {
+	f, ok := fault.As(err)
+	if !ok {
+		_, _ = fmt.Fprintf(w, "error: %v\n", err)
+		return
+	}
+	_, _ = fmt.Fprintf(w, "error: %v\n", err)
+	remedy := f.Remedy
+	if remedy == "" {
+		remedy = fault.Describe(f.Code).Remedy
+	}
+	_, _ = fmt.Fprintf(w, "  what to do: %s\n", remedy)
+}
+
+// noArgs refuses arguments as a usage error.
+func noArgs(c *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return usageError{fmt.Errorf("%s takes no argument %q\nsee '%s --help'", c.CommandPath(), args[0], c.CommandPath())}
+	}
+	return nil
+}

@@ -1,0 +1,120 @@
+package cli
+
+import (
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"go.uber.org/zap"
+	"golang.org/x/term"
+
+	"github.com/muttproject/mutt/app"
+	"github.com/muttproject/mutt/platform/telemetry"
+)
+
+func newServe(s streams) *cobra.Command {
+	var roles string
+	cmd := &cobra.Command{
+		Use:   "serve",
+		Short: "run MUTT, all roles or some",
+		Long: "Runs the roles of this process until SIGTERM or SIGINT. Without configuration it keeps everything in\n" +
+			"./mutt-data, makes its own keys there, and listens on 8080 (events), 5514 (syslog), 8090 (admin), 8081 (ops).",
+		Example: "  mutt serve\n  MUTT_DATA_DIR=/var/lib/mutt MOOG_WEBHOOK_URL=http://127.0.0.1:9000/ mutt serve",
+		Args:    noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if !cmd.Flags().Changed("roles") {
+				roles = lookup(s.environ, "MUTT_ROLES")
+			}
+			return serve(cmd, s, roles)
+		},
+	}
+	cmd.Flags().StringVar(&roles, "roles", "all", "comma-separated roles of this process (also MUTT_ROLES); see 'mutt roles'")
+	must(cmd.RegisterFlagCompletionFunc("roles", completeRoles))
+	return cmd
+}
+
+func completeRoles(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+	out := []string{"all"}
+	for _, r := range app.Roles() {
+		out = append(out, string(r))
+	}
+	return out, cobra.ShellCompDirectiveNoFileComp
+}
+
+func serve(cmd *cobra.Command, s streams, roles string) error {
+	begin := time.Now()
+	set, err := app.ParseRoles(roles)
+	if err != nil {
+		return usageError{err}
+	}
+	cfg, warnings, err := app.LoadConfig(s.environ)
+	if err != nil {
+		return err
+	}
+	level := zap.NewAtomicLevel()
+	console := cfg.LogFormat == "console" || cfg.LogFormat == "auto" && isTerminal(s.err)
+	log := telemetry.NewLogger(s.err, console, level)
+	for _, w := range warnings {
+		log.Warn("a setting is ignored", zap.String("reason", w))
+	}
+	a := app.New(app.Options{
+		Roles: set, Config: cfg, Logger: log, Level: level,
+		Getenv:  func(name string) string { return lookup(s.environ, name) },
+		OnAdmin: func(file, key string) { tellKey(s, file, key) },
+		Started: func(l map[string]string) { tellStarted(log, set, cfg, l, time.Since(begin)) },
+	})
+	err = a.Run(cmd.Context())
+	log.Info("stopped")
+	return err
+}
+
+// tellKey shows a generated admin key once, and only to a person.
+func tellKey(s streams, file, key string) {
+	if isTerminal(s.err) {
+		_, _ = fmt.Fprintf(s.err, "\n  The admin key is %s\n  It is kept in %s and not shown again.\n\n", key, file)
+		return
+	}
+	_, _ = fmt.Fprintf(s.err, "an admin key was generated; it is in %s\n", file)
+}
+
+func tellStarted(log *zap.Logger, set app.RoleSet, cfg app.Config, listeners map[string]string, took time.Duration) {
+	names := make([]string, 0, len(listeners))
+	for n := range listeners {
+		names = append(names, n)
+	}
+	slices.Sort(names)
+	fields := []zap.Field{zap.String("roles", set.String()), zap.String("data_dir", cfg.DataDir),
+		zap.Duration("took", took), zap.Int("pid", os.Getpid()), zap.String("version", app.Version)}
+	for _, n := range names {
+		fields = append(fields, zap.String(strings.ReplaceAll(n, "-", "_"), listeners[n]))
+	}
+	log.Info("ready", fields...)
+	if cfg.WebhookURL == "" && set.Has(app.Forwarder) {
+		log.Warn("no destination is configured: alerts wait in the queue until MOOG_WEBHOOK_URL is set")
+	}
+}
+
+// lookup finds a variable of an environment; "" when it is not set.
+func lookup(environ []string, name string) string {
+	for i := len(environ) - 1; i >= 0; i-- {
+		if k, v, ok := strings.Cut(environ[i], "="); ok && k == name {
+			return v
+		}
+	}
+	return ""
+}
+
+func isTerminal(w any) bool {
+	f, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}
+
+// must is for registrations that fail only on a programming error, which the first test of the tree shows.
+func must(err error) {
+	if err != nil {
+		panic(err)
+	}
+}
