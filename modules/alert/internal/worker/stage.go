@@ -110,7 +110,6 @@ func graced(ctx context.Context) (work context.Context, end context.CancelFunc) 
 
 // feed is stage 1: claim, decode, judge. Only it claims; entries leave it in the order of the queue.
 func (l *lane) feed(ctx context.Context, free <-chan *chunk, judged chan<- *chunk) error {
-	var waits backoff
 	want := 4
 	for {
 		shed, err := l.admit(ctx)
@@ -118,18 +117,14 @@ func (l *lane) feed(ctx context.Context, free <-chan *chunk, judged chan<- *chun
 			return err
 		}
 		claimed, err := l.holder.Claim(ctx, want, l.p.Config.ClaimWait)
-		switch classify(ctx, err) {
-		case classLost:
-			return errLost
-		case classAway, classOwn:
-			l.p.Metrics.waits.Inc()
-			l.logs.warn(l.p.Log, l.p.Now(), "entries cannot be claimed", zap.Error(err))
-			if sleep(ctx, waits.next()) != nil {
-				return errLost
+		if err != nil {
+			// What the call claimed all the same is in nobody's hands. Ending the lease gives it to the next one, in order.
+			if classify(ctx, err) != classLost {
+				l.p.Metrics.waits.Inc()
+				l.logs.warn(l.p.Log, l.p.Now(), "entries cannot be claimed", zap.Error(err))
 			}
-			continue
+			return errLost
 		}
-		waits.reset()
 		for len(claimed) > 0 {
 			n, events := l.portion(claimed)
 			want = min(max(n*l.p.Config.BatchEvents/max(events, 1), 4), l.p.Config.ClaimEntries)
