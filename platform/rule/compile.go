@@ -195,7 +195,7 @@ func (s *Set) buildAutomaton(drafts []draft, uses map[string]int) {
 			}
 		}
 	}
-	s.auto = newAutomaton(texts, ranks)
+	s.auto = newAutomaton(texts, ranks, denseBytes)
 }
 
 func (l *literal) enter(rank int32, direct bool) {

@@ -14,6 +14,7 @@ const (
 	maxExpression = 4096  // bytes
 	maxProgram    = 10000 // instructions
 	maxChoices    = 16    // literals in one clause
+	maxClass      = 4     // letters of a character class that are told apart: \d would make ten literals of one
 	maxCommon     = 64    // literals in the clause of an alternation
 	maxClauses    = 8
 )
@@ -116,14 +117,14 @@ func analyse(re *syntax.Regexp) needs {
 func classTexts(ranges []rune) []string {
 	var texts []string
 	for i := 0; i < len(ranges); i += 2 {
-		if ranges[i+1]-ranges[i] > 2*maxChoices {
+		if ranges[i+1]-ranges[i] > 4*maxClass {
 			return nil
 		}
 		for r := ranges[i]; r <= ranges[i+1]; r++ {
 			texts = append(texts, string(foldRune(r)))
 		}
 	}
-	if texts = distinct(texts); len(texts) > maxChoices {
+	if texts = distinct(texts); len(texts) > maxClass {
 		return nil
 	}
 	return texts

@@ -122,34 +122,45 @@ func (s *Set) byOID(sc *Scratch, best int32) int32 {
 }
 
 // scan runs the automaton over the message. An ASCII message is folded by the class table on the way.
+//
+// Two states run over the two halves of the text at once, because each step waits for a load. The halves
+// overlap by one byte less than the longest literal, so that every occurrence lies within one of them.
 func (s *Set) scan(sc *Scratch, best int32) int32 {
 	text := sc.event.Message
 	if !sc.ascii {
 		text = sc.message()
 	}
 	a := s.auto
-	state, rows, shift := uint32(0), a.rows, a.shift&31
-	for i := range len(text) {
-		class := a.class[text[i]]
-		if state < rows {
-			state = a.dense[state<<shift|uint32(class)]
-		} else {
-			state = a.step(state, class)
-		}
-		if a.best[state] < best {
-			best = s.hit(sc, state, best)
-		}
+	half := min((len(text)+a.longest)/2, len(text))
+	head, tail := text[:half], text[len(text)-half:]
+	if half == len(text) {
+		tail = ""
+	}
+	var one, two uint32
+	for i := 0; i < len(tail); {
+		i, one, two = a.run(head, tail, i, one, two)
+		best = s.hit(sc, two, s.hit(sc, one, best))
+		one, two = one&^ends, two&^ends
+	}
+	for i := len(tail); i < len(head); i++ {
+		one = a.step(one, a.class[head[i]])
+		best = s.hit(sc, one, best)
+		one &^= ends
 	}
 	return best
 }
 
-// hit deals with every literal that ends in a state and can still lead to a better rule.
-func (s *Set) hit(sc *Scratch, state uint32, best int32) int32 {
-	a := s.auto
-	if a.lit[state] < 0 {
-		state = a.next[state]
+// hit deals with every literal that ends in a cell's state and can still lead to a better rule.
+func (s *Set) hit(sc *Scratch, cell uint32, best int32) int32 {
+	if cell&ends == 0 {
+		return best
 	}
-	for ; state != 0 && a.best[state] < best; state = a.next[state] {
+	a := s.auto
+	state := cell &^ ends >> a.shift
+	if a.lit[state] < 0 {
+		state = a.nodes[state].next
+	}
+	for ; state != 0 && a.nodes[state].best < best; state = a.nodes[state].next {
 		id := a.lit[state]
 		if sc.seen[id] == sc.gen {
 			continue

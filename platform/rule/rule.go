@@ -60,4 +60,3 @@ type Tables struct {
 	Teams    map[string]string // hostname -> team, for meta-alerts
 	Version  int64             // the ruleset version: covers rules, hosts and teams
 }
-
