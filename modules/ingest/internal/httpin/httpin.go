@@ -107,7 +107,7 @@ type work struct {
 	at    []int // index in the request of each event of the batch
 	bad   []itemError
 	lone  error  // why the only event of a lone object is none
-	first string // correlation id of the first good event
+	own   string // correlation id that a lone object brought
 }
 
 func (h *Handler) ingest(c echo.Context) error {
@@ -125,7 +125,7 @@ func (w *work) release() {
 	if cap(w.body) > maxPooledBody {
 		w.body = nil
 	}
-	w.at, w.bad, w.lone, w.first = w.at[:0], nil, nil, ""
+	w.at, w.bad, w.lone, w.own = w.at[:0], nil, nil, ""
 	w.h.work.Put(w)
 }
 
@@ -168,11 +168,14 @@ func (w *work) take(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	if !w.dec.Batch() {
-		c.Response().Header().Set(httpserver.HeaderCorrelation, w.first)
-		return w.answerOne(c, w.first)
+	switch {
+	case w.dec.Batch():
+		return w.answerBatch(c, out.Accepted, correlation)
+	case w.own != "":
+		c.Response().Header().Set(httpserver.HeaderCorrelation, w.own)
+		correlation = w.own
 	}
-	return w.answerBatch(c, out.Accepted, correlation)
+	return w.answerOne(c, correlation)
 }
 
 // gather encodes the good events and notes the bad ones. Its error refuses the request.
@@ -197,8 +200,8 @@ func (w *work) gather(correlation string, peer func() string) error {
 		if e.Hostname == "" { // only when the configuration does not require one
 			e.Hostname = peer()
 		}
-		if len(w.at) == 0 {
-			w.first = strings.Clone(e.CorrelationID)
+		if !w.dec.Batch() && e.CorrelationID != correlation {
+			w.own = strings.Clone(e.CorrelationID) // a header outlives the body's buffer
 		}
 		w.batch.Add(e, w.keys.of(e, i))
 		w.at = append(w.at, i)

@@ -1,0 +1,215 @@
+// Package ingest takes events in, over HTTP and syslog, and puts them on the ingest queue.
+//
+// Principles:
+//  1. This package is the door: Config, Deps, New, Module. Everything else is in internal.
+//  2. Every listener submits through one intake, so that they all give the same promise: accepted means durable.
+//  3. Stopping is: listeners close, what they hold is stored, then the intake refuses.
+package ingest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/zap"
+
+	"github.com/muttproject/mutt/modules/ingest/internal/decode"
+	"github.com/muttproject/mutt/modules/ingest/internal/httpin"
+	"github.com/muttproject/mutt/modules/ingest/internal/intake"
+	"github.com/muttproject/mutt/modules/ingest/internal/syslog"
+	"github.com/muttproject/mutt/platform/config"
+	"github.com/muttproject/mutt/platform/coord"
+	"github.com/muttproject/mutt/platform/event"
+	"github.com/muttproject/mutt/platform/fault"
+	"github.com/muttproject/mutt/platform/httpserver"
+	"github.com/muttproject/mutt/platform/lifecycle"
+)
+
+// Config bounds what is taken in. Zero fields take their defaults (behaviour.md, Ingestor).
+type Config struct {
+	MaxBodyBytes    int64        // of a request on the wire; 10 MiB
+	MaxDecodedBytes int64        // of a request after decompression; 64 MiB
+	MaxEvents       int          // per request; 10,000
+	MaxEventBytes   int          // of one event, encoded; 256 KiB
+	RequiredFields  []string     // of an event over HTTP; hostname, timestamp, message
+	Syslog          SyslogConfig // empty addresses switch the listeners off
+}
+
+// SyslogConfig configures the syslog listeners.
+type SyslogConfig = syslog.Config
+
+// ConfigView is what GET /admin/config answers. It must hold no secret.
+type ConfigView = httpin.ConfigView
+
+// Writer puts events on the ingest queue; *queue.Writer is one.
+type Writer = intake.Writer
+
+// Settings gives the dynamic values that the module reads; *config.Dynamic is one.
+type Settings interface {
+	Bool(name string) bool
+	Int(name string) int64
+	Seconds(name string) time.Duration
+}
+
+// Deps are what the module needs. All are required but Now.
+type Deps struct {
+	Writer     Writer
+	Partition  func(host string) int
+	Depth      func() int64 // events in the ingest queue; asked at every answer, so it must be cheap
+	Coord      coord.Coord  // of the event rate limit
+	Settings   Settings
+	View       func() ConfigView
+	Log        *zap.Logger
+	Registerer prometheus.Registerer
+	Now        func() time.Time
+}
+
+// Module is the ingestor of a process.
+type Module struct {
+	intake *intake.Intake
+	http   *httpin.Handler
+	syslog *syslog.Server
+}
+
+var (
+	_ lifecycle.Service      = (*Module)(nil)
+	_ lifecycle.Drainer      = (*Module)(nil)
+	_ lifecycle.ReadyChecker = (*Module)(nil)
+)
+
+// withDefaults fills in the zero fields.
+func (c Config) withDefaults() Config {
+	setDefault(&c.MaxBodyBytes, 10<<20)
+	setDefault(&c.MaxDecodedBytes, 64<<20)
+	setDefault(&c.MaxEvents, 10_000)
+	setDefault(&c.MaxEventBytes, intake.DefaultMaxEvent)
+	if c.RequiredFields == nil {
+		c.RequiredFields = []string{"hostname", "timestamp", "message"}
+	}
+	return c
+}
+
+func setDefault[T int | int64](p *T, value T) {
+	if *p == 0 {
+		*p = value
+	}
+}
+
+// Validate lists every setting that is wrong.
+func (c Config) Validate() error {
+	c = c.withDefaults()
+	var errs []error
+	within := func(name string, n, low, high int64) {
+		if n < low || n > high {
+			errs = append(errs, fault.Field(fault.ConfigInvalid, "ingest."+name, "%d is out of bounds: %d to %d", n, low, high))
+		}
+	}
+	within("max_body_bytes", c.MaxBodyBytes, 1<<10, 1<<30)
+	within("max_decoded_bytes", c.MaxDecodedBytes, 1<<10, 1<<30)
+	within("max_events", int64(c.MaxEvents), 1, 1_000_000)
+	// An event must fit into an entry of the queue.
+	within("max_event_bytes", int64(c.MaxEventBytes), 1<<10, 512<<10)
+	return errors.Join(append(errs, decode.ValidateRequired(c.RequiredFields))...)
+}
+
+// check names what is missing.
+func (d *Deps) check() error {
+	var errs []error
+	for _, need := range [...]struct {
+		name string
+		has  bool
+	}{{"Writer", d.Writer != nil}, {"Partition", d.Partition != nil}, {"Depth", d.Depth != nil}, {"Coord", d.Coord != nil},
+		{"Settings", d.Settings != nil}, {"View", d.View != nil}, {"Log", d.Log != nil}, {"Registerer", d.Registerer != nil}} {
+		if !need.has {
+			errs = append(errs, fmt.Errorf("%s is missing", need.name))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// New makes the module. It does no I/O.
+func New(c Config, d Deps) (*Module, error) {
+	if err := errors.Join(c.Validate(), d.check()); err != nil {
+		return nil, fmt.Errorf("ingest module: %w", err)
+	}
+	c = c.withDefaults()
+	m := &Module{}
+	m.intake = intake.New(intake.Deps{Writer: d.Writer, Partition: d.Partition, Depth: d.Depth, Now: d.Now,
+		Limiter: newRateLimit(d), Metrics: intake.NewMetrics(d.Registerer)}, intake.Limits{MaxEvent: c.MaxEventBytes})
+	m.http = httpin.New(httpin.Config{MaxBody: c.MaxBodyBytes, MaxDecoded: c.MaxDecodedBytes, MaxEvents: c.MaxEvents, Required: c.RequiredFields},
+		httpin.Deps{Intake: m.intake, Metrics: httpin.NewMetrics(d.Registerer, d.Depth), View: d.View, Now: d.Now})
+	var err error
+	if m.syslog, err = syslog.New(c.Syslog, syslog.Deps{Sink: sink{m.intake}, Log: d.Log, Metrics: d.Registerer}); err != nil {
+		return nil, fmt.Errorf("ingest module: %w", err)
+	}
+	return m, nil
+}
+
+// Routes lists the routes of the ingest HTTP listener.
+func (m *Module) Routes() []httpserver.Route { return m.http.Routes() }
+
+// Observe is the middleware of that listener that measures the ingest routes (httpserver.Options.Around).
+func (m *Module) Observe(next httpserver.Handler) httpserver.Handler { return m.http.Observe(next) }
+
+// SyslogAddrs gives the addresses that are listened on, nil for a listener that is off.
+func (m *Module) SyslogAddrs() (udp, tcp net.Addr) { return m.syslog.Addrs() }
+
+// Name gives the service's name.
+func (m *Module) Name() string { return "ingest" }
+
+// Start opens the syslog listeners. The HTTP listener is the process's, see Routes.
+func (m *Module) Start(ctx context.Context) error { return m.syslog.Start(ctx) }
+
+// Drain closes the syslog listeners; what they have read is stored. HTTP requests that run go on.
+func (m *Module) Drain(ctx context.Context) error { return m.syslog.Stop(ctx) }
+
+// Stop refuses new events and waits for the submissions that run.
+func (m *Module) Stop(ctx context.Context) error {
+	return errors.Join(m.syslog.Stop(ctx), m.intake.Close(ctx))
+}
+
+// Failed delivers the error of a listener that ended by itself.
+func (m *Module) Failed() <-chan error { return m.syslog.Failed() }
+
+// Ready tells what the health report should.
+func (m *Module) Ready(ctx context.Context) (warnings []string, err error) {
+	return m.syslog.Ready(ctx)
+}
+
+// sink lets the syslog listeners submit.
+type sink struct{ in *intake.Intake }
+
+// NewBatch begins a submission.
+func (s sink) NewBatch() syslog.Batch { return s.in.NewBatch(event.SourceSyslog) }
+
+// Submit ends one.
+func (s sink) Submit(ctx context.Context, b syslog.Batch) (failed map[int]error, err error) {
+	out, err := s.in.Submit(ctx, b.(*intake.Batch)) // NewBatch makes no others
+	return out.Failed, err
+}
+
+// rateLimit is the event rate limit while it is switched on.
+type rateLimit struct {
+	settings Settings
+	limiter  *coord.Limiter
+}
+
+// newRateLimit reads the limit at each take, so that a change applies to the next one. A whole window's events may
+// come at once.
+func newRateLimit(d Deps) rateLimit {
+	return rateLimit{settings: d.Settings, limiter: coord.NewLimiter(d.Coord, "ingest", func() coord.Limit {
+		n := d.Settings.Int(config.IngestMaxRate)
+		return coord.Limit{Rate: n, Period: d.Settings.Seconds(config.IngestRateWindow), Burst: n}
+	})}
+}
+
+// Take takes n tokens or none.
+func (r rateLimit) Take(ctx context.Context, n int64) (wait time.Duration, ok bool, err error) {
+	if !r.settings.Bool(config.IngestRateLimitEnabled) {
+		return 0, true, nil
+	}
+	return r.limiter.Take(ctx, n)
+}
