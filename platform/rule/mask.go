@@ -62,10 +62,11 @@ func maskAt(s string, i int) (n int, placeholder string) {
 	case !isWord(c):
 		return 1, ""
 	}
+	// The order matters: 42:60:88:bb:b2:05 begins like a time of day.
 	for _, kind := range [...]struct {
 		length      func(string) int
 		placeholder string
-	}{{timeLen, "<time>"}, {uuidLen, "<uuid>"}, {macLen, "<mac>"}, {ipv4Len, "<ip>"}, {ipv6Len, "<ip>"}, {numberLen, "<n>"}} {
+	}{{uuidLen, "<uuid>"}, {macLen, "<mac>"}, {ipv6Len, "<ip>"}, {timeLen, "<time>"}, {ipv4Len, "<ip>"}, {numberLen, "<n>"}} {
 		if n = kind.length(rest); n > 0 {
 			return n, kind.placeholder
 		}
