@@ -54,15 +54,17 @@ func (f *feed) deliver(ctx context.Context, lines []Line, giveUp time.Time) {
 		if len(f.lines) == 0 {
 			break
 		}
+		f.failing.set(why)
+		late := !giveUp.IsZero() && !time.Now().Add(wait).Before(giveUp)
+		if !late && pause(ctx, wait) {
+			batch = f.again(lines)
+			continue
+		}
 		if ctx.Err() != nil {
 			why = causeStopping
 		}
-		f.failing.set(why)
-		if ctx.Err() != nil || !giveUp.IsZero() && !time.Now().Add(wait).Before(giveUp) || !pause(ctx, wait) {
-			f.metrics.lost(why, len(f.lines))
-			return
-		}
-		batch = f.again(lines)
+		f.metrics.lost(why, len(f.lines))
+		return
 	}
 	f.failing.set(causeNone)
 }

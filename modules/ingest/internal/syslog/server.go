@@ -166,7 +166,7 @@ func (s *Server) Stop(ctx context.Context) error {
 	s.state = stateStopped
 	if before == stateRunning {
 		for _, conn := range s.udp {
-			conn.SetReadDeadline(time.Now().Add(drainTime))
+			conn.SetReadDeadline(time.Unix(1, 0))
 		}
 		if s.tcp != nil {
 			s.tcp.stop()

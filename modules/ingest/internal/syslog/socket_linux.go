@@ -8,6 +8,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// dontWait makes a read of an empty socket fail at once.
+const dontWait = unix.MSG_DONTWAIT
+
 // shareBeforeBind sets SO_REUSEPORT on a socket that is not yet bound.
 func shareBeforeBind(_, _ string, c syscall.RawConn) error { return share(c) }
 

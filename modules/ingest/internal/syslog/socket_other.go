@@ -8,6 +8,9 @@ import (
 	"syscall"
 )
 
+// dontWait is not known here: what the kernel holds when the listener stops is lost.
+const dontWait = 0
+
 func shareBeforeBind(_, _ string, _ syscall.RawConn) error { return nil }
 
 // shareAfterBind fails: one socket reads.

@@ -16,7 +16,7 @@ import (
 const (
 	datagramsPerRead = 64
 	backlogPatience  = 500 * time.Millisecond // how long a reader lets the kernel's buffer fill instead of dropping
-	drainTime        = 50 * time.Millisecond  // of what the kernel holds when the listener stops
+	drainTime        = time.Second            // at most, for what the kernel holds when the listener stops
 	maxPeers         = 4096                   // remembered address texts per socket
 	maxReadErrors    = 10                     // in a row, then the listener gives up
 )
@@ -69,8 +69,8 @@ func closeAll(conns []*net.UDPConn) {
 	}
 }
 
-// read copies datagrams into the backlog until the socket's deadline passes (the listener stops) or reading fails
-// for good.
+// read copies datagrams into the backlog until the listener stops (the socket's deadline passes), and then those
+// that the kernel holds. It fails when reading fails for good.
 func (s *socket) read(ctx context.Context, maxMessage int) error {
 	defer s.backlog.close()
 	conn := ipv4.NewPacketConn(s.conn) // recvmmsg does not mind IPv6
@@ -79,12 +79,18 @@ func (s *socket) read(ctx context.Context, maxMessage int) error {
 		messages[i].Buffers = [][]byte{make([]byte, maxMessage+1)}
 	}
 	lines := make([]Line, 0, datagramsPerRead)
-	for failures := 0; ; {
-		n, err := conn.ReadBatch(messages, 0)
-		if errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, net.ErrClosed) {
+	for failures, flags := 0, 0; ; {
+		n, err := conn.ReadBatch(messages, flags)
+		switch {
+		case errors.Is(err, os.ErrDeadlineExceeded) && flags == 0:
+			flags = dontWait
+			if s.conn.SetReadDeadline(time.Now().Add(drainTime)) != nil || flags == 0 {
+				return nil
+			}
+			continue
+		case err != nil && flags != 0 || errors.Is(err, net.ErrClosed):
 			return nil
-		}
-		if err != nil {
+		case err != nil:
 			if failures++; failures == maxReadErrors || !pause(ctx, firstRetry) {
 				return fmt.Errorf("read datagrams: %w", err)
 			}
