@@ -55,7 +55,10 @@ func maskAt(s string, i int) (n int, placeholder string) {
 		}
 		return 1, ""
 	case c == ':':
-		if n = ipv6Len(rest); n > 0 {
+		if i == 0 || !isWord(s[i-1]) {
+			n = ipv6Len(rest)
+		}
+		if n > 0 {
 			return n, "<ip>"
 		}
 		return 1, ""
