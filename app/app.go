@@ -16,6 +16,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/muttproject/mutt/platform/lifecycle"
+	"github.com/muttproject/mutt/platform/queue"
 	"github.com/muttproject/mutt/platform/telemetry"
 )
 
@@ -58,7 +59,7 @@ func newParts(o Options) *parts {
 	if name == "" {
 		name = "mutt"
 	}
-	return &parts{opts: o, process: name, health: telemetry.NewHealth(), registry: telemetry.NewRegistry(),
+	return &parts{opts: o, process: name, run: name + "/" + queue.NewEntryID().String(), health: telemetry.NewHealth(), registry: telemetry.NewRegistry(),
 		listeners: map[string]string{}}
 }
 

@@ -8,6 +8,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/muttproject/mutt/modules/ingest"
+	"github.com/muttproject/mutt/modules/janitor"
 	"github.com/muttproject/mutt/platform/authn"
 	"github.com/muttproject/mutt/platform/config"
 	"github.com/muttproject/mutt/platform/connect/sqlite"
@@ -35,7 +37,8 @@ type component struct {
 // parts is what has been built. Each field is set by the row of its name and read by the rows that need it.
 type parts struct {
 	opts     Options
-	process  string
+	process  string // its name, for leases and alerts
+	run      string // this start of it, for the books
 	health   *telemetry.Health
 	registry *prometheus.Registry
 
@@ -46,6 +49,8 @@ type parts struct {
 	dynamic *config.Dynamic
 	keyring *authn.Keyring
 	coord   coord.Coord
+	janitor *janitor.Module
+	ingest  *ingest.Module
 
 	mu        sync.Mutex
 	listeners map[string]string
@@ -66,6 +71,13 @@ func components() []component {
 		{id: "queue", needs: []componentID{"datadir"}, build: openQueue},
 		{id: "control", needs: []componentID{"store"}, build: buildControl},
 		{id: "ops", needs: []componentID{"control"}, build: buildOps},
+		{id: "coord", roles: []Role{Ingestor, Forwarder}, build: buildCoord},
+		{id: "alert", roles: []Role{Alerter}, needs: []componentID{"store", "queue", "control"}, build: buildAlert},
+		{id: "books", roles: []Role{UI, Janitor}, needs: []componentID{"store", "queue"}, build: buildBooks},
+		{id: "janitor", roles: []Role{Janitor}, needs: []componentID{"books"}, build: buildJanitor},
+		{id: "admin", roles: []Role{UI}, needs: []componentID{"store", "queue", "control", "books"}, build: buildUI},
+		{id: "intake", roles: []Role{Ingestor}, needs: []componentID{"queue", "control", "coord"}, build: buildIntake},
+		{id: "ingest", roles: []Role{Ingestor}, needs: []componentID{"intake"}, build: buildIngest},
 	}
 }
 
@@ -134,8 +146,7 @@ func openQueue(ctx context.Context, p *parts) (lifecycle.Service, error) {
 	if err != nil {
 		return nil, err
 	}
-	p.queue = queue.New(d, queue.Options{Partitions: 1, Process: p.process + "/" + queue.NewEntryID().String(),
-		Owner: p.process, Now: p.opts.Now})
+	p.queue = queue.New(d, queue.Options{Partitions: 1, Process: p.run, Owner: p.process, Now: p.opts.Now})
 	return &opened{name: "queue", ready: p.queue.Ping, close: d.Close}, nil
 }
 
@@ -149,16 +160,22 @@ func buildControl(_ context.Context, p *parts) (lifecycle.Service, error) {
 	return p.control, nil
 }
 
+// buildCoord makes the in-process coordination; it holds nothing that would have to be closed.
+func buildCoord(_ context.Context, p *parts) (lifecycle.Service, error) {
+	p.coord = coord.NewLocal(p.opts.Now)
+	return nil, nil
+}
+
 func buildOps(_ context.Context, p *parts) (lifecycle.Service, error) {
-	return p.http("ops", p.opts.Config.OpsAddr, httpserver.OpsRoutes(p.health, p.registry)), nil
+	return p.http("ops", p.opts.Config.OpsAddr, nil, httpserver.OpsRoutes(p.health, p.registry)), nil
 }
 
 // http makes one HTTP listener; nil when its address is off.
-func (p *parts) http(name, addr string, routes []httpserver.Route) lifecycle.Service {
+func (p *parts) http(name, addr string, around httpserver.Middleware, routes []httpserver.Route) lifecycle.Service {
 	if addr == Off {
 		return nil
 	}
-	return httpserver.New(httpserver.Options{Name: name, Addr: addr, Logger: p.opts.Logger.Named(name), Auth: p.keyring}, routes...)
+	return httpserver.New(httpserver.Options{Name: name, Addr: addr, Logger: p.opts.Logger.Named(name), Auth: p.keyring, Around: around}, routes...)
 }
 
 // Components names what a role set consists of, in start order.

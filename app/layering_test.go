@@ -26,7 +26,7 @@ func thirdParty() map[string][]string {
 		"github.com/spf13/cobra":               {"app/cli"},
 		"github.com/pressly/goose":             {"platform/store"},
 		"github.com/leodido/go-syslog":         {"modules/ingest/internal/syslog"},
-		"github.com/go-json-experiment":        {"modules/ingest/internal/decode"},
+		"github.com/go-json-experiment":        {"modules/ingest/internal/decode", "modules/ui/internal/api"},
 		"github.com/prometheus/client_golang":  {"platform/", "modules/", "app"},
 		"go.uber.org/zap":                      {"platform/", "modules/", "app"},
 		"github.com/klauspost/compress":        {"platform/event", "modules/ingest/internal/httpin"},

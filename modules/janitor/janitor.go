@@ -10,6 +10,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"go.uber.org/zap"
@@ -67,7 +68,9 @@ type Module struct {
 	*lifecycle.Runner
 	config Config
 	deps   Deps
-	folded int64 // the minute up to which everything is folded
+
+	mu     sync.Mutex // one Fold at a time
+	folded int64      // the minute up to which everything is folded
 }
 
 // New makes the janitor. It does no I/O.
@@ -111,9 +114,15 @@ func (m *Module) report(ctx context.Context, message string, err error) {
 	}
 }
 
-// Fold copies the queue's running totals into the store. The last two minutes are read again each time, because
+// Fold copies the queue's running totals into the store; the ui does it too, before it shows the books. The last two minutes are read again each time, because
 // other processes may still be counting in them.
 func (m *Module) Fold(ctx context.Context) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.fold(ctx)
+}
+
+func (m *Module) fold(ctx context.Context) error {
 	now := m.deps.Now().Unix() / 60
 	counters, err := m.deps.Queue.Counters(ctx, m.folded)
 	if err != nil {
@@ -152,8 +161,10 @@ func (m *Module) Prune(ctx context.Context) error {
 
 // purgeCounters deletes counters of the queue only after everything was folded.
 func (m *Module) purgeCounters(ctx context.Context, now time.Time) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	m.folded = 0
-	if err := m.Fold(ctx); err != nil {
+	if err := m.fold(ctx); err != nil {
 		return err
 	}
 	return m.deps.Queue.Purge(ctx, now.Add(-m.config.KeepCounters).Unix()/60)

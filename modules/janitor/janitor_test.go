@@ -55,7 +55,10 @@ func (b *books) FoldCounts(_ context.Context, counts []store.MinuteCount) error 
 	return b.err
 }
 
-func (b *books) PruneBatches(_ context.Context, t time.Time) (int64, error) { b.pruned = t; return 0, b.err }
+func (b *books) PruneBatches(_ context.Context, t time.Time) (int64, error) {
+	b.pruned = t
+	return 0, b.err
+}
 func (b *books) PruneUnhandled(_ context.Context, t time.Time) (int64, error) {
 	b.windows = t
 	return 0, b.err

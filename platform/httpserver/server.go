@@ -23,13 +23,18 @@ import (
 	"github.com/muttproject/mutt/platform/lifecycle"
 )
 
+// Handler and Middleware let a module's door name what its route code has without importing the framework.
+type (
+	Handler    = echo.HandlerFunc
+	Middleware = echo.MiddlewareFunc
+)
+
 // Route is one method and path with the least role that may call it.
 type Route struct {
 	Method  string
 	Path    string // echo's syntax: /rules/:id
 	Role    authn.Role
-	Handler echo.HandlerFunc
-	Around  echo.MiddlewareFunc // optional; also sees calls that are refused for their key
+	Handler Handler
 }
 
 // Authenticator finds the identity of a secret.
@@ -43,7 +48,7 @@ type Options struct {
 	Addr   string // host:port; port 0 picks a free one
 	Logger *zap.Logger
 	Auth   Authenticator
-	Around echo.MiddlewareFunc // optional, around every route: also sees calls that are refused for their key
+	Around Middleware // optional, around every route: also sees calls that are refused for their key
 }
 
 // Server is one HTTP listener with its routes.
@@ -75,11 +80,7 @@ func New(o Options, routes ...Route) *Server {
 		e.Use(o.Around)
 	}
 	for _, r := range routes {
-		around := []echo.MiddlewareFunc{s.require(r.Role)}
-		if r.Around != nil {
-			around = append([]echo.MiddlewareFunc{r.Around}, around...)
-		}
-		e.Add(r.Method, r.Path, r.Handler, around...)
+		e.Add(r.Method, r.Path, r.Handler, s.require(r.Role))
 	}
 	s.http = &http.Server{
 		Handler:           e,

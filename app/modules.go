@@ -1,0 +1,145 @@
+package app
+
+import (
+	"context"
+	"net"
+	"slices"
+	"time"
+
+	"github.com/muttproject/mutt/modules/alert"
+	"github.com/muttproject/mutt/modules/ingest"
+	"github.com/muttproject/mutt/modules/janitor"
+	"github.com/muttproject/mutt/modules/ui"
+	"github.com/muttproject/mutt/platform/config"
+	"github.com/muttproject/mutt/platform/httpserver"
+	"github.com/muttproject/mutt/platform/lifecycle"
+	"github.com/muttproject/mutt/platform/queue"
+	"github.com/muttproject/mutt/web"
+)
+
+func buildAlert(_ context.Context, p *parts) (lifecycle.Service, error) {
+	return alert.New(alert.Config{}, alert.Deps{
+		Process: p.run, Store: p.store, Queue: p.queue, Settings: p.dynamic,
+		Log: p.opts.Logger.Named("alert"), Registerer: p.registry, Now: p.opts.Now,
+	})
+}
+
+// buildBooks makes the janitor's hands, which the ui uses too: it folds before it shows the books.
+func buildBooks(_ context.Context, p *parts) (lifecycle.Service, error) {
+	p.janitor = janitor.New(janitor.Config{}, janitor.Deps{Queue: p.queue, Store: p.store,
+		Logger: p.opts.Logger.Named("janitor"), Now: p.opts.Now})
+	return nil, nil
+}
+
+func buildJanitor(_ context.Context, p *parts) (lifecycle.Service, error) { return p.janitor, nil }
+
+func buildIntake(_ context.Context, p *parts) (lifecycle.Service, error) {
+	c := p.opts.Config
+	writer := p.queue.Writer(queue.WriterOptions{Queue: queue.Ingest, Cap: func() int64 { return p.dynamic.Int(config.MaxIngestQueueSize) }})
+	m, err := ingest.New(ingest.Config{
+		MaxBodyBytes: c.MaxBodyBytes, RequiredFields: c.RequiredFields,
+		Syslog: ingest.SyslogConfig{UDPAddr: c.SyslogUDPAddr, TCPAddr: c.SyslogTCPAddr},
+	}, ingest.Deps{
+		Writer: writer, Partition: p.queue.Partition, Coord: p.coord, Settings: p.dynamic, View: p.configView,
+		Depth: func() int64 { return p.depth(queue.Ingest) }, Log: p.opts.Logger.Named("ingest"), Registerer: p.registry, Now: p.opts.Now,
+	})
+	if err != nil {
+		return nil, err
+	}
+	p.ingest = m
+	return &ingestService{m, p}, nil
+}
+
+// depth is what a queue holds now; 0 when it cannot say.
+func (p *parts) depth(q queue.Name) int64 {
+	d, err := p.queue.Depth(context.Background(), q) // embedded: counted in memory, never blocks
+	if err != nil {
+		return 0
+	}
+	return d.Live()
+}
+
+// configView is what GET /admin/config shows.
+func (p *parts) configView() ingest.ConfigView {
+	dynamic := map[string]any{}
+	for _, k := range p.dynamic.Registry().Keys() {
+		dynamic[k.Name] = p.dynamic.Current().Get(k.Name)
+	}
+	return ingest.ConfigView{Static: p.opts.Config.Static(), Dynamic: dynamic, Enabled: true}
+}
+
+// ingestService notes the syslog listeners' addresses once they are open.
+type ingestService struct {
+	*ingest.Module
+	parts *parts
+}
+
+func (s *ingestService) Start(ctx context.Context) error {
+	if err := s.Module.Start(ctx); err != nil {
+		return err
+	}
+	udp, tcp := s.SyslogAddrs()
+	for name, a := range map[string]net.Addr{ui.SyslogUDPListener: udp, ui.SyslogTCPListener: tcp} {
+		if a != nil {
+			s.parts.listening(name, a.String())
+		}
+	}
+	return nil
+}
+
+func buildIngest(_ context.Context, p *parts) (lifecycle.Service, error) {
+	routes := append(p.ingest.Routes(), httpserver.HealthRoutes(p.health, p.registry)...)
+	return p.http(ui.IngestListener, p.opts.Config.IngestAddr, p.ingest.Observe, routes), nil
+}
+
+func buildUI(_ context.Context, p *parts) (lifecycle.Service, error) {
+	since := p.opts.Now()
+	m, err := ui.New(ui.DefaultConfig(), ui.Deps{
+		Store: p.store, Queues: p.queue, Dynamic: p.dynamic, Apply: p.control.Refresh, Fold: p.janitor.Fold,
+		Status: func() ui.Status { return p.status(since) }, Assets: web.Assets, Logger: p.opts.Logger.Named("ui"), Now: p.opts.Now,
+	})
+	if err != nil {
+		return nil, err
+	}
+	routes := append(m.Routes(), httpserver.HealthRoutes(p.health, p.registry)...)
+	// /metrics on this listener is Prometheus's; the JSON metrics are below /api.
+	return p.http(ui.AdminListener, p.opts.Config.AdminAddr, nil, routes), nil
+}
+
+// status is what the page at / shows.
+func (p *parts) status(since time.Time) ui.Status {
+	s := ui.Status{Version: Version, Commit: Commit(), Storage: "embedded (SQLite)", Since: since}
+	for _, r := range p.opts.Roles {
+		s.Roles = append(s.Roles, string(r))
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for name, addr := range p.listeners {
+		l := listenerAbout(name)
+		l.Name, l.Address = name, addr
+		s.Listeners = append(s.Listeners, l)
+	}
+	slices.SortFunc(s.Listeners, func(a, b ui.Listener) int {
+		if a.Name < b.Name {
+			return -1
+		}
+		return 1
+	})
+	return s
+}
+
+// listenerAbout says what a listener is for.
+func listenerAbout(name string) ui.Listener {
+	switch name {
+	case ui.IngestListener:
+		return ui.Listener{Protocol: "http", Purpose: "events as JSON"}
+	case ui.SyslogUDPListener:
+		return ui.Listener{Protocol: "udp", Purpose: "syslog datagrams"}
+	case ui.SyslogTCPListener:
+		return ui.Listener{Protocol: "tcp", Purpose: "syslog streams"}
+	case ui.AdminListener:
+		return ui.Listener{Protocol: "http", Purpose: "this page and the admin API"}
+	default:
+		return ui.Listener{Protocol: "http", Purpose: "health, metrics and profiles"}
+	}
+}
