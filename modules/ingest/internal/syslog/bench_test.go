@@ -1,10 +1,19 @@
 package syslog
 
 import (
+	"context"
+	"fmt"
+	"net"
+	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
 	"github.com/leodido/go-syslog/v4/rfc5424"
+	"golang.org/x/net/ipv4"
 
 	"github.com/muttproject/mutt/platform/event"
 )
@@ -51,4 +60,158 @@ func BenchmarkParseLibrary(b *testing.B) {
 			}
 		})
 	}
+}
+
+// nullSink counts and forgets.
+type nullSink struct{ n *atomic.Int64 }
+
+type nullBatch struct{ n int64 }
+
+func (b *nullBatch) Add(*event.Event, *[16]byte) { b.n++ }
+
+func (s nullSink) NewBatch() Batch { return &nullBatch{} }
+
+func (s nullSink) Submit(_ context.Context, b Batch) (map[int]error, error) {
+	s.n.Add(b.(*nullBatch).n)
+	return nil, nil
+}
+
+// BenchmarkUDP compares the listener, parsing included, with a bare loop of recvfrom and with one of recvmmsg (P7).
+// The sender has its goroutines in the same process and never has more under way than the smallest receive buffer
+// holds, so that nothing is lost: the figure is the lossless rate, of sender and receiver together.
+func BenchmarkUDP(b *testing.B) {
+	for _, sockets := range []int{1, 2} {
+		b.Run(fmt.Sprintf("server/sockets=%d", sockets), func(b *testing.B) {
+			var got atomic.Int64
+			s, err := New(Config{UDPAddr: local, UDPSockets: sockets}, Deps{Sink: nullSink{&got}})
+			if err != nil {
+				b.Fatal(err)
+			}
+			if err := s.Start(b.Context()); err != nil {
+				b.Fatal(err)
+			}
+			defer s.Stop(context.WithoutCancel(b.Context()))
+			udp, _ := s.Addrs()
+			flood(b, udp, &got)
+			if n := s.kernelDrops(); n > 0 {
+				b.Fatal("the kernel dropped", n)
+			}
+		})
+	}
+	b.Run("bare/recvfrom", func(b *testing.B) {
+		bare(b, func(c *net.UDPConn, got *atomic.Int64) error {
+			_, _, err := c.ReadFromUDPAddrPort(make([]byte, 2048))
+			got.Add(1)
+			return err
+		})
+	})
+	messages := make([]ipv4.Message, datagramsPerRead)
+	for i := range messages {
+		messages[i].Buffers = [][]byte{make([]byte, 2048)}
+	}
+	b.Run("bare/recvmmsg", func(b *testing.B) {
+		bare(b, func(c *net.UDPConn, got *atomic.Int64) error {
+			n, err := ipv4.NewPacketConn(c).ReadBatch(messages, 0)
+			got.Add(int64(n))
+			return err
+		})
+	})
+}
+
+// bare counts what read reads from one socket.
+func bare(b *testing.B, read func(*net.UDPConn, *atomic.Int64) error) {
+	conns, err := listenUDP(b.Context(), local, 1, 8<<20)
+	if err != nil {
+		b.Fatal(err)
+	}
+	var got atomic.Int64
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for read(conns[0], &got) == nil {
+		}
+	})
+	flood(b, conns[0].LocalAddr(), &got)
+	closeAll(conns)
+	wg.Wait()
+}
+
+// flood sends b.N datagrams from several addresses and waits until all are received.
+func flood(b *testing.B, addr net.Addr, got *atomic.Int64) {
+	const senders, window = 4, 2000
+	conns := make([]*ipv4.PacketConn, senders)
+	for i := range conns {
+		c, err := net.DialUDP("udp", nil, addr.(*net.UDPAddr))
+		if err != nil {
+			b.Fatal(err)
+		}
+		defer c.Close()
+		conns[i] = ipv4.NewPacketConn(c)
+	}
+	out := make([]ipv4.Message, datagramsPerRead)
+	for i := range out {
+		out[i].Buffers = [][]byte{[]byte(benchLines[i%4])}
+	}
+	b.ReportAllocs()
+	b.ResetTimer()
+	before := cpuTime()
+	for sent := 0; sent < b.N; {
+		if int64(sent)-got.Load() > window {
+			runtime.Gosched()
+			continue
+		}
+		n, err := conns[sent/datagramsPerRead%senders].WriteBatch(out[:min(len(out), b.N-sent)], 0)
+		if err != nil {
+			b.Fatal(err)
+		}
+		sent += n
+	}
+	for got.Load() < int64(b.N) {
+		runtime.Gosched()
+	}
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "datagrams/s")
+	b.ReportMetric(float64((cpuTime()-before).Nanoseconds())/float64(b.N), "cpu-ns/op")
+}
+
+// BenchmarkTCP sends lines over one connection to a sink that stores nothing.
+func BenchmarkTCP(b *testing.B) {
+	var got atomic.Int64
+	s, err := New(Config{TCPAddr: local}, Deps{Sink: nullSink{&got}})
+	if err != nil {
+		b.Fatal(err)
+	}
+	if err := s.Start(b.Context()); err != nil {
+		b.Fatal(err)
+	}
+	defer s.Stop(context.WithoutCancel(b.Context()))
+	_, tcp := s.Addrs()
+	c, err := net.Dial("tcp", tcp.String())
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer c.Close()
+	const run = 100
+	text := []byte(strings.Repeat(benchLines[0]+"\n", run))
+	b.ReportAllocs()
+	before := cpuTime()
+	sent := int64(0)
+	for b.Loop() {
+		if _, err := c.Write(text); err != nil {
+			b.Fatal(err)
+		}
+		sent += run
+	}
+	for got.Load() < sent {
+		runtime.Gosched()
+	}
+	b.ReportMetric(float64(sent)/b.Elapsed().Seconds(), "messages/s")
+	b.ReportMetric(float64((cpuTime()-before).Nanoseconds())/float64(sent), "cpu-ns/message")
+}
+
+// cpuTime is what this process has used.
+func cpuTime() time.Duration {
+	var u syscall.Rusage
+	if syscall.Getrusage(syscall.RUSAGE_SELF, &u) != nil {
+		return 0
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
