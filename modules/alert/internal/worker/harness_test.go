@@ -6,7 +6,6 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
-	"testing"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -124,7 +123,9 @@ func (r *rig) called(op string) int {
 }
 
 // Depth makes the rig the Depths of its Pressure.
-func (r *rig) Depth(ctx context.Context, q queue.Name) (queue.Depth, error) { return r.driver.Depth(ctx, q) }
+func (r *rig) Depth(ctx context.Context, q queue.Name) (queue.Depth, error) {
+	return r.driver.Depth(ctx, q)
+}
 
 // flakyStore is the real store behind r.fail.
 type flakyStore struct{ r *rig }
@@ -199,6 +200,15 @@ func (r *rig) drain(ctx context.Context) {
 			r.t.Fatalf("no end after %d leases; last calls %v", turn, r.calls[max(0, len(r.calls)-20):])
 		}
 	}
+}
+
+// background drains until stop is called, which waits for the end. It is for tests in a bubble: claims wait for long.
+func (r *rig) background(ctx context.Context) (stop func()) {
+	r.worker.p.Config.ClaimWait = time.Minute
+	ctx, cancel := context.WithCancel(ctx)
+	var wg sync.WaitGroup
+	wg.Go(func() { r.drain(ctx) })
+	return func() { cancel(); wg.Wait() }
 }
 
 // ev makes an event; its id and its place in r.sent follow the order of making.
@@ -319,4 +329,19 @@ func (r *rig) metric(name string) (sum float64) {
 	return sum
 }
 
-var _ fataler = (*testing.T)(nil)
+// refusing is a store that does not take the row of one event.
+type refusing struct {
+	flakyStore
+	bad event.ID
+}
+
+func (f *refusing) Judge(ctx context.Context, process string, entries []store.JudgedEntry) ([]event.ID, error) {
+	for i := range entries {
+		for j := range entries[i].Rows {
+			if entries[i].Rows[j].Event.ID == f.bad {
+				return nil, fault.New(fault.Internal, "a constraint failed")
+			}
+		}
+	}
+	return f.flakyStore.Judge(ctx, process, entries)
+}
