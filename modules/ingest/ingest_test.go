@@ -1,0 +1,221 @@
+package ingest
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/goleak"
+	"go.uber.org/zap"
+
+	"github.com/muttproject/mutt/platform/authn"
+	"github.com/muttproject/mutt/platform/config"
+	"github.com/muttproject/mutt/platform/coord"
+	"github.com/muttproject/mutt/platform/fault"
+	"github.com/muttproject/mutt/platform/httpserver"
+	"github.com/muttproject/mutt/platform/queue"
+	"github.com/muttproject/mutt/platform/queue/sqliteq"
+)
+
+// rig is the module on a real queue with real settings.
+type rig struct {
+	module  *Module
+	handler http.Handler
+	queue   *queue.Queue
+	dynamic *config.Dynamic
+	close   func()
+}
+
+func deps(t *testing.T) (Deps, *rig) {
+	t.Helper()
+	driver, err := sqliteq.Open(t.Context(), filepath.Join(t.TempDir(), "queue.db"), sqliteq.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	q := queue.New(driver, queue.Options{Partitions: 1, Process: "test", Owner: "test"})
+	w := q.Writer(queue.WriterOptions{})
+	dynamic, err := config.NewDynamic(config.NewRegistry(), func(string) string { return "" })
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &rig{queue: q, dynamic: dynamic, close: func() {
+		if err := w.Stop(context.WithoutCancel(t.Context())); err != nil {
+			t.Error(err)
+		}
+		if err := driver.Close(); err != nil {
+			t.Error(err)
+		}
+	}}
+	return Deps{Writer: w, Partition: q.Partition, Coord: coord.NewLocal(time.Now), Settings: dynamic, Log: zap.NewNop(), Registerer: prometheus.NewRegistry(),
+		Depth: func() int64 { return r.depth(t).Live() }, View: func() ConfigView { return ConfigView{Enabled: true} }}, r
+}
+
+func (r *rig) depth(t *testing.T) queue.Depth {
+	t.Helper()
+	d, err := r.queue.Depth(context.WithoutCancel(t.Context()), queue.Ingest)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+func newRig(t *testing.T) *rig {
+	t.Helper()
+	d, r := deps(t)
+	m, err := New(Config{Syslog: SyslogConfig{UDPAddr: "127.0.0.1:0", TCPAddr: "127.0.0.1:0"}}, d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ring := authn.NewKeyring(time.Now)
+	ring.Swap([]authn.Key{{Identity: authn.Identity{Name: "key:one", Role: authn.Ingest}, Hash: authn.HashSecret("one")}})
+	r.module = m
+	r.handler = httpserver.New(httpserver.Options{Name: "ingest", Logger: zap.NewNop(), Auth: ring, Around: m.Observe}, m.Routes()...).Handler()
+	return r
+}
+
+func (r *rig) send(t *testing.T, body string) *httptest.ResponseRecorder {
+	t.Helper()
+	req := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/ingest", strings.NewReader(body))
+	req.Header.Set("X-API-KEY", "one")
+	rec := httptest.NewRecorder()
+	r.handler.ServeHTTP(rec, req)
+	return rec
+}
+
+func one() string {
+	return fmt.Sprintf(`{"hostname":"h","timestamp":%d,"message":"m"}`, time.Now().Unix())
+}
+
+// TestEveryListenerReachesTheQueue sends by HTTP, syslog over TCP and over UDP, and stops in between.
+func TestEveryListenerReachesTheQueue(t *testing.T) {
+	defer goleak.VerifyNone(t)
+	r := newRig(t)
+	defer r.close()
+	m := r.module
+	if err := m.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if warnings, err := m.Ready(t.Context()); err != nil {
+		t.Errorf("not ready: %v %v", warnings, err)
+	}
+	if rec := r.send(t, "["+one()+","+one()+"]"); rec.Code != 200 {
+		t.Fatalf("got %d %s", rec.Code, rec.Body)
+	}
+	udp, tcp := m.SyslogAddrs()
+	for _, addr := range []net.Addr{udp, tcp} {
+		conn, err := net.Dial(addr.Network(), addr.String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := fmt.Fprintf(conn, "<189>1 2026-11-23T10:00:00Z sw1 app - - - link down\n"); err != nil {
+			t.Fatal(err)
+		}
+		if err := conn.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	deadline, tick := time.After(10*time.Second), time.NewTicker(time.Millisecond) // the network's delay is real
+	defer tick.Stop()
+	for late := false; r.depth(t).Live() < 4 && !late; {
+		select {
+		case <-tick.C:
+		case <-deadline:
+			late = true
+		}
+	}
+	if n := r.depth(t).Live(); n != 4 {
+		t.Fatalf("%d events are queued", n)
+	}
+	if err := m.Drain(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if rec := r.send(t, one()); rec.Code != 200 {
+		t.Errorf("requests that run are served while draining: %d", rec.Code)
+	}
+	for range 2 {
+		if err := m.Stop(t.Context()); err != nil {
+			t.Error(err)
+		}
+	}
+	if rec := r.send(t, one()); rec.Code != 503 || rec.Header().Get("Retry-After") == "" {
+		t.Errorf("after the stop: %d %s", rec.Code, rec.Body)
+	}
+}
+
+func TestStopBeforeStart(t *testing.T) {
+	defer goleak.VerifyNone(t)
+	r := newRig(t)
+	defer r.close()
+	if err := r.module.Stop(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if err := r.module.Start(t.Context()); err == nil {
+		t.Error("started after the stop")
+	}
+}
+
+// TestRateLimitFollowsTheSettings switches the limit on and off while the module runs.
+func TestRateLimitFollowsTheSettings(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	defer r.close()
+	expect := func(what string, status int) {
+		t.Helper()
+		if rec := r.send(t, one()); rec.Code != status {
+			t.Errorf("%s: got %d %s", what, rec.Code, rec.Body)
+		}
+	}
+	expect("off", 200)
+	r.dynamic.Apply(1, map[string]string{"ingest_rate_limit_enabled": "true", "ingest_max_rate": "2", "ingest_rate_window": "3600"})
+	expect("first", 200)
+	expect("second", 200)
+	if rec := r.send(t, one()); rec.Code != 429 || rec.Header().Get("Retry-After") == "" {
+		t.Errorf("third: got %d %v", rec.Code, rec.Header())
+	}
+	r.dynamic.Apply(2, map[string]string{"ingest_rate_limit_enabled": "true", "ingest_max_rate": "100", "ingest_rate_window": "3600"})
+	expect("raised", 200)
+	r.dynamic.Apply(3, nil)
+	expect("off again", 200)
+}
+
+func TestBadParameters(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		cfg  Config
+		want []string
+	}{
+		{Config{MaxBodyBytes: -1, MaxEvents: -1, MaxEventBytes: 1 << 30, RequiredFields: []string{"hots"}},
+			[]string{"ingest.max_body_bytes", "ingest.max_events", "ingest.max_event_bytes", "hots"}},
+		{Config{MaxDecodedBytes: 1}, []string{"ingest.max_decoded_bytes"}},
+		{Config{Syslog: SyslogConfig{UDPAddr: "nonsense"}}, []string{"syslog.udp_addr"}},
+	} {
+		d, r := deps(t)
+		_, err := New(c.cfg, d)
+		r.close()
+		if !fault.Is(err, fault.ConfigInvalid) {
+			t.Errorf("%+v: got %v", c.cfg, err)
+			continue
+		}
+		for _, want := range c.want {
+			if !strings.Contains(err.Error(), want) {
+				t.Errorf("%v does not name %s", err, want)
+			}
+		}
+	}
+	_, err := New(Config{}, Deps{})
+	for _, need := range []string{"Writer", "Partition", "Depth", "Coord", "Settings", "View", "Log", "Registerer"} {
+		if err == nil || !strings.Contains(err.Error(), need+" is missing") {
+			t.Errorf("%v does not name %s", err, need)
+		}
+	}
+	if err := (Config{}).Validate(); err != nil {
+		t.Errorf("the defaults are valid: %v", err)
+	}
+}
