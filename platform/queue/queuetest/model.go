@@ -37,7 +37,8 @@ type modelEntry struct {
 }
 
 func newModel() *model {
-	m := &model{dead: map[queue.Name][]queue.DeadLetter{}, total: map[string]int64{}}
+	// The wall clock may be stepped back, but not to where 0 means something.
+	m := &model{wall: time.Hour * 1e5, dead: map[queue.Name][]queue.DeadLetter{}, total: map[string]int64{}}
 	for i, q := range queue.Names() {
 		m.lanes[i].queue = q
 	}
@@ -88,10 +89,13 @@ func (l *modelLane) handOver() {
 func (m *model) claim(l *modelLane, most int) []queue.Claimed {
 	var got []queue.Claimed
 	for _, e := range l.entries {
-		if e.claimed || e.due > m.wall || len(got) == most {
+		if e.due <= m.wall {
+			e.due = 0 // for good, wherever the clock goes then
+		}
+		if e.claimed || e.due > 0 || len(got) == most {
 			continue
 		}
-		e.claimed, e.due = true, 0
+		e.claimed = true
 		e.deliveries++
 		got = append(got, queue.Claimed{Entry: e.ID, Events: e.Events, Body: e.Body, Deliveries: e.deliveries,
 			Attempts: e.attempts, Reason: e.reason, Progress: e.progress})
