@@ -1,0 +1,17 @@
+package api
+
+import (
+	"net/http"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/muttproject/mutt/platform/apiclient"
+	"github.com/muttproject/mutt/platform/httpserver"
+)
+
+func (a *API) version(c echo.Context) error { return answer(c, http.StatusOK, a.Version()) }
+
+func (a *API) whoami(c echo.Context) error {
+	id := httpserver.Identity(c)
+	return answer(c, http.StatusOK, apiclient.Whoami{Name: id.Name, Role: id.Role.String()})
+}

@@ -1,0 +1,137 @@
+// Package api serves the admin API: contracts.md section 4, one file for each resource.
+//
+// Principles:
+//  1. One table of endpoints; both prefixes are generated from it, so that /api/v1 and /api/v2 cannot drift apart.
+//  2. Payloads are the types of platform/apiclient: what the server renders is what the client reads.
+//  3. Every write goes through store.Change, names its actor and reason, and is in force in this process before the
+//     answer is written.
+//  4. What a caller sends is bounded, decoded strictly and refused with the name of the field.
+package api
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/labstack/echo/v4"
+	"go.uber.org/zap"
+
+	"github.com/muttproject/mutt/platform/apiclient"
+	"github.com/muttproject/mutt/platform/authn"
+	"github.com/muttproject/mutt/platform/config"
+	"github.com/muttproject/mutt/platform/httpserver"
+	"github.com/muttproject/mutt/platform/queue"
+	"github.com/muttproject/mutt/platform/rule"
+	"github.com/muttproject/mutt/platform/store"
+)
+
+// Store is what the API needs of the relational store.
+type Store interface {
+	Change(ctx context.Context, actor store.Actor, reason string, fn func(*store.Tx) error) (int64, error)
+	Revisions(ctx context.Context) (revision, ruleset int64, err error)
+	Rules(ctx context.Context) ([]rule.Rule, error)
+	RuleByID(ctx context.Context, id int64) (rule.Rule, error)
+	DevHosts(ctx context.Context) ([]store.DevHost, error)
+	Teams(ctx context.Context) ([]store.Team, error)
+	ConfigValues(ctx context.Context) ([]store.ConfigValue, error)
+	Changes(ctx context.Context, f store.ChangeFilter) (store.Page[store.Change], error)
+	AuditLogs(ctx context.Context, f store.AuditFilter) (store.Page[store.AuditLog], error)
+	Books(ctx context.Context) (store.Books, error)
+	RatePerMinute(ctx context.Context, from, to int64) ([]int64, error)
+}
+
+// Queues is what the API needs of the queues.
+type Queues interface {
+	Depth(ctx context.Context, q queue.Name) (queue.Depth, error)
+	Dead(ctx context.Context, p queue.DeadParams) ([]queue.DeadItem, error)
+	Requeue(ctx context.Context, p queue.RequeueParams) (int, error)
+	Discard(ctx context.Context, p queue.DiscardParams) (int, error)
+}
+
+// Deps are the parts that the API works on.
+type Deps struct {
+	Store   Store
+	Queues  Queues
+	Dynamic *config.Dynamic
+	// DynamicEnabled is false when dynamic_config.enabled is: the routes of /config then answer 503.
+	DynamicEnabled bool
+	// Apply brings what is committed into force in this process. It is called after each change, before the answer.
+	Apply func(context.Context) error
+	// Fold brings the queue's counters into the store, so that the books are whole.
+	Fold    func(context.Context) error
+	Version func() apiclient.Version
+	Logger  *zap.Logger
+	Now     func() time.Time
+}
+
+// API holds the handlers.
+type API struct{ Deps }
+
+// New makes the API.
+func New(d Deps) *API { return &API{d} }
+
+// endpoint is one operation below a prefix.
+type endpoint struct {
+	method, path string
+	role         authn.Role
+	handler      echo.HandlerFunc
+}
+
+// endpoints is the table of the contract: every operation with the least role that may call it.
+func (a *API) endpoints() []endpoint {
+	const get, post, put, patch, del = http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete
+	return []endpoint{
+		{get, "/version", authn.Public, a.version},
+		{get, "/whoami", authn.Viewer, a.whoami},
+
+		{get, "/rules", authn.Viewer, a.listRules},
+		{post, "/rules", authn.Operator, a.createRule},
+		{get, "/rules/export", authn.Viewer, a.exportRules},
+		{post, "/rules/import", authn.Operator, a.importRules},
+		{get, "/rules/:id", authn.Viewer, a.getRule},
+		{put, "/rules/:id", authn.Operator, a.updateRule},
+		{patch, "/rules/:id", authn.Operator, a.updateRule},
+		{del, "/rules/:id", authn.Operator, a.deleteRule},
+
+		{get, "/dev-hosts", authn.Viewer, a.listHosts},
+		{post, "/dev-hosts", authn.Operator, a.createHost},
+		{del, "/dev-hosts/:hostname", authn.Operator, a.deleteHost},
+		{get, "/teams", authn.Viewer, a.listTeams},
+		{post, "/teams", authn.Operator, a.createTeam},
+		{put, "/teams/:hostname", authn.Operator, a.updateTeam},
+		{del, "/teams/:hostname", authn.Operator, a.deleteTeam},
+
+		{get, "/config", authn.Viewer, a.dynamic(a.listConfig)},
+		{get, "/config/history", authn.Viewer, a.dynamic(a.configHistory)},
+		{get, "/config/:key", authn.Viewer, a.dynamic(a.getConfig)},
+		{put, "/config/:key", authn.Admin, a.dynamic(a.setConfig)},
+		{del, "/config/:key", authn.Admin, a.dynamic(a.unsetConfig)},
+
+		{get, "/audit", authn.Viewer, a.listChanges},
+		{get, "/config-audit", authn.Viewer, a.listChanges},
+		{get, "/audit-logs", authn.Viewer, a.listAuditLogs},
+
+		{get, "/queues", authn.Viewer, a.listQueues},
+		{get, "/dlq/:queue", authn.Viewer, a.listDead},
+		{get, "/dlq/:queue/:id", authn.Viewer, a.getDead},
+		{post, "/dlq/:queue/replay", authn.Operator, a.replayDead},
+		{del, "/dlq/:queue/:id", authn.Operator, a.discardDead},
+
+		{get, "/metrics", authn.Viewer, a.metrics},
+		{get, "/ledger", authn.Viewer, a.ledger},
+	}
+}
+
+// Prefixes are the paths below which every endpoint stands.
+func Prefixes() []string { return []string{"/api/v1", "/api/v2"} }
+
+// Routes lists every endpoint below every prefix.
+func (a *API) Routes() []httpserver.Route {
+	var routes []httpserver.Route
+	for _, prefix := range Prefixes() {
+		for _, e := range a.endpoints() {
+			routes = append(routes, httpserver.Route{Method: e.method, Path: prefix + e.path, Role: e.role, Handler: bounded(e.handler)})
+		}
+	}
+	return routes
+}

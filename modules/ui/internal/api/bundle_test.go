@@ -1,0 +1,297 @@
+package api
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"flag"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/uuid"
+	"go.uber.org/zap"
+
+	"github.com/muttproject/mutt/platform/apiclient"
+	"github.com/muttproject/mutt/platform/authn"
+	"github.com/muttproject/mutt/platform/config"
+	"github.com/muttproject/mutt/platform/connect/sqlite"
+	"github.com/muttproject/mutt/platform/event"
+	"github.com/muttproject/mutt/platform/httpserver"
+	"github.com/muttproject/mutt/platform/queue"
+	"github.com/muttproject/mutt/platform/queue/sqliteq"
+	"github.com/muttproject/mutt/platform/store"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+// noon is the time in every test.
+var noon = time.Date(2026, 11, 23, 12, 30, 15, 0, time.UTC)
+
+// bundle is one API on its own store and queue.
+type bundle struct {
+	*testing.T
+	handler http.Handler
+	api     *API
+	store   *store.Store
+	queue   *queue.Queue
+	driver  *sqliteq.Driver
+	applied atomic.Int64
+}
+
+func newBundle(t *testing.T, change ...func(*Deps)) *bundle {
+	t.Helper()
+	b := &bundle{T: t}
+	now := func() time.Time { return noon }
+	dir := t.TempDir()
+	var err error
+	b.store, err = store.Open(t.Context(), store.Options{Path: filepath.Join(dir, "mutt.db"), Now: now,
+		Connect: sqlite.Options{Synchronous: "OFF"}})
+	b.must(err)
+	b.must(b.store.Migrate(t.Context()))
+	b.driver, err = sqliteq.Open(t.Context(), filepath.Join(dir, "queue.db"), sqliteq.Options{Synchronous: "OFF", Now: now})
+	b.must(err)
+	t.Cleanup(func() {
+		if err := b.driver.Close(); err != nil {
+			t.Error(err)
+		}
+		if err := b.store.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	b.queue = queue.New(b.driver, queue.Options{Process: "test", Owner: "test", Now: now})
+	dynamic, err := config.NewDynamic(config.NewRegistry(), func(string) string { return "" })
+	b.must(err)
+	d := Deps{
+		Store: b.store, Queues: b.queue, Dynamic: dynamic, DynamicEnabled: true, Logger: zap.NewNop(), Now: now, Fold: b.fold,
+		Apply: func(context.Context) error { b.applied.Add(1); return nil },
+		Version: func() apiclient.Version {
+			return apiclient.Version{Product: "MUTT", Version: "9.9.9", APIVersion: httpserver.APIVersion, SupportedVersions: []string{"v1", "v2", "v2.5"}}
+		},
+	}
+	for _, f := range change {
+		f(&d)
+	}
+	b.api = New(d)
+	b.handler = serve(b.api.Routes())
+	return b
+}
+
+// serve puts routes behind the real server's handler, with one key for each role, named like it.
+func serve(routes []httpserver.Route) http.Handler {
+	ring := authn.NewKeyring(time.Now)
+	var keys []authn.Key
+	for _, role := range []authn.Role{authn.Ingest, authn.Viewer, authn.Operator, authn.Admin} {
+		keys = append(keys, authn.Key{Identity: authn.Identity{Name: "key:" + role.String(), Role: role}, Hash: authn.HashSecret(role.String())})
+	}
+	ring.Swap(keys)
+	return httpserver.New(httpserver.Options{Name: "admin", Logger: zap.NewNop(), Auth: ring}, routes...).Handler()
+}
+
+func (b *bundle) must(err error) {
+	b.Helper()
+	if err != nil {
+		b.Fatal(err)
+	}
+}
+
+// fold does what app does: the queue's counters go into the store.
+func (b *bundle) fold(ctx context.Context) error {
+	counters, err := b.queue.Counters(ctx, 0)
+	if err != nil {
+		return err
+	}
+	counts := make([]store.MinuteCount, len(counters))
+	for i, c := range counters {
+		counts[i] = store.MinuteCount(c)
+	}
+	return b.store.FoldCounts(ctx, counts)
+}
+
+// request is one call. Path without a prefix stands for /api/v2.
+type request struct {
+	method, path, body string
+	key                string   // the role whose key is sent, admin when empty, "-" for none
+	header             []string // name, value, …
+}
+
+func (b *bundle) do(r request) *httptest.ResponseRecorder {
+	b.Helper()
+	if !strings.HasPrefix(r.path, "/api/") {
+		r.path = "/api/v2" + r.path
+	}
+	req := httptest.NewRequest(r.method, r.path, strings.NewReader(r.body))
+	if r.body != "" {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	req.Header.Set("X-Correlation-ID", "test-correlation")
+	switch r.key {
+	case "":
+		req.Header.Set("X-API-KEY", "admin")
+	case "-":
+	default:
+		req.Header.Set("X-API-KEY", r.key)
+	}
+	for i := 0; i+1 < len(r.header); i += 2 {
+		req.Header.Set(r.header[i], r.header[i+1])
+	}
+	rec := httptest.NewRecorder()
+	b.handler.ServeHTTP(rec, req)
+	return rec
+}
+
+func (b *bundle) get(path string) *httptest.ResponseRecorder {
+	b.Helper()
+	return b.do(request{method: "GET", path: path})
+}
+
+// expect does a call and wants a status; it returns the body decoded.
+func (b *bundle) expect(status int, r request) map[string]any {
+	b.Helper()
+	rec := b.do(r)
+	if rec.Code != status {
+		b.Fatalf("%s %s %s: got %d, want %d: %s", r.method, r.path, r.body, rec.Code, status, rec.Body)
+	}
+	var out map[string]any
+	if err := json.Unmarshal(rec.Body.Bytes(), &out); err != nil {
+		b.Fatalf("%s %s: not JSON: %v: %s", r.method, r.path, err, rec.Body)
+	}
+	return out
+}
+
+// refuse wants an error with a status, a field and a part of its message.
+func (b *bundle) refuse(status int, field, part string, r request) {
+	b.Helper()
+	rec := b.do(r)
+	var e httpserver.ErrorBody
+	if err := json.Unmarshal(rec.Body.Bytes(), &e); err != nil {
+		b.Fatalf("%s %s: no error form: %s", r.method, r.path, rec.Body)
+	}
+	if rec.Code != status || e.Field != field || !strings.Contains(e.Message+" "+e.Remedy, part) {
+		b.Errorf("%s %s %.80s: got %d %+v, want %d, field %q, %q", r.method, r.path, r.body, rec.Code, e, status, field, part)
+	}
+}
+
+const sampleRule = `{"name":"link down","match_string":"link down","prod_handling":"page_and_ticket","dev_handling":"Log_only","team_assignment":"NETOPS"}`
+
+func (b *bundle) createRule(body string) int64 {
+	b.Helper()
+	return int64(b.expect(http.StatusCreated, request{method: "POST", path: "/rules", body: body})["id"].(float64))
+}
+
+// audited counts the rows of the change audit.
+func (b *bundle) audited() int64 {
+	b.Helper()
+	p, err := b.store.Changes(b.Context(), store.ChangeFilter{})
+	b.must(err)
+	return p.Total
+}
+
+// testID makes the n-th id of a test: a UUIDv7 of noon plus n milliseconds.
+func testID(n int) event.ID {
+	ms := uint64(noon.UnixMilli() + int64(n))
+	var id uuid.UUID
+	for i := range 6 {
+		id[i] = byte(ms >> (8 * (5 - i)))
+	}
+	id[6], id[8], id[15] = 0x70, 0x80, byte(n)
+	return id
+}
+
+func testEvent(n int, host, message string) event.Event {
+	at := noon.Add(time.Duration(n) * time.Millisecond).UnixMicro()
+	return event.Event{ID: testID(n), ReceivedAt: at, Timestamp: at, Source: event.SourceSyslog, Severity: 3, Facility: event.Absent,
+		Hostname: host, Message: message, CorrelationID: "corr-" + host}
+}
+
+// judge stores audit rows for events with decisions.
+func (b *bundle) judge(rows ...store.AuditRow) {
+	b.Helper()
+	counts := map[event.Fate]int64{}
+	for _, r := range rows {
+		counts[r.Decision.Fate]++
+	}
+	e := store.JudgedEntry{Entry: queue.NewEntryID(), Rows: rows}
+	for fate, n := range counts {
+		e.Counts = append(e.Counts, store.LedgerCount{Minute: noon.Unix() / 60, Source: event.SourceSyslog, Fate: fate, N: n})
+	}
+	_, err := b.store.Judge(b.Context(), "test", []store.JudgedEntry{e})
+	b.must(err)
+}
+
+// kill makes dead letters of the events with the given numbers.
+func (b *bundle) kill(name queue.Name, numbers ...int) {
+	b.Helper()
+	ctx := b.Context()
+	lease, err := b.driver.Acquire(ctx, queue.LeaseParams{Queue: name, Owner: "test", TTL: time.Minute})
+	b.must(err)
+	entry := queue.Entry{ID: queue.NewEntryID(), Queue: name, Events: len(numbers), Body: []byte("x")}
+	b.must(b.driver.Append(ctx, queue.AppendParams{Entries: []queue.Entry{entry}, Process: "test"}))
+	claimed, err := b.driver.Claim(ctx, queue.ClaimParams{Lease: lease, Max: 10}) // others are given back by Yield
+	b.must(err)
+	if len(claimed) == 0 || claimed[len(claimed)-1].Entry != entry.ID {
+		b.Fatalf("claimed %d", len(claimed))
+	}
+	p := queue.SettleParams{Lease: lease, Ack: []event.ID{entry.ID}, Process: "test"}
+	for _, n := range numbers {
+		e := testEvent(n, "sw1", "link down")
+		body := event.EncodeEvents([]event.Event{e})
+		if name == queue.Alert {
+			body = event.EncodeAlerts([]event.Alert{{Event: e, Decision: event.Decision{Fate: event.FateForwarded, Handling: event.PageOnly,
+				Severity: 4, RuleID: 7, RuleName: "link down", Team: "NETOPS", Signature: "sw1::link down"}}})
+		}
+		p.Dead = append(p.Dead, queue.DeadLetter{ID: e.ID, Queue: name, Body: body, Hostname: e.Hostname, Code: "rejected",
+			Reason: "400 no such source", Attempts: 1, First: noon})
+	}
+	if name == queue.Alert {
+		p.Counts = []queue.Count{{Minute: noon.Unix() / 60, Kind: queue.CountParked, N: int64(len(numbers))}}
+	}
+	b.must(b.driver.Settle(ctx, p))
+	b.must(b.driver.Yield(ctx, lease))
+}
+
+// golden compares an answer with testdata/NAME.json.
+func (b *bundle) golden(name string, rec *httptest.ResponseRecorder) {
+	b.Helper()
+	var body any = rec.Body.String()
+	if strings.HasPrefix(rec.Header().Get("Content-Type"), "application/json") {
+		body = json.RawMessage(rec.Body.Bytes())
+	}
+	headers := map[string]string{}
+	for _, h := range []string{"Content-Type", "ETag", "Location", "Content-Disposition", "Retry-After", "X-Api-Deprecated"} {
+		if v := rec.Header().Get(h); v != "" {
+			headers[h] = v
+		}
+	}
+	var got bytes.Buffer
+	enc := json.NewEncoder(&got)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", "  ")
+	b.must(enc.Encode(map[string]any{"status": rec.Code, "headers": headers, "body": body}))
+	file := filepath.Join("testdata", name+".json")
+	if *update {
+		b.must(os.MkdirAll("testdata", 0o755))
+		b.must(os.WriteFile(file, got.Bytes(), 0o644))
+	}
+	want, err := os.ReadFile(file)
+	b.must(err)
+	if d := cmp.Diff(string(want), got.String()); d != "" {
+		b.Errorf("%s differs (-want +got); run with -update when it should:\n%s", file, d)
+	}
+}
+
+func readAll(t *testing.T, r io.Reader) string {
+	t.Helper()
+	text, err := io.ReadAll(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}

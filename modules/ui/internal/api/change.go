@@ -1,0 +1,111 @@
+package api
+
+import (
+	"context"
+	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/labstack/echo/v4"
+	"go.uber.org/zap"
+
+	"github.com/muttproject/mutt/platform/fault"
+	"github.com/muttproject/mutt/platform/httpserver"
+	"github.com/muttproject/mutt/platform/store"
+)
+
+// change is one write in the making: the transaction and what the caller requires of the present state.
+type change struct {
+	*store.Tx
+	want precondition
+}
+
+// change runs fn as the caller's change and brings it into force here before it returns. reason is that of the
+// body; X-Reason stands in for it.
+func (a *API) change(c echo.Context, reason string, fn func(change) error) (revision int64, err error) {
+	want, err := parseIfMatch(c.Request().Header.Values("If-Match"))
+	if err != nil {
+		return 0, err
+	}
+	if reason, err = reasonOf(c, reason); err != nil {
+		return 0, err
+	}
+	ctx := c.Request().Context()
+	revision, err = a.Store.Change(ctx, a.actor(c), reason, func(tx *store.Tx) error { return fn(change{tx, want}) })
+	if err != nil {
+		return 0, err
+	}
+	// The change is committed: it comes into force although the caller may have gone.
+	if err := a.Apply(context.WithoutCancel(ctx)); err != nil {
+		a.Logger.Warn("a change is stored but not yet in force in this process: the revision poll will apply it",
+			zap.Int64("revision", revision), zap.String("correlation_id", httpserver.CorrelationID(c)), zap.Error(err))
+	}
+	return revision, nil
+}
+
+func (a *API) actor(c echo.Context) store.Actor {
+	return store.Actor{Name: httpserver.Identity(c).Name, CorrelationID: httpserver.CorrelationID(c)}
+}
+
+// reasonOf gives the reason of a write: the body's, else that of X-Reason.
+func reasonOf(c echo.Context, body string) (string, error) {
+	reason, field := body, "reason"
+	if reason == "" {
+		reason, field = c.Request().Header.Get("X-Reason"), "X-Reason"
+	}
+	reason = strings.TrimSpace(reason)
+	control := func(r rune) bool { return unicode.IsControl(r) && r != '\n' && r != '\t' }
+	if len(reason) > maxReason || !utf8.ValidString(reason) || strings.ContainsFunc(reason, control) {
+		return "", fault.Field(fault.InvalidField, field, "takes at most %d bytes of UTF-8 without control characters", maxReason)
+	}
+	return reason, nil
+}
+
+// precondition is what If-Match asks for (RFC 9110 section 13.1.1): the revision that the caller has seen.
+type precondition struct {
+	set       bool
+	revisions []int64 // none for "*": anything that exists
+}
+
+// parseIfMatch reads revisions: 12, "12", W/"12", "12-abcdef" (a list's ETag), several of them, or *.
+// Weak tags count, because proxies that compress weaken them.
+func parseIfMatch(values []string) (precondition, error) {
+	var p precondition
+	for part := range strings.SplitSeq(strings.Join(values, ","), ",") {
+		tag := strings.TrimSpace(part)
+		if tag == "" {
+			continue
+		}
+		p.set = true
+		if tag == "*" {
+			return precondition{set: true}, nil
+		}
+		tag = strings.Trim(strings.TrimPrefix(tag, "W/"), `"`)
+		tag, _, _ = strings.Cut(tag, "-")
+		n, err := strconv.ParseInt(tag, 10, 64)
+		if err != nil || n < 0 {
+			return p, fault.Field(fault.InvalidField, "If-Match", "is no revision: send the ETag of an answer, or its revision number")
+		}
+		p.revisions = append(p.revisions, n)
+	}
+	return p, nil
+}
+
+// check compares the revision of the thing that is about to be changed.
+func (p precondition) check(what string, present int64) error {
+	if !p.set || len(p.revisions) == 0 {
+		return nil
+	}
+	for _, n := range p.revisions {
+		if n == present {
+			return nil
+		}
+	}
+	return fault.Field(fault.PreconditionFail, "If-Match", "%s is at revision %d by now", what, present)
+}
+
+// unchanged is check for a whole list: nothing at all was changed since.
+func (c change) unchanged() error {
+	return c.want.check("the configuration as a whole", c.Revision()-1)
+}

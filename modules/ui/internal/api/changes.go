@@ -1,0 +1,101 @@
+package api
+
+import (
+	"encoding/json"
+	"strings"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/muttproject/mutt/platform/apiclient"
+	"github.com/muttproject/mutt/platform/fault"
+	"github.com/muttproject/mutt/platform/store"
+)
+
+// configHistory lists the changes of dynamic keys. Values are shown bare: the record is the key.
+func (a *API) configHistory(c echo.Context) error {
+	p, err := pageOf(c)
+	if err != nil {
+		return err
+	}
+	f := store.ChangeFilter{TableName: store.TableConfig, RecordID: c.QueryParam("key"), Limit: p.limit, Offset: p.offset()}
+	rows, pages, err := a.changes(c, p, f)
+	if err != nil {
+		return err
+	}
+	for i := range rows {
+		rows[i].TableName = ""
+		rows[i].OldValue, rows[i].NewValue = bareValue(rows[i].OldValue), bareValue(rows[i].NewValue)
+	}
+	return answerList(c, 0, apiclient.History{History: rows, Pagination: pages})
+}
+
+// listChanges lists the change audit.
+func (a *API) listChanges(c echo.Context) error {
+	p, err := pageOf(c)
+	if err != nil {
+		return err
+	}
+	start, end, err := timesOf(c)
+	if err != nil {
+		return err
+	}
+	operation := strings.ToUpper(c.QueryParam("operation"))
+	switch operation {
+	case "", store.OpCreate, store.OpUpdate, store.OpDelete:
+	default:
+		return fault.Field(fault.InvalidField, "operation", "is CREATE, UPDATE or DELETE")
+	}
+	rows, pages, err := a.changes(c, p, store.ChangeFilter{
+		ChangedBy: c.QueryParam("changed_by"), Operation: operation, TableName: c.QueryParam("table_name"),
+		RecordID: c.QueryParam("record_id"), Start: start, End: end, Limit: p.limit, Offset: p.offset(),
+	})
+	if err != nil {
+		return err
+	}
+	return answerList(c, 0, apiclient.Changes{Logs: rows, Pagination: pages})
+}
+
+func (a *API) changes(c echo.Context, p paging, f store.ChangeFilter) ([]apiclient.Change, apiclient.Pagination, error) {
+	found, err := a.Store.Changes(c.Request().Context(), f)
+	if err != nil {
+		return nil, apiclient.Pagination{}, err
+	}
+	rows := make([]apiclient.Change, len(found.Items))
+	for i, ch := range found.Items {
+		rows[i] = apiclient.Change{
+			ID: ch.ID, ChangedAt: ch.ChangedAt.UTC(), ChangedBy: ch.ChangedBy, Operation: ch.Operation,
+			TableName: ch.TableName, RecordID: ch.RecordID, OldValue: rawOrNull(ch.OldValue), NewValue: rawOrNull(ch.NewValue),
+			Reason: ch.Reason, CorrelationID: ch.CorrelationID,
+		}
+	}
+	pages := p.pagination(found.Total)
+	pages.TotalIsEstimate = found.TotalIsEstimate
+	return rows, pages, nil
+}
+
+// rawOrNull puts a stored JSON text into an answer; what is no JSON becomes a string of it.
+func rawOrNull(text string) json.RawMessage {
+	switch {
+	case text == "":
+		return json.RawMessage("null")
+	case json.Valid([]byte(text)):
+		return json.RawMessage(text)
+	default:
+		quoted, err := json.Marshal(text)
+		if err != nil { // a string always encodes
+			return json.RawMessage("null")
+		}
+		return quoted
+	}
+}
+
+// bareValue takes the value out of {"key":…,"value":…}.
+func bareValue(raw json.RawMessage) json.RawMessage {
+	var o struct {
+		Value json.RawMessage `json:"value"`
+	}
+	if json.Unmarshal(raw, &o) != nil || o.Value == nil {
+		return raw
+	}
+	return o.Value
+}

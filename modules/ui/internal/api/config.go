@@ -1,0 +1,169 @@
+package api
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"github.com/go-json-experiment/json/jsontext"
+	"github.com/labstack/echo/v4"
+
+	"github.com/muttproject/mutt/platform/apiclient"
+	"github.com/muttproject/mutt/platform/config"
+	"github.com/muttproject/mutt/platform/fault"
+	"github.com/muttproject/mutt/platform/store"
+)
+
+// dynamic lets a call pass unless dynamic configuration is switched off.
+func (a *API) dynamic(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		if !a.DynamicEnabled {
+			return fault.New(fault.FeatureOff, "dynamic configuration is switched off: every key has its default").
+				WithRemedy("set dynamic_config.enabled to true and restart")
+		}
+		return next(c)
+	}
+}
+
+func (a *API) listConfig(c echo.Context) error {
+	ctx := c.Request().Context()
+	revision, _, err := a.Store.Revisions(ctx)
+	if err != nil {
+		return err
+	}
+	stored, err := a.storedConfig(c)
+	if err != nil {
+		return err
+	}
+	out := apiclient.Config{Config: map[string]any{}}
+	for _, k := range a.Dynamic.Registry().Keys() {
+		item := a.item(&k, stored[k.Name])
+		out.Config[k.Name] = item.Value
+		if strings.HasPrefix(c.Request().URL.Path, "/api/v2/") {
+			out.Items = append(out.Items, item)
+		}
+	}
+	return answerList(c, revision, out)
+}
+
+func (a *API) getConfig(c echo.Context) error {
+	key, err := a.key(c)
+	if err != nil {
+		return err
+	}
+	stored, err := a.storedConfig(c)
+	if err != nil {
+		return err
+	}
+	item := a.item(key, stored[key.Name])
+	return answerOne(c, item.Revision, item)
+}
+
+func (a *API) setConfig(c echo.Context) error {
+	key, err := a.key(c)
+	if err != nil {
+		return err
+	}
+	var in struct {
+		Value  jsontext.Value `json:"value"`
+		Reason string         `json:"reason"`
+	}
+	if err := readJSON(c, &in); err != nil {
+		return err
+	}
+	if in.Value == nil {
+		return fault.Field(fault.Unprocessable, "value", "is required")
+	}
+	value, err := key.Parse(json.RawMessage(in.Value))
+	if err != nil {
+		return err
+	}
+	text, err := json.Marshal(value)
+	if err != nil {
+		return fmt.Errorf("render the value of %s: %w", key.Name, err)
+	}
+	return a.changeConfig(c, key, in.Reason, func(tx change, _ *store.ConfigValue) error {
+		return tx.SetConfig(key.Name, string(text), 0)
+	})
+}
+
+// unsetConfig puts a key back to its variable's value, else its default. What is not set stays so.
+func (a *API) unsetConfig(c echo.Context) error {
+	key, err := a.key(c)
+	if err != nil {
+		return err
+	}
+	return a.changeConfig(c, key, "", func(tx change, old *store.ConfigValue) error {
+		if old == nil {
+			return nil
+		}
+		return tx.UnsetConfig(key.Name, 0)
+	})
+}
+
+// changeConfig changes one key and answers with its values before and after, both as this change saw them.
+func (a *API) changeConfig(c echo.Context, key *config.Key, reason string, fn func(change, *store.ConfigValue) error) error {
+	out := apiclient.ConfigChanged{Key: key.Name}
+	_, err := a.change(c, reason, func(tx change) error {
+		old, err := tx.ConfigValue(key.Name)
+		if err != nil {
+			return err
+		}
+		before := a.item(key, old)
+		if err := tx.want.check(key.Name, before.Revision); err != nil {
+			return err
+		}
+		if err := fn(tx, old); err != nil {
+			return err
+		}
+		now, err := tx.ConfigValue(key.Name)
+		after := a.item(key, now)
+		out.OldValue, out.NewValue, out.Revision = before.Value, after.Value, after.Revision
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	c.Response().Header().Set("ETag", revisionTag(out.Revision))
+	return answer(c, http.StatusOK, out)
+}
+
+func (a *API) key(c echo.Context) (*config.Key, error) {
+	name, err := pathParam(c, "key")
+	if err != nil {
+		return nil, err
+	}
+	return a.Dynamic.Registry().Lookup(name)
+}
+
+// storedConfig gives the values that are set, by key.
+func (a *API) storedConfig(c echo.Context) (map[string]*store.ConfigValue, error) {
+	values, err := a.Store.ConfigValues(c.Request().Context())
+	m := make(map[string]*store.ConfigValue, len(values))
+	for i := range values {
+		m[values[i].Key] = &values[i]
+	}
+	return m, err
+}
+
+// item describes a key with its stored value, nil for none. A stored value that this version cannot use counts as
+// none, as it does for the readers.
+func (a *API) item(key *config.Key, stored *store.ConfigValue) apiclient.ConfigItem {
+	item := apiclient.ConfigItem{
+		Key: key.Name, Value: a.Dynamic.Initial(key.Name), Default: key.Default, Type: string(key.Type),
+		Options: key.Options, Unit: key.Unit, Description: key.Description, Readers: key.Readers,
+	}
+	if key.Type == config.Int || key.Type == config.Float {
+		item.Min, item.Max = &key.Min, &key.Max
+	}
+	if stored == nil {
+		return item
+	}
+	if v, err := key.Parse(json.RawMessage(stored.Value)); err == nil {
+		item.Value = v
+	}
+	at := stored.UpdatedAt.UTC()
+	item.UpdatedAt, item.UpdatedBy, item.Revision = &at, stored.UpdatedBy, stored.Revision
+	return item
+}

@@ -1,0 +1,77 @@
+package api
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/muttproject/mutt/platform/event"
+	"github.com/muttproject/mutt/platform/queue"
+)
+
+// TestGolden holds the exact answers: names, order, formats. Each has a file in testdata. The calls build on each other.
+func TestGolden(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t)
+	b.received(40)
+	b.judge(auditRow(1, "sw1", event.FateForwarded, event.PageOnly, 7), auditRow(2, "sw2", event.FateUnhandled, event.HandlingNone, 0))
+	b.kill(queue.Alert, 1)
+	b.kill(queue.Ingest, 2)
+	for _, c := range []struct {
+		name string
+		request
+	}{
+		{"rules_empty", request{method: "GET", path: "/rules"}},
+		{"rules_create", request{method: "POST", path: "/rules", body: strings.Replace(sampleRule, "{", `{"reason":"new link",`, 1)}},
+		{"rules_create_bad", request{method: "POST", path: "/rules", body: `{"match_type":"regex","match_string":"(","priority":"x"}`}},
+		{"rules_list", request{method: "GET", path: "/rules"}},
+		{"rules_get", request{method: "GET", path: "/rules/1"}},
+		{"rules_get_none", request{method: "GET", path: "/rules/99"}},
+		{"rules_put", request{method: "PUT", path: "/rules/1", body: `{"priority":7}`}},
+		{"rules_patch_stale", request{method: "PATCH", path: "/rules/1", body: `{"priority":8}`, header: []string{"If-Match", `"1"`}}},
+		{"rules_import_dry", importCall("?dry_run=true", "application/yaml", twoRules)},
+		{"rules_import", importCall("", "application/yaml", twoRules)},
+		{"rules_export", request{method: "GET", path: "/rules/export"}},
+		{"rules_export_json", request{method: "GET", path: "/rules/export?format=json"}},
+		{"rules_delete", request{method: "DELETE", path: "/rules/1"}},
+		{"hosts_empty", request{method: "GET", path: "/dev-hosts"}},
+		{"hosts_create", request{method: "POST", path: "/dev-hosts", body: `{"hostname":"lab-*"}`}},
+		{"hosts_csv", csvCall("/dev-hosts", "hostname\nlab1\nlab-*\n")},
+		{"hosts_csv_bad", csvCall("/dev-hosts", "hostname\nlab1\nlab 2\nlab1\n")},
+		{"hosts_list", request{method: "GET", path: "/dev-hosts"}},
+		{"hosts_delete", request{method: "DELETE", path: "/dev-hosts/lab1"}},
+		{"teams_empty", request{method: "GET", path: "/teams"}},
+		{"teams_create", request{method: "POST", path: "/teams", body: `{"hostname":"sw1","team_assignment":"NOC"}`}},
+		{"teams_put", request{method: "PUT", path: "/teams/sw1", body: `{"team_assignment":"DC"}`}},
+		{"teams_csv", csvCall("/teams", "sw2,NOC\n")},
+		{"teams_list", request{method: "GET", path: "/teams"}},
+		{"teams_delete", request{method: "DELETE", path: "/teams/sw2"}},
+		{"config_put", request{method: "PUT", path: "/config/moog_rate_limit", body: `{"value":75,"reason":"storm"}`}},
+		{"config_put_bounds", request{method: "PUT", path: "/config/moog_rate_limit", body: `{"value":0}`}},
+		{"config_put_unknown", request{method: "PUT", path: "/config/moog_rate_limt", body: `{"value":1}`}},
+		{"config_get", request{method: "GET", path: "/config/moog_rate_limit"}},
+		{"config_list_v1", request{method: "GET", path: "/api/v1/config"}},
+		{"config_list_v2", request{method: "GET", path: "/config"}},
+		{"config_delete", request{method: "DELETE", path: "/config/moog_rate_limit"}},
+		{"config_history", request{method: "GET", path: "/config/history?limit=1"}},
+		{"audit", request{method: "GET", path: "/audit?limit=3"}},
+		{"config_audit_filtered", request{method: "GET", path: "/config-audit?operation=update&changed_by=key:admin&table_name=device_teams&record_id=sw1"}},
+		{"audit_logs", request{method: "GET", path: "/audit-logs"}},
+		{"audit_logs_cursor", request{method: "GET", path: "/audit-logs?limit=1"}},
+		{"audit_logs_bad", request{method: "GET", path: "/audit-logs?limit=500"}},
+		{"queues", request{method: "GET", path: "/queues"}},
+		{"dlq_alert", request{method: "GET", path: "/dlq/alert"}},
+		{"dlq_item", request{method: "GET", path: "/dlq/alert/" + testID(1).String()}},
+		{"dlq_item_none", request{method: "GET", path: "/dlq/alert/" + testID(9).String()}},
+		{"dlq_ingest", request{method: "GET", path: "/dlq/ingest"}},
+		{"dlq_replay", request{method: "POST", path: "/dlq/ingest/replay", body: `{"all":true,"reason":"fixed"}`}},
+		{"dlq_discard", request{method: "DELETE", path: "/dlq/alert/" + testID(1).String(), header: []string{"X-Reason", "noise"}}},
+		{"metrics", request{method: "GET", path: "/metrics"}},
+		{"ledger", request{method: "GET", path: "/ledger"}},
+		{"version", request{method: "GET", path: "/api/v1/version", key: "-"}},
+		{"whoami", request{method: "GET", path: "/whoami", key: "viewer"}},
+		{"unauthorized", request{method: "GET", path: "/rules", key: "-"}},
+		{"forbidden", request{method: "PUT", path: "/config/log_level", body: `{"value":"debug"}`, key: "operator"}},
+	} {
+		b.golden(c.name, b.do(c.request))
+	}
+}

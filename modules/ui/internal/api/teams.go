@@ -1,0 +1,210 @@
+package api
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/muttproject/mutt/platform/apiclient"
+	"github.com/muttproject/mutt/platform/fault"
+	"github.com/muttproject/mutt/platform/store"
+)
+
+const maxTeam = 200
+
+func (a *API) listTeams(c echo.Context) error {
+	ctx := c.Request().Context()
+	revision, _, err := a.Store.Revisions(ctx)
+	if err != nil {
+		return err
+	}
+	stored, err := a.Store.Teams(ctx)
+	if err != nil {
+		return err
+	}
+	teams := make([]apiclient.Team, len(stored))
+	for i, t := range stored {
+		teams[i] = apiclient.Team(t)
+	}
+	return answerList(c, revision, apiclient.Teams{Teams: teams})
+}
+
+type teamBody struct {
+	Hostname       string `json:"hostname"`
+	TeamAssignment string `json:"team_assignment"`
+	Reason         string `json:"reason"`
+	Revision       int64  `json:"revision"` // of what was read; If-Match is what counts
+}
+
+func (a *API) createTeam(c echo.Context) error {
+	if isCSV(c) {
+		return a.importTeams(c)
+	}
+	var in teamBody
+	if err := readJSON(c, &in); err != nil {
+		return err
+	}
+	team := store.Team{Hostname: strings.TrimSpace(in.Hostname), TeamAssignment: strings.TrimSpace(in.TeamAssignment)}
+	if err := checkTeam(team); err != nil {
+		return err
+	}
+	revision, err := a.change(c, in.Reason, func(tx change) error {
+		if err := tx.unchanged(); err != nil {
+			return err
+		}
+		teams, err := tx.Teams()
+		if err != nil {
+			return err
+		}
+		if t := findTeam(teams, team.Hostname); t != nil {
+			return fault.Field(fault.AlreadyExists, "hostname", "%q has the team %s already", t.Hostname, t.TeamAssignment).
+				WithRemedy("change it with PUT")
+		}
+		return tx.PutTeam(team, 0)
+	})
+	if err != nil {
+		return err
+	}
+	c.Response().Header().Set("ETag", revisionTag(revision))
+	return answer(c, http.StatusCreated, apiclient.Done{Message: fmt.Sprintf("%q belongs to %s", team.Hostname, team.TeamAssignment)})
+}
+
+func (a *API) updateTeam(c echo.Context) error {
+	name, err := pathParam(c, "hostname")
+	if err != nil {
+		return err
+	}
+	var in teamBody
+	if err := readJSON(c, &in); err != nil {
+		return err
+	}
+	if in.Hostname != "" && !strings.EqualFold(in.Hostname, name) {
+		return fault.Field(fault.Unprocessable, "hostname", "%q is not that of the path: a hostname is not changed, it is deleted and made anew", printable(in.Hostname))
+	}
+	team := store.Team{Hostname: name, TeamAssignment: strings.TrimSpace(in.TeamAssignment)}
+	if err := checkTeam(team); err != nil {
+		return err
+	}
+	_, err = a.change(c, in.Reason, func(tx change) error {
+		old, err := presentTeam(tx, name)
+		if err != nil {
+			return err
+		}
+		team.Hostname = old.Hostname
+		return tx.PutTeam(team, 0)
+	})
+	if err != nil {
+		return err
+	}
+	return answer(c, http.StatusOK, apiclient.Done{Message: fmt.Sprintf("%q belongs to %s", team.Hostname, team.TeamAssignment)})
+}
+
+func (a *API) deleteTeam(c echo.Context) error {
+	name, err := pathParam(c, "hostname")
+	if err != nil {
+		return err
+	}
+	_, err = a.change(c, "", func(tx change) error {
+		old, err := presentTeam(tx, name)
+		if err != nil {
+			return err
+		}
+		return tx.DeleteTeam(old.Hostname, 0)
+	})
+	if err != nil {
+		return err
+	}
+	return answer(c, http.StatusOK, apiclient.Done{Message: fmt.Sprintf("%q has no team any more", name)})
+}
+
+// presentTeam finds the team that is about to be changed and checks If-Match.
+func presentTeam(tx change, name string) (store.Team, error) {
+	teams, err := tx.Teams()
+	if err != nil {
+		return store.Team{}, err
+	}
+	old := findTeam(teams, name)
+	if old == nil {
+		return store.Team{}, fault.Field(fault.NotFound, "hostname", "%q has no team", name)
+	}
+	return *old, tx.want.check("the team of "+old.Hostname, old.Revision)
+}
+
+// importTeams sets the teams of a CSV file, whether the hosts had one or not.
+func (a *API) importTeams(c echo.Context) error {
+	body, _, err := readBody(c, maxImport, csvType)
+	if err != nil {
+		return err
+	}
+	rows, err := parseCSV(body, []string{"hostname", "team_assignment"}, func(cells []string) error {
+		return checkTeam(store.Team{Hostname: cells[0], TeamAssignment: cells[1]})
+	})
+	if err != nil {
+		return err
+	}
+	var done apiclient.Imported
+	_, err = a.change(c, "", func(tx change) error {
+		if err := tx.unchanged(); err != nil {
+			return err
+		}
+		done, err = putTeams(tx, rows)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	done.Message = fmt.Sprintf("%d teams added, %d changed, %d were so", done.Created, done.Updated, done.Unchanged)
+	return answer(c, http.StatusOK, done)
+}
+
+func putTeams(tx change, rows []csvRow) (done apiclient.Imported, err error) {
+	teams, err := tx.Teams()
+	if err != nil {
+		return done, err
+	}
+	present := make(map[string]store.Team, len(teams))
+	for _, t := range teams {
+		present[strings.ToLower(t.Hostname)] = t
+	}
+	for _, row := range rows {
+		team := store.Team{Hostname: row.cells[0], TeamAssignment: row.cells[1]}
+		switch old, known := present[strings.ToLower(team.Hostname)]; {
+		case !known:
+			done.Created++
+		case old.TeamAssignment == team.TeamAssignment:
+			done.Unchanged++
+			continue
+		default:
+			team.Hostname = old.Hostname
+			done.Updated++
+		}
+		if err := tx.PutTeam(team, 0); err != nil {
+			return done, err
+		}
+	}
+	return done, nil
+}
+
+func findTeam(teams []store.Team, hostname string) *store.Team {
+	for i := range teams {
+		if strings.EqualFold(teams[i].Hostname, hostname) {
+			return &teams[i]
+		}
+	}
+	return nil
+}
+
+func checkTeam(t store.Team) error {
+	if err := checkHostname(t.Hostname); err != nil {
+		return err
+	}
+	switch {
+	case t.TeamAssignment == "":
+		return fault.Field(fault.Unprocessable, "team_assignment", "is required")
+	case len(t.TeamAssignment) > maxTeam, !plain(t.TeamAssignment):
+		return fault.Field(fault.Unprocessable, "team_assignment", "takes at most %d bytes without control characters", maxTeam)
+	}
+	return nil
+}

@@ -1,0 +1,271 @@
+package api
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+
+	jsonv2 "github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+	"github.com/labstack/echo/v4"
+
+	"github.com/muttproject/mutt/platform/apiclient"
+	"github.com/muttproject/mutt/platform/fault"
+	"github.com/muttproject/mutt/platform/rule"
+)
+
+const (
+	yamlType    = "application/yaml" // RFC 9512
+	modeMerge   = "merge"
+	modeReplace = "replace"
+)
+
+// exportRules gives all rules as a file that the import takes back.
+func (a *API) exportRules(c echo.Context) error {
+	asJSON := strings.Contains(c.Request().Header.Get("Accept"), jsonType)
+	switch c.QueryParam("format") {
+	case "":
+	case "json":
+		asJSON = true
+	case "yaml":
+		asJSON = false
+	default:
+		return fault.Field(fault.InvalidField, "format", "is yaml or json")
+	}
+	ctx := c.Request().Context()
+	revision, _, err := a.Store.Revisions(ctx)
+	if err != nil {
+		return err
+	}
+	rules, err := a.Store.Rules(ctx)
+	if err != nil {
+		return err
+	}
+	contentType, name, file := yamlType, "rules.yaml", rule.WriteFile
+	if asJSON {
+		contentType, name, file = jsonType, "rules.json", rulesAsJSON
+	}
+	body, err := file(rules)
+	if err != nil {
+		return err
+	}
+	c.Response().Header().Set("Vary", "Accept")
+	c.Response().Header().Set("Content-Disposition", `attachment; filename="`+name+`"`)
+	return answerTagged(c, listTag(revision, body), contentType, body)
+}
+
+// rulesAsJSON is rule.WriteFile in JSON: without what belongs to this server, ids and revisions.
+func rulesAsJSON(rules []rule.Rule) ([]byte, error) {
+	list := make([]map[string]json.RawMessage, len(rules))
+	for i := range rules {
+		text, err := json.Marshal(rules[i])
+		if err != nil {
+			return nil, fmt.Errorf("render rule %d: %w", rules[i].ID, err)
+		}
+		if err := json.Unmarshal(text, &list[i]); err != nil {
+			return nil, fmt.Errorf("render rule %d: %w", rules[i].ID, err)
+		}
+		delete(list[i], "id")
+		delete(list[i], "revision")
+	}
+	return render(struct {
+		Version int                          `json:"version"`
+		Rules   []map[string]json.RawMessage `json:"rules"`
+	}{1, list})
+}
+
+// importRules brings the stored rules to what a file says, all or nothing.
+func (a *API) importRules(c echo.Context) error {
+	opts, err := importOptionsOf(c)
+	if err != nil {
+		return err
+	}
+	rules, reason, err := importBody(c)
+	if err != nil {
+		return err
+	}
+	result := apiclient.ImportResult{DryRun: opts.dryRun, Mode: opts.mode}
+	if opts.dryRun {
+		stored, err := a.Store.Rules(c.Request().Context())
+		if err != nil {
+			return err
+		}
+		if err := opts.plan(stored, rules, &result); err != nil {
+			return err
+		}
+		return answer(c, http.StatusOK, result)
+	}
+	revision, err := a.change(c, reason, func(tx change) error {
+		if err := tx.unchanged(); err != nil {
+			return err
+		}
+		stored, err := tx.Rules()
+		if err != nil {
+			return err
+		}
+		if err := opts.plan(stored, rules, &result); err != nil {
+			return err
+		}
+		return carryOut(tx, rules, result.Changes)
+	})
+	if err != nil {
+		return err
+	}
+	if len(result.Changes) > 0 {
+		result.Revision = revision
+	}
+	return answer(c, http.StatusOK, result)
+}
+
+type importOptions struct {
+	mode     string
+	dryRun   bool
+	examples bool // check the examples of the whole set that would result
+}
+
+func importOptionsOf(c echo.Context) (o importOptions, err error) {
+	switch o.mode = c.QueryParam("mode"); o.mode {
+	case "":
+		o.mode = modeMerge
+	case modeMerge, modeReplace:
+	default:
+		return o, fault.Field(fault.InvalidField, "mode", "is merge (by name, the default) or replace")
+	}
+	if o.dryRun, err = flagOf(c, "dry_run", false); err != nil {
+		return o, err
+	}
+	o.examples, err = flagOf(c, "check_examples", true)
+	return o, err
+}
+
+func flagOf(c echo.Context, name string, absent bool) (bool, error) {
+	switch c.QueryParam(name) {
+	case "":
+		return absent, nil
+	case "true", "1":
+		return true, nil
+	case "false", "0":
+		return false, nil
+	default:
+		return false, fault.Field(fault.InvalidField, name, "is true or false")
+	}
+}
+
+// plan tells what the import changes, and refuses a result that contradicts its examples.
+func (o importOptions) plan(stored, imported []rule.Rule, result *apiclient.ImportResult) error {
+	target := imported
+	if o.mode == modeMerge {
+		target = merged(stored, imported)
+	}
+	if o.examples {
+		if err := rule.CheckExamples(target); err != nil {
+			return ruleFault("", err)
+		}
+	}
+	result.Changes = rule.Diff(stored, target)
+	if result.Changes == nil {
+		result.Changes = []rule.Change{}
+	}
+	for _, ch := range result.Changes {
+		switch ch.Operation {
+		case "create":
+			result.Created++
+		case "update":
+			result.Updated++
+		case "delete":
+			result.Deleted++
+		}
+	}
+	result.Unchanged = len(target) - result.Created - result.Updated
+	return nil
+}
+
+// merged gives the stored rules with those of the same name replaced and the new ones added.
+func merged(stored, imported []rule.Rule) []rule.Rule {
+	at := make(map[string]int, len(stored))
+	out := append([]rule.Rule(nil), stored...)
+	for i := range out {
+		at[out[i].Name] = i
+	}
+	for _, r := range imported {
+		if i, known := at[r.Name]; known {
+			r.ID = out[i].ID
+			out[i] = r
+			continue
+		}
+		out = append(out, r)
+	}
+	return out
+}
+
+func carryOut(tx change, rules []rule.Rule, changes []rule.Change) error {
+	byName := make(map[string]rule.Rule, len(rules))
+	for _, r := range rules {
+		byName[r.Name] = r
+	}
+	for _, ch := range changes {
+		r := byName[ch.Name]
+		r.ID = ch.ID
+		var err error
+		switch ch.Operation {
+		case "create":
+			_, err = tx.CreateRule(r)
+		case "update":
+			err = tx.UpdateRule(r, 0)
+		case "delete":
+			err = tx.DeleteRule(ch.ID, 0)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// importBody reads rules as YAML, or as JSON in the form of the export or of GET /rules.
+func importBody(c echo.Context) (rules []rule.Rule, reason string, err error) {
+	body, mediaType, err := readBody(c, maxImport, yamlType, jsonType, "application/x-yaml", "text/yaml", "text/x-yaml", "text/plain")
+	if err != nil {
+		return nil, "", err
+	}
+	if mediaType == jsonType {
+		return rulesFromJSON(body)
+	}
+	rules, err = rule.ParseFile("import", body)
+	return rules, "", ruleFault("", err)
+}
+
+func rulesFromJSON(body []byte) ([]rule.Rule, string, error) {
+	var doc struct {
+		Version *int              `json:"version"`
+		Rules   *[]jsontext.Value `json:"rules"`
+		Reason  string            `json:"reason"`
+	}
+	if err := jsonFault(jsonv2.Unmarshal(body, &doc, jsonv2.RejectUnknownMembers(true))); err != nil {
+		return nil, "", err
+	}
+	if doc.Version != nil && *doc.Version != 1 {
+		return nil, "", fault.Field(fault.Unprocessable, "version", "is %d, and this MUTT reads version 1", *doc.Version)
+	}
+	if doc.Rules == nil {
+		return nil, "", fault.Field(fault.Unprocessable, "rules", "is missing: want a list of rules (it may be empty)")
+	}
+	names := make(map[string]int, len(*doc.Rules))
+	rules := make([]rule.Rule, len(*doc.Rules))
+	var errs []error
+	for i, raw := range *doc.Rules {
+		where := fmt.Sprintf("rules[%d].", i)
+		r, err := rule.Decode(raw)
+		if err == nil {
+			err = r.Validate()
+		}
+		errs = append(errs, ruleFault(where, err))
+		if first, twice := names[r.Name]; twice && err == nil {
+			errs = append(errs, fault.Field(fault.Unprocessable, where+"name", "is the name of rules[%d] too", first))
+		}
+		names[r.Name], rules[i] = i, r
+	}
+	return rules, doc.Reason, ruleFault("", errors.Join(errs...))
+}

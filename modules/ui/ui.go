@@ -1,0 +1,122 @@
+// Package ui is the admin listener's content: the API of contracts.md section 4 and the plain page at "/".
+//
+// Principles:
+//  1. The module has no goroutine and no state of its own: it is routes, and the server that serves them is wired by app.
+//  2. It writes configuration through store.Change only, and reads what other modules do from store and queue.
+//  3. Every route names the least role that may call it; a test walks them all.
+package ui
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/muttproject/mutt/modules/ui/internal/api"
+	"github.com/muttproject/mutt/modules/ui/internal/page"
+	"github.com/muttproject/mutt/platform/apiclient"
+	"github.com/muttproject/mutt/platform/config"
+	"github.com/muttproject/mutt/platform/httpserver"
+)
+
+// Config is the module's static configuration.
+type Config struct {
+	// DynamicConfig is dynamic_config.enabled: when false the routes of /config answer 503.
+	DynamicConfig bool
+}
+
+// DefaultConfig gives the values without configuration.
+func DefaultConfig() Config { return Config{DynamicConfig: true} }
+
+// Store is what the module needs of the relational store.
+type Store = api.Store
+
+// Queues is what the module needs of the queues.
+type Queues = api.Queues
+
+// Status is what the process says about itself on the page at "/".
+type Status = page.Status
+
+// Listener is one listener of a Status.
+type Listener = page.Listener
+
+// The listener names from which the page makes its examples.
+const (
+	IngestListener    = page.IngestListener
+	SyslogUDPListener = page.SyslogUDPListener
+	SyslogTCPListener = page.SyslogTCPListener
+	AdminListener     = page.AdminListener
+)
+
+// Deps are the parts that the module works on. All are required but Logger and Now.
+type Deps struct {
+	Store   Store
+	Queues  Queues
+	Dynamic *config.Dynamic
+	// Apply brings what is committed (dynamic values, rules, hosts, teams) into force in this process. It is called
+	// after each change and before the answer, so it must be quick.
+	Apply func(context.Context) error
+	// Fold brings the queue's counters into the store (store.FoldCounts), so that rates and books are whole.
+	Fold func(context.Context) error
+	// Status is asked for each view of the page.
+	Status func() Status
+	Assets fs.FS // package web's
+	Logger *zap.Logger
+	Now    func() time.Time
+}
+
+// Module is the ui role.
+type Module struct {
+	api  *api.API
+	page *page.Page
+}
+
+// New checks the parts and parses the templates. It does no I/O beyond the embedded files.
+func New(cfg Config, d Deps) (*Module, error) {
+	if err := d.check(); err != nil {
+		return nil, err
+	}
+	if d.Logger == nil {
+		d.Logger = zap.NewNop()
+	}
+	if d.Now == nil {
+		d.Now = time.Now
+	}
+	home, err := page.New(d.Assets, d.Status, d.Now)
+	if err != nil {
+		return nil, fmt.Errorf("ui: %w", err)
+	}
+	return &Module{page: home, api: api.New(api.Deps{
+		Store: d.Store, Queues: d.Queues, Dynamic: d.Dynamic, DynamicEnabled: cfg.DynamicConfig, Apply: d.Apply, Fold: d.Fold,
+		Version: d.version, Logger: d.Logger, Now: d.Now,
+	})}, nil
+}
+
+func (d *Deps) check() error {
+	var errs []error
+	for _, part := range []struct {
+		name    string
+		missing bool
+	}{
+		{"Store", d.Store == nil}, {"Queues", d.Queues == nil}, {"Dynamic", d.Dynamic == nil}, {"Apply", d.Apply == nil},
+		{"Fold", d.Fold == nil}, {"Status", d.Status == nil}, {"Assets", d.Assets == nil},
+	} {
+		if part.missing {
+			errs = append(errs, fmt.Errorf("ui: %s is missing", part.name))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func (d *Deps) version() apiclient.Version {
+	s := d.Status()
+	return apiclient.Version{Product: "MUTT", Version: s.Version, Commit: s.Commit, APIVersion: httpserver.APIVersion,
+		SupportedVersions: strings.Split(httpserver.SupportedVersions, ", ")}
+}
+
+// Routes lists everything that the admin listener serves for this module.
+func (m *Module) Routes() []httpserver.Route { return append(m.page.Routes(), m.api.Routes()...) }
