@@ -5,6 +5,7 @@ import (
 	"encoding/csv"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -267,4 +268,48 @@ func TestEventsAreCopied(t *testing.T) {
 			t.Errorf("%+v", e)
 		}
 	}
+}
+
+// A listener that breaks by itself ends the service with its error.
+func TestBrokenListenersAreReported(t *testing.T) {
+	t.Parallel()
+	broken := errors.New("no more file descriptors")
+	synctest.Test(t, func(t *testing.T) {
+		s := &tcpServer{listener: brokenListener{broken}}
+		if err := s.accept(t.Context()); !errors.Is(err, broken) {
+			t.Error(err)
+		}
+	})
+	b := setup(t, Config{TCPAddr: local, UDPAddr: local})
+	b.fail(broken)
+	b.fail(errors.New("later"))
+	if err := <-b.Failed(); !errors.Is(err, broken) || b.Name() != "syslog" {
+		t.Error(err)
+	}
+}
+
+type brokenListener struct{ err error }
+
+func (l brokenListener) Accept() (net.Conn, error) { return nil, l.err }
+func (l brokenListener) Close() error              { return nil }
+func (l brokenListener) Addr() net.Addr            { return nil }
+
+// A Sink that ignores its context delays Stop by a bounded time only.
+func TestStopWithStuckSink(t *testing.T) {
+	t.Parallel()
+	b := setup(t, Config{TCPAddr: local, StopTimeout: 50 * time.Millisecond})
+	stuck, release := make(chan struct{}), make(chan struct{})
+	b.sink.setAnswer(func(context.Context, int) (map[int]error, error) {
+		close(stuck)
+		<-release
+		return nil, nil
+	})
+	send(t, dial(t, b.tcpAddr()), "<13>a: x\n")
+	<-stuck
+	begin := time.Now()
+	if err := b.Stop(t.Context()); err == nil || time.Since(begin) > 10*time.Second {
+		t.Error(err, time.Since(begin))
+	}
+	close(release)
+	b.sink.wait(t, 1)
 }
