@@ -1,0 +1,174 @@
+// Package forward delivers alerts from the alert queue to the destination.
+//
+// Principles:
+//  1. Every alert ends once: delivered, or in the dead letters. Until then it is in the queue.
+//  2. A dead destination costs nothing but time: alerts wait, nothing here fails or grows.
+//  3. Without a destination nothing is consumed; a newcomer who configures one later gets everything.
+package forward
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/zap"
+
+	"github.com/muttproject/mutt/modules/forward/internal/dest"
+	"github.com/muttproject/mutt/modules/forward/internal/httpx"
+	"github.com/muttproject/mutt/modules/forward/internal/pipeline"
+	"github.com/muttproject/mutt/platform/coord"
+	"github.com/muttproject/mutt/platform/fault"
+	"github.com/muttproject/mutt/platform/lifecycle"
+	"github.com/muttproject/mutt/platform/queue"
+	"github.com/muttproject/mutt/platform/secret"
+)
+
+// Queue is what the module needs of the queue; *queue.Queue is one.
+type Queue interface {
+	Consume(ctx context.Context, o queue.ConsumeOptions, work queue.Work) error
+}
+
+// Dynamic gives the present values of dynamic keys; *config.Dynamic is one.
+type Dynamic interface {
+	Int(name string) int64
+	Float(name string) float64
+	Bool(name string) bool
+	Seconds(name string) time.Duration
+}
+
+// Deps are what the module needs. Those without a note are required.
+type Deps struct {
+	Queue      Queue
+	Coord      coord.Coord
+	Dynamic    Dynamic
+	Breakers   *coord.BreakerMetrics // nil for none
+	Key        func() secret.Secret  // of the destination, asked at each request; nil for none
+	DeadDepth  func() float64        // dead letters of the alert queue, for mutt_moog_dlq_depth; nil for no such metric
+	Registerer prometheus.Registerer
+	Logger     *zap.Logger
+	Now        func() time.Time // nil means time.Now
+}
+
+// Module is the forwarder.
+type Module struct {
+	*lifecycle.Runner
+	cfg    Config
+	deps   Deps
+	engine atomic.Pointer[pipeline.Engine] // nil without a destination, and before Start
+	client *httpx.Client
+
+	metrics *pipeline.Metrics
+	breaker *coord.Breaker
+}
+
+var (
+	_ lifecycle.Service      = (*Module)(nil)
+	_ lifecycle.ReadyChecker = (*Module)(nil)
+)
+
+// New makes the module. Errors are fault.ConfigInvalid and name the setting.
+func New(c Config, d Deps) (*Module, error) {
+	if err := c.validate(); err != nil {
+		return nil, err
+	}
+	if d.Queue == nil || d.Coord == nil || d.Dynamic == nil || d.Registerer == nil || d.Logger == nil {
+		return nil, errors.New("forward: a required dependency is missing")
+	}
+	if d.Now == nil {
+		d.Now = time.Now
+	}
+	m := &Module{cfg: c.withDefaults(), deps: d, metrics: pipeline.NewMetrics(d.Registerer)}
+	m.breaker = coord.NewBreaker(d.Coord, coord.BreakerOptions{Name: breakerName, Settings: m.breakerSettings,
+		ProbeTTL: 2*m.cfg.Timeout + 10*time.Second, Now: d.Now, Metrics: d.Breakers})
+	if d.DeadDepth != nil {
+		d.Registerer.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "mutt_moog_dlq_depth",
+			Help: "Alerts in the dead letters."}, d.DeadDepth))
+	}
+	m.Runner = lifecycle.NewRunner("forward", m.run)
+	return m, nil
+}
+
+// Start reads the certificates that are configured and begins to deliver.
+func (m *Module) Start(ctx context.Context) error {
+	if m.cfg.URL == "" {
+		return m.Runner.Start(ctx)
+	}
+	roots, err := m.cfg.TLS.load()
+	if err != nil {
+		return err
+	}
+	if m.client, err = m.newClient(roots); err != nil {
+		return err
+	}
+	m.engine.Store(m.newEngine(dest.NewHTTP(m.client, m.cfg.encoder())))
+	return m.Runner.Start(ctx)
+}
+
+// run consumes the alert queue until ctx ends.
+func (m *Module) run(ctx context.Context) error {
+	e := m.engine.Load()
+	if e == nil { // nowhere to deliver to: alerts wait in the queue
+		<-ctx.Done()
+		return nil
+	}
+	defer m.client.Close()
+	// The engine outlives ctx: while work stops, requests under way end.
+	sending, stopSending := context.WithCancel(context.WithoutCancel(ctx))
+	sent := make(chan struct{})
+	go func() {
+		defer close(sent)
+		e.Run(sending)
+	}()
+	err := m.deps.Queue.Consume(ctx, queue.ConsumeOptions{Queue: queue.Alert, Logger: m.deps.Logger},
+		func(ctx context.Context, h *queue.Holder) error { return e.Work(ctx, h) })
+	stopSending()
+	<-sent
+	if err != nil {
+		return fmt.Errorf("consume alerts: %w", err)
+	}
+	return nil
+}
+
+// Ready never fails for the destination's sake: alerts wait in the queue.
+func (m *Module) Ready(context.Context) (warnings []string, err error) {
+	if m.cfg.URL == "" {
+		return []string{"no destination configured: alerts wait in the queue; set MOOG_WEBHOOK_URL"}, nil
+	}
+	if state := m.breaker.State(); state != coord.StateClosed {
+		warnings = append(warnings, fmt.Sprintf("the circuit breaker of the destination is %s: alerts wait in the queue", state))
+	}
+	if e := m.engine.Load(); e != nil {
+		if n, since, last, failing := e.Failing(); failing && n >= failuresToTell {
+			warnings = append(warnings, fmt.Sprintf("the destination fails since %s, %d requests in a row: %s",
+				since.UTC().Format(time.RFC3339), n, last))
+		}
+	}
+	return warnings, nil
+}
+
+const (
+	breakerName = "moog"
+	// failuresToTell is how many failures in a row are more than a bad alert or a hiccup.
+	failuresToTell = 3
+)
+
+func (m *Module) newClient(t *tls.Config) (*httpx.Client, error) {
+	return httpx.New(httpx.Options{URL: m.cfg.URL, Timeout: m.cfg.Timeout, Connections: m.cfg.Concurrency, TLS: t,
+		Credential: httpx.NewCredential(httpx.Auth(m.cfg.Auth), m.deps.Key), UserAgent: "MUTT/" + m.cfg.Version})
+}
+
+func (m *Module) newEngine(d dest.Destination) *pipeline.Engine {
+	return pipeline.New(pipeline.Config{Workers: m.cfg.Concurrency, BatchMax: m.cfg.BatchMax}, pipeline.Deps{
+		Destination: d, Breaker: m.breaker, Settings: m.settings, Metrics: m.metrics,
+		Limiter: coord.NewLimiter(m.deps.Coord, "rate/"+breakerName, m.limit),
+		Logger:  m.deps.Logger, Now: m.deps.Now})
+}
+
+// configInvalid makes an error about a setting.
+func configInvalid(field, format string, args ...any) error {
+	return fault.Field(fault.ConfigInvalid, field, format, args...)
+}

@@ -1,0 +1,118 @@
+package dest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/muttproject/mutt/modules/forward/internal/httpx"
+)
+
+// The reasons: the bounded label values of mutt_moog_requests_total.
+const (
+	ReasonOK          = "ok"
+	ReasonTimeout     = "timeout"
+	ReasonUnreachable = "unreachable"
+	ReasonBroken      = "connection_broken"
+	ReasonAborted     = "aborted"
+	ReasonLimited     = "http_429"
+	ReasonHTTP408     = "http_408"
+	ReasonHTTP425     = "http_425"
+	ReasonRedirect    = "http_3xx"
+	ReasonClient      = "http_4xx"
+	ReasonServer      = "http_5xx"
+	ReasonOdd         = "http_other"
+)
+
+// MaxRetryAfter bounds what a destination can ask for: a slip of a digit must not park an alert for a year.
+const MaxRetryAfter = time.Hour
+
+// Result is what became of a request.
+type Result struct {
+	Class      Class
+	Alive      bool // the destination itself answered and works; what the circuit breaker wants to know
+	Status     int  // 0 without an answer
+	Reason     string
+	Detail     string        // for people: the status and the first kilobyte of the answer, or the error
+	RetryAfter time.Duration // what the destination asked for, 0 for nothing, at most MaxRetryAfter
+}
+
+// FromAnswer classifies an answer. 408, 425, 429 and 5xx may pass; other statuses but 2xx are final, redirects too.
+func FromAnswer(a httpx.Answer, now time.Time) Result {
+	r := Result{Status: a.Status, Alive: true}
+	switch {
+	case a.Status >= 200 && a.Status < 300:
+		r.Class, r.Reason = Delivered, ReasonOK
+		return r
+	case a.Status == http.StatusRequestTimeout:
+		r.Class, r.Reason, r.Alive = Retry, ReasonHTTP408, false
+	case a.Status == http.StatusTooEarly:
+		r.Class, r.Reason = Retry, ReasonHTTP425
+	case a.Status == http.StatusTooManyRequests:
+		r.Class, r.Reason = Retry, ReasonLimited
+	case a.Status >= 500 && a.Status < 600:
+		r.Class, r.Reason, r.Alive = Retry, ReasonServer, false
+	case a.Status >= 400 && a.Status < 500:
+		r.Class, r.Reason = Rejected, ReasonClient
+	case a.Status >= 300 && a.Status < 400:
+		r.Class, r.Reason = Rejected, ReasonRedirect
+	default:
+		r.Class, r.Reason = Rejected, ReasonOdd
+	}
+	r.Detail = fmt.Sprintf("HTTP %d: %s", a.Status, printable(a.Body))
+	if r.Class == Retry {
+		r.RetryAfter = RetryAfter(a.Header, now)
+	}
+	return r
+}
+
+// FromError classifies a request without an answer.
+func FromError(err error) Result {
+	r := Result{Detail: printable([]byte(err.Error()))}
+	switch {
+	case errors.Is(err, context.Canceled):
+		r.Class, r.Reason = Aborted, ReasonAborted
+	case errors.Is(err, httpx.ErrUnreachable):
+		r.Class, r.Reason = Unreachable, ReasonUnreachable
+	case errors.Is(err, context.DeadlineExceeded):
+		r.Class, r.Reason = Retry, ReasonTimeout
+	default:
+		r.Class, r.Reason = Retry, ReasonBroken
+	}
+	return r
+}
+
+// RetryAfter reads the header in both its forms, seconds and date (RFC 9110 section 10.2.3); 0 for none or nonsense.
+// A date counts from the answer's own Date where it has one, so that two clocks need not agree.
+func RetryAfter(h http.Header, now time.Time) time.Duration {
+	text := strings.TrimSpace(h.Get("Retry-After"))
+	if text == "" {
+		return 0
+	}
+	if n, err := strconv.ParseUint(text, 10, 64); err == nil {
+		return time.Duration(min(n, uint64(MaxRetryAfter/time.Second))) * time.Second
+	}
+	at, err := http.ParseTime(text)
+	if err != nil {
+		return 0
+	}
+	if date, err := http.ParseTime(h.Get("Date")); err == nil {
+		now = date
+	}
+	return min(max(at.Sub(now), 0), MaxRetryAfter)
+}
+
+// printable makes the start of an answer fit for logs and listings.
+func printable(b []byte) string {
+	s := strings.ToValidUTF8(string(b[:min(len(b), httpx.KeepBody)]), "\uFFFD")
+	return strings.TrimSpace(strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7f {
+			return ' '
+		}
+		return r
+	}, s))
+}

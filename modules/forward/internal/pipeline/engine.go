@@ -1,0 +1,289 @@
+// Package pipeline delivers the alerts of the held partitions: each to exactly one end, delivered or dead-lettered.
+//
+// Principles:
+//  1. The unit of order is the chain: the alerts of one signature in a partition. The first ones of a chain go, the
+//     others wait; chains do not wait for each other.
+//  2. Nothing sleeps with an alert in hand. A failed alert is scheduled, and a worker takes another.
+//  3. Whoever sends next is decided at the last moment: when a worker is free, the breaker closed and a token taken.
+//  4. The truth is beside the entry in the queue. Progress is written in groups; what a crash repeats was sent since the
+//     last write, and goes out with the same id.
+//  5. A settlement may be repeated without harm: counts go with the ack, and a progress note replaces the one before.
+//  6. Memory is bounded per partition; what is beyond stays in the queue.
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/muttproject/mutt/modules/forward/internal/dest"
+	"github.com/muttproject/mutt/platform/coord"
+	"github.com/muttproject/mutt/platform/event"
+)
+
+// Config is the static configuration. The zero value of a field means its default.
+type Config struct {
+	Workers    int           // requests at a time; 32
+	BatchMax   int           // alerts per request; 1
+	MaxAlerts  int           // alerts of one partition in memory; 10,000
+	MaxBytes   int           // bytes of entries of one partition in memory, as stored; 16 MiB
+	FlushEvery time.Duration // between writes of progress; 100 ms
+	Drain      time.Duration // for requests under way when work stops; 4 s. The lease lives on for little more than 6 s.
+}
+
+func (c Config) withDefaults() Config {
+	def := func(v *int, d int) {
+		if *v <= 0 {
+			*v = d
+		}
+	}
+	def(&c.Workers, 32)
+	def(&c.BatchMax, 1)
+	def(&c.MaxAlerts, 10_000)
+	def(&c.MaxBytes, 16<<20)
+	if c.FlushEvery <= 0 {
+		c.FlushEvery = 100 * time.Millisecond
+	}
+	if c.Drain <= 0 {
+		c.Drain = 4 * time.Second
+	}
+	return c
+}
+
+// Deps are what an Engine needs, all of them.
+type Deps struct {
+	Destination dest.Destination
+	Limiter     *coord.Limiter
+	Breaker     *coord.Breaker
+	Settings    func() Settings
+	Metrics     *Metrics
+	Logger      *zap.Logger
+	Now         func() time.Time
+}
+
+// Engine sends for all partitions of a process.
+type Engine struct {
+	cfg  Config
+	deps Deps
+	free chan struct{} // holds a token per busy worker
+	jobs chan job
+	wake chan struct{} // something may have become ready
+
+	mu     sync.Mutex // guards what follows, and everything of the partitions
+	parts  []*partition
+	turn   int // the partition that picks next
+	health health
+}
+
+// job is one request.
+type job struct {
+	part   *partition
+	chains []*chain
+	items  []*item
+	permit coord.Permit
+}
+
+// reportTime bounds what is told to the breaker, which may outlive the work.
+const reportTime = 2 * time.Second
+
+// New makes an Engine.
+func New(c Config, d Deps) *Engine {
+	c = c.withDefaults()
+	return &Engine{cfg: c, deps: d, free: make(chan struct{}, c.Workers), jobs: make(chan job), wake: make(chan struct{}, 1)}
+}
+
+// Run sends until ctx ends. The caller ends Work first.
+func (e *Engine) Run(ctx context.Context) {
+	var workers sync.WaitGroup
+	for range e.cfg.Workers {
+		workers.Go(e.worker)
+	}
+	e.dispatch(ctx)
+	close(e.jobs)
+	workers.Wait()
+}
+
+// worker sends what the dispatcher gives it.
+func (e *Engine) worker() {
+	var alerts []*event.Alert
+	for j := range e.jobs {
+		alerts = alerts[:0]
+		for _, it := range j.items {
+			alerts = append(alerts, it.alert)
+		}
+		start := e.deps.Now()
+		r := e.deps.Destination.Send(j.part.send, alerts)
+		clear(alerts)
+		e.deps.Metrics.request(r, e.deps.Now().Sub(start))
+		e.report(j, r)
+		e.finish(j, r)
+		<-e.free
+	}
+}
+
+// report tells the breaker. An aborted request says nothing about the destination.
+func (e *Engine) report(j job, r dest.Result) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(j.part.send), reportTime) // the result counts also when work stops
+	defer cancel()
+	var err error
+	if r.Class == dest.Aborted {
+		err = j.permit.Cancel(ctx)
+	} else {
+		err = j.permit.Done(ctx, r.Alive)
+	}
+	if err != nil {
+		e.deps.Logger.Warn("circuit breaker was not told of a result", zap.Error(err))
+	}
+}
+
+// dispatch matches ready alerts with free workers.
+func (e *Engine) dispatch(ctx context.Context) {
+	timer := time.NewTimer(time.Hour)
+	defer timer.Stop()
+	for e.awaitReady(ctx, timer) {
+		select {
+		case e.free <- struct{}{}:
+		case <-ctx.Done():
+			return
+		}
+		if j, ok := e.next(ctx); ok {
+			e.jobs <- j
+		} else {
+			<-e.free
+		}
+	}
+}
+
+// awaitReady returns true when a chain is ready, false when ctx ended.
+func (e *Engine) awaitReady(ctx context.Context, timer *time.Timer) bool {
+	for {
+		ready, due := e.look()
+		if ready {
+			return ctx.Err() == nil
+		}
+		timer.Reset(due)
+		select {
+		case <-e.wake:
+		case <-timer.C:
+		case <-ctx.Done():
+			return false
+		}
+	}
+}
+
+// look tells whether a chain is ready, or how long until one is due.
+func (e *Engine) look() (ready bool, due time.Duration) {
+	now := e.deps.Now()
+	due = time.Hour
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, p := range e.parts {
+		p.promote(now)
+		if p.ready.len() > 0 {
+			return true, 0
+		}
+		if len(p.waiting) > 0 {
+			due = min(due, p.waiting[0].due().Sub(now))
+		}
+	}
+	return false, due
+}
+
+// next waits for breaker and rate limit and only then picks the alerts.
+func (e *Engine) next(ctx context.Context) (job, bool) {
+	permit, ok := e.permit(ctx)
+	if !ok {
+		return job{}, false
+	}
+	waited, err := e.deps.Limiter.Wait(ctx, 1)
+	if waited {
+		e.deps.Metrics.limited.Inc()
+	}
+	var j job
+	if err == nil {
+		j, ok = e.pick(permit)
+		if ok {
+			return j, true
+		}
+	}
+	e.coordAway(ctx, errors.Join(err, e.giveBack(ctx, permit)))
+	return job{}, false
+}
+
+// giveBack cancels a permit, also when ctx ended: others wait for a probe.
+func (e *Engine) giveBack(ctx context.Context, p coord.Permit) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), reportTime)
+	defer cancel()
+	return p.Cancel(ctx)
+}
+
+// permit waits until the breaker and the destination's own wishes allow a request.
+func (e *Engine) permit(ctx context.Context) (coord.Permit, bool) {
+	for ctx.Err() == nil {
+		wait := e.held()
+		if wait == 0 {
+			permit, again, ok, err := e.deps.Breaker.Allow(ctx)
+			if ok {
+				return permit, true
+			}
+			wait = again
+			e.coordAway(ctx, err)
+		}
+		if sleep(ctx, wait) != nil {
+			break
+		}
+		if ready, _ := e.look(); !ready {
+			break
+		}
+	}
+	return coord.Permit{}, false
+}
+
+// coordAway slows down and tells when the coordination did not answer: nothing is sent without it.
+func (e *Engine) coordAway(ctx context.Context, err error) {
+	if err == nil || ctx.Err() != nil {
+		return
+	}
+	e.deps.Logger.Warn("rate limit and circuit breaker do not answer, nothing is sent", zap.Error(err))
+	_ = sleep(ctx, time.Second) // an ended context ends the caller's loop too
+}
+
+// pick takes alerts for one request of one partition; the partitions take turns.
+func (e *Engine) pick(permit coord.Permit) (job, bool) {
+	now := e.deps.Now()
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for range e.parts {
+		e.turn = (e.turn + 1) % len(e.parts)
+		p := e.parts[e.turn]
+		p.promote(now)
+		if j := p.pick(e.cfg.BatchMax, now); len(j.items) > 0 {
+			j.permit = permit
+			return j, true
+		}
+	}
+	return job{}, false
+}
+
+func (e *Engine) signal() { notify(e.wake) }
+
+func notify(ch chan struct{}) {
+	select {
+	case ch <- struct{}{}:
+	default:
+	}
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

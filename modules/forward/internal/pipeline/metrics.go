@@ -1,0 +1,57 @@
+package pipeline
+
+import (
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/muttproject/mutt/modules/forward/internal/dest"
+)
+
+// What became of an alert in one step: the label values of mutt_moog_alerts_processed_total.
+const (
+	fateDelivered = "delivered"
+	fateScheduled = "scheduled" // for another attempt
+	fateRejected  = "rejected"  // dead-lettered: refused for good
+	fateExhausted = "exhausted" // dead-lettered: out of retries
+	fatePoison    = "poison"    // dead-lettered: cannot be read
+)
+
+// Metrics are the metrics of the pipeline.
+type Metrics struct {
+	requests *prometheus.CounterVec
+	latency  prometheus.Histogram
+	limited  prometheus.Counter
+	alerts   *prometheus.CounterVec
+
+	delivered prometheus.Counter // of alerts, for the hot path
+}
+
+// NewMetrics makes and registers the metrics.
+func NewMetrics(r prometheus.Registerer) *Metrics {
+	m := &Metrics{
+		requests: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "mutt_moog_requests_total",
+			Help: "Requests to the destination, by outcome."}, []string{"status", "reason"}),
+		latency: prometheus.NewHistogram(prometheus.HistogramOpts{Name: "mutt_moog_request_latency_seconds",
+			Help:    "Time from a request to the destination to its answer or failure.",
+			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30}}),
+		limited: prometheus.NewCounter(prometheus.CounterOpts{Name: "mutt_moog_rate_limit_hits_total",
+			Help: "Requests that waited for the rate limit."}),
+		alerts: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "mutt_moog_alerts_processed_total",
+			Help: "Alerts by what became of them in one step."}, []string{"status"}),
+	}
+	r.MustRegister(m.requests, m.latency, m.limited, m.alerts)
+	m.delivered = m.alerts.WithLabelValues(fateDelivered)
+	return m
+}
+
+func (m *Metrics) request(r dest.Result, took time.Duration) {
+	status := "fail"
+	if r.Class == dest.Delivered {
+		status = "success"
+	}
+	m.requests.WithLabelValues(status, r.Reason).Inc()
+	m.latency.Observe(took.Seconds())
+}
+
+func (m *Metrics) alert(fate string, n int) { m.alerts.WithLabelValues(fate).Add(float64(n)) }

@@ -1,0 +1,102 @@
+package pipeline
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/muttproject/mutt/platform/fault"
+	"github.com/muttproject/mutt/platform/queue"
+)
+
+// write writes results in groups, at most one write per FlushEvery unless many wait, until ctx ends or the reader does.
+func (p *partition) write(ctx context.Context, read chan error) error {
+	pause := time.NewTimer(0)
+	defer pause.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case err := <-read:
+			read <- err // for Work
+			return err
+		case <-p.dirty:
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-pause.C:
+		case <-p.urgent:
+		}
+		pause.Reset(p.engine.cfg.FlushEvery)
+		if err := p.flush(); err != nil {
+			return err
+		}
+	}
+}
+
+// flush writes what there is: progress of entries, dead letters, and acks with their counts, in one step.
+func (p *partition) flush() error {
+	s, acked := p.collect()
+	if len(s.Ack)+len(s.Progress)+len(s.Dead) == 0 {
+		return nil
+	}
+	wait := 50 * time.Millisecond
+	for {
+		err := p.holder.Settle(p.store, s)
+		if err == nil {
+			break
+		}
+		// Repeating is safe, see collect: only the storage being away is waited for.
+		if !fault.Is(err, fault.QueueUnavailable) || sleep(p.store, wait) != nil {
+			return fmt.Errorf("write progress: %w", err)
+		}
+		wait = min(2*wait, 2*time.Second)
+	}
+	p.forget(acked)
+	return nil
+}
+
+// collect makes the settlement of the results since the last one. The counts of an entry go with its ack, and so
+// happen once; a note or a dead letter that is written twice is as if it was written once.
+func (p *partition) collect() (s queue.Settlement, acked []*entry) {
+	p.engine.mu.Lock()
+	defer p.engine.mu.Unlock()
+	var gone, parked int64
+	for _, e := range p.touched {
+		e.touched = false
+		if e.left > 0 {
+			note := appendProgress(nil, len(e.items), func(i int) mark { return e.items[i].mark })
+			s.Progress = append(s.Progress, queue.Progress{Entry: e.id, Note: note})
+			continue
+		}
+		s.Ack = append(s.Ack, e.id)
+		acked = append(acked, e)
+		parked += int64(e.parked)
+		gone += int64(max(len(e.items)-e.parked, 0))
+	}
+	p.touched, p.unwritten = p.touched[:0], 0
+	s.Dead, p.dead = p.dead, nil
+	minute := p.engine.deps.Now().Unix() / 60
+	if gone > 0 {
+		s.Counts = append(s.Counts, queue.Count{Minute: minute, Kind: queue.CountDelivered, N: gone})
+	}
+	if parked > 0 {
+		s.Counts = append(s.Counts, queue.Count{Minute: minute, Kind: queue.CountParked, N: parked})
+	}
+	return s, acked
+}
+
+// forget frees the memory of acked entries.
+func (p *partition) forget(acked []*entry) {
+	if len(acked) == 0 {
+		return
+	}
+	p.engine.mu.Lock()
+	for _, e := range acked {
+		p.alerts -= len(e.items)
+		p.bytes -= e.bytes
+	}
+	p.engine.mu.Unlock()
+	notify(p.room)
+}
