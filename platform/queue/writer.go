@@ -38,6 +38,7 @@ type Writer struct {
 	cancel context.CancelFunc
 
 	pending atomic.Int64 // bytes
+	calls   atomic.Int64 // submissions in hand
 
 	mu     sync.Mutex
 	lanes  []writeLane // by partition
@@ -100,10 +101,13 @@ func (w *Writer) await(ctx context.Context, s *submission) {
 			<-s.done
 			return
 		}
-		w.pending.Add(-s.bytes)
+		w.letGo(s)
 		s.failAll(ctx.Err())
 	}
 }
+
+// Waiting gives how many calls (one for each partition that a call touches) are not answered yet.
+func (w *Writer) Waiting() int { return int(w.calls.Load()) }
 
 // submit hands a submission to its lane and sets that going.
 func (w *Writer) submit(s *submission) error {
@@ -113,8 +117,9 @@ func (w *Writer) submit(s *submission) error {
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	w.calls.Add(1)
 	if w.closed {
-		w.pending.Add(-s.bytes)
+		w.letGo(s)
 		return fault.New(fault.Closed, "the queue is closing")
 	}
 	l := &w.lanes[s.partition]
@@ -125,6 +130,12 @@ func (w *Writer) submit(s *submission) error {
 		go w.run(l)
 	}
 	return nil
+}
+
+// letGo gives back the room of a submission.
+func (w *Writer) letGo(s *submission) {
+	w.pending.Add(-s.bytes)
+	w.calls.Add(-1)
 }
 
 // run writes what waits in a lane until nothing does.
@@ -138,7 +149,7 @@ func (w *Writer) run(l *writeLane) {
 		}
 		w.write(l.press.entries(subs), &l.press)
 		for _, s := range subs {
-			w.pending.Add(-s.bytes)
+			w.letGo(s)
 			s.done <- struct{}{}
 		}
 		clear(subs)

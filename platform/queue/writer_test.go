@@ -1,0 +1,572 @@
+package queue_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"path/filepath"
+	"runtime"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+	"go.uber.org/goleak"
+	"pgregory.net/rapid"
+
+	"github.com/muttproject/mutt/platform/event"
+	"github.com/muttproject/mutt/platform/fault"
+	"github.com/muttproject/mutt/platform/queue"
+	"github.com/muttproject/mutt/platform/queue/faultq"
+	"github.com/muttproject/mutt/platform/queue/sqliteq"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// open gives a driver on a new file.
+func open(t testing.TB) *sqliteq.Driver {
+	t.Helper()
+	d, err := sqliteq.Open(t.Context(), filepath.Join(t.TempDir(), "queue.db"), sqliteq.Options{Synchronous: "NORMAL"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := d.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return d
+}
+
+// gate is a driver whose appends can be held up and refused.
+type gate struct {
+	queue.Driver
+	mu      sync.Mutex
+	appends []queue.AppendParams
+	hold    chan struct{} // appends wait for it when it is not nil
+	begun   chan struct{} // gets a token per append
+	refuse  func(queue.AppendParams) error
+}
+
+func (g *gate) Append(ctx context.Context, p queue.AppendParams) error {
+	g.mu.Lock()
+	g.appends = append(g.appends, p)
+	g.mu.Unlock()
+	if g.begun != nil {
+		g.begun <- struct{}{}
+	}
+	if g.hold != nil {
+		select {
+		case <-g.hold:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	if g.refuse != nil {
+		if err := g.refuse(p); err != nil {
+			return err
+		}
+	}
+	return g.Driver.Append(ctx, p)
+}
+
+func writer(t *testing.T, d queue.Driver, partitions int, o queue.WriterOptions) (*queue.Queue, *queue.Writer) {
+	t.Helper()
+	q := queue.New(d, queue.Options{Partitions: partitions, Process: "p1", Owner: "me", Now: func() time.Time { return time.Unix(600, 0) }})
+	w := q.Writer(o)
+	t.Cleanup(func() {
+		if err := w.Stop(context.WithoutCancel(t.Context())); err != nil {
+			t.Error(err)
+		}
+	})
+	return q, w
+}
+
+func item(message string, source event.Source) queue.Item {
+	e := event.Event{ID: queue.NewEntryID(), Hostname: "sw", Message: message, Source: source}
+	return queue.Item{Record: event.AppendRecord(nil, &e), Source: source}
+}
+
+func items(prefix string, n int) []queue.Item {
+	var all []queue.Item
+	for i := range n {
+		all = append(all, item(fmt.Sprintf("%s%d", prefix, i), event.SourceHTTP))
+	}
+	return all
+}
+
+func messagesOf(t testing.TB, body []byte) []string {
+	t.Helper()
+	events, err := event.DecodeEvents(nil, body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []string
+	for _, e := range events {
+		all = append(all, e.Message)
+	}
+	return all
+}
+
+// stored gives the messages of every entry of a partition, in order.
+func stored(t testing.TB, d queue.Driver, partition int) [][]string {
+	t.Helper()
+	l, err := d.Acquire(t.Context(), queue.LeaseParams{Queue: queue.Ingest, Partition: partition, Owner: "reader", TTL: time.Hour})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := d.Claim(t.Context(), queue.ClaimParams{Lease: l, Max: 1 << 20})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all [][]string
+	for _, c := range got {
+		m := messagesOf(t, c.Body)
+		if len(m) != c.Events {
+			t.Errorf("an entry of %d events says %d", len(m), c.Events)
+		}
+		all = append(all, m)
+	}
+	return all
+}
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatalf("unexpected: %v", err)
+	}
+}
+
+func same(t testing.TB, want, got any) {
+	t.Helper()
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Fatalf("(-want +got):\n%s", diff)
+	}
+}
+
+func TestWriterStoresAndCounts(t *testing.T) {
+	t.Parallel()
+	d := open(t)
+	q, w := writer(t, d, 1, queue.WriterOptions{})
+	must(t, w.Append(t.Context(), []queue.Item{item("a", event.SourceHTTP), item("b", event.SourceSyslog), item("c", event.SourceHTTP)}))
+	must(t, w.Append(t.Context(), nil))
+	same(t, [][]string{{"a", "b", "c"}}, stored(t, d, 0))
+	got, err := q.Counters(t.Context(), 0)
+	must(t, err)
+	same(t, []queue.Counter{{Minute: 10, Process: "p1", Kind: "received", Label: "http", N: 2}, {Minute: 10, Process: "p1", Kind: "received", Label: "syslog", N: 1}}, got)
+}
+
+func TestWriterGathersWhileOneIsOnItsWay(t *testing.T) {
+	t.Parallel()
+	g := &gate{Driver: open(t), hold: make(chan struct{}), begun: make(chan struct{}, 10)}
+	_, w := writer(t, g, 1, queue.WriterOptions{})
+	const callers = 50
+	results := make(chan error, callers+1)
+	appendOne := func(name string) { results <- w.Append(t.Context(), items(name, 1)) }
+	go appendOne("first")
+	<-g.begun // it does not wait for company
+	for i := range callers {
+		go appendOne(fmt.Sprint(i))
+	}
+	waitPending(t, w, callers+1)
+	close(g.hold)
+	for range callers + 1 {
+		must(t, <-results)
+	}
+	if len(g.appends) != 2 || len(g.appends[1].Entries) != 1 || g.appends[1].Entries[0].Events != callers {
+		t.Fatalf("%d appends for %d callers", len(g.appends), callers)
+	}
+}
+
+// waitPending waits until n one-item calls are in the writer's hands; only the race detector's pace needs the deadline.
+func waitPending(t *testing.T, w *queue.Writer, n int) {
+	t.Helper()
+	deadline := time.Now().Add(10 * time.Second)
+	for w.Waiting() < n {
+		runtime.Gosched()
+		if time.Now().After(deadline) {
+			t.Fatalf("%d of %d are waiting", w.Waiting(), n)
+		}
+	}
+}
+
+func TestWriterCutsEntries(t *testing.T) {
+	t.Parallel()
+	noise := func(n int) string {
+		b := make([]byte, n)
+		for i := range b {
+			b[i] = byte(rand.IntN(256))
+		}
+		return string(b)
+	}
+	for _, c := range []struct {
+		name string
+		give []queue.Item
+		want []int // events per entry
+	}{
+		{"few", items("x", 3), []int{3}},
+		{"just full", items("x", queue.TargetEvents), []int{500}},
+		{"one more", items("x", queue.TargetEvents+1), []int{500, 1}},
+		{"many", items("x", 3*queue.TargetEvents/2), []int{500, 250}},
+		{"by bytes", []queue.Item{item(noise(100<<10), 1), item(noise(100<<10), 1), item(noise(100<<10), 1)}, []int{2, 1}},
+		{"large ones alone", []queue.Item{item("x", 1), item(noise(300<<10), 1), item("y", 1)}, []int{1, 1, 1}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			g := &gate{Driver: open(t)}
+			_, w := writer(t, g, 1, queue.WriterOptions{})
+			must(t, w.Append(t.Context(), c.give))
+			var got []int
+			for _, a := range g.appends {
+				for _, e := range a.Entries {
+					got = append(got, e.Events)
+				}
+			}
+			same(t, c.want, got)
+		})
+	}
+}
+
+func TestWriterBoundsOneAppend(t *testing.T) {
+	t.Parallel()
+	g := &gate{Driver: open(t)}
+	_, w := writer(t, g, 1, queue.WriterOptions{})
+	must(t, w.Append(t.Context(), items("x", 20*queue.TargetEvents)))
+	if len(g.appends) != 2 || len(g.appends[0].Entries) != 16 || len(g.appends[1].Entries) != 4 {
+		t.Fatalf("20 entries in %d appends", len(g.appends))
+	}
+}
+
+func TestWriterRefusesTheOversizedAlone(t *testing.T) {
+	t.Parallel()
+	d := open(t)
+	_, w := writer(t, d, 1, queue.WriterOptions{})
+	large := make([]byte, queue.MaxBody+1000)
+	for i := range large {
+		large[i] = byte(rand.IntN(256))
+	}
+	var partial *queue.PartialError
+	err := w.Append(t.Context(), []queue.Item{item("a", 1), item(string(large), 1), item("b", 1)})
+	if !errors.As(err, &partial) || len(partial.Failed) != 1 || !fault.Is(partial.Failed[1], fault.TooLarge) {
+		t.Fatalf("got %v", err)
+	}
+	same(t, [][]string{{"a"}, {"b"}}, stored(t, d, 0))
+}
+
+func keyed(message string, key byte) queue.Item {
+	it := item(message, event.SourceHTTP)
+	it.Key, it.HasKey = [16]byte{15: key}, true
+	return it
+}
+
+func TestWriterTellsRepeats(t *testing.T) {
+	t.Parallel()
+	d := open(t)
+	q, w := writer(t, d, 1, queue.WriterOptions{})
+	must(t, w.Append(t.Context(), []queue.Item{keyed("a", 1), keyed("b", 2)}))
+	err := w.Append(t.Context(), []queue.Item{item("c", 1), keyed("a again", 1), keyed("d", 4), keyed("d again", 4), keyed("b again", 2)})
+	var partial *queue.PartialError
+	if !errors.As(err, &partial) {
+		t.Fatalf("got %v", err)
+	}
+	for _, i := range []int{1, 3, 4} {
+		if !fault.Is(partial.Failed[i], fault.DuplicateKey) {
+			t.Errorf("item %d: %v", i, partial.Failed[i])
+		}
+	}
+	if len(partial.Failed) != 3 {
+		t.Errorf("failed: %v", partial.Failed)
+	}
+	// All of them repeats: still told by item, for each is a success.
+	err = w.Append(t.Context(), []queue.Item{keyed("a", 1)})
+	if !errors.As(err, &partial) || !fault.Is(partial.Failed[0], fault.DuplicateKey) {
+		t.Fatalf("got %v", err)
+	}
+	same(t, [][]string{{"a", "b"}, {"c", "d"}}, stored(t, d, 0))
+	got, err := q.Counters(t.Context(), 0)
+	must(t, err)
+	same(t, int64(4), got[0].N)
+}
+
+func TestWriterManyRepeats(t *testing.T) {
+	t.Parallel()
+	d := open(t)
+	_, w := writer(t, d, 1, queue.WriterOptions{})
+	var batch []queue.Item
+	for i := range 1200 {
+		it := item(fmt.Sprint(i), 1)
+		it.Key, it.HasKey = [16]byte{byte(i), byte(i >> 8)}, true
+		batch = append(batch, it)
+	}
+	must(t, w.Append(t.Context(), batch))
+	var partial *queue.PartialError
+	if err := w.Append(t.Context(), batch); !errors.As(err, &partial) || len(partial.Failed) != len(batch) {
+		t.Fatalf("got %v", err)
+	}
+}
+
+func TestWriterFull(t *testing.T) {
+	t.Parallel()
+	d := open(t)
+	limit := int64(5)
+	_, w := writer(t, d, 1, queue.WriterOptions{Cap: func() int64 { return limit }})
+	must(t, w.Append(t.Context(), items("a", 5)))
+	err := w.Append(t.Context(), items("b", 1))
+	if e, ok := fault.As(err); !ok || e.Code != fault.QueueFull || e.RetryAfter <= 0 {
+		t.Fatalf("got %v", err)
+	}
+	limit = 6
+	must(t, w.Append(t.Context(), items("c", 1)))
+	same(t, 2, len(stored(t, d, 0)))
+}
+
+func TestWriterBoundsWhatIsPending(t *testing.T) {
+	t.Parallel()
+	g := &gate{Driver: open(t), hold: make(chan struct{}), begun: make(chan struct{}, 10)}
+	_, w := writer(t, g, 1, queue.WriterOptions{MaxPending: 100})
+	first := make(chan error, 1)
+	go func() { first <- w.Append(t.Context(), []queue.Item{item(string(make([]byte, 1000)), 1)}) }() // one alone may
+	<-g.begun
+	if err := w.Append(t.Context(), items("x", 1)); !fault.Is(err, fault.QueueFull) {
+		t.Errorf("got %v", err)
+	}
+	close(g.hold)
+	must(t, <-first)
+	must(t, w.Append(t.Context(), items("y", 1))) // room was given back
+}
+
+func TestWriterWithdraws(t *testing.T) {
+	t.Parallel()
+	d := open(t)
+	g := &gate{Driver: d, hold: make(chan struct{}), begun: make(chan struct{}, 10)}
+	_, w := writer(t, g, 1, queue.WriterOptions{})
+	results := make(chan error, 2)
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() { results <- w.Append(ctx, items("first", 1)) }()
+	<-g.begun
+	withdrawn := make(chan error, 1)
+	go func() { withdrawn <- w.Append(ctx, items("withdrawn", 1)) }()
+	waitPending(t, w, 2)
+	cancel()
+	if err := <-withdrawn; !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v", err)
+	}
+	if err := w.Append(ctx, items("late", 1)); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v", err)
+	}
+	close(g.hold)
+	must(t, <-results) // its outcome was awaited
+	must(t, w.Append(t.Context(), items("next", 1)))
+	same(t, [][]string{{"first0"}, {"next0"}}, stored(t, d, 0))
+}
+
+func TestWriterFailsByPartition(t *testing.T) {
+	t.Parallel()
+	refuse := func(p queue.AppendParams) error {
+		if p.Entries[0].Partition == 1 {
+			return fault.New(fault.QueueFull, "full")
+		}
+		return nil
+	}
+	d := open(t)
+	_, w := writer(t, &gate{Driver: d, refuse: refuse}, 3, queue.WriterOptions{})
+	batch := items("x", 6)
+	for i := range batch {
+		batch[i].Partition = i % 3
+	}
+	var partial *queue.PartialError
+	if err := w.Append(t.Context(), batch); !errors.As(err, &partial) {
+		t.Fatalf("got %v", err)
+	}
+	if len(partial.Failed) != 2 || !fault.Is(partial.Failed[1], fault.QueueFull) || !fault.Is(partial.Failed[4], fault.QueueFull) {
+		t.Fatalf("failed: %v", partial.Failed)
+	}
+	same(t, [][]string{{"x0", "x3"}}, stored(t, d, 0))
+	same(t, [][]string{{"x2", "x5"}}, stored(t, d, 2))
+	batch[0].Partition = 3
+	if err := w.Append(t.Context(), batch); !fault.Is(err, fault.Internal) {
+		t.Fatalf("a partition that is none: %v", err)
+	}
+}
+
+func TestWriterRepeatsWithTheSameID(t *testing.T) {
+	t.Parallel()
+	d := open(t)
+	f := faultq.New(d, faultq.Script(faultq.Append, faultq.Before, faultq.After))
+	_, w := writer(t, f, 1, queue.WriterOptions{})
+	must(t, w.Append(t.Context(), []queue.Item{keyed("a", 1)}))
+	same(t, 2, f.Hits(faultq.Append))
+	same(t, [][]string{{"a"}}, stored(t, d, 0))
+	f = faultq.New(d, faultq.Script(faultq.Append, faultq.Before, faultq.Before, faultq.Before))
+	_, w = writer(t, f, 1, queue.WriterOptions{})
+	if err := w.Append(t.Context(), items("b", 1)); !fault.Is(err, fault.QueueUnavailable) {
+		t.Fatalf("got %v", err)
+	}
+}
+
+func TestWriterStops(t *testing.T) {
+	t.Parallel()
+	d := open(t)
+	g := &gate{Driver: d, hold: make(chan struct{}), begun: make(chan struct{}, 10)}
+	_, w := writer(t, g, 1, queue.WriterOptions{})
+	results := make(chan error, 2)
+	go func() { results <- w.Append(t.Context(), items("a", 1)) }()
+	<-g.begun
+	go func() { results <- w.Append(t.Context(), items("b", 1)) }()
+	waitPending(t, w, 2)
+	stopped := make(chan error, 1)
+	go func() { stopped <- w.Stop(t.Context()) }()
+	close(g.hold)
+	must(t, <-stopped)
+	must(t, <-results)
+	must(t, <-results)
+	same(t, 2, len(stored(t, d, 0)))
+	if err := w.Append(t.Context(), items("c", 1)); !fault.Is(err, fault.Closed) {
+		t.Fatalf("after stop: %v", err)
+	}
+	must(t, w.Stop(t.Context()))
+}
+
+func TestWriterStopIsBounded(t *testing.T) {
+	t.Parallel()
+	g := &gate{Driver: open(t), hold: make(chan struct{}), begun: make(chan struct{}, 10)}
+	_, w := writer(t, g, 1, queue.WriterOptions{})
+	result := make(chan error, 1)
+	go func() { result <- w.Append(t.Context(), items("a", 1)) }()
+	<-g.begun
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := w.Stop(ctx); !errors.Is(err, context.Canceled) {
+		t.Errorf("stop: %v", err)
+	}
+	if err := <-result; !errors.Is(err, context.Canceled) {
+		t.Errorf("append: %v", err)
+	}
+}
+
+func TestWriterOfAlerts(t *testing.T) {
+	t.Parallel()
+	g := &gate{Driver: open(t)}
+	q, w := writer(t, g, 1, queue.WriterOptions{Queue: queue.Alert})
+	a := event.Alert{Event: event.Event{Message: "meta"}}
+	must(t, w.Append(t.Context(), []queue.Item{{Record: event.AppendAlertRecord(nil, &a), Source: event.SourceMeta}}))
+	alerts, err := event.DecodeAlerts(nil, g.appends[0].Entries[0].Body)
+	must(t, err)
+	same(t, "meta", alerts[0].Event.Message)
+	got, err := q.Counters(t.Context(), 0)
+	must(t, err)
+	same(t, []queue.Counter{{Minute: 10, Process: "p1", Kind: "meta", N: 1}}, got)
+}
+
+// TestWriterKeepsAll holds that whatever callers bring at once is stored once and in each caller's order.
+func TestWriterKeepsAll(t *testing.T) {
+	t.Parallel()
+	const partitions = 2
+	rapid.Check(t, func(rt *rapid.T) {
+		d := open(t)
+		defer d.Close()
+		q := queue.New(d, queue.Options{Partitions: partitions})
+		w := q.Writer(queue.WriterOptions{})
+		callers := rapid.SliceOfN(rapid.SliceOfN(rapid.IntRange(1, 700), 1, 4), 1, 5).Draw(rt, "calls")
+		var wg sync.WaitGroup
+		for c, calls := range callers {
+			wg.Go(func() {
+				next := 0
+				for _, n := range calls {
+					var batch []queue.Item
+					for range n {
+						it := item(fmt.Sprintf("%d %d", c, next), 1)
+						it.Partition = next % partitions
+						batch = append(batch, it)
+						next++
+					}
+					if err := w.Append(t.Context(), batch); err != nil {
+						rt.Errorf("append: %v", err)
+					}
+				}
+			})
+		}
+		wg.Wait()
+		must(t, w.Stop(t.Context()))
+		checkOrder(rt, t, d, callers)
+	})
+}
+
+func checkOrder(rt *rapid.T, t *testing.T, d queue.Driver, callers [][]int) {
+	next := map[[2]int]int{} // by caller and partition
+	total := 0
+	for p := range 2 {
+		for _, entry := range stored(t, d, p) {
+			for _, m := range entry {
+				var c, n int
+				if _, err := fmt.Sscan(m, &c, &n); err != nil {
+					rt.Fatal(err)
+				}
+				if want := next[[2]int{c, p}]*2 + p; n != want {
+					rt.Fatalf("caller %d, partition %d: event %d came instead of %d", c, p, n, want)
+				}
+				next[[2]int{c, p}]++
+				total++
+			}
+		}
+	}
+	want := 0
+	for _, calls := range callers {
+		for _, n := range calls {
+			want += n
+		}
+	}
+	if total != want {
+		rt.Fatalf("%d events of %d", total, want)
+	}
+}
+
+func TestQueueAppendSplitsByPartition(t *testing.T) {
+	t.Parallel()
+	g := &gate{Driver: open(t)}
+	reg := prometheus.NewRegistry()
+	q := queue.New(g, queue.Options{Partitions: 2, Process: "p1", Registerer: reg})
+	var entries []queue.Entry
+	for i := range 5 {
+		entries = append(entries, queue.Entry{ID: queue.NewEntryID(), Queue: queue.Alert, Partition: i % 2, Events: 1})
+	}
+	must(t, q.Append(t.Context(), entries, []queue.Count{{Kind: queue.CountMeta, N: 5}}))
+	same(t, 2, len(g.appends))
+	same(t, []queue.Entry{entries[0], entries[2], entries[4]}, g.appends[0].Entries)
+	got, err := q.Counters(t.Context(), 0)
+	must(t, err)
+	if len(got) != 1 || got[0].N != 5 || got[0].Minute == 0 {
+		t.Fatalf("counted %+v", got)
+	}
+	d, err := q.Depth(t.Context(), queue.Alert)
+	must(t, err)
+	same(t, int64(5), d.Ready)
+	if n := testutil.CollectAndCount(reg, "mutt_queue_append_seconds"); n != 1 {
+		t.Errorf("%d series of append times", n)
+	}
+}
+
+func TestPartitionIsStable(t *testing.T) {
+	t.Parallel()
+	four := queue.New(nil, queue.Options{Partitions: 4})
+	same(t, 0, queue.New(nil, queue.Options{}).Partition("sw-1"))
+	// Values that other processes and versions rely on: FNV-1a, 32 bits.
+	for host, want := range map[string]int{"": 2166136261 % 4, "a": 0xe40c292c % 4, "foobar": 0xbf9cf968 % 4} {
+		same(t, want, four.Partition(host))
+	}
+}
+
+func TestErrorTexts(t *testing.T) {
+	t.Parallel()
+	var b bytes.Buffer
+	fmt.Fprint(&b, &queue.PartialError{}, &queue.PartialError{Failed: map[int]error{1: fault.New(fault.QueueFull, "full")}}, &queue.DuplicateError{Indexes: []int{1}})
+	for _, want := range []string{"no event failed", "1 events were not stored: queue_full: full", "were accepted before"} {
+		if !bytes.Contains(b.Bytes(), []byte(want)) {
+			t.Errorf("%q is missing in %q", want, b.String())
+		}
+	}
+}
