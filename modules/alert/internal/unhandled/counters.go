@@ -33,17 +33,22 @@ type Store interface {
 type Counters struct {
 	Store Store
 	adds  []store.CounterAdd
+	teams []string
+	// settled holds, by a tally's key, the start of the window whose meta-alert is out, in Unix µs.
+	settled map[string]int64
 }
+
+// maxSettled bounds settled; beyond it everything is looked up anew.
+const maxSettled = 20_000
 
 // Count adds the tallies of entries and gives every window among them, each once, that is at or above the threshold
 // and not marked.
 func (c *Counters) Count(ctx context.Context, entries []Entry, threshold int64, window time.Duration) ([]Window, error) {
 	var d due
 	for i := range entries {
-		c.adds = c.adds[:0]
-		for j := range entries[i].Tallies {
-			t := &entries[i].Tallies[j]
-			c.adds = append(c.adds, store.CounterAdd{Host: t.Host, Mask: t.Mask, N: t.N, FirstAt: event.Time(t.First), Sample: clip(t.Sample)})
+		counted := c.choose(entries[i].Tallies, window)
+		if len(counted) == 0 {
+			continue
 		}
 		states, err := c.Store.CountUnhandled(ctx, store.CountParams{Entry: entries[i].ID, Adds: c.adds, Expiry: window,
 			MaxPerHost: maxPerHost, MaxTotal: maxTotal})
@@ -51,12 +56,37 @@ func (c *Counters) Count(ctx context.Context, entries []Entry, threshold int64, 
 			return nil, err
 		}
 		for j := range states {
-			if states[j].N >= threshold && !states[j].Marked {
-				d.add(&states[j], entries[i].Tallies[j].Team)
+			switch s := &states[j]; {
+			case s.Marked:
+				c.settle(counted[j], event.Micros(s.WindowStart))
+			case s.N >= threshold:
+				d.add(s, c.teams[j])
 			}
 		}
 	}
 	return d.windows, nil
+}
+
+// choose puts the tallies that need counting into c.adds and c.teams, and gives their keys.
+func (c *Counters) choose(tallies []Tally, window time.Duration) (keys []string) {
+	c.adds, c.teams = c.adds[:0], c.teams[:0]
+	for i := range tallies {
+		t := &tallies[i]
+		if start, ok := c.settled[t.Key]; ok && t.First < start+window.Microseconds() {
+			continue
+		}
+		keys = append(keys, t.Key)
+		c.teams = append(c.teams, t.Team)
+		c.adds = append(c.adds, store.CounterAdd{Host: t.Host, Mask: t.Mask, N: t.N, FirstAt: event.Time(t.First), Sample: clip(t.Sample)})
+	}
+	return keys
+}
+
+func (c *Counters) settle(key string, start int64) {
+	if c.settled == nil || len(c.settled) >= maxSettled {
+		c.settled = make(map[string]int64)
+	}
+	c.settled[key] = start
 }
 
 // due gathers windows, each once.

@@ -4,7 +4,8 @@
 // Principles:
 //  1. Counting is idempotent by queue entry: a redelivered entry does not count again.
 //  2. An entry is aggregated before it is counted: a flood of one message costs one row.
-//  3. A meta-alert's id is a function of host, template and window start, so that a repeat is recognised.
+//  3. Once a window's meta-alert is out, its further events change nothing: they are not counted any more.
+//  4. A meta-alert's id is a function of host, template and window start, so that a repeat is recognised.
 package unhandled
 
 import (
@@ -16,6 +17,7 @@ import (
 type Tally struct {
 	Host   string
 	Mask   string // the template, as rule.AppendMask made it
+	Key    string // host and mask
 	Sample string // one of the messages
 	Team   string // the host's team
 	N      int64
@@ -29,7 +31,7 @@ type Collector struct {
 }
 
 // Collect appends to dst one tally for each host and mask among the events whose decision is unhandled.
-// Its texts share memory with the events.
+// Sample and Team share memory with the events.
 func (c *Collector) Collect(dst []Tally, events []event.Event, decisions []event.Decision) []Tally {
 	if c.index == nil {
 		c.index = map[string]int{}
@@ -49,8 +51,8 @@ func (c *Collector) Collect(dst []Tally, events []event.Event, decisions []event
 		}
 		key := string(c.key)
 		c.index[key] = len(dst)
-		dst = append(dst, Tally{Host: e.Hostname, Mask: key[len(e.Hostname)+1:], Sample: e.Message, Team: decisions[i].Team,
-			N: 1, First: e.ReceivedAt})
+		dst = append(dst, Tally{Host: key[:len(e.Hostname)], Mask: key[len(e.Hostname)+1:], Key: key, Sample: e.Message,
+			Team: decisions[i].Team, N: 1, First: e.ReceivedAt})
 	}
 	return dst
 }

@@ -1,0 +1,156 @@
+package ruleset
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+	"go.uber.org/zap"
+
+	"github.com/muttproject/mutt/platform/event"
+	"github.com/muttproject/mutt/platform/rule"
+)
+
+// source is a table of rules that a test changes. In a bubble one goroutine runs at a time between waits.
+type source struct {
+	version int64
+	match   string
+	err     error
+	loads   int
+}
+
+func (s *source) Revisions(context.Context) (revision, ruleset int64, err error) {
+	return s.version + 100, s.version, s.err
+}
+
+func (s *source) Ruleset(context.Context) ([]rule.Rule, rule.Tables, error) {
+	s.loads++
+	return []rule.Rule{{ID: 1, Name: "r", MatchType: rule.Regex, MatchString: s.match, Priority: 1, ProdHandling: "Page_only",
+			DevHandling: "Ignore", TeamAssignment: "T", IsActive: true}},
+		rule.Tables{Version: s.version, DevHosts: []string{"d1", "d2"}, Teams: map[string]string{"h": "T"}}, s.err
+}
+
+func setup(t *testing.T, s *source) (*Ruleset, *prometheus.Registry) {
+	t.Helper()
+	reg := prometheus.NewRegistry()
+	r := New(Params{Source: s, Log: zap.NewNop(), Metrics: NewMetrics(reg), ReloadEvery: func() time.Duration { return 5 * time.Minute }})
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_ = r.Run(ctx) // ends with the context
+	}()
+	t.Cleanup(func() { cancel(); <-done })
+	synctest.Wait()
+	return r, reg
+}
+
+func pass(d time.Duration) {
+	<-time.After(d)
+	synctest.Wait()
+}
+
+func version(r *Ruleset) int64 {
+	e := &event.Event{Hostname: "h", Message: "x", Severity: event.Absent}
+	var d event.Decision
+	r.Current().Judge(e, 0, r.Current().NewScratch(), &d)
+	return d.RulesetVersion
+}
+
+func TestChangeIsInUseWithinASecond(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &source{version: 1, match: "a"}
+		r, reg := setup(t, s)
+		<-r.Ready()
+		if version(r) != 1 || r.Warning() != "" {
+			t.Fatalf("version %d, warning %q", version(r), r.Warning())
+		}
+		pass(time.Minute)
+		if s.loads != 1 {
+			t.Fatalf("%d loads of an unchanged ruleset", s.loads)
+		}
+		s.version = 2
+		pass(time.Second)
+		if version(r) != 2 || s.loads != 2 {
+			t.Fatalf("version %d after %d loads", version(r), s.loads)
+		}
+		pass(5 * time.Minute)
+		if s.loads != 3 {
+			t.Fatalf("%d loads: the net does not hold", s.loads)
+		}
+		const want = `
+			# HELP mutt_alerter_cache_dev_hosts_count Development hosts in use.
+			# TYPE mutt_alerter_cache_dev_hosts_count gauge
+			mutt_alerter_cache_dev_hosts_count 2
+			# HELP mutt_alerter_cache_reload_failures_total Looks at the rules that failed; the last good ones stayed in use.
+			# TYPE mutt_alerter_cache_reload_failures_total counter
+			mutt_alerter_cache_reload_failures_total 0
+			# HELP mutt_alerter_cache_rules_count Rules in use.
+			# TYPE mutt_alerter_cache_rules_count gauge
+			mutt_alerter_cache_rules_count 1
+			# HELP mutt_alerter_cache_teams_count Hosts with a team of their own.
+			# TYPE mutt_alerter_cache_teams_count gauge
+			mutt_alerter_cache_teams_count 1
+		`
+		if err := testutil.GatherAndCompare(reg, strings.NewReader(want), "mutt_alerter_cache_dev_hosts_count",
+			"mutt_alerter_cache_reload_failures_total", "mutt_alerter_cache_rules_count", "mutt_alerter_cache_teams_count"); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestFailedLoadKeepsTheLastGoodSet(t *testing.T) {
+	for name, spoil := range map[string]func(*source){
+		"store away":    func(s *source) { s.err = errors.New("away") },
+		"does not load": func(s *source) { s.match = "(" },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := &source{version: 1, match: "a"}
+				r, _ := setup(t, s)
+				good := r.Current()
+				s.version = 2
+				spoil(s)
+				pass(time.Minute)
+				if r.Current() != good || !strings.Contains(r.Warning(), "version 1") {
+					t.Fatalf("the good set is gone, or nothing is said: %q", r.Warning())
+				}
+				if testutil.ToFloat64(r.p.Metrics.failures) < 10 || s.loads > 20 {
+					t.Fatalf("%v failures, %d loads in a minute", testutil.ToFloat64(r.p.Metrics.failures), s.loads)
+				}
+				s.err, s.match = nil, "a"
+				pass(retryEvery + time.Second)
+				if version(r) != 2 || r.Warning() != "" {
+					t.Fatalf("version %d, warning %q", version(r), r.Warning())
+				}
+			})
+		})
+	}
+}
+
+func TestNoSetBeforeTheFirstGoodLoad(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &source{version: 1, match: "("}
+		r, _ := setup(t, s)
+		pass(time.Minute)
+		select {
+		case <-r.Ready():
+			t.Fatal("ready without rules")
+		default:
+		}
+		if r.Current() != nil || !strings.Contains(r.Warning(), "wait in the queue") {
+			t.Fatalf("warning %q", r.Warning())
+		}
+		s.version, s.match = 2, "a" // a correction is taken up at once
+		pass(time.Second)
+		<-r.Ready()
+		if version(r) != 2 {
+			t.Fatal("not loaded")
+		}
+	})
+}
