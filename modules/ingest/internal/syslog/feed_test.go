@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -181,9 +182,7 @@ func TestDeliverToTheIntake(t *testing.T) {
 	in := intake.New(intake.Deps{Writer: k, Metrics: intake.NewMetrics(newRegistry())}, intake.Limits{})
 	f, m, _ := newTestFeed(t, intakeSink{in})
 	worst := "<13>1 - h a - - [x a=\"" + string(make([]byte, 10<<10)) + "\"] "
-	for len(worst) < maxMessageBytes {
-		worst += "\xff"
-	}
+	worst += strings.Repeat("\xff", maxMessageBytes-len(worst))
 	f.deliver(t.Context(), []Line{
 		{Text: []byte("<13>Oct 11 22:14:15 h app[1]: caf\xe9\x00!"), Peer: peer, At: received},
 		{Text: []byte(`<14>1 - h2 app 1 id [x a="1"] two`), Peer: peer, At: received},

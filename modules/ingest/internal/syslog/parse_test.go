@@ -122,6 +122,29 @@ func TestParse(t *testing.T) {
 		"3164 NUL and LF at the end":          {"<13>Oct 11 22:14:15 h app: m\x00\n", parsed{FormatRFC3164, 5, 1, "h", "app", "", "", "m", oct, ""}},
 		"3164 not UTF-8":                      {"<13>Oct 11 22:14:15 h app: caf\xe9", parsed{FormatRFC3164, 5, 1, "h", "app", "", "", "caf\xe9", oct, ""}},
 
+		"3164 journal forwarder": {"<29>Nov  5 10:11:12 node-1 kubelet[812]: E1105 10:11:12.000 pod_workers.go:949] \"Error syncing pod\"",
+			parsed{FormatRFC3164, 5, 3, "node-1", "kubelet", "812", "", "E1105 10:11:12.000 pod_workers.go:949] \"Error syncing pod\"", "2026-11-05T10:11:12Z", ""}},
+		"3164 sudo": {"<85>Oct 11 22:14:15 db1 sudo:   deploy : TTY=pts/0 ; PWD=/ ; USER=root ; COMMAND=/bin/ls",
+			parsed{FormatRFC3164, 5, 10, "db1", "sudo", "", "", "  deploy : TTY=pts/0 ; PWD=/ ; USER=root ; COMMAND=/bin/ls", oct, ""}},
+		"3164 user session": {"<30>Oct 11 22:14:15 db1 (systemd)[44]: pam_unix(systemd-user:session): session opened",
+			parsed{FormatRFC3164, 6, 3, "db1", "(systemd)", "44", "", "pam_unix(systemd-user:session): session opened", oct, ""}},
+		"3164 colon inside a word": {"<13>Oct 11 22:14:15 h 10.0.0.1:514 refused", parsed{FormatRFC3164, 5, 1, "h", "", "", "", "10.0.0.1:514 refused", oct, ""}},
+		"3164 tag too long": {"<13>Oct 11 22:14:15 h " + strings.Repeat("t", maxTag+1) + ": m",
+			parsed{FormatRFC3164, 5, 1, "h", "", "", "", strings.Repeat("t", maxTag+1) + ": m", oct, ""}},
+		"3164 pid never ends":  {"<13>Oct 11 22:14:15 h app[12: m", parsed{FormatRFC3164, 5, 1, "h", "", "", "", "app[12: m", oct, ""}},
+		"3164 pid with blank":  {"<13>Oct 11 22:14:15 h app[1 2]: m", parsed{FormatRFC3164, 5, 1, "h", "", "", "", "app[1 2]: m", oct, ""}},
+		"3164 one word":        {"<13>Oct 11 22:14:15 reboot", parsed{FormatRFC3164, 5, 1, "", "", "", "", "reboot", oct, ""}},
+		"3164 stamp alone":     {"<13>Oct 11 22:14:15", parsed{FormatRFC3164, 5, 1, "", "", "", "", "<13>Oct 11 22:14:15", oct, ""}},
+		"3164 blank after PRI": {"<13> Oct 11 22:14:15 h app: m", parsed{FormatRFC3164, 5, 1, "h", "app", "", "", "m", oct, ""}},
+		"3164 host too long": {"<13>Oct 11 22:14:15 " + strings.Repeat("h", maxHost+1) + " app: m",
+			parsed{FormatRFC3164, 5, 1, "", "", "", "", strings.Repeat("h", maxHost+1) + " app: m", oct, ""}},
+		"3164 word that is no host":  {"<13>Oct 11 22:14:15 größe app: m", parsed{FormatRFC3164, 5, 1, "", "", "", "", "größe app: m", oct, ""}},
+		"3164 highest PRI":           {"<191>m", parsed{FormatRFC3164, 7, 23, "", "", "", "", "m", "", ""}},
+		"3164 version without stamp": {"<13>1 error found in slot 3 of chassis", parsed{FormatRFC3164, 5, 1, "", "", "", "", "1 error found in slot 3 of chassis", "", ""}},
+		"juniper structured": {`<28>1 2026-11-05T10:11:12.345Z mx1 mgd 3046 UI_DBASE_LOGOUT_EVENT [junos@2636.1.1.1.2.18 username="user"] User 'user' exiting`,
+			parsed{FormatRFC5424, 4, 3, "mx1", "mgd", "3046", "UI_DBASE_LOGOUT_EVENT", "User 'user' exiting", "2026-11-05T10:11:12.345Z",
+				`{"structured_data":{"junos@2636.1.1.1.2.18":{"username":"user"}}}`}},
+
 		// Dialects: taken whole for now.
 		"cisco sequence number": {"<187>123: *Mar  1 00:00:00.123 UTC: %LINK-3-UPDOWN: Interface Gi0/1, changed state to down",
 			parsed{FormatRFC3164, 3, 23, "", "", "", "", "123: *Mar  1 00:00:00.123 UTC: %LINK-3-UPDOWN: Interface Gi0/1, changed state to down", "", ""}},
@@ -133,6 +156,10 @@ func TestParse(t *testing.T) {
 		// Neither.
 		"raw":              {"something happened", parsed{FormatRaw, -1, -1, "", "", "", "", "something happened", "", ""}},
 		"raw PRI too high": {"<192>Oct 11 22:14:15 h app: m", parsed{FormatRaw, -1, -1, "", "", "", "", "<192>Oct 11 22:14:15 h app: m", "", ""}},
+		"raw PRI only":     {"<13>", parsed{FormatRFC3164, 5, 1, "", "", "", "", "<13>", "", ""}},
+		"raw no PRI":       {"<>x", parsed{FormatRaw, -1, -1, "", "", "", "", "<>x", "", ""}},
+		"raw open PRI":     {"<13", parsed{FormatRaw, -1, -1, "", "", "", "", "<13", "", ""}},
+		"raw JSON":         {`{"host":"a"}`, parsed{FormatRaw, -1, -1, "", "", "", "", `{"host":"a"}`, "", ""}},
 		"raw binary":       {"\x16\x03\x01\x00\xa5", parsed{FormatRaw, -1, -1, "", "", "", "", "\x16\x03\x01\x00\xa5", "", ""}},
 	} {
 		t.Run(name, func(t *testing.T) {

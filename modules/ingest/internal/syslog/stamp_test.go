@@ -1,6 +1,7 @@
 package syslog
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -100,6 +101,32 @@ func TestNewYear(t *testing.T) {
 		got, _, ok := stamp3164(c.text, c.at, time.UTC)
 		if !ok || got != c.want.UnixMicro() {
 			t.Errorf("%s at %v is %v, want %v", c.text, c.at, time.UnixMicro(got).UTC(), c.want)
+		}
+	}
+}
+
+// Every day of a year reads as package time counts it, and a day that does not exist is refused.
+func TestEveryDay(t *testing.T) {
+	t.Parallel()
+	for _, year := range []int{1999, 2000, 2026, 2028, 2100} {
+		for m := time.January; m <= time.December; m++ {
+			for day := 0; day <= 32; day++ {
+				want := time.Date(year, m, day, 1, 2, 3, 0, time.UTC)
+				exists := want.Month() == m && want.Day() == day
+				text := fmt.Sprintf("%04d-%02d-%02dT01:02:03Z", year, m, day)
+				got, n, ok := stamp3339(text)
+				if n != len(text) || ok != exists || ok && got != want.UnixMicro() {
+					t.Errorf("%s: %d %d %v", text, got, n, ok)
+				}
+				if m == time.February && day == 29 {
+					continue // without a year it may be that of a neighbour
+				}
+				text = fmt.Sprintf("%s %2d 01:02:03", m.String()[:3], day)
+				got, n, ok = stamp3164(text, time.Date(year, m, 15, 0, 0, 0, 0, time.UTC), time.UTC)
+				if n != len(text) || ok != exists || ok && got != want.UnixMicro() {
+					t.Errorf("%s: %d %d %v", text, got, n, ok)
+				}
+			}
 		}
 	}
 }

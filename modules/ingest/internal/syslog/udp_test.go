@@ -184,3 +184,25 @@ func TestUDPStopDrains(t *testing.T) {
 		t.Errorf("%d of 2000 stored", n)
 	}
 }
+
+// Addresses are remembered, in a bounded table, and their texts are those that netip gives.
+func TestPeerNames(t *testing.T) {
+	var p peerNames
+	for i := range 3 * maxPeers {
+		ip := net.IPv4(10, byte(i>>16), byte(i>>8), byte(i))
+		if got := p.name(&net.UDPAddr{IP: ip, Port: i % 60000}); got != ip.String() {
+			t.Fatalf("%s, want %s", got, ip)
+		}
+		if len(p) > maxPeers {
+			t.Fatal("the table grows without bound")
+		}
+	}
+	if got := p.name(&net.UDPAddr{IP: net.ParseIP("fe80::1"), Zone: "eth0"}); got != "fe80::1" {
+		t.Error(got)
+	}
+	addr := &net.UDPAddr{IP: net.IPv4(192, 0, 2, 1), Port: 1}
+	p.name(addr)
+	if n := testing.AllocsPerRun(100, func() { p.name(addr) }); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
