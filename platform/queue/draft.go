@@ -2,6 +2,7 @@ package queue
 
 import (
 	"errors"
+	"slices"
 	"sync/atomic"
 
 	"github.com/muttproject/mutt/platform/event"
@@ -199,7 +200,7 @@ func (p *press) finish() []*draft {
 
 // seal makes a draft's entry, with a new id.
 func (p *press) seal(d *draft) {
-	p.scratch = p.scratch[:0]
+	p.scratch = slices.Grow(p.scratch[:0], d.size)
 	var keys []Key
 	for n, s := range d.slots {
 		it := s.item()

@@ -113,7 +113,8 @@ func (t *tx) findDue(l *lane) error {
 	return nil
 }
 
-// claim marks the first entries of a lane as claimed.
+// claim marks the first entries of a lane as claimed. One whose body is missing (a damaged file) is given with none: its
+// reader treats it like any body that does not decode, and it blocks nothing.
 func (t *tx) claim(l *lane, most int, got []queue.Claimed) ([]queue.Claimed, error) {
 	var last, events int64
 	err := t.rows(t.w.stmts.peek, []any{l.id, most}, func(scan func(...any) error) error {
@@ -138,7 +139,7 @@ func (t *tx) claim(l *lane, most int, got []queue.Claimed) ([]queue.Claimed, err
 		return nil, fmt.Errorf("claim entries: %w", err)
 	}
 	if n != int64(len(got)) {
-		return nil, fault.New(fault.Corrupt, "of %d entries up to %d, %d have no body", n, last, n-int64(len(got)))
+		return nil, fault.New(fault.Corrupt, "%d entries up to %d are claimed, but %d were read", n, last, len(got))
 	}
 	l.ready.add(-n, -events)
 	l.claimed.add(n, events)

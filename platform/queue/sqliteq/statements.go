@@ -46,7 +46,7 @@ func prepare(ctx context.Context, c *sql.Conn) (*statements, error) {
 		{&s.wake, "UPDATE entries SET state = 0, due_at = 0 WHERE lane = $1 AND state = 2 AND due_at <= $2 RETURNING events"},
 		{&s.nextDue, "SELECT coalesce(min(due_at), 0) FROM entries WHERE lane = $1 AND state = 2"},
 		{&s.peek, `SELECT e.seq, e.id, e.events, e.deliveries, e.attempts, e.reason, e.progress, e.appended_at, b.body
-			FROM entries e JOIN bodies b ON b.seq = e.seq WHERE e.lane = $1 AND e.state = 0 ORDER BY e.seq LIMIT $2`},
+			FROM entries e LEFT JOIN bodies b ON b.seq = e.seq WHERE e.lane = $1 AND e.state = 0 ORDER BY e.seq LIMIT $2`},
 		{&s.claim, "UPDATE entries SET state = 1, deliveries = deliveries + 1 WHERE lane = $1 AND state = 0 AND seq <= $2"},
 
 		{&s.byID, "SELECT seq, events FROM entries WHERE id = $1 AND lane = $2 AND state = 1"},
