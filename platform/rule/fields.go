@@ -17,7 +17,7 @@ type field struct {
 	at   func(*Rule) any // pointer to it
 }
 
-// identity fields are accepted in input, so that what was read can be sent back, and never taken from it.
+// identityFields are accepted in input, so that what was read can be sent back, and never taken from it.
 func identityFields() []string { return []string{"id", "revision"} }
 
 // ruleFields lists what a client or a file can set, in the order of the reference page.

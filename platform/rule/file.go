@@ -44,31 +44,6 @@ func ParseFile(name string, data []byte) ([]Rule, error) {
 	return p.rules, nil
 }
 
-// WriteFile renders rules as a file that ParseFile reads back, in the given order. Names must be unique.
-func WriteFile(rules []Rule) ([]byte, error) {
-	seen := make(map[string]int64, len(rules))
-	out := make([]Rule, len(rules))
-	for i := range rules {
-		out[i] = rules[i]
-		out[i].Normalize()
-		if id, twice := seen[out[i].Name]; twice {
-			return nil, fault.Field(fault.Conflict, "name", "rules %d and %d are both named %q: a file needs unique names", id, out[i].ID, out[i].Name)
-		}
-		seen[out[i].Name] = out[i].ID
-	}
-	var b bytes.Buffer
-	e := yaml.NewEncoder(&b)
-	e.SetIndent(2)
-	err := e.Encode(struct {
-		Version int    `yaml:"version"`
-		Rules   []Rule `yaml:"rules"`
-	}{fileVersion, out})
-	if err = errors.Join(err, e.Close()); err != nil {
-		return nil, fmt.Errorf("write rules as YAML: %w", err)
-	}
-	return b.Bytes(), nil
-}
-
 type fileParser struct {
 	file  string
 	names map[string]int // name to the line of its rule

@@ -4,6 +4,8 @@
 //  1. No I/O, no clock, no global state: the same rules and event give the same verdict in every process.
 //  2. The semantics are those of contracts.md section 3, held by a property test against a naive model.
 //  3. Compile does everything that can fail; Match cannot fail and does not allocate.
+//  4. A prefilter may only leave out what cannot match: the index and package regexp agree on every event.
+//  5. What is read from a client or a file is read strictly, and every fault names its field.
 package rule
 
 // MatchType says how match_string is compared with the message.
