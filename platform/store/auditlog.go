@@ -1,0 +1,181 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/muttproject/mutt/platform/event"
+	"github.com/muttproject/mutt/platform/fault"
+)
+
+// scanWindow is how many rows one call looks through for conditions that no index serves.
+const scanWindow = 50_000
+
+const auditColumns = `id, event_timestamp, received_at, hostname, matched_rule_id, rule_name, handling, fate, environment,
+	severity, team, signature, ruleset_version, correlation_id, raw_message`
+
+func scanAuditLog(rows *sql.Rows, a *AuditLog) error {
+	var at, received int64
+	var ruleID sql.NullInt64
+	d := &a.Decision
+	if err := rows.Scan(&a.ID, &at, &received, &a.Hostname, &ruleID, &a.RuleName, &d.Handling, &d.Fate, &d.Dev,
+		&d.Severity, &d.Team, &d.Signature, &d.RulesetVersion, &a.CorrelationID, &a.RawMessage); err != nil {
+		return err
+	}
+	if ruleID.Valid {
+		a.RuleID, d.RuleID = &ruleID.Int64, ruleID.Int64
+	}
+	a.EventTimestamp, a.ReceivedAt, d.RuleName = event.Time(at), event.Time(received), a.RuleName
+	return nil
+}
+
+// AuditLogs lists judged events, newest first. Start (inclusive) and End (exclusive) are compared with the time in the
+// id, in whole milliseconds: that of the receipt, whatever the device's clock says. Team, Handling, Fate,
+// CorrelationID and Query look through 50,000 rows at most; Partial then says that the window ended, and Next goes on.
+// Query is a part of RawMessage and ignores the case of ASCII letters. A walk by Next neither repeats nor skips.
+func (s *Store) AuditLogs(ctx context.Context, f AuditFilter) (Page[AuditLog], error) {
+	var page Page[AuditLog]
+	err := s.read(ctx, "read the event audit", func(q querier) (err error) {
+		page, err = s.auditPage(ctx, q, f)
+		return err
+	})
+	return page, err
+}
+
+// AuditByID gives one judged event; NotFound when there is none.
+func (s *Store) AuditByID(ctx context.Context, id event.ID) (AuditLog, error) {
+	a, err := first(list(ctx, s.reader, scanAuditLog,
+		`SELECT `+auditColumns+` FROM event_audit WHERE id = $1`, s.dialect.id(&id)))
+	if err != nil {
+		return AuditLog{}, s.fail(ctx, err, "read the event audit")
+	}
+	if a == nil {
+		return AuditLog{}, fault.New(fault.NotFound, "there is no audit row for event %s", id)
+	}
+	return *a, nil
+}
+
+func (s *Store) auditPage(ctx context.Context, q querier, f AuditFilter) (page Page[AuditLog], err error) {
+	indexed, scans := s.auditFilter(&f)
+	walk := indexed.and()
+	if f.Before != (event.ID{}) {
+		walk.add("id < $%d", s.dialect.id(&f.Before))
+	}
+	var floor event.ID // the last row of the window, zero when it holds all
+	if scans {
+		if floor, err = nthID(ctx, q, walk, scanWindow-1); err != nil {
+			return page, err
+		}
+		if floor != (event.ID{}) {
+			walk.add("id >= $%d", s.dialect.id(&floor))
+		}
+		residual(walk, &f)
+		page.TotalIsEstimate = floor != (event.ID{})
+		page.Total, err = walk.count(ctx, q, "event_audit")
+	} else {
+		page.Total, page.TotalIsEstimate, err = auditTotal(ctx, q, indexed)
+	}
+	if err != nil {
+		return page, err
+	}
+	limit := pageLimit(f.Limit)
+	page.Items, err = list(ctx, q, scanAuditLog, fmt.Sprintf(`SELECT %s FROM event_audit%s ORDER BY id DESC LIMIT %d OFFSET %d`,
+		auditColumns, walk.where(), limit+1, max(f.Offset, 0)), walk.args...)
+	switch {
+	case err != nil:
+	case len(page.Items) > limit:
+		page.Items = page.Items[:limit]
+		page.Next = page.Items[limit-1].ID
+	case floor != (event.ID{}):
+		page.Partial, page.Next = true, floor
+	}
+	return page, err
+}
+
+// auditFilter gives the conditions that an index serves, and whether there are others.
+func (s *Store) auditFilter(f *AuditFilter) (indexed *filter, scans bool) {
+	indexed = &filter{}
+	indexed.text("hostname = $%d", f.Hostname)
+	if f.RuleID != nil {
+		indexed.add("matched_rule_id = $%d", *f.RuleID)
+	}
+	if !f.Start.IsZero() {
+		start := idFloor(f.Start)
+		indexed.add("id >= $%d", s.dialect.id(&start))
+	}
+	if !f.End.IsZero() {
+		end := idFloor(f.End.Add(time.Millisecond - time.Nanosecond))
+		indexed.add("id < $%d", s.dialect.id(&end))
+	}
+	both := f.Hostname != "" && f.RuleID != nil // one index serves one of them, the other is looked for
+	return indexed, both || f.Team != "" || f.Handling != 0 || f.Fate != 0 || f.CorrelationID != "" || f.Query != ""
+}
+
+// residual adds the conditions that no index serves.
+func residual(w *filter, f *AuditFilter) {
+	w.text("team = $%d", f.Team)
+	if f.Handling != 0 {
+		w.add("handling = $%d", int64(f.Handling))
+	}
+	if f.Fate != 0 {
+		w.add("fate = $%d", int64(f.Fate))
+	}
+	w.text("correlation_id = $%d", f.CorrelationID)
+	if f.Query != "" {
+		w.add(`lower(raw_message) LIKE lower($%d) ESCAPE '!'`, likePattern(f.Query))
+	}
+}
+
+// likePattern looks for text as it stands in raw_message, which is JSON.
+func likePattern(text string) string {
+	quoted := string(event.AppendJSONString(nil, text))
+	return "%" + strings.NewReplacer("!", "!!", "%", "!%", "_", "!_").Replace(quoted[1:len(quoted)-1]) + "%"
+}
+
+// auditTotal counts, or above exactTotal extrapolates from the time that the newest of them span.
+func auditTotal(ctx context.Context, q querier, f *filter) (n int64, estimate bool, err error) {
+	if n, err = f.count(ctx, q, "event_audit"); err != nil || n <= exactTotal {
+		return n, false, err
+	}
+	newest, err := nthID(ctx, q, f, 0)
+	if err != nil {
+		return n, true, err
+	}
+	sample, err := nthID(ctx, q, f, exactTotal)
+	if err != nil {
+		return n, true, err
+	}
+	var oldest event.ID
+	if err := q.QueryRowContext(ctx, `SELECT id FROM event_audit`+f.where()+` ORDER BY id LIMIT 1`, f.args...).Scan(&oldest); err != nil {
+		return n, true, err
+	}
+	span, all := idMillis(newest)-idMillis(sample), idMillis(newest)-idMillis(oldest)
+	return max(n, int64(float64(n)*float64(all)/float64(max(span, 1)))), true, nil
+}
+
+// nthID gives the id of the n-th newest row, counted from 0; the zero id when there are fewer.
+func nthID(ctx context.Context, q querier, f *filter, n int) (id event.ID, err error) {
+	err = q.QueryRowContext(ctx, fmt.Sprintf(`SELECT id FROM event_audit%s ORDER BY id DESC LIMIT 1 OFFSET %d`, f.where(), n),
+		f.args...).Scan(&id)
+	if errors.Is(err, sql.ErrNoRows) {
+		return event.ID{}, nil
+	}
+	return id, err
+}
+
+// idFloor is the lowest UUIDv7 of a millisecond (RFC 9562 section 5.7: the first 48 bits are Unix milliseconds).
+func idFloor(t time.Time) (id event.ID) {
+	ms := uint64(max(t.UnixMilli(), 0))
+	binary.BigEndian.PutUint16(id[:2], uint16(ms>>32))
+	binary.BigEndian.PutUint32(id[2:6], uint32(ms))
+	return id
+}
+
+func idMillis(id event.ID) int64 {
+	return int64(binary.BigEndian.Uint16(id[:2]))<<32 | int64(binary.BigEndian.Uint32(id[2:6]))
+}

@@ -1,0 +1,150 @@
+package store
+
+import (
+	"cmp"
+	"context"
+	"database/sql"
+	"slices"
+	"strings"
+
+	"github.com/muttproject/mutt/platform/event"
+)
+
+// fatePrefix marks the judging book's rows among MinuteCounts.
+const fatePrefix = "fate:"
+
+// ledgerSum gathers the counts of a transaction.
+type ledgerSum map[LedgerCount]int64 // key with N 0
+
+func (l ledgerSum) add(counts []LedgerCount) {
+	for _, c := range counts {
+		n := c.N
+		c.N = 0
+		l[c] += n
+	}
+}
+
+// args gives the rows in the order of the primary key: see Judge.
+func (l ledgerSum) args(process string) []any {
+	keys := make([]LedgerCount, 0, len(l))
+	for k := range l {
+		keys = append(keys, k)
+	}
+	slices.SortFunc(keys, func(a, b LedgerCount) int {
+		return cmp.Or(cmp.Compare(a.Minute, b.Minute), cmp.Compare(a.Source, b.Source), cmp.Compare(a.Fate, b.Fate))
+	})
+	args := make([]any, 0, 5*len(keys))
+	for _, k := range keys {
+		args = append(args, k.Minute, process, int64(k.Source), int64(k.Fate), l[k])
+	}
+	return args
+}
+
+// FoldCounts takes over the running totals of the queue's counters. Repeating it changes nothing, and a total that is
+// lower than the known one is old news.
+func (s *Store) FoldCounts(ctx context.Context, counts []MinuteCount) error {
+	if len(counts) == 0 {
+		return nil
+	}
+	sorted := slices.Clone(counts)
+	slices.SortFunc(sorted, func(a, b MinuteCount) int {
+		return cmp.Or(cmp.Compare(a.Minute, b.Minute), strings.Compare(a.Process, b.Process),
+			strings.Compare(a.Kind, b.Kind), strings.Compare(a.Label, b.Label))
+	})
+	stmts, err := s.prepared(ctx, `INSERT INTO folded_counts (minute, process, kind, label, n) VALUES ($1, $2, $3, $4, $5)
+		ON CONFLICT (minute, process, kind, label) DO UPDATE SET n = excluded.n WHERE excluded.n > folded_counts.n`)
+	if err != nil {
+		return err
+	}
+	return s.write(ctx, "fold the counters", func(tx *sql.Tx) error {
+		insert := tx.StmtContext(ctx, stmts[0])
+		for _, c := range sorted {
+			if _, err := insert.ExecContext(ctx, c.Minute, c.Process, c.Kind, c.Label, c.N); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// LedgerSums gives both books by the minute, from (inclusive) to (exclusive) in Unix minutes, summed over processes and
+// sorted by minute, kind and label. Judged events have the kind "fate:" and the fate's name; the label is the source.
+func (s *Store) LedgerSums(ctx context.Context, from, to int64) ([]MinuteCount, error) {
+	var judged, folded []MinuteCount
+	err := s.read(ctx, "read the books", func(q querier) (err error) {
+		if judged, err = list(ctx, q, scanJudged, `SELECT minute, fate, source, sum(n) FROM ledger
+			WHERE minute >= $1 AND minute < $2 GROUP BY minute, fate, source`, from, to); err != nil {
+			return err
+		}
+		folded, err = list(ctx, q, scanFolded, `SELECT minute, kind, label, sum(n) FROM folded_counts
+			WHERE minute >= $1 AND minute < $2 GROUP BY minute, kind, label`, from, to)
+		return err
+	})
+	out := append(judged, folded...)
+	slices.SortFunc(out, func(a, b MinuteCount) int {
+		return cmp.Or(cmp.Compare(a.Minute, b.Minute), strings.Compare(a.Kind, b.Kind), strings.Compare(a.Label, b.Label))
+	})
+	return out, err
+}
+
+func scanJudged(rows *sql.Rows, c *MinuteCount) error {
+	var fate event.Fate
+	var source event.Source
+	err := rows.Scan(&c.Minute, &fate, &source, &c.N)
+	c.Kind, c.Label = fatePrefix+fate.String(), source.String()
+	return err
+}
+
+func scanFolded(rows *sql.Rows, c *MinuteCount) error {
+	return rows.Scan(&c.Minute, &c.Kind, &c.Label, &c.N)
+}
+
+// Books are the sums of the two books over everything that is stored.
+type Books struct {
+	Fates map[event.Fate]int64 // judged events
+	Kinds map[string]int64     // the queue's counters, by kind (queue.CountReceived, …)
+}
+
+// Books gives the sums of the two books as one state. Counters that were not folded yet are not in it.
+func (s *Store) Books(ctx context.Context) (Books, error) {
+	b := Books{Fates: map[event.Fate]int64{}, Kinds: map[string]int64{}}
+	err := s.read(ctx, "read the books", func(q querier) error {
+		judged, err := list(ctx, q, scanPair[event.Fate], `SELECT fate, sum(n) FROM ledger GROUP BY fate`)
+		if err != nil {
+			return err
+		}
+		folded, err := list(ctx, q, scanPair[string], `SELECT kind, sum(n) FROM folded_counts GROUP BY kind`)
+		for _, p := range judged {
+			b.Fates[p.key] = p.n
+		}
+		for _, p := range folded {
+			b.Kinds[p.key] = p.n
+		}
+		return err
+	})
+	return b, err
+}
+
+type pair[K any] struct {
+	key K
+	n   int64
+}
+
+func scanPair[K any](rows *sql.Rows, p *pair[K]) error { return rows.Scan(&p.key, &p.n) }
+
+// countReceived is queue.CountReceived; a test holds them equal.
+const countReceived = "received"
+
+// RatePerMinute gives how many events were received in each minute from (inclusive) to (exclusive), in Unix minutes.
+func (s *Store) RatePerMinute(ctx context.Context, from, to int64) ([]int64, error) {
+	out := make([]int64, max(to-from, 0))
+	found, err := list(ctx, s.reader, scanPair[int64], `SELECT minute, sum(n) FROM folded_counts
+		WHERE kind = $1 AND minute >= $2 AND minute < $3 GROUP BY minute`, countReceived, from, to)
+	if err != nil {
+		return nil, s.fail(ctx, err, "read the rate")
+	}
+	for _, p := range found {
+		out[p.key-from] = p.n
+	}
+	return out, nil
+}

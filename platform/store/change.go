@@ -1,0 +1,107 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"time"
+
+	"github.com/muttproject/mutt/platform/fault"
+)
+
+// The operations of a Change.
+const (
+	OpCreate = "CREATE"
+	OpUpdate = "UPDATE"
+	OpDelete = "DELETE"
+)
+
+// The table names of a Change.
+const (
+	TableRules    = "alert_rules"
+	TableDevHosts = "development_hosts"
+	TableTeams    = "device_teams"
+	TableConfig   = "dynamic_config"
+	TableKeys     = "api_keys"
+)
+
+// Tx is one change in the making. It is valid only inside the function that Change calls, in one goroutine.
+type Tx struct {
+	ctx      context.Context // of the Change that it is part of: a Tx never outlives it
+	tx       *sql.Tx
+	actor    Actor
+	at       time.Time
+	revision int64 // what this change will have
+	pending  []Change
+	ruleset  bool // rules, hosts or teams changed
+}
+
+// Change runs fn and commits what it did together with one audit row for each change and a new revision, which it
+// returns. When fn fails, panics or ctx ends, nothing of it remains. When fn changes nothing, nothing is written
+// and the present revision is returned. fn must not call Change.
+func (s *Store) Change(ctx context.Context, actor Actor, reason string, fn func(*Tx) error) (int64, error) {
+	var revision int64
+	err := s.write(ctx, "change the configuration", func(tx *sql.Tx) error {
+		// Taking the row first serialises changes on every database; it is rolled back when nothing changes.
+		var head chainHead
+		var ruleset int64
+		if err := tx.QueryRowContext(ctx, `UPDATE revisions SET revision = revision + 1 WHERE id = 1
+			RETURNING revision, ruleset_version, audit_id, audit_hash`).
+			Scan(&revision, &ruleset, &head.id, &head.hash); err != nil {
+			return err
+		}
+		t := &Tx{ctx: ctx, tx: tx, actor: actor, at: s.now().UTC().Truncate(time.Microsecond), revision: revision}
+		if err := fn(t); err != nil {
+			return err
+		}
+		if len(t.pending) == 0 {
+			revision--
+			return errNothing
+		}
+		if t.ruleset {
+			ruleset++
+		}
+		head, err := t.writeAudit(head, reason)
+		if err != nil {
+			return err
+		}
+		_, err = tx.ExecContext(ctx, `UPDATE revisions SET ruleset_version = $1, audit_id = $2, audit_hash = $3 WHERE id = 1`,
+			ruleset, head.id, head.hash)
+		return err
+	})
+	if err != nil {
+		return 0, err
+	}
+	return revision, nil
+}
+
+// Revision is the revision that this change will have.
+func (t *Tx) Revision() int64 { return t.revision }
+
+// record notes a change for the audit. old and new may be nil, for a creation and a deletion.
+func (t *Tx) record(table, id string, old, now object, identity ...string) {
+	c := Change{TableName: table, RecordID: id}
+	c.Operation, c.OldValue, c.NewValue = difference(old, now, identity)
+	t.pending = append(t.pending, c)
+	t.ruleset = t.ruleset || table == TableRules || table == TableDevHosts || table == TableTeams
+}
+
+func (t *Tx) exec(query string, args ...any) error {
+	_, err := t.tx.ExecContext(t.ctx, query, args...)
+	return err
+}
+
+// Revisions gives the global revision (grows with every change) and the ruleset version (grows when rules,
+// hosts or teams change).
+func (s *Store) Revisions(ctx context.Context) (revision, ruleset int64, err error) {
+	err = s.reader.QueryRowContext(ctx, `SELECT revision, ruleset_version FROM revisions WHERE id = 1`).
+		Scan(&revision, &ruleset)
+	return revision, ruleset, s.fail(ctx, err, "read the revision")
+}
+
+// matches checks an optimistic lock: want 0 asks for none.
+func matches(what string, present, want int64) error {
+	if want != 0 && present != want {
+		return fault.New(fault.PreconditionFail, "%s is at revision %d, not at %d", what, present, want)
+	}
+	return nil
+}

@@ -1,0 +1,55 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+
+	"github.com/muttproject/mutt/platform/event"
+)
+
+const changeColumns = `id, changed_at, changed_by, operation, table_name, record_id, old_value, new_value, reason,
+	correlation_id, revision, prev_hash, hash`
+
+func scanChange(rows *sql.Rows, c *Change) error {
+	var at int64
+	var old, now sql.NullString
+	if err := rows.Scan(&c.ID, &at, &c.ChangedBy, &c.Operation, &c.TableName, &c.RecordID, &old, &now, &c.Reason,
+		&c.CorrelationID, &c.Revision, &c.PrevHash, &c.Hash); err != nil {
+		return err
+	}
+	c.ChangedAt, c.OldValue, c.NewValue = event.Time(at), old.String, now.String
+	return nil
+}
+
+// Changes lists the change audit, newest first. Start is inclusive, End exclusive.
+func (s *Store) Changes(ctx context.Context, f ChangeFilter) (Page[Change], error) {
+	var w filter
+	w.text("changed_by = $%d", f.ChangedBy)
+	w.text("operation = $%d", f.Operation)
+	w.text("table_name = $%d", f.TableName)
+	w.text("record_id = $%d", f.RecordID)
+	if !f.Start.IsZero() {
+		w.add("changed_at >= $%d", event.Micros(f.Start))
+	}
+	if !f.End.IsZero() {
+		w.add("changed_at < $%d", event.Micros(f.End))
+	}
+	var page Page[Change]
+	err := s.read(ctx, "read the change audit", func(q querier) (err error) {
+		if page.Total, err = w.count(ctx, q, "config_audit_log"); err != nil {
+			return err
+		}
+		page.TotalIsEstimate = page.Total > exactTotal
+		page.Items, err = list(ctx, q, scanChange, fmt.Sprintf(`SELECT %s FROM config_audit_log%s ORDER BY id DESC LIMIT %d OFFSET %d`,
+			changeColumns, w.where(), pageLimit(f.Limit), max(f.Offset, 0)), w.args...)
+		return err
+	})
+	return page, err
+}
+
+// ChangeByID gives one row of the change audit, nil when there is none.
+func (s *Store) ChangeByID(ctx context.Context, id int64) (*Change, error) {
+	c, err := first(list(ctx, s.reader, scanChange, `SELECT `+changeColumns+` FROM config_audit_log WHERE id = $1`, id))
+	return c, s.fail(ctx, err, "read the change audit")
+}

@@ -1,0 +1,165 @@
+package store
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"database/sql"
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/muttproject/mutt/platform/event"
+	"github.com/muttproject/mutt/platform/fault"
+)
+
+const keyColumns = `id, name, role, hash, bootstrap, created_at, expires_at, last_used, revision`
+
+func scanAPIKey(rows *sql.Rows, k *APIKey) error {
+	var created int64
+	var expires, used sql.NullInt64
+	if err := rows.Scan(&k.ID, &k.Name, &k.Role, &k.Hash, &k.Bootstrap, &created, &expires, &used, &k.Revision); err != nil {
+		return err
+	}
+	k.CreatedAt, k.ExpiresAt, k.LastUsed = event.Time(created), timeOrZero(expires), timeOrZero(used)
+	return nil
+}
+
+func apiKeys(ctx context.Context, q querier) ([]APIKey, error) {
+	return list(ctx, q, scanAPIKey, `SELECT `+keyColumns+` FROM api_keys ORDER BY id`)
+}
+
+// APIKeys lists the API keys by id.
+func (s *Store) APIKeys(ctx context.Context) ([]APIKey, error) {
+	out, err := apiKeys(ctx, s.reader)
+	return out, s.fail(ctx, err, "read the API keys")
+}
+
+// APIKeys lists the API keys as this change sees them.
+func (t *Tx) APIKeys() ([]APIKey, error) { return apiKeys(t.ctx, t.tx) }
+
+func (t *Tx) apiKey(id int64) (*APIKey, error) {
+	k, err := first(list(t.ctx, t.tx, scanAPIKey, `SELECT `+keyColumns+` FROM api_keys WHERE id = $1`, id))
+	if err == nil && k == nil {
+		err = fault.New(fault.NotFound, "there is no API key %d", id)
+	}
+	return k, err
+}
+
+// PutAPIKey creates a key (ID 0) or replaces the one of that ID; it returns the ID. AlreadyExists when the name
+// belongs to another. CreatedAt is set when zero; LastUsed is not written.
+func (t *Tx) PutAPIKey(k APIKey, ifRevision int64) (int64, error) {
+	if err := t.checkAPIKey(&k); err != nil {
+		return 0, err
+	}
+	if k.ID == 0 {
+		return t.createAPIKey(k)
+	}
+	old, err := t.apiKey(k.ID)
+	if err != nil {
+		return 0, err
+	}
+	if err := matches(fmt.Sprintf("API key %d", k.ID), old.Revision, ifRevision); err != nil {
+		return 0, err
+	}
+	if k.CreatedAt.IsZero() {
+		k.CreatedAt = old.CreatedAt
+	}
+	before, after := keyObject(old), keyObject(&k)
+	if !bytes.Equal(old.Hash, k.Hash) {
+		after["secret_replaced"] = json.RawMessage("true")
+	}
+	if after.equal(before) {
+		return k.ID, nil
+	}
+	if err := t.exec(`UPDATE api_keys SET name = $1, role = $2, hash = $3, bootstrap = $4, created_at = $5, expires_at = $6,
+		revision = $7 WHERE id = $8`, k.Name, k.Role, k.Hash, number(k.Bootstrap), event.Micros(k.CreatedAt),
+		nullTime(k.ExpiresAt), t.revision, k.ID); err != nil {
+		return 0, err
+	}
+	t.record(TableKeys, strconv.FormatInt(k.ID, 10), before, after, "id", "name")
+	return k.ID, nil
+}
+
+func (t *Tx) createAPIKey(k APIKey) (int64, error) {
+	if k.CreatedAt.IsZero() {
+		k.CreatedAt = t.at
+	}
+	if err := t.tx.QueryRowContext(t.ctx, `INSERT INTO api_keys (name, role, hash, bootstrap, created_at, expires_at, revision)
+		VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING id`, k.Name, k.Role, k.Hash, number(k.Bootstrap),
+		event.Micros(k.CreatedAt), nullTime(k.ExpiresAt), t.revision).Scan(&k.ID); err != nil {
+		return 0, err
+	}
+	t.record(TableKeys, strconv.FormatInt(k.ID, 10), nil, keyObject(&k))
+	return k.ID, nil
+}
+
+// DeleteAPIKey removes a key: from now on it is refused.
+func (t *Tx) DeleteAPIKey(id, ifRevision int64) error {
+	old, err := t.apiKey(id)
+	if err != nil {
+		return err
+	}
+	if err := matches(fmt.Sprintf("API key %d", id), old.Revision, ifRevision); err != nil {
+		return err
+	}
+	if err := t.exec(`DELETE FROM api_keys WHERE id = $1`, id); err != nil {
+		return err
+	}
+	t.record(TableKeys, strconv.FormatInt(id, 10), keyObject(old), nil)
+	return nil
+}
+
+func (t *Tx) checkAPIKey(k *APIKey) error {
+	if k.Name == "" || k.Role == "" {
+		return fault.Field(fault.Unprocessable, "name", "an API key needs a name and a role")
+	}
+	if len(k.Hash) != sha256.Size {
+		return fmt.Errorf("store API key %q: hash of %d bytes", k.Name, len(k.Hash))
+	}
+	all, err := t.APIKeys()
+	if err != nil {
+		return err
+	}
+	for i := range all {
+		if all[i].Name == k.Name && all[i].ID != k.ID {
+			return fault.Field(fault.AlreadyExists, "name", "an API key is called %q already", k.Name)
+		}
+	}
+	return nil
+}
+
+// keyObject is what the audit shows of a key: never its hash.
+func keyObject(k *APIKey) object {
+	o := object{
+		"id":         json.RawMessage(strconv.FormatInt(k.ID, 10)),
+		"name":       event.AppendJSONString(nil, k.Name),
+		"role":       event.AppendJSONString(nil, k.Role),
+		"bootstrap":  json.RawMessage(strconv.FormatBool(k.Bootstrap)),
+		"created_at": event.AppendJSONString(nil, k.CreatedAt.UTC().Truncate(time.Microsecond).Format(time.RFC3339Nano)),
+	}
+	if !k.ExpiresAt.IsZero() {
+		o["expires_at"] = event.AppendJSONString(nil, k.ExpiresAt.UTC().Truncate(time.Microsecond).Format(time.RFC3339Nano))
+	}
+	return o
+}
+
+// number stores a truth value: INTEGER in every database.
+func number(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+func nullTime(t time.Time) sql.NullInt64 {
+	return sql.NullInt64{Int64: event.Micros(t), Valid: !t.IsZero()}
+}
+
+func timeOrZero(us sql.NullInt64) time.Time {
+	if !us.Valid {
+		return time.Time{}
+	}
+	return event.Time(us.Int64)
+}

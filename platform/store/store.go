@@ -1,0 +1,177 @@
+// Package store is the relational store: configuration with its audit, judged events, the books, unhandled counters.
+//
+// Principles:
+//  1. One concrete type on database/sql and one SQL text for every database; what differs is in dialect.
+//  2. Change is the only way to write configuration: what it changes, the audit rows and the revision commit together.
+//  3. The stored event_audit row is the decision. A queue entry that was judged is recognised and adds nothing.
+//  4. Times are Unix microseconds in UTC, JSON is text, ids are UUIDs: reading gives what was written.
+//  5. Reads take no lock and never wait for a writer.
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/muttproject/mutt/platform/connect/sqlite"
+	"github.com/muttproject/mutt/platform/fault"
+)
+
+// Options configure a Store.
+type Options struct {
+	Path    string           // of the database file (mutt.db)
+	Logger  *zap.Logger      // nil for none
+	Now     func() time.Time // nil for time.Now
+	Connect sqlite.Options   // how the file is opened
+}
+
+// Store is safe for concurrent use.
+type Store struct {
+	dialect dialect
+	judging judging
+	writer  *sql.DB // transactions that write
+	reader  *sql.DB
+	close   func() error
+	path    string
+	log     *zap.Logger
+	now     func() time.Time
+
+	closed atomic.Bool
+	mu     sync.Mutex
+	stmts  map[string]*sql.Stmt // prepared on writer, by text
+}
+
+// Open opens the store without touching its schema: call Migrate before anything else on a new file.
+func Open(ctx context.Context, o Options) (*Store, error) {
+	db, err := sqlite.Open(ctx, o.Path, o.Connect)
+	if err != nil {
+		return nil, sqlite.Fault(err, fault.StoreUnavailable, "open the store")
+	}
+	d := sqliteDialect()
+	s := &Store{
+		dialect: d, judging: newJudging(d), writer: db.Writer, reader: db.Reader, close: db.Close, path: db.Path(),
+		log: o.Logger, now: o.Now, stmts: map[string]*sql.Stmt{},
+	}
+	if s.log == nil {
+		s.log = zap.NewNop()
+	}
+	if s.now == nil {
+		s.now = time.Now
+	}
+	return s, nil
+}
+
+// Close ends the store; calls that run are finished first.
+func (s *Store) Close() error {
+	s.closed.Store(true)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var errs []error
+	for _, st := range s.stmts {
+		errs = append(errs, st.Close())
+	}
+	s.stmts = map[string]*sql.Stmt{}
+	return errors.Join(append(errs, s.close())...)
+}
+
+// Ping reports whether the store can be read and has a schema.
+func (s *Store) Ping(ctx context.Context) error {
+	_, _, err := s.Revisions(ctx)
+	return err
+}
+
+// querier is what *sql.DB and *sql.Tx have in common.
+type querier interface {
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
+}
+
+// errNothing ends a write that turned out to change nothing; it is rolled back and is no error.
+var errNothing = errors.New("nothing to write")
+
+// write runs fn in one transaction. A panic, an error or the end of ctx rolls everything back.
+func (s *Store) write(ctx context.Context, doing string, fn func(*sql.Tx) error) error {
+	tx, err := s.writer.BeginTx(ctx, nil)
+	if err != nil {
+		return s.fail(ctx, err, doing)
+	}
+	defer func() { _ = tx.Rollback() }() // after Commit it does nothing
+	if err := fn(tx); err != nil {
+		if errors.Is(err, errNothing) {
+			return nil
+		}
+		return s.fail(ctx, err, doing)
+	}
+	return s.fail(ctx, tx.Commit(), doing)
+}
+
+// read runs fn in one read transaction: all its queries see the same state.
+func (s *Store) read(ctx context.Context, doing string, fn func(querier) error) error {
+	tx, err := s.reader.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
+	if err != nil {
+		return s.fail(ctx, err, doing)
+	}
+	defer func() { _ = tx.Rollback() }()
+	return s.fail(ctx, fn(tx), doing)
+}
+
+// fail gives a database error its meaning. When ctx ended, its error is the cause whatever the driver made of it.
+func (s *Store) fail(ctx context.Context, err error, doing string) error {
+	if err == nil {
+		return nil
+	}
+	if _, ok := fault.As(err); ok {
+		return err
+	}
+	if cause := ctx.Err(); cause != nil {
+		return fmt.Errorf("%s: %w", doing, cause)
+	}
+	if s.closed.Load() {
+		return fault.Wrap(fault.Closed, err, "%s: the store is closed", doing)
+	}
+	return s.dialect.fault(err, doing)
+}
+
+// prepared gives the statements of texts, made once. It must be called outside a transaction: the writer
+// has one connection.
+func (s *Store) prepared(ctx context.Context, texts ...string) ([]*sql.Stmt, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	out := make([]*sql.Stmt, len(texts))
+	for i, text := range texts {
+		st, ok := s.stmts[text]
+		if !ok {
+			var err error
+			if st, err = s.writer.PrepareContext(ctx, text); err != nil {
+				return nil, s.fail(ctx, err, "prepare a statement")
+			}
+			s.stmts[text] = st
+		}
+		out[i] = st
+	}
+	return out, nil
+}
+
+// list reads all rows of a query; the result is never nil.
+func list[T any](ctx context.Context, q querier, scan func(*sql.Rows, *T) error, query string, args ...any) ([]T, error) {
+	rows, err := q.QueryContext(ctx, query, args...)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = rows.Close() }() // Err tells what went wrong
+	out := []T{}
+	for rows.Next() {
+		var item T
+		if err := scan(rows, &item); err != nil {
+			return nil, err
+		}
+		out = append(out, item)
+	}
+	return out, rows.Err()
+}

@@ -1,0 +1,230 @@
+package storetest
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/muttproject/mutt/platform/event"
+	"github.com/muttproject/mutt/platform/store"
+)
+
+func auditLogCases() map[string]func(*testing.T, Harness) {
+	return map[string]func(*testing.T, Harness){
+		"filters":                              auditFilters,
+		"search finds texts as they are":       auditSearch,
+		"a walk neither repeats nor skips":     walkUnderInserts,
+		"pages by offset":                      offsetPages,
+		"above 10,000 the total is estimated":  estimatedTotal,
+		"a search looks at a window at a time": boundedSearch,
+	}
+}
+
+// failer is what *testing.T and *rapid.T have in common.
+type failer interface {
+	Helper()
+	Fatal(args ...any)
+	Context() context.Context
+}
+
+// walk follows the cursor to the end.
+func walk(t failer, s *store.Store, f store.AuditFilter) (all []store.AuditLog) {
+	t.Helper()
+	for range 10_000 {
+		page, err := s.AuditLogs(t.Context(), f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, page.Items...)
+		if page.Next == (event.ID{}) {
+			return all
+		}
+		f.Before = page.Next
+	}
+	t.Fatal("the walk does not end")
+	return nil
+}
+
+func numbers(logs []store.AuditLog) []int {
+	out := []int{}
+	for _, a := range logs {
+		out = append(out, int(a.ReceivedAt.Sub(epoch()).Milliseconds()))
+	}
+	return out
+}
+
+func auditFilters(t *testing.T, h Harness) {
+	s := open(t, h)
+	rows := []store.AuditRow{}
+	for i := range 12 {
+		rows = append(rows, row(i, func(_ *event.Event, d *event.Decision) {
+			if i%4 == 0 {
+				*d = event.Decision{Fate: event.FateForwarded, Handling: event.PageOnly, RuleID: int64(1 + i%8), Team: fmt.Sprintf("T%d", i%8)}
+			}
+		}))
+	}
+	judge(t, s.Store, entry(rows...))
+	one, ghost := int64(1), int64(3)
+	for name, tc := range map[string]struct {
+		f    store.AuditFilter
+		want []int
+	}{
+		"none":                {store.AuditFilter{}, []int{11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0}},
+		"hostname":            {store.AuditFilter{Hostname: "host-1"}, []int{10, 7, 4, 1}},
+		"hostname is exact":   {store.AuditFilter{Hostname: "HOST-1"}, []int{}},
+		"rule":                {store.AuditFilter{RuleID: &one}, []int{8, 0}},
+		"no such rule":        {store.AuditFilter{RuleID: &ghost}, []int{}},
+		"rule and hostname":   {store.AuditFilter{RuleID: &one, Hostname: "host-2"}, []int{8}},
+		"team":                {store.AuditFilter{Team: "T4"}, []int{4}},
+		"handling":            {store.AuditFilter{Handling: event.PageOnly}, []int{8, 4, 0}},
+		"fate":                {store.AuditFilter{Fate: event.FateForwarded, Hostname: "host-0"}, []int{0}},
+		"correlation":         {store.AuditFilter{CorrelationID: "c-5"}, []int{5}},
+		"time, [ )":           {store.AuditFilter{Start: epoch().Add(3 * time.Millisecond), End: epoch().Add(6 * time.Millisecond)}, []int{5, 4, 3}},
+		"end inside a ms":     {store.AuditFilter{Start: epoch(), End: epoch().Add(1001 * time.Microsecond)}, []int{1, 0}},
+		"before":              {store.AuditFilter{Before: rows[3].Event.ID}, []int{2, 1, 0}},
+		"before and host":     {store.AuditFilter{Before: rows[4].Event.ID, Hostname: "host-1"}, []int{1}},
+		"text and host":       {store.AuditFilter{Query: "MESSAGE 1", Hostname: "host-1"}, []int{10, 1}},
+		"time, host, rule":    {store.AuditFilter{Start: epoch().Add(time.Millisecond), RuleID: &one, Hostname: "host-2"}, []int{8}},
+		"year before Unix":    {store.AuditFilter{End: time.Date(1960, 1, 1, 0, 0, 0, 0, time.UTC)}, []int{}},
+		"injection is a text": {store.AuditFilter{Hostname: "' OR 1=1 --"}, []int{}},
+	} {
+		page := value[store.Page[store.AuditLog]](t)(s.AuditLogs(t.Context(), tc.f))
+		if diff := cmp.Diff(tc.want, numbers(page.Items)); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+		if tc.f.Before == (event.ID{}) && page.Total != int64(len(tc.want)) || page.TotalIsEstimate || page.Partial || page.Next != (event.ID{}) {
+			t.Errorf("%s: total %d, estimate %v, partial %v, next %v", name, page.Total, page.TotalIsEstimate, page.Partial, page.Next)
+		}
+	}
+}
+
+func auditSearch(t *testing.T, h Harness) {
+	s := open(t, h)
+	texts := []string{"100% loss", "a_b", "axb", `say "hi" \ back`, "tab\there", "Ünicode wörd", "bang! bang"}
+	rows := []store.AuditRow{}
+	for i, text := range texts {
+		rows = append(rows, row(i, func(e *event.Event, _ *event.Decision) { e.Message = text }))
+	}
+	judge(t, s.Store, entry(rows...))
+	for query, want := range map[string][]int{
+		"100%": {0}, "% loss": {0}, "a_b": {1}, `say "HI" \`: {3}, "b\th": {4}, "wörd": {5}, "g! b": {6}, "!": {6}, "%%": {}, "no such": {},
+	} {
+		if diff := cmp.Diff(want, numbers(walk(t, s.Store, store.AuditFilter{Query: query}))); diff != "" {
+			t.Errorf("%q (-want +got):\n%s", query, diff)
+		}
+	}
+}
+
+func walkUnderInserts(t *testing.T, h Harness) {
+	s := open(t, h)
+	n := 0
+	add := func(count int) {
+		rows := []store.AuditRow{}
+		for range count {
+			rows = append(rows, row(n, nil))
+			n++
+		}
+		judge(t, s.Store, entry(rows...))
+	}
+	add(50)
+	for _, host := range []string{"", "host-1"} {
+		f, got, start := store.AuditFilter{Limit: 7, Hostname: host}, []int{}, n
+		for {
+			page := value[store.Page[store.AuditLog]](t)(s.AuditLogs(t.Context(), f))
+			got = append(got, numbers(page.Items)...)
+			if page.Next == (event.ID{}) {
+				break
+			}
+			f.Before = page.Next
+			add(3) // newer than the walk
+		}
+		want := []int{}
+		for i := start - 1; i >= 0; i-- {
+			if host == "" || i%3 == 1 {
+				want = append(want, i)
+			}
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("host %q (-want +got):\n%s", host, diff)
+		}
+	}
+}
+
+func offsetPages(t *testing.T, h Harness) {
+	s := open(t, h)
+	rows := []store.AuditRow{}
+	for i := range 10 {
+		rows = append(rows, row(i, nil))
+	}
+	judge(t, s.Store, entry(rows...))
+	for offset, want := range map[int][]int{0: {9, 8, 7}, 3: {6, 5, 4}, 9: {0}, 10: {}, 1 << 40: {}, -5: {9, 8, 7}} {
+		page := value[store.Page[store.AuditLog]](t)(s.AuditLogs(t.Context(), store.AuditFilter{Limit: 3, Offset: offset}))
+		if diff := cmp.Diff(want, numbers(page.Items)); diff != "" || page.Total != 10 {
+			t.Errorf("offset %d: total %d (-want +got):\n%s", offset, page.Total, diff)
+		}
+	}
+}
+
+// fill stores n rows, one for each millisecond; every tenth is of the host "rare" and has the team "T".
+func fill(t testing.TB, s *store.Store, n int) {
+	t.Helper()
+	for at := 0; at < n; at += 2000 {
+		rows := make([]store.AuditRow, min(2000, n-at))
+		for i := range rows {
+			rows[i] = row(at+i, func(e *event.Event, d *event.Decision) {
+				if (at+i)%10 == 0 {
+					e.Hostname, d.Team = "rare", "T"
+				}
+			})
+		}
+		judge(t, s, entry(rows...))
+	}
+}
+
+func estimatedTotal(t *testing.T, h Harness) {
+	s := open(t, h)
+	fill(t, s.Store, 10_000)
+	if page := value[store.Page[store.AuditLog]](t)(s.AuditLogs(t.Context(), store.AuditFilter{})); page.Total != 10_000 || page.TotalIsEstimate {
+		t.Errorf("10,000 rows: total %d, estimate %v", page.Total, page.TotalIsEstimate)
+	}
+	fill(t, s.Store, 24_000) // the first 10,000 are there
+	for name, f := range map[string]store.AuditFilter{"all": {}, "time": {Start: epoch().Add(time.Second)}} {
+		page := value[store.Page[store.AuditLog]](t)(s.AuditLogs(t.Context(), f))
+		if !page.TotalIsEstimate || page.Total < 22_000 || page.Total > 25_000 {
+			t.Errorf("%s: total %d, estimate %v", name, page.Total, page.TotalIsEstimate)
+		}
+	}
+	if page := value[store.Page[store.AuditLog]](t)(s.AuditLogs(t.Context(), store.AuditFilter{Hostname: "rare"})); page.Total != 2400 || page.TotalIsEstimate {
+		t.Errorf("rare: total %d, estimate %v", page.Total, page.TotalIsEstimate)
+	}
+}
+
+func boundedSearch(t *testing.T, h Harness) {
+	s := open(t, h)
+	fill(t, s.Store, 60_000)
+	f := store.AuditFilter{Query: "message 7", CorrelationID: "c-7"}
+	page := value[store.Page[store.AuditLog]](t)(s.AuditLogs(t.Context(), f))
+	if len(page.Items) != 0 || !page.Partial || page.Next == (event.ID{}) || !page.TotalIsEstimate {
+		t.Fatalf("the first window: %d items, partial %v, next %v", len(page.Items), page.Partial, page.Next)
+	}
+	f.Before = page.Next
+	page = value[store.Page[store.AuditLog]](t)(s.AuditLogs(t.Context(), f))
+	if diff := cmp.Diff([]int{7}, numbers(page.Items)); diff != "" || page.Partial || page.Next != (event.ID{}) {
+		t.Errorf("the second window: partial %v, next %v (-want +got):\n%s", page.Partial, page.Next, diff)
+	}
+	all := walk(t, s.Store, store.AuditFilter{Team: "T", Limit: 700})
+	if len(all) != 6000 {
+		t.Errorf("a walk over windows gives %d rows, want 6000", len(all))
+	}
+	for i := 1; i < len(all); i++ {
+		if want := all[i-1].ReceivedAt.Add(-10 * time.Millisecond); !all[i].ReceivedAt.Equal(want) {
+			t.Fatalf("row %d is of %v, want %v", i, all[i].ReceivedAt, want)
+		}
+	}
+	if page := value[store.Page[store.AuditLog]](t)(s.AuditLogs(t.Context(), store.AuditFilter{Hostname: "rare", Query: "message 70"})); page.Partial || page.Total != 12 {
+		t.Errorf("within an indexed filter: total %d, partial %v", page.Total, page.Partial)
+	}
+}

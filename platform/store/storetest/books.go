@@ -1,0 +1,106 @@
+package storetest
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/muttproject/mutt/platform/event"
+	"github.com/muttproject/mutt/platform/queue"
+	"github.com/muttproject/mutt/platform/store"
+)
+
+func bookCases() map[string]func(*testing.T, Harness) {
+	return map[string]func(*testing.T, Harness){
+		"folding sets running totals":    folding,
+		"sums by the minute":             ledgerSums,
+		"sums over everything":           booksTotal,
+		"rate per minute is received":    ratePerMinute,
+		"counts of entries without rows": countsWithoutRows,
+	}
+}
+
+func folding(t *testing.T, h Harness) {
+	s := open(t, h)
+	fold := func(n int64) {
+		must(t, s.FoldCounts(t.Context(), []store.MinuteCount{
+			{Minute: 10, Process: "p1", Kind: queue.CountReceived, Label: "http", N: n},
+			{Minute: 10, Process: "p2", Kind: queue.CountReceived, Label: "http", N: 100},
+		}))
+	}
+	for _, step := range []struct{ total, want int64 }{{5, 105}, {5, 105}, {9, 109}, {7, 109}} {
+		fold(step.total)
+		if got := value[store.Books](t)(s.Books(t.Context())).Kinds[queue.CountReceived]; got != step.want {
+			t.Errorf("after folding %d: %d, want %d", step.total, got, step.want)
+		}
+	}
+	must(t, s.FoldCounts(t.Context(), nil))
+}
+
+func ledgerSums(t *testing.T, h Harness) {
+	s := open(t, h)
+	minute := epoch().Unix() / 60
+	forwarded := func(_ *event.Event, d *event.Decision) { d.Fate = event.FateForwarded }
+	judge(t, s.Store, entry(row(0, nil), row(1, nil), row(2, forwarded), row(60_000, nil)))
+	must(t, func() error {
+		_, err := s.Judge(t.Context(), "p2", []store.JudgedEntry{entry(row(3, nil))})
+		return err
+	}())
+	must(t, s.FoldCounts(t.Context(), []store.MinuteCount{
+		{Minute: minute, Process: "a", Kind: queue.CountReceived, Label: "syslog", N: 3},
+		{Minute: minute, Process: "b", Kind: queue.CountReceived, Label: "syslog", N: 2},
+		{Minute: minute + 2, Process: "b", Kind: queue.CountDelivered, N: 1},
+	}))
+	got := value[[]store.MinuteCount](t)(s.LedgerSums(t.Context(), minute, minute+2))
+	want := []store.MinuteCount{
+		{Minute: minute, Kind: "fate:forwarded", Label: "syslog", N: 1},
+		{Minute: minute, Kind: "fate:unhandled", Label: "syslog", N: 3},
+		{Minute: minute, Kind: queue.CountReceived, Label: "syslog", N: 5},
+		{Minute: minute + 1, Kind: "fate:unhandled", Label: "syslog", N: 1},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+func booksTotal(t *testing.T, h Harness) {
+	s := open(t, h)
+	if b := value[store.Books](t)(s.Books(t.Context())); len(b.Fates)+len(b.Kinds) != 0 {
+		t.Errorf("books of nothing: %v", b)
+	}
+	judge(t, s.Store, entry(row(0, nil), row(1, func(_ *event.Event, d *event.Decision) { d.Fate = event.FateShed })))
+	must(t, s.FoldCounts(t.Context(), []store.MinuteCount{{Minute: 1, Process: "a", Kind: queue.CountParked, N: 1}}))
+	want := store.Books{Fates: map[event.Fate]int64{event.FateUnhandled: 1, event.FateShed: 1}, Kinds: map[string]int64{queue.CountParked: 1}}
+	if diff := cmp.Diff(want, value[store.Books](t)(s.Books(t.Context()))); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+func ratePerMinute(t *testing.T, h Harness) {
+	s := open(t, h)
+	must(t, s.FoldCounts(t.Context(), []store.MinuteCount{
+		{Minute: 9, Process: "a", Kind: queue.CountReceived, Label: "http", N: 50},
+		{Minute: 10, Process: "a", Kind: queue.CountReceived, Label: "http", N: 1},
+		{Minute: 10, Process: "b", Kind: queue.CountReceived, Label: "syslog", N: 2},
+		{Minute: 12, Process: "b", Kind: queue.CountReceived, Label: "syslog", N: 4},
+		{Minute: 12, Process: "b", Kind: queue.CountDelivered, N: 8},
+		{Minute: 13, Process: "b", Kind: queue.CountReceived, Label: "syslog", N: 16},
+	}))
+	if diff := cmp.Diff([]int64{3, 0, 4}, value[[]int64](t)(s.RatePerMinute(t.Context(), 10, 13))); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if got := value[[]int64](t)(s.RatePerMinute(t.Context(), 10, 5)); len(got) != 0 {
+		t.Errorf("an empty range: %v", got)
+	}
+}
+
+func countsWithoutRows(t *testing.T, h Harness) {
+	s := open(t, h)
+	e := entry(row(1, nil))
+	e.Counts = append(e.Counts, e.Counts[0], store.LedgerCount{Minute: 1, Source: event.SourceHTTP, Fate: event.FateUnhandled, N: 98})
+	e.Rows = nil // sampled away
+	judge(t, s.Store, e)
+	if got := value[store.Books](t)(s.Books(t.Context())).Fates[event.FateUnhandled]; got != 100 {
+		t.Errorf("the book says %d, want 100", got)
+	}
+}

@@ -1,0 +1,283 @@
+package storetest
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/muttproject/mutt/platform/fault"
+	"github.com/muttproject/mutt/platform/rule"
+	"github.com/muttproject/mutt/platform/store"
+)
+
+func configurationCases() map[string]func(*testing.T, Harness) {
+	return map[string]func(*testing.T, Harness){
+		"rules read back as written":            rulesRoundTrip,
+		"hosts, teams, config read back":        tablesRoundTrip,
+		"keys read back, to the microsecond":    keysRoundTrip,
+		"codes of refusals":                     refusals,
+		"a change sees its own writes":          readsInside,
+		"readers see no change before its end":  readersDoNotWait,
+		"hostile texts are kept as they are":    hostileTexts,
+		"ids are not given twice":               idsNotReused,
+		"empty lists are lists":                 emptyLists,
+		"order of lists does not depend on age": listOrder,
+	}
+}
+
+func containsText(s, part string) bool { return strings.Contains(s, part) }
+
+func sampleKey(name string) store.APIKey {
+	return store.APIKey{Name: name, Role: "viewer", Hash: []byte(strings.Repeat("h", 32))}
+}
+
+func rulesRoundTrip(t *testing.T, h Harness) {
+	s := open(t, h)
+	want := []rule.Rule{sampleRule("b"), {Name: "a", MatchType: rule.OIDPrefix, TrapOID: "1.3"}}
+	change(t, s.Store, func(tx *store.Tx) error {
+		for i := range want {
+			id, err := tx.CreateRule(want[i])
+			if err != nil {
+				return err
+			}
+			want[i].ID, want[i].Revision = id, 1
+		}
+		return nil
+	})
+	got := value[[]rule.Rule](t)(s.Rules(t.Context()))
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	want[0].SyslogSeverity, want[0].Name, want[0].Revision = nil, "renamed", 2
+	change(t, s.Store, func(tx *store.Tx) error { return tx.UpdateRule(want[0], 1) })
+	one := value[rule.Rule](t)(s.RuleByID(t.Context(), want[0].ID))
+	if diff := cmp.Diff(want[0], one); diff != "" {
+		t.Errorf("after an update (-want +got):\n%s", diff)
+	}
+	change(t, s.Store, func(tx *store.Tx) error { return tx.DeleteRule(want[0].ID, 2) })
+	if _, err := s.RuleByID(t.Context(), want[0].ID); !fault.Is(err, fault.NotFound) {
+		t.Errorf("a deleted rule: %v", err)
+	}
+}
+
+func tablesRoundTrip(t *testing.T, h Harness) {
+	c := newClock()
+	s := h.Open(t, c.Now)
+	change(t, s.Store, func(tx *store.Tx) error {
+		return errors.Join(tx.PutDevHost("lab-*"), tx.PutDevHost("10.0.0.0/8"), tx.PutTeam(store.Team{Hostname: "r1", TeamAssignment: "A"}, 0),
+			tx.SetConfig("moog_rate_limit", "50", 0))
+	})
+	c.Add(time.Second)
+	change(t, s.Store, func(tx *store.Tx) error {
+		return errors.Join(tx.PutTeam(store.Team{Hostname: "r1", TeamAssignment: "B"}, 1), tx.SetConfig("moog_rate_limit", " 60 ", 1))
+	})
+	hosts := value[[]store.DevHost](t)(s.DevHosts(t.Context()))
+	teams := value[[]store.Team](t)(s.Teams(t.Context()))
+	values := value[[]store.ConfigValue](t)(s.ConfigValues(t.Context()))
+	if diff := cmp.Diff([]store.DevHost{{Hostname: "10.0.0.0/8", Revision: 1}, {Hostname: "lab-*", Revision: 1}}, hosts); diff != "" {
+		t.Errorf("hosts (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff([]store.Team{{Hostname: "r1", TeamAssignment: "B", Revision: 2}}, teams); diff != "" {
+		t.Errorf("teams (-want +got):\n%s", diff)
+	}
+	want := []store.ConfigValue{{Key: "moog_rate_limit", Value: "60", UpdatedBy: "key:netops", Revision: 2,
+		UpdatedAt: time.Date(2026, 3, 4, 4, 6, 8, 123456000, time.UTC)}}
+	if diff := cmp.Diff(want, values); diff != "" {
+		t.Errorf("values (-want +got):\n%s", diff)
+	}
+	_, tables, err := s.Ruleset(t.Context())
+	must(t, err)
+	if diff := cmp.Diff(rule.Tables{DevHosts: []string{"10.0.0.0/8", "lab-*"}, Teams: map[string]string{"r1": "B"}, Version: 2}, tables); diff != "" {
+		t.Errorf("tables (-want +got):\n%s", diff)
+	}
+}
+
+func keysRoundTrip(t *testing.T, h Harness) {
+	s := open(t, h)
+	k := sampleKey("netops")
+	k.Bootstrap, k.ExpiresAt = true, time.Date(2027, 1, 2, 3, 4, 5, 678901999, time.FixedZone("x", -7200))
+	change(t, s.Store, func(tx *store.Tx) (err error) { k.ID, err = tx.PutAPIKey(k, 0); return err })
+	want := k
+	want.ExpiresAt, want.Revision = time.Date(2027, 1, 2, 5, 4, 5, 678901000, time.UTC), 1
+	want.CreatedAt = time.Date(2026, 3, 4, 4, 6, 7, 123456000, time.UTC)
+	if diff := cmp.Diff([]store.APIKey{want}, value[[]store.APIKey](t)(s.APIKeys(t.Context()))); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	k.ExpiresAt, k.Hash = time.Time{}, []byte(strings.Repeat("n", 32))
+	change(t, s.Store, func(tx *store.Tx) error { _, err := tx.PutAPIKey(k, 1); return err })
+	want.ExpiresAt, want.Hash, want.Revision = time.Time{}, k.Hash, 2
+	if diff := cmp.Diff([]store.APIKey{want}, value[[]store.APIKey](t)(s.APIKeys(t.Context()))); diff != "" {
+		t.Errorf("rotated (-want +got):\n%s", diff)
+	}
+	change(t, s.Store, func(tx *store.Tx) error { return tx.DeleteAPIKey(k.ID, 2) })
+	if left := value[[]store.APIKey](t)(s.APIKeys(t.Context())); len(left) != 0 {
+		t.Errorf("left over: %v", left)
+	}
+}
+
+func refusals(t *testing.T, h Harness) {
+	s := open(t, h)
+	var id int64
+	change(t, s.Store, func(tx *store.Tx) (err error) {
+		id, err = tx.CreateRule(sampleRule("taken"))
+		must(t, err)
+		_, err = tx.CreateRule(sampleRule("other"))
+		must(t, err)
+		_, err = tx.PutAPIKey(sampleKey("k"), 0)
+		return errors.Join(err, tx.PutDevHost("d"))
+	})
+	before := snapshot(t, s.Store)
+	renamed := sampleRule("other")
+	renamed.ID = id
+	ghost := sampleRule("ghost")
+	ghost.ID = 99
+	ghostKey := sampleKey("ghost")
+	ghostKey.ID = 99
+	for name, tc := range map[string]struct {
+		do    func(tx *store.Tx) error
+		code  fault.Code
+		field string
+	}{
+		"rule name taken":       {func(tx *store.Tx) error { _, err := tx.CreateRule(sampleRule("taken")); return err }, fault.AlreadyExists, "name"},
+		"rename to taken":       {func(tx *store.Tx) error { return tx.UpdateRule(renamed, 0) }, fault.AlreadyExists, "name"},
+		"rule without name":     {func(tx *store.Tx) error { _, err := tx.CreateRule(rule.Rule{}); return err }, fault.Unprocessable, "name"},
+		"update missing rule":   {func(tx *store.Tx) error { return tx.UpdateRule(ghost, 0) }, fault.NotFound, ""},
+		"delete missing rule":   {func(tx *store.Tx) error { return tx.DeleteRule(99, 0) }, fault.NotFound, ""},
+		"host again":            {func(tx *store.Tx) error { return tx.PutDevHost("d") }, fault.AlreadyExists, "hostname"},
+		"host without name":     {func(tx *store.Tx) error { return tx.PutDevHost("") }, fault.Unprocessable, "hostname"},
+		"delete missing host":   {func(tx *store.Tx) error { return tx.DeleteDevHost("x", 0) }, fault.NotFound, ""},
+		"team without name":     {func(tx *store.Tx) error { return tx.PutTeam(store.Team{Hostname: "h"}, 0) }, fault.Unprocessable, "team_assignment"},
+		"delete missing team":   {func(tx *store.Tx) error { return tx.DeleteTeam("x", 0) }, fault.NotFound, ""},
+		"config not JSON":       {func(tx *store.Tx) error { return tx.SetConfig("a", "{", 0) }, fault.Unprocessable, "a"},
+		"config empty":          {func(tx *store.Tx) error { return tx.SetConfig("a", "", 0) }, fault.Unprocessable, "a"},
+		"unset missing config":  {func(tx *store.Tx) error { return tx.UnsetConfig("a", 0) }, fault.NotFound, ""},
+		"key name taken":        {func(tx *store.Tx) error { _, err := tx.PutAPIKey(sampleKey("k"), 0); return err }, fault.AlreadyExists, "name"},
+		"key without role":      {func(tx *store.Tx) error { _, err := tx.PutAPIKey(store.APIKey{Name: "x"}, 0); return err }, fault.Unprocessable, "name"},
+		"key without hash":      {func(tx *store.Tx) error { _, err := tx.PutAPIKey(store.APIKey{Name: "x", Role: "y"}, 0); return err }, fault.Internal, ""},
+		"replace a missing key": {func(tx *store.Tx) error { _, err := tx.PutAPIKey(ghostKey, 0); return err }, fault.NotFound, ""},
+		"delete a missing key":  {func(tx *store.Tx) error { return tx.DeleteAPIKey(99, 0) }, fault.NotFound, ""},
+	} {
+		_, err := s.Change(t.Context(), actor(), "", tc.do)
+		if !fault.Is(err, tc.code) && tc.code != fault.Internal || err == nil {
+			t.Errorf("%s: %v, want %s", name, err, tc.code)
+		} else if f, ok := fault.As(err); ok && f.Field != tc.field {
+			t.Errorf("%s: field %q, want %q", name, f.Field, tc.field)
+		}
+	}
+	if diff := cmp.Diff(before, snapshot(t, s.Store)); diff != "" {
+		t.Errorf("a refusal left something (-before +after):\n%s", diff)
+	}
+}
+
+func readsInside(t *testing.T, h Harness) {
+	s := open(t, h)
+	change(t, s.Store, func(tx *store.Tx) error {
+		id, err := tx.CreateRule(sampleRule("r"))
+		must(t, err)
+		must(t, errors.Join(tx.PutDevHost("d"), tx.PutTeam(store.Team{Hostname: "h", TeamAssignment: "X"}, 0), tx.SetConfig("a", "1", 0)))
+		one := value[rule.Rule](t)(tx.Rule(id))
+		all := value[[]rule.Rule](t)(tx.Rules())
+		hosts := value[[]store.DevHost](t)(tx.DevHosts())
+		teams := value[[]store.Team](t)(tx.Teams())
+		set := value[*store.ConfigValue](t)(tx.ConfigValue("a"))
+		unset := value[*store.ConfigValue](t)(tx.ConfigValue("b"))
+		if one.Name != "r" || len(all) != 1 || len(hosts) != 1 || len(teams) != 1 || set.Value != "1" || unset != nil {
+			t.Errorf("inside: %v %v %v %v %v %v", one, all, hosts, teams, set, unset)
+		}
+		if one.Revision != tx.Revision() {
+			t.Errorf("the rule is at revision %d, the change at %d", one.Revision, tx.Revision())
+		}
+		return nil
+	})
+}
+
+func readersDoNotWait(t *testing.T, h Harness) {
+	s := open(t, h)
+	change(t, s.Store, func(tx *store.Tx) error {
+		must(t, tx.SetConfig("a", "1", 0))
+		if got := value[[]store.ConfigValue](t)(s.ConfigValues(t.Context())); len(got) != 0 {
+			t.Errorf("a reader sees what is not committed: %v", got)
+		}
+		return nil
+	})
+}
+
+func hostileTexts(t *testing.T, h Harness) {
+	s := open(t, h)
+	texts := []string{`'; DROP TABLE alert_rules; --`, "a\r\nX-Injected: 1", "% _ \\ \" ' `", "ä€😀 \u202e", strings.Repeat("k", 1<<10), "$1 ? :x @y"}
+	for i, text := range texts {
+		r := sampleRule(fmt.Sprintf("%d %s", i, text))
+		r.MatchString, r.Description = text, text
+		must(t, func() error {
+			_, err := s.Change(t.Context(), store.Actor{Name: text, CorrelationID: text}, text, func(tx *store.Tx) error {
+				id, err := tx.CreateRule(r)
+				r.ID, r.Revision = id, tx.Revision()
+				return errors.Join(err, tx.PutDevHost(text), tx.PutTeam(store.Team{Hostname: text, TeamAssignment: text}, 0),
+					tx.SetConfig(text, "1", 0))
+			})
+			return err
+		}())
+		got := value[rule.Rule](t)(s.RuleByID(t.Context(), r.ID))
+		if diff := cmp.Diff(r, got); diff != "" {
+			t.Errorf("rule of %.20q (-want +got):\n%s", text, diff)
+		}
+		page := value[store.Page[store.Change]](t)(s.Changes(t.Context(), store.ChangeFilter{ChangedBy: text}))
+		if len(page.Items) != 4 || page.Items[0].Reason != text || page.Items[0].CorrelationID != text || page.Items[0].RecordID != text {
+			t.Errorf("changes by %.20q: %d", text, len(page.Items))
+		}
+	}
+	if _, _, err := s.VerifyChain(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
+func idsNotReused(t *testing.T, h Harness) {
+	s := open(t, h)
+	seen := map[int64]bool{}
+	for range 3 {
+		var id int64
+		change(t, s.Store, func(tx *store.Tx) (err error) { id, err = tx.CreateRule(sampleRule("r")); return err })
+		if seen[id] {
+			t.Errorf("rule id %d was given twice: its audit rows would be mixed", id)
+		}
+		seen[id] = true
+		change(t, s.Store, func(tx *store.Tx) error { return tx.DeleteRule(id, 0) })
+	}
+}
+
+func emptyLists(t *testing.T, h Harness) {
+	s := open(t, h)
+	st := snapshot(t, s.Store)
+	if st.Rules == nil || st.Config == nil || st.Keys == nil || st.Changes == nil {
+		t.Errorf("a list of nothing is nil, which JSON shows as null: %+v", st)
+	}
+	page := value[store.Page[store.AuditLog]](t)(s.AuditLogs(t.Context(), store.AuditFilter{}))
+	if page.Items == nil || page.Total != 0 {
+		t.Errorf("audit page of nothing: %+v", page)
+	}
+}
+
+func listOrder(t *testing.T, h Harness) {
+	s := open(t, h)
+	for _, name := range []string{"m", "Z", "a", "10", "9"} {
+		change(t, s.Store, func(tx *store.Tx) error {
+			return errors.Join(tx.PutDevHost(name), tx.PutTeam(store.Team{Hostname: name, TeamAssignment: "x"}, 0), tx.SetConfig(name, "1", 0))
+		})
+	}
+	want := []string{"10", "9", "Z", "a", "m"} // by bytes, in every database
+	var hosts, teams, keys []string
+	for i, d := range value[[]store.DevHost](t)(s.DevHosts(t.Context())) {
+		hosts = append(hosts, d.Hostname)
+		teams = append(teams, value[[]store.Team](t)(s.Teams(t.Context()))[i].Hostname)
+		keys = append(keys, value[[]store.ConfigValue](t)(s.ConfigValues(t.Context()))[i].Key)
+	}
+	for name, got := range map[string][]string{"hosts": hosts, "teams": teams, "config": keys} {
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+	}
+}
