@@ -72,6 +72,7 @@ func components() []component {
 		{id: "control", needs: []componentID{"store"}, build: buildControl},
 		{id: "ops", needs: []componentID{"control"}, build: buildOps},
 		{id: "coord", roles: []Role{Ingestor, Forwarder}, build: buildCoord},
+		{id: "forward", roles: []Role{Forwarder}, needs: []componentID{"queue", "control", "coord"}, build: buildForward},
 		{id: "alert", roles: []Role{Alerter}, needs: []componentID{"store", "queue", "control"}, build: buildAlert},
 		{id: "books", roles: []Role{UI, Janitor}, needs: []componentID{"store", "queue"}, build: buildBooks},
 		{id: "janitor", roles: []Role{Janitor}, needs: []componentID{"books"}, build: buildJanitor},

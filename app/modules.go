@@ -7,13 +7,16 @@ import (
 	"time"
 
 	"github.com/muttproject/mutt/modules/alert"
+	"github.com/muttproject/mutt/modules/forward"
 	"github.com/muttproject/mutt/modules/ingest"
 	"github.com/muttproject/mutt/modules/janitor"
 	"github.com/muttproject/mutt/modules/ui"
 	"github.com/muttproject/mutt/platform/config"
+	"github.com/muttproject/mutt/platform/coord"
 	"github.com/muttproject/mutt/platform/httpserver"
 	"github.com/muttproject/mutt/platform/lifecycle"
 	"github.com/muttproject/mutt/platform/queue"
+	"github.com/muttproject/mutt/platform/secret"
 	"github.com/muttproject/mutt/web"
 )
 
@@ -21,6 +24,18 @@ func buildAlert(_ context.Context, p *parts) (lifecycle.Service, error) {
 	return alert.New(alert.Config{}, alert.Deps{
 		Process: p.run, Store: p.store, Queue: p.queue, Settings: p.dynamic,
 		Log: p.opts.Logger.Named("alert"), Registerer: p.registry, Now: p.opts.Now,
+	})
+}
+
+func buildForward(_ context.Context, p *parts) (lifecycle.Service, error) {
+	c := p.opts.Config
+	return forward.New(forward.Config{
+		URL: c.WebhookURL, Format: c.WebhookFormat, Timeout: c.WebhookTimeout, BatchMax: c.BatchMax,
+		Version: Version, Location: p.process,
+	}, forward.Deps{
+		Queue: p.queue, Coord: p.coord, Dynamic: p.dynamic, Breakers: coord.NewBreakerMetrics(p.registry),
+		Key: func() secret.Secret { return c.MoogKey }, DeadDepth: func() float64 { return float64(p.dead(queue.Alert)) },
+		Registerer: p.registry, Logger: p.opts.Logger.Named("forward"), Now: p.opts.Now,
 	})
 }
 
@@ -57,6 +72,15 @@ func (p *parts) depth(q queue.Name) int64 {
 		return 0
 	}
 	return d.Live()
+}
+
+// dead is how many dead letters a queue has; 0 when it cannot say.
+func (p *parts) dead(q queue.Name) int64 {
+	d, err := p.queue.Depth(context.Background(), q) // as in depth
+	if err != nil {
+		return 0
+	}
+	return d.Dead
 }
 
 // configView is what GET /admin/config shows.

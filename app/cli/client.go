@@ -1,0 +1,73 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/muttproject/mutt/app"
+	"github.com/muttproject/mutt/platform/apiclient"
+)
+
+// clientFlags say which server a command talks to.
+type clientFlags struct {
+	server, key string
+	output      *string
+}
+
+// addClientFlags adds --server, --key and -o to a command and what is below it.
+func addClientFlags(cmd *cobra.Command) *clientFlags {
+	f := &clientFlags{}
+	cmd.PersistentFlags().StringVar(&f.server, "server", "", "admin address of a running MUTT (also MUTT_SERVER; default http://127.0.0.1:8090)")
+	cmd.PersistentFlags().StringVar(&f.key, "key", "", "API key (also MUTT_API_KEY; default: the generated one in the data directory)")
+	f.output = cmd.PersistentFlags().StringP("output", "o", "text", "text or json")
+	must(cmd.RegisterFlagCompletionFunc("output", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+		return []string{"text", "json"}, cobra.ShellCompDirectiveNoFileComp
+	}))
+	return f
+}
+
+// client makes the client that the flags and the environment describe.
+func (f *clientFlags) client(s streams) (*apiclient.Client, error) {
+	server, key := f.server, f.key
+	if server == "" {
+		server = lookup(s.environ, "MUTT_SERVER")
+	}
+	if server == "" {
+		server = "http://127.0.0.1:8090"
+	}
+	for _, from := range []func() string{
+		func() string { return lookup(s.environ, "MUTT_API_KEY") },
+		func() string { return lookup(s.environ, "WEBUI_API_KEY") },
+		func() string { return keyInDataDir(s, app.AdminKeyFile) },
+	} {
+		if key == "" {
+			key = from()
+		}
+	}
+	return apiclient.New(apiclient.Options{BaseURL: server, Key: key, UserAgent: "mutt/" + app.Version})
+}
+
+// readInput reads a file, or the standard input for "-".
+func readInput(s streams, name string) ([]byte, error) {
+	if name == "-" {
+		return io.ReadAll(s.in)
+	}
+	data, err := os.ReadFile(name)
+	if err != nil {
+		return nil, fmt.Errorf("read the input: %w", err)
+	}
+	return data, nil
+}
+
+// exactly refuses any other number of arguments as a usage error.
+func exactly(n int, what string) cobra.PositionalArgs {
+	return func(c *cobra.Command, args []string) error {
+		if len(args) != n {
+			return usageError{fmt.Errorf("%s takes %s\nsee '%s --help'", c.CommandPath(), what, c.CommandPath())}
+		}
+		return nil
+	}
+}

@@ -1,0 +1,188 @@
+package cli
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/muttproject/mutt/platform/apiclient"
+)
+
+func newQueues(s streams) *cobra.Command {
+	cmd := &cobra.Command{Use: "queues", Short: "show what waits in the queues", Args: noArgs}
+	f := addClientFlags(cmd)
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		c, err := f.client(s)
+		if err != nil {
+			return err
+		}
+		var got apiclient.Queues
+		if err := c.Do(cmd.Context(), apiclient.Call{Method: http.MethodGet, Path: []string{"queues"}}, &got); err != nil {
+			return err
+		}
+		return print(cmd.OutOrStdout(), *f.output, got, func(w io.Writer) error {
+			rows := [][]string{{"QUEUE", "READY", "CLAIMED", "DELAYED", "DEAD", "OLDEST"}}
+			for _, q := range got.Queues {
+				n := func(v int64) string { return strconv.FormatInt(v, 10) }
+				rows = append(rows, []string{q.Name, n(q.Ready), n(q.Claimed), n(q.Delayed), n(q.Dead),
+					(time.Duration(q.OldestAgeSeconds*1000) * time.Millisecond).String()})
+			}
+			return table(w, rows)
+		})
+	}
+	return cmd
+}
+
+func newDLQ(s streams) *cobra.Command {
+	cmd := &cobra.Command{Use: "dlq", Short: "list, show, replay and discard dead letters",
+		Long: "Dead letters are events that could not be judged (queue ingest) and alerts that could not be delivered or were\n" +
+			"shed under pressure (queue alert). They wait here until they are replayed or discarded."}
+	f := addClientFlags(cmd)
+	queue := cmd.PersistentFlags().String("queue", "alert", "ingest or alert")
+	must(cmd.RegisterFlagCompletionFunc("queue", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+		return []string{"ingest", "alert"}, cobra.ShellCompDirectiveNoFileComp
+	}))
+	cmd.AddCommand(dlqList(s, f, queue), dlqShow(s, f, queue), dlqReplay(s, f, queue), dlqDiscard(s, f, queue))
+	return cmd
+}
+
+func dlqList(s streams, f *clientFlags, queue *string) *cobra.Command {
+	var limit int
+	var cursor string
+	cmd := &cobra.Command{Use: "list", Short: "list dead letters, oldest first", Args: noArgs}
+	cmd.Flags().IntVar(&limit, "limit", 50, "how many at the most, up to 200")
+	cmd.Flags().StringVar(&cursor, "cursor", "", "go on where a former list ended")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		c, err := f.client(s)
+		if err != nil {
+			return err
+		}
+		q := url.Values{"limit": {strconv.Itoa(limit)}}
+		if cursor != "" {
+			q.Set("cursor", cursor)
+		}
+		var got apiclient.DeadLetters
+		if err := c.Do(cmd.Context(), apiclient.Call{Method: http.MethodGet, Path: []string{"dlq", *queue}, Query: q}, &got); err != nil {
+			return err
+		}
+		return print(cmd.OutOrStdout(), *f.output, got, func(w io.Writer) error {
+			rows := [][]string{{"ID", "DIED", "HOST", "CODE", "ATTEMPTS", "REASON"}}
+			for _, d := range got.Items {
+				rows = append(rows, []string{d.ID, d.DiedAt.Format(time.RFC3339), d.Hostname, d.Code, strconv.Itoa(d.Attempts), short(d.Reason, 60)})
+			}
+			if err := table(w, rows); err != nil || got.Pagination.NextCursor == "" {
+				return err
+			}
+			_, err := fmt.Fprintf(w, "more: mutt dlq list --queue %s --cursor %s\n", *queue, got.Pagination.NextCursor)
+			return err
+		})
+	}
+	return cmd
+}
+
+func dlqShow(s streams, f *clientFlags, queue *string) *cobra.Command {
+	return &cobra.Command{Use: "show ID", Short: "show one dead letter whole", Args: exactly(1, "one ID"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			c, err := f.client(s)
+			if err != nil {
+				return err
+			}
+			var got apiclient.DeadLetter
+			if err := c.Do(cmd.Context(), apiclient.Call{Method: http.MethodGet, Path: []string{"dlq", *queue, args[0]}}, &got); err != nil {
+				return err
+			}
+			return print(cmd.OutOrStdout(), *f.output, got, func(w io.Writer) error {
+				enc := json.NewEncoder(w)
+				enc.SetIndent("", "  ")
+				enc.SetEscapeHTML(false)
+				return enc.Encode(got)
+			})
+		}}
+}
+
+func dlqReplay(s streams, f *clientFlags, queue *string) *cobra.Command {
+	var all bool
+	var count int
+	var reason string
+	cmd := &cobra.Command{Use: "replay [ID…]", Short: "put dead letters back into their queue",
+		Example: "  mutt dlq replay --all --reason 'destination repaired'\n  mutt dlq replay --count 10"}
+	cmd.Flags().BoolVar(&all, "all", false, "every dead letter of the queue")
+	cmd.Flags().IntVar(&count, "count", 0, "the oldest so many")
+	cmd.Flags().StringVar(&reason, "reason", "", "why, for the log")
+	cmd.RunE = func(cmd *cobra.Command, ids []string) error {
+		ways := 0
+		for _, given := range []bool{all, count > 0, len(ids) > 0} {
+			if given {
+				ways++
+			}
+		}
+		if ways != 1 {
+			return usageError{fmt.Errorf("say which: one or more IDs, --count N, or --all")}
+		}
+		c, err := f.client(s)
+		if err != nil {
+			return err
+		}
+		var got apiclient.Replayed
+		if err := c.Do(cmd.Context(), apiclient.Call{Method: http.MethodPost, Path: []string{"dlq", *queue, "replay"},
+			Body: apiclient.ReplayRequest{IDs: ids, All: all, Count: count, Reason: reason}}, &got); err != nil {
+			return err
+		}
+		return print(cmd.OutOrStdout(), *f.output, got, func(w io.Writer) error {
+			_, err := fmt.Fprintf(w, "%d put back into the queue %s\n", got.Replayed, got.Queue)
+			return err
+		})
+	}
+	return cmd
+}
+
+func dlqDiscard(s streams, f *clientFlags, queue *string) *cobra.Command {
+	var yes bool
+	var reason string
+	cmd := &cobra.Command{Use: "discard ID…", Short: "delete dead letters for good", Args: cobra.MinimumNArgs(1)}
+	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask")
+	cmd.Flags().StringVar(&reason, "reason", "", "why (required)")
+	cmd.RunE = func(cmd *cobra.Command, ids []string) error {
+		if reason == "" {
+			return usageError{fmt.Errorf("give a --reason: a discarded dead letter is gone")}
+		}
+		if !yes && !confirm(s, fmt.Sprintf("Discard %d dead letters of %s for good?", len(ids), *queue)) {
+			return fmt.Errorf("nothing was discarded; say --yes to discard without being asked")
+		}
+		c, err := f.client(s)
+		if err != nil {
+			return err
+		}
+		for i, id := range ids {
+			if err := c.Do(cmd.Context(), apiclient.Call{Method: http.MethodDelete, Path: []string{"dlq", *queue, id}, Reason: reason}, nil); err != nil {
+				return fmt.Errorf("after %d of %d: %w", i, len(ids), err)
+			}
+		}
+		result := struct {
+			Discarded int `json:"discarded"`
+		}{len(ids)}
+		return print(cmd.OutOrStdout(), *f.output, result, func(w io.Writer) error {
+			_, err := fmt.Fprintf(w, "%d discarded\n", len(ids))
+			return err
+		})
+	}
+	return cmd
+}
+
+// confirm asks on a terminal; without one the answer is no.
+func confirm(s streams, question string) bool {
+	if !isTerminal(s.in) {
+		return false
+	}
+	_, _ = fmt.Fprintf(s.err, "%s [y/N] ", question)
+	line, err := bufio.NewReader(s.in).ReadString('\n')
+	return err == nil && strings.HasPrefix(strings.ToLower(strings.TrimSpace(line)), "y")
+}

@@ -1,0 +1,165 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/muttproject/mutt/platform/apiclient"
+	"github.com/muttproject/mutt/platform/rule"
+)
+
+func newRules(s streams) *cobra.Command {
+	cmd := &cobra.Command{Use: "rules", Short: "list, check, import and export rules"}
+	f := addClientFlags(cmd)
+	cmd.AddCommand(rulesList(s, f), rulesCheck(s, f), rulesImport(s, f), rulesExport(s, f))
+	return cmd
+}
+
+func rulesList(s streams, f *clientFlags) *cobra.Command {
+	return &cobra.Command{Use: "list", Short: "list the rules of a running server", Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			c, err := f.client(s)
+			if err != nil {
+				return err
+			}
+			var got apiclient.Rules
+			if err := c.Do(cmd.Context(), apiclient.Call{Method: http.MethodGet, Path: []string{"rules"}}, &got); err != nil {
+				return err
+			}
+			return print(cmd.OutOrStdout(), *f.output, got, func(w io.Writer) error { return rulesTable(w, got.Rules) })
+		}}
+}
+
+func rulesTable(w io.Writer, rules []rule.Rule) error {
+	rows := [][]string{{"ID", "PRIORITY", "NAME", "MATCH", "PROD", "DEV", "TEAM", "ACTIVE"}}
+	for _, r := range rules {
+		match := string(r.MatchType) + " " + r.MatchString
+		if r.TrapOID != "" {
+			match = strings.TrimSpace(r.MatchString + " oid " + r.TrapOID)
+		}
+		rows = append(rows, []string{strconv.FormatInt(r.ID, 10), strconv.Itoa(r.Priority), r.Name, short(match, 50),
+			r.ProdHandling, r.DevHandling, r.TeamAssignment, strconv.FormatBool(r.IsActive)})
+	}
+	return table(w, rows)
+}
+
+// short cuts a text for a table.
+func short(s string, n int) string {
+	s = strings.Map(func(r rune) rune {
+		if r < ' ' {
+			return ' '
+		}
+		return r
+	}, s)
+	if r := []rune(s); len(r) > n {
+		return string(r[:n-1]) + "…"
+	}
+	return s
+}
+
+func rulesCheck(s streams, f *clientFlags) *cobra.Command {
+	return &cobra.Command{Use: "check FILE", Short: "check a rule file and its examples, without a server", Args: exactly(1, "one FILE, or - for the standard input"),
+		Example: "  mutt rules check configs/rules/starter.yaml",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			data, err := readInput(s, args[0])
+			if err != nil {
+				return err
+			}
+			rules, err := rule.ParseFile(args[0], data)
+			if err != nil {
+				return err
+			}
+			if err := rule.CheckExamples(rules); err != nil {
+				return err
+			}
+			result := struct {
+				Rules int `json:"rules"`
+			}{len(rules)}
+			return print(cmd.OutOrStdout(), *f.output, result, func(w io.Writer) error {
+				_, err := fmt.Fprintf(w, "%d rules are good, and so are their examples\n", len(rules))
+				return err
+			})
+		}}
+}
+
+func rulesImport(s streams, f *clientFlags) *cobra.Command {
+	var dryRun, replace bool
+	var reason string
+	cmd := &cobra.Command{Use: "import FILE", Short: "import rules, all or nothing", Args: exactly(1, "one FILE, or - for the standard input"),
+		Long: "Rules are told apart by name: new ones are created, known ones changed. With --replace, rules that the file\n" +
+			"does not name are deleted. --dry-run shows what would change.",
+		Example: "  mutt rules import --dry-run configs/rules/starter.yaml"}
+	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "show what would change, change nothing")
+	cmd.Flags().BoolVar(&replace, "replace", false, "delete the rules that the file does not name")
+	cmd.Flags().StringVar(&reason, "reason", "", "why, for the audit")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		data, err := readInput(s, args[0])
+		if err != nil {
+			return err
+		}
+		// Checked here first: errors then name the file and line.
+		if _, err := rule.ParseFile(args[0], data); err != nil {
+			return err
+		}
+		c, err := f.client(s)
+		if err != nil {
+			return err
+		}
+		q := url.Values{"dry_run": {strconv.FormatBool(dryRun)}, "mode": {map[bool]string{false: "merge", true: "replace"}[replace]}}
+		var got apiclient.ImportResult
+		if err := c.Do(cmd.Context(), apiclient.Call{Method: http.MethodPost, Path: []string{"rules", "import"}, Query: q,
+			Body: data, ContentType: "application/yaml", Reason: reason}, &got); err != nil {
+			return err
+		}
+		return print(cmd.OutOrStdout(), *f.output, got, func(w io.Writer) error { return importText(w, got) })
+	}
+	return cmd
+}
+
+func importText(w io.Writer, r apiclient.ImportResult) error {
+	for _, c := range r.Changes {
+		if _, err := fmt.Fprintf(w, "%s %s %s\n", c.Operation, strconv.Quote(c.Name), strings.Join(c.Fields, ", ")); err != nil {
+			return err
+		}
+	}
+	verb := ""
+	if r.DryRun {
+		verb = "would be "
+	}
+	_, err := fmt.Fprintf(w, "%d %screated, %d %schanged, %d %sdeleted, %d as they were\n", r.Created, verb, r.Updated, verb, r.Deleted, verb, r.Unchanged)
+	return err
+}
+
+func rulesExport(s streams, f *clientFlags) *cobra.Command {
+	var file string
+	cmd := &cobra.Command{Use: "export", Short: "write the rules as a file that import takes", Args: noArgs}
+	cmd.Flags().StringVarP(&file, "file", "f", "-", "where to write; - for the standard output")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		c, err := f.client(s)
+		if err != nil {
+			return err
+		}
+		format := map[bool]string{true: "json", false: "yaml"}[*f.output == "json"]
+		var got []byte
+		if err := c.Do(cmd.Context(), apiclient.Call{Method: http.MethodGet, Path: []string{"rules", "export"},
+			Query: url.Values{"format": {format}}, Accept: "*/*"}, &got); err != nil {
+			return err
+		}
+		if file == "-" {
+			_, err = cmd.OutOrStdout().Write(got)
+			return err
+		}
+		if err := os.WriteFile(file, got, 0o644); err != nil {
+			return fmt.Errorf("write the rules: %w", err)
+		}
+		return nil
+	}
+	return cmd
+}

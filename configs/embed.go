@@ -1,0 +1,12 @@
+// Package configs holds example configurations. Only the starter rules are compiled into the binary, for 'mutt demo'.
+//
+// Principles:
+//  1. Every file here is checked by a test; the rules carry examples that are run.
+package configs
+
+import _ "embed"
+
+// StarterRules is rules/starter.yaml.
+//
+//go:embed rules/starter.yaml
+var StarterRules []byte
