@@ -327,3 +327,29 @@ func TestManyUnknownNames(t *testing.T) {
 		t.Fatal("a double name among many was taken")
 	}
 }
+
+func TestNames(t *testing.T) {
+	t.Parallel()
+	severities := []string{"emerg emergency panic", "alert", "crit critical", "err error major", "warning warn minor", "notice",
+		"info informational information", "debug"}
+	facilities := []string{"kern", "user", "mail", "daemon", "auth security", "syslog", "lpr", "news", "uucp", "cron", "authpriv", "ftp", "ntp", "audit",
+		"console", "clock", "local0", "local1", "local2", "local3", "local4", "local5", "local6", "local7"}
+	check := func(names []string, of func(string) (int8, bool)) {
+		for want, group := range names {
+			for _, name := range strings.Fields(group) {
+				for _, spelled := range []string{name, strings.ToUpper(name), strings.ToUpper(name[:1]) + name[1:]} {
+					if n, ok := of(spelled); !ok || int(n) != want {
+						t.Errorf("%s: got %d, %v", spelled, n, ok)
+					}
+				}
+			}
+		}
+		for _, odd := range []string{"", "x", "local", "local8", "local77", strings.Repeat("e", 100), "err ", "érr"} {
+			if n, ok := of(odd); ok {
+				t.Errorf("%q: got %d", odd, n)
+			}
+		}
+	}
+	check(severities, severityOf)
+	check(facilities, facilityOf)
+}

@@ -2,6 +2,7 @@ package httpin
 
 import (
 	"bytes"
+	"context"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -108,9 +109,9 @@ func (u unread) Read([]byte) (int, error) {
 
 // TestBombs: what decompresses over the limit costs no more memory than the limit's buffer.
 func TestBombs(t *testing.T) {
-	r := newRig(t, func(c *Config) { c.MaxDecoded = 4 << 20 })
+	r := newRig(t, func(c *Config) { c.MaxDecoded = 1 << 20 })
 	for _, encoding := range []string{"gzip", "zstd"} {
-		bomb := packed(t, encoding, repeat('[', 256<<20))
+		bomb := packed(t, encoding, repeat('[', 64<<20))
 		if len(bomb) > 10<<20 {
 			t.Fatalf("the bomb is %d bytes", len(bomb))
 		}
@@ -121,7 +122,7 @@ func TestBombs(t *testing.T) {
 		if rec.Code != 413 {
 			t.Errorf("%s: got %d %s", encoding, rec.Code, rec.Body)
 		}
-		if spent := after.TotalAlloc - before.TotalAlloc; spent > 64<<20 {
+		if spent := after.TotalAlloc - before.TotalAlloc; spent > 24<<20 {
 			t.Errorf("%s: the bomb cost %d MiB", encoding, spent>>20)
 		}
 	}
@@ -136,7 +137,7 @@ func TestWindowBomb(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := io.Copy(w, repeat('a', 20<<20)); err != nil {
+	if _, err := io.Copy(w, repeat('a', 2<<20)); err != nil {
 		t.Fatal(err)
 	}
 	if err := w.Close(); err != nil {
@@ -192,4 +193,32 @@ func FuzzHTTPBody(f *testing.F) {
 			t.Fatalf("%d without an error: %s", rec.Code, rec.Body)
 		}
 	})
+}
+
+// TestLargeBodiesTakeTurns: more large bodies than turns all get theirs, and one whose request ends waits no longer.
+func TestLargeBodiesTakeTurns(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, nil)
+	codes := make(chan int, 3*turns)
+	for range cap(codes) {
+		go func() {
+			codes <- r.post(t, io.MultiReader(strings.NewReader(good("h", "")), repeat(' ', 1<<20))).Code
+		}()
+	}
+	for range cap(codes) {
+		if code := <-codes; code != 200 {
+			t.Errorf("got %d", code)
+		}
+	}
+	b := newBodyReader(4<<20, 4<<20)
+	for range turns {
+		b.turn <- struct{}{}
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	req := httptest.NewRequestWithContext(ctx, http.MethodPost, "/", repeat(' ', 3<<20))
+	_, done, err := b.read(req, nil)
+	if done(); err == nil || len(b.turn) != turns {
+		t.Errorf("got %v, %d turns taken", err, len(b.turn))
+	}
 }

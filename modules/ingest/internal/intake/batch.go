@@ -92,9 +92,6 @@ func (b *Batch) idText(id event.ID) string {
 // Len gives how many events were added, refused ones included.
 func (b *Batch) Len() int { return len(b.recs) }
 
-// ReceivedAt gives the receipt time of the batch's events in Unix µs.
-func (b *Batch) ReceivedAt() int64 { return b.now }
-
 // Admit takes n events from the rate limit ahead of Submit, which then does not ask again. A listener that
 // must answer "too fast" before it looks at values uses it (the order of checks in behaviour.md).
 func (b *Batch) Admit(ctx context.Context, n int) error {
