@@ -65,10 +65,13 @@ type Deps struct {
 }
 
 // API holds the handlers.
-type API struct{ Deps }
+type API struct {
+	Deps
+	rules, hosts, teams listCache
+}
 
 // New makes the API.
-func New(d Deps) *API { return &API{d} }
+func New(d Deps) *API { return &API{Deps: d} }
 
 // endpoint is one operation below a prefix.
 type endpoint struct {

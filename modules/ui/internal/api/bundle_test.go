@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"flag"
-	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -285,13 +284,4 @@ func (b *bundle) golden(name string, rec *httptest.ResponseRecorder) {
 	if d := cmp.Diff(string(want), got.String()); d != "" {
 		b.Errorf("%s differs (-want +got); run with -update when it should:\n%s", file, d)
 	}
-}
-
-func readAll(t *testing.T, r io.Reader) string {
-	t.Helper()
-	text, err := io.ReadAll(r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(text)
 }

@@ -31,8 +31,6 @@ func TestHostileInputIsTheCallersFault(t *testing.T) {
 			t.Errorf("%s %.200s %.200q: got %d %s", r.method, r.path, r.body, rec.Code, rec.Body)
 		}
 	}
-	queries := []string{"page", "limit", "cursor", "hostname", "rule_id", "team", "handling", "fate", "correlation_id", "q", "start_date", "end_date",
-		"changed_by", "operation", "table_name", "record_id", "key", "mode", "dry_run", "format"}
 	for _, e := range b.api.endpoints() {
 		for _, evil := range hostile() {
 			path := e.path
@@ -44,12 +42,21 @@ func TestHostileInputIsTheCallersFault(t *testing.T) {
 			check(request{method: e.method, path: strings.ReplaceAll(path, url.PathEscape(evil), "1"),
 				body:   `{"name":"` + quoted + `","hostname":"` + quoted + `","value":"` + quoted + `","reason":"` + quoted + `"}`,
 				header: []string{"If-Match", evil, "If-None-Match", evil, "X-Reason", evil, "Accept", evil}})
-			check(request{method: e.method, path: e.path, body: "{}", header: []string{"Content-Type", evil, "Content-Encoding", evil}})
 		}
 	}
-	for _, path := range []string{"/audit-logs", "/audit", "/config/history", "/dlq/alert", "/rules/export"} {
+	for _, evil := range hostile() {
+		check(request{method: "POST", path: "/rules", body: "{}", header: []string{"Content-Type", evil, "Content-Encoding", evil}})
+		check(request{method: "POST", path: "/rules/import?mode=" + url.QueryEscape(evil) + "&dry_run=" + url.QueryEscape(evil), body: evil,
+			header: []string{"Content-Type", "application/yaml"}})
+		check(csvCall("/teams", evil+","+evil))
+	}
+	for path, names := range map[string][]string{
+		"/audit-logs": {"page", "limit", "cursor", "hostname", "rule_id", "team", "handling", "fate", "correlation_id", "q", "start_date", "end_date"},
+		"/audit":      {"changed_by", "operation", "table_name", "record_id"}, "/config/history": {"key"}, "/dlq/alert": {"cursor", "limit"},
+		"/rules/export": {"format"},
+	} {
 		for _, evil := range hostile() {
-			for _, name := range queries {
+			for _, name := range names {
 				check(request{method: "GET", path: path + "?" + name + "=" + url.QueryEscape(evil)})
 			}
 		}

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"strings"
@@ -17,20 +18,14 @@ import (
 const maxHostname = 253
 
 func (a *API) listHosts(c echo.Context) error {
-	ctx := c.Request().Context()
-	revision, _, err := a.Store.Revisions(ctx)
-	if err != nil {
-		return err
-	}
-	stored, err := a.Store.DevHosts(ctx)
-	if err != nil {
-		return err
-	}
-	hosts := make([]apiclient.Host, len(stored))
-	for i, h := range stored {
-		hosts[i] = apiclient.Host(h)
-	}
-	return answerList(c, revision, apiclient.Hosts{Hosts: hosts})
+	return a.cachedList(c, &a.hosts, func(ctx context.Context) (any, error) {
+		stored, err := a.Store.DevHosts(ctx)
+		out := apiclient.Hosts{Hosts: make([]apiclient.Host, len(stored))}
+		for i, h := range stored {
+			out.Hosts[i] = apiclient.Host(h)
+		}
+		return out, err
+	})
 }
 
 func (a *API) createHost(c echo.Context) error {

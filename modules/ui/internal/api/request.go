@@ -47,7 +47,11 @@ func bounded(next echo.HandlerFunc) echo.HandlerFunc {
 				}
 			}
 		}
-		return next(c)
+		err = next(c)
+		if err != nil && c.Request().Context().Err() != nil && fault.CodeOf(err) == fault.Internal {
+			return fault.Wrap(fault.Closed, err, "the call was given up") // its caller has gone: no fault of MUTT's
+		}
+		return err
 	}
 }
 

@@ -2,12 +2,14 @@ package api
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"hash/fnv"
 	"net/http"
 	"strconv"
 	"strings"
+	"sync/atomic"
 
 	"github.com/labstack/echo/v4"
 )
@@ -47,6 +49,39 @@ func answerList(c echo.Context, revision int64, payload any) error {
 		return err
 	}
 	return answerTagged(c, listTag(revision, body), jsonType, body)
+}
+
+// listCache keeps a list as it was last rendered: lists are polled, and change rarely.
+type listCache struct{ last atomic.Pointer[renderedList] }
+
+type renderedList struct {
+	revision int64
+	tag      string
+	body     []byte
+}
+
+// cachedList answers with a list of the configuration, which is read anew when anything was changed since. The
+// revision is taken first: what is read then is at least as new.
+func (a *API) cachedList(c echo.Context, cache *listCache, read func(context.Context) (any, error)) error {
+	ctx := c.Request().Context()
+	revision, _, err := a.Store.Revisions(ctx)
+	if err != nil {
+		return err
+	}
+	list := cache.last.Load()
+	if list == nil || list.revision != revision {
+		payload, err := read(ctx)
+		if err != nil {
+			return err
+		}
+		body, err := render(payload)
+		if err != nil {
+			return err
+		}
+		list = &renderedList{revision, listTag(revision, body), body}
+		cache.last.Store(list)
+	}
+	return answerTagged(c, list.tag, jsonType, list.body)
 }
 
 func listTag(revision int64, body []byte) string {

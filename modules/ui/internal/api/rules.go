@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -15,16 +16,10 @@ import (
 )
 
 func (a *API) listRules(c echo.Context) error {
-	ctx := c.Request().Context()
-	revision, _, err := a.Store.Revisions(ctx)
-	if err != nil {
-		return err
-	}
-	rules, err := a.Store.Rules(ctx)
-	if err != nil {
-		return err
-	}
-	return answerList(c, revision, apiclient.Rules{Rules: rules})
+	return a.cachedList(c, &a.rules, func(ctx context.Context) (any, error) {
+		rules, err := a.Store.Rules(ctx)
+		return apiclient.Rules{Rules: rules}, err
+	})
 }
 
 func (a *API) getRule(c echo.Context) error {

@@ -113,6 +113,24 @@ func TestRulePreconditions(t *testing.T) {
 	}
 }
 
+// A list is kept rendered, and never served once it is old.
+func TestListsFollowEveryChange(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t)
+	for i := range 5 {
+		b.createRule(strings.Replace(sampleRule, "link down", fmt.Sprintf("rule %d", i), 1))
+		b.expect(201, request{method: "POST", path: "/dev-hosts", body: fmt.Sprintf(`{"hostname":"lab%d"}`, i)})
+		b.expect(201, request{method: "POST", path: "/teams", body: fmt.Sprintf(`{"hostname":"sw%d","team_assignment":"NOC"}`, i)})
+		for path, member := range map[string]string{"/rules": "rules", "/dev-hosts": "hosts", "/teams": "teams"} {
+			for range 2 {
+				if got := b.expect(200, request{method: "GET", path: path})[member].([]any); len(got) != i+1 {
+					t.Fatalf("%s: %d entries after %d changes", path, len(got), i+1)
+				}
+			}
+		}
+	}
+}
+
 const twoRules = `version: 1
 rules:
   - name: link down

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"strings"
@@ -15,20 +16,14 @@ import (
 const maxTeam = 200
 
 func (a *API) listTeams(c echo.Context) error {
-	ctx := c.Request().Context()
-	revision, _, err := a.Store.Revisions(ctx)
-	if err != nil {
-		return err
-	}
-	stored, err := a.Store.Teams(ctx)
-	if err != nil {
-		return err
-	}
-	teams := make([]apiclient.Team, len(stored))
-	for i, t := range stored {
-		teams[i] = apiclient.Team(t)
-	}
-	return answerList(c, revision, apiclient.Teams{Teams: teams})
+	return a.cachedList(c, &a.teams, func(ctx context.Context) (any, error) {
+		stored, err := a.Store.Teams(ctx)
+		out := apiclient.Teams{Teams: make([]apiclient.Team, len(stored))}
+		for i, t := range stored {
+			out.Teams[i] = apiclient.Team(t)
+		}
+		return out, err
+	})
 }
 
 type teamBody struct {
