@@ -22,8 +22,7 @@ func newGet(t testing.TB, path, key string) (*http.Request, *httptest.ResponseRe
 }
 
 // packed compresses what r gives.
-func packed(t testing.TB, encoding string, r io.Reader) []byte {
-	t.Helper()
+func packed(t interface{ Fatal(...any) }, encoding string, r io.Reader) []byte {
 	var b bytes.Buffer
 	var w io.WriteCloser = gzip.NewWriter(&b)
 	if encoding == "zstd" {
