@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"path/filepath"
+	"syscall"
 	"testing"
 	"time"
 
@@ -51,6 +52,15 @@ func benchEvents(n int) []event.Event {
 	return events
 }
 
+// cpu gives the processor time that this process has used.
+func cpu() time.Duration {
+	var u syscall.Rusage
+	if syscall.Getrusage(syscall.RUSAGE_SELF, &u) != nil {
+		return 0
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
 // BenchmarkWorker is the alerter's share of the embedded mode: claim, judge, store, count, publish, acknowledge, on SQLite
 // with fsync, from a full queue. One operation is one event.
 func BenchmarkWorker(b *testing.B) {
@@ -94,8 +104,10 @@ func BenchmarkWorker(b *testing.B) {
 			r.must(err)
 			b.ReportAllocs()
 			b.ResetTimer()
+			before := cpu()
 			r.must(w.Work(b.Context(), &holder{r: r, lease: lease}))
 			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "events/s")
+			b.ReportMetric(float64((cpu()-before).Microseconds())/float64(b.N), "cpu-µs/event")
 		})
 	}
 }

@@ -66,13 +66,13 @@ func drawFaults(rt *rapid.T, r *rig) {
 	}
 	codes := []fault.Code{fault.LeaseLost, fault.LeaseLost, fault.StoreUnavailable, fault.QueueUnavailable, fault.Closed, fault.Internal}
 	plan := map[at]fault.Code{}
-	for range rapid.IntRange(0, 12).Draw(rt, "faults") {
+	for range rapid.IntRange(0, 15).Draw(rt, "faults") {
 		op := rapid.SampledFrom([]string{"judge", "judge", "settle", "settle", "settle", "count", "mark", "decisions", "split", "claim"}).Draw(rt, "op")
 		code := rapid.SampledFrom(codes).Draw(rt, "code")
 		if op == "count" && code == fault.Internal {
 			code = fault.LeaseLost // would be logged and skipped: not for these books
 		}
-		plan[at{op, rapid.IntRange(1, 10).Draw(rt, "n"), rapid.Bool().Draw(rt, "done")}] = code
+		plan[at{op, rapid.IntRange(1, 6).Draw(rt, "n"), rapid.Bool().Draw(rt, "done")}] = code
 	}
 	version := int64(1)
 	r.fail = func(op string, done bool, n int) error {

@@ -76,7 +76,6 @@ type unit struct {
 	id        event.ID
 	events    []event.Event
 	decisions []event.Decision
-	known     bool     // it was committed before; decisions are the stored ones
 	poison    *verdict // why its one event cannot be judged
 
 	rows    []store.AuditRow
@@ -118,7 +117,6 @@ func (u *unit) count(minute int64, source event.Source, fate event.Fate) {
 // recall replaces what was judged now by what was stored then. An event without a row was unhandled and not in
 // the sample, or belongs to a part that is being dead-lettered.
 func (u *unit) recall(stored map[event.ID]event.Decision, team string) {
-	u.known = true
 	for i := range u.events {
 		d, ok := stored[u.events[i].ID]
 		switch {

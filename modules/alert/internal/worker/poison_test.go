@@ -116,6 +116,79 @@ func TestSplitEntryThatWasJudgedIsPublishedAsStored(t *testing.T) {
 	})
 }
 
+// lostAfter makes the nth call of an operation the last of its holder, and changes the rules.
+func (r *rig) lostAfter(op string, n int, rules Judge) {
+	r.fail = func(o string, done bool, k int) error {
+		if o == op && done && k == n {
+			r.use(rules)
+			return fault.New(fault.LeaseLost, "gone")
+		}
+		return nil
+	}
+}
+
+func TestSplitThatDiedIsNotJudgedAsAWhole(t *testing.T) {
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, t.Context(), dir, nil)
+		defer r.close()
+		r.use(touchy{ruleset(t, 1)})
+		r.send(t.Context(), r.ev("h", "down 1"), r.ev("h", "poison that is down"))
+		r.lostAfter("split", 1, ruleset(t, 2)) // which does not panic
+		r.drain(t.Context())
+		if d := cmp.Diff([]string{"h down 1", "h poison that is down"}, messages(r.published(t.Context()))); d != "" {
+			t.Fatal(d)
+		}
+		if d := cmp.Diff(map[event.Fate]int64{event.FateForwarded: 2}, r.fates(t.Context())); d != "" {
+			t.Fatal(d)
+		}
+	})
+}
+
+func TestVerdictOutlivesItsHolder(t *testing.T) {
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, t.Context(), dir, nil)
+		defer r.close()
+		r.use(touchy{ruleset(t, 1)})
+		r.send(t.Context(), r.ev("h", "down 1"), r.ev("h", "poison that is down"), r.ev("h", "down 3"))
+		r.lostAfter("judge", 2, ruleset(t, 2)) // the second stores the fate poison
+		r.drain(t.Context())
+		if d := cmp.Diff([]string{"h down 1", "h down 3"}, messages(r.published(t.Context()))); d != "" {
+			t.Fatal(d)
+		}
+		dead := r.dead(t.Context(), queue.Ingest)
+		if len(dead) != 1 || dead[0].ID != r.sent[1].ID || dead[0].Attempts != 3 || !strings.Contains(dead[0].Reason, "panicked") {
+			t.Fatalf("dead letters %+v", dead)
+		}
+		if d := cmp.Diff(map[event.Fate]int64{event.FateForwarded: 2, event.FatePoison: 1}, r.fates(t.Context())); d != "" {
+			t.Fatal(d)
+		}
+	})
+}
+
+func TestOneFailingEntryDoesNotSplitItsNeighbours(t *testing.T) {
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, t.Context(), dir, nil)
+		defer r.close()
+		for i := range 3 {
+			r.send(t.Context(), r.ev("h", fmt.Sprint("down ", i)))
+		}
+		r.worker.p.Store = &refusing{flakyStore: flakyStore{r}, bad: r.sent[1].ID}
+		r.drain(t.Context())
+		if r.called("split") != 1 {
+			t.Errorf("%d entries were split", r.called("split"))
+		}
+		if d := cmp.Diff([]string{"h down 0", "h down 2"}, messages(r.published(t.Context()))); d != "" {
+			t.Fatal(d)
+		}
+		if len(r.dead(t.Context(), queue.Ingest)) != 1 {
+			t.Fatal("the refused event is not in the dead letters")
+		}
+	})
+}
+
 func TestEntryOfANewerVersionWaits(t *testing.T) {
 	dir := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {

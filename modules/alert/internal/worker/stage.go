@@ -51,7 +51,7 @@ func (c *chunk) add(claimed queue.Claimed) {
 	it := c.items[c.used]
 	c.used++
 	it.claimed, it.kind, it.err = claimed, ordinary, nil
-	it.unit.id, it.unit.known, it.unit.poison = claimed.Entry, false, nil
+	it.unit.id = claimed.Entry
 }
 
 // run connects the stages. Two chunks go round: one is judged while the other is committed.

@@ -94,6 +94,18 @@ func TestDeathBeforeTheMarkRepeatsTheMetaAlertWithItsID(t *testing.T) {
 	}
 }
 
+func TestKnownEntryCountsByItsStoredDecisions(t *testing.T) {
+	r := newRig(t, t.Context(), t.TempDir(), map[string]string{"UNHANDLED_THRESHOLD": "2"})
+	defer r.close()
+	r.send(t.Context(), r.ev("h", "else 1"), r.ev("h", "else 2"))
+	r.lostAfter("judge", 1, reversed(t, 2)) // by which they would page
+	r.drain(t.Context())
+	alerts := r.published(t.Context())
+	if len(alerts) != 1 || len(metas(alerts)) != 1 {
+		t.Fatalf("published %v, want one meta-alert", messages(alerts))
+	}
+}
+
 func TestSampling(t *testing.T) {
 	for _, percent := range []float64{0, 1, 25, 100} {
 		t.Run(fmt.Sprint(percent), func(t *testing.T) {
