@@ -1,0 +1,270 @@
+package forward_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/pem"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus/testutil"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+	"go.uber.org/zap/zaptest/observer"
+
+	"github.com/muttproject/mutt/modules/forward"
+	"github.com/muttproject/mutt/platform/fault"
+	"github.com/muttproject/mutt/platform/queue"
+)
+
+func TestDeliversOverRestartsAndFailures(t *testing.T) {
+	t.Parallel()
+	for _, batch := range []int{1, 10} {
+		t.Run(fmt.Sprintf("batch_max=%d", batch), func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t, map[string]string{"MOOG_MAX_RETRIES": "50"})
+			r.answer = func(n int, _ *http.Request) int {
+				switch n % 5 {
+				case 0:
+					return http.StatusServiceUnavailable
+				case 1:
+					return http.StatusRequestTimeout
+				default:
+					return http.StatusOK
+				}
+			}
+			const alerts = 600
+			c := forward.Config{BatchMax: batch, Format: "moogsoft", Version: "1"}
+			r.append(0, alerts/2, 50, 20)
+			for round := 1; round <= 3; round++ {
+				m := r.start(c)
+				r.await("progress", func() bool { return len(r.taken()) > round*70 })
+				r.stop(m)
+			}
+			r.append(alerts/2, alerts/2, 50, 20)
+			r.start(c)
+			r.await("drained", r.empty)
+			seen := map[string]int{}
+			last := map[int]string{}
+			for _, id := range r.taken() {
+				seen[id]++
+				var n int
+				if _, err := fmt.Sscanf(id[19:23]+id[24:], "%x", &n); err != nil {
+					t.Fatal(err)
+				}
+				if id < last[(n-1)%20] {
+					t.Errorf("%s overtook one of its signature", id)
+				}
+				last[(n-1)%20] = id
+			}
+			for i := range alerts {
+				if n := seen[number(i).String()]; n != 1 {
+					t.Errorf("alert %d came %d times over orderly stops", i, n)
+				}
+			}
+			if got := r.counters(); got[queue.CountDelivered] != alerts || got[queue.CountParked] != 0 {
+				t.Errorf("counters %v", got)
+			}
+		})
+	}
+}
+
+func TestDeadLettersCanBeReplayed(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, map[string]string{"MOOG_MAX_RETRIES": "1"})
+	core, logs := observer.New(zapcore.DebugLevel)
+	r.logger = zap.New(core)
+	r.answer = func(_ int, req *http.Request) int {
+		if req.Header.Get("Authorization") != "Bearer the-key-nobody-sees" {
+			t.Error("no credential")
+		}
+		return http.StatusForbidden
+	}
+	r.append(0, 3, 10, 1)
+	m := r.start(forward.Config{})
+	r.await("dead", func() bool { return r.depth().Dead == 3 && r.empty() })
+	items, err := r.queue.Dead(t.Context(), queue.DeadParams{Queue: queue.Alert, Limit: 10})
+	if err != nil || len(items) != 3 || items[0].Code != "rejected" || !strings.HasPrefix(items[0].Reason, "HTTP 403") || items[0].Hostname != "host-0" {
+		t.Fatalf("letters %+v, %v", items, err)
+	}
+	if w, err := m.Ready(t.Context()); err != nil || len(w) != 1 || !strings.Contains(w[0], "HTTP 403") {
+		t.Errorf("ready: %v, %v", w, err)
+	}
+	want := "# HELP mutt_moog_dlq_depth Alerts in the dead letters.\n# TYPE mutt_moog_dlq_depth gauge\nmutt_moog_dlq_depth 3\n" +
+		"# HELP mutt_moog_requests_total Requests to the destination, by outcome.\n# TYPE mutt_moog_requests_total counter\n" +
+		"mutt_moog_requests_total{reason=\"http_4xx\",status=\"fail\"} 3\n"
+	if err := testutil.GatherAndCompare(r.registry, strings.NewReader(want), "mutt_moog_dlq_depth", "mutt_moog_requests_total"); err != nil {
+		t.Error(err)
+	}
+	r.mu.Lock()
+	r.answer = nil
+	r.mu.Unlock()
+	if n, err := r.queue.Requeue(t.Context(), queue.RequeueParams{Queue: queue.Alert, Limit: 10}); err != nil || n != 3 {
+		t.Fatalf("requeued %d, %v", n, err)
+	}
+	r.await("replayed", func() bool { return r.empty() && len(r.taken()) == 3 })
+	if got := r.counters(); got[queue.CountParked] != 3 || got[queue.CountUnparked] != 3 || got[queue.CountDelivered] != 3 {
+		t.Errorf("counters %v", got)
+	}
+	r.stop(m)
+	for _, e := range logs.All() {
+		if strings.Contains(fmt.Sprint(e), "the-key-nobody-sees") {
+			t.Errorf("the key is in the log: %v", e)
+		}
+	}
+	for _, i := range items {
+		if bytes.Contains(i.Body, []byte("the-key")) {
+			t.Error("the key is in a dead letter")
+		}
+	}
+}
+
+func TestRateLimit(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, map[string]string{"MOOG_RATE_LIMIT": "40"})
+	r.append(0, 60, 50, 30)
+	r.start(forward.Config{})
+	r.await("drained", r.empty)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if took := r.at[59].Sub(r.at[0]); took < 1450*time.Millisecond || took > 3*time.Second {
+		t.Errorf("60 requests at 40 per second took %v", took)
+	}
+	for i := range 60 - 41 {
+		// A timer's and the network's slack is 20 ms at most before it could matter; the exact property is tested in virtual time.
+		if gap := r.at[i+41].Sub(r.at[i]); gap < 980*time.Millisecond {
+			t.Errorf("42 requests within %v", gap)
+		}
+	}
+}
+
+func TestWithoutADestinationEverythingWaits(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, nil)
+	r.append(0, 5, 5, 1)
+	m := r.module(forward.Config{})
+	if err := m.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if w, err := m.Ready(t.Context()); err != nil || len(w) != 1 || !strings.Contains(w[0], "MOOG_WEBHOOK_URL") {
+		t.Errorf("ready: %v, %v", w, err)
+	}
+	if d := r.depth(); d.Ready != 5 || d.Claimed != 0 {
+		t.Errorf("depth %+v", d)
+	}
+	r.stop(m)
+	r.start(forward.Config{})
+	r.await("a destination at last", func() bool { return r.empty() && len(r.taken()) == 5 })
+}
+
+func TestBreakerIsInReadyAndMetrics(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, map[string]string{"CIRCUIT_BREAKER_ENABLED": "true", "CIRCUIT_BREAKER_THRESHOLD": "3", "CIRCUIT_BREAKER_TIMEOUT": "1"})
+	r.hook.Close()
+	r.append(0, 20, 5, 10)
+	m := r.start(forward.Config{Concurrency: 1})
+	r.await("open", func() bool {
+		w, err := m.Ready(t.Context())
+		return err == nil && len(w) == 2 && strings.Contains(w[0], "circuit breaker") && strings.Contains(w[1], "no connection")
+	})
+	if n, err := testutil.GatherAndCount(r.registry, "mutt_circuit_breaker_state", "mutt_circuit_breaker_state_changes_total"); err != nil || n < 2 {
+		t.Errorf("%d series, %v", n, err)
+	}
+	if d := r.depth(); d.Dead != 0 || d.Live() != 20 {
+		t.Errorf("a dead destination costs no alert: %+v", d)
+	}
+}
+
+func TestOwnCAFileAndGenericFormat(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, nil)
+	tls := httptest.NewTLSServer(http.HandlerFunc(r.serve))
+	t.Cleanup(tls.Close)
+	ca := filepath.Join(t.TempDir(), "ca.pem")
+	if err := os.WriteFile(ca, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: tls.Certificate().Raw}), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	r.append(0, 2, 5, 1)
+	r.start(forward.Config{URL: tls.URL, Format: "generic", TLS: forward.TLS{CAFile: ca}})
+	r.await("over TLS", func() bool { return r.empty() && len(r.taken()) == 2 })
+	for name, c := range map[string]forward.TLS{"missing": {CAFile: ca + "x"}, "no certificate": {CAFile: ca, CertFile: ca, KeyFile: ca}} {
+		m := r.module(forward.Config{URL: tls.URL, TLS: c})
+		if err := m.Start(t.Context()); !fault.Is(err, fault.ConfigInvalid) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestNewListsEveryProblem(t *testing.T) {
+	t.Parallel()
+	_, err := forward.New(forward.Config{URL: "http://u:hidden@h", Format: "carrier-pigeon", BatchMax: 2000, Concurrency: -1,
+		Auth: forward.Auth{Scheme: "digest"}, TLS: forward.TLS{CertFile: "x"}}, forward.Deps{})
+	for _, want := range []string{"carrier-pigeon", "batch_max", "concurrency", "digest", "certificate", "credential"} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q is not in %v", want, err)
+		}
+	}
+	if strings.Contains(fmt.Sprint(err), "hidden") {
+		t.Error("the password is in the error")
+	}
+	if _, err := forward.New(forward.Config{}, forward.Deps{}); err == nil {
+		t.Error("dependencies are required")
+	}
+}
+
+func TestStartAndStopInAnyOrder(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, nil)
+	r.append(0, 200, 10, 20)
+	for range 15 {
+		m := r.module(forward.Config{URL: r.hook.URL})
+		var wg sync.WaitGroup
+		wg.Go(func() { _ = m.Start(t.Context()) }) // refused after Stop
+		for range 2 {
+			wg.Go(func() { r.stop(m) })
+		}
+		wg.Wait()
+		r.stop(m)
+	}
+	r.start(forward.Config{})
+	r.await("drained", r.empty)
+}
+
+func BenchmarkForward(b *testing.B) {
+	for _, batch := range []int{1, 100} {
+		b.Run(fmt.Sprintf("batch_max=%d", batch), func(b *testing.B) {
+			r := newRig(b, nil)
+			sink := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, req *http.Request) {
+				_, _ = io.Copy(io.Discard, req.Body)
+			}))
+			b.Cleanup(sink.Close)
+			r.append(0, b.N, 500, 1000)
+			b.ReportAllocs()
+			b.ResetTimer()
+			m := r.start(forward.Config{URL: sink.URL, BatchMax: batch})
+			for r.depth().Live() > 0 {
+				waitShort(b.Context())
+			}
+			b.StopTimer()
+			r.stop(m)
+			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "alerts/s")
+		})
+	}
+}
+
+func waitShort(ctx context.Context) {
+	t := time.NewTimer(2 * time.Millisecond)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
+	}
+}
