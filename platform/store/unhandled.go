@@ -75,36 +75,34 @@ func (s *Store) prepareCounting(ctx context.Context) (counting, error) {
 // CountUnhandled adds to the counters and gives the state of the counter of each add, in their order. An entry that was
 // counted before adds nothing and gives the present states.
 func (s *Store) CountUnhandled(ctx context.Context, p CountParams) ([]Counter, error) {
+	out, err := s.CountUnhandledBatch(ctx, []CountParams{p})
+	if err != nil {
+		return nil, err
+	}
+	return out[0], nil
+}
+
+// CountUnhandledBatch is CountUnhandled for several entries in one transaction.
+func (s *Store) CountUnhandledBatch(ctx context.Context, entries []CountParams) ([][]Counter, error) {
 	st, err := s.prepareCounting(ctx)
 	if err != nil {
 		return nil, err
 	}
-	var out []Counter
+	out := make([][]Counter, len(entries))
 	err = s.write(ctx, "count unhandled events", func(tx *sql.Tx) error {
-		res, err := tx.ExecContext(ctx, `INSERT INTO unhandled_entries (entry_id, created_at) VALUES ($1, $2)
-			ON CONFLICT (entry_id) DO NOTHING`, s.dialect.id(&p.Entry), event.Micros(s.now()))
-		if err != nil {
-			return err
-		}
-		fresh, err := res.RowsAffected()
-		if err != nil {
-			return err
-		}
-		c := counter{ctx: ctx, tx: tx, st: st, p: &p, hosts: map[string]int{}, total: -1, id: s.dialect.id}
-		out = make([]Counter, len(p.Adds))
-		for i := range p.Adds {
-			if fresh > 0 {
-				out[i], err = c.add(&p.Adds[i])
-			} else {
-				out[i], err = c.lookup(&p.Adds[i])
-			}
-			if err != nil {
+		c := counter{ctx: ctx, tx: tx, st: st, hosts: map[string]int{}, total: -1, id: s.dialect.id}
+		for i := range entries {
+			c.p = &entries[i]
+			if out[i], err = c.entry(event.Micros(s.now())); err != nil {
 				return err
 			}
 		}
 		return nil
 	})
-	return out, err
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
 }
 
 // MarkUnhandled notes that a meta-alert was published for the windows of these counters. A window that has begun
@@ -135,7 +133,7 @@ func (s *Store) PruneUnhandled(ctx context.Context, now time.Time) (n int64, err
 	return n, err
 }
 
-// counter is one CountUnhandled at work. It remembers the bounds' counts, which only new counters change.
+// counter is one CountUnhandledBatch at work, on the entry p. It remembers the bounds' counts, which only new counters change.
 type counter struct {
 	ctx   context.Context // of the call that it is part of
 	tx    *sql.Tx
@@ -144,6 +142,31 @@ type counter struct {
 	hosts map[string]int // host → masks
 	total int            // -1 when not asked yet
 	id    func(*event.ID) any
+}
+
+// entry counts one entry, unless it was counted before.
+func (c *counter) entry(now int64) ([]Counter, error) {
+	res, err := c.tx.ExecContext(c.ctx, `INSERT INTO unhandled_entries (entry_id, created_at) VALUES ($1, $2)
+		ON CONFLICT (entry_id) DO NOTHING`, c.id(&c.p.Entry), now)
+	if err != nil {
+		return nil, err
+	}
+	fresh, err := res.RowsAffected()
+	if err != nil {
+		return nil, err
+	}
+	out := make([]Counter, len(c.p.Adds))
+	for i := range c.p.Adds {
+		if fresh > 0 {
+			out[i], err = c.add(&c.p.Adds[i])
+		} else {
+			out[i], err = c.lookup(&c.p.Adds[i])
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
 }
 
 // home gives the counters that an add may be counted by, in the order in which they are tried.

@@ -17,6 +17,7 @@ func unhandledCases() map[string]func(*testing.T, Harness) {
 		"counts within a window":             countsInWindow,
 		"a known entry does not count again": countsOnce,
 		"an expired window restarts":         expiredWindow,
+		"several entries at once":           countsSeveral,
 		"marks are of one window":            marksOfWindow,
 		"masks over the bound fold":          foldsPerHost,
 		"hosts over the bound fold":          foldsTotal,
@@ -75,6 +76,28 @@ func countsOnce(t *testing.T, h Harness) {
 	p.Adds = []store.CounterAdd{add("h", "m", 1, 7)}
 	after.N = 6
 	expect(t, "an entry whose mark was pruned", value[[]store.Counter](t)(s.CountUnhandled(t.Context(), p)), after)
+}
+
+func countsSeveral(t *testing.T, h Harness) {
+	s := open(t, h)
+	params := func(adds ...store.CounterAdd) store.CountParams {
+		return store.CountParams{Entry: uuid.Must(uuid.NewV7()), Expiry: time.Minute, Adds: adds}
+	}
+	known := params(add("h", "m", 2, 5))
+	value[[]store.Counter](t)(s.CountUnhandled(t.Context(), known))
+	got := value[[][]store.Counter](t)(s.CountUnhandledBatch(t.Context(), []store.CountParams{
+		known, params(add("h", "m", 3, 6), add("h", "x", 1, 7)), params(), params(add("h", "m", 4, 8)),
+	}))
+	m := store.Counter{Host: "h", Mask: "m", N: 2, WindowStart: at(5), Sample: "m at 5"}
+	x := store.Counter{Host: "h", Mask: "x", N: 1, WindowStart: at(7), Sample: "x at 7"}
+	expect(t, "a known entry", got[0], m)
+	m.N = 5
+	expect(t, "a new entry", got[1], m, x)
+	if len(got[2]) != 0 {
+		t.Errorf("an empty entry: %v", got[2])
+	}
+	m.N = 9
+	expect(t, "another one on top", got[3], m)
 }
 
 func expiredWindow(t *testing.T, h Harness) {

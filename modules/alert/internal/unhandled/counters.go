@@ -22,18 +22,19 @@ type Entry struct {
 
 // Store keeps the counters, for all processes.
 type Store interface {
-	// CountUnhandled adds the counts of an entry unless it was counted before, and gives the state of the counter of
-	// each add, also for an entry that is known.
-	CountUnhandled(ctx context.Context, p store.CountParams) ([]store.Counter, error)
+	// CountUnhandledBatch adds, in one transaction, the counts of entries that were not counted before, and gives for
+	// each entry, known ones too, the state of the counter of each add.
+	CountUnhandledBatch(ctx context.Context, entries []store.CountParams) ([][]store.Counter, error)
 	// MarkUnhandled notes that a meta-alert was published for the windows of these counters.
 	MarkUnhandled(ctx context.Context, published ...store.Counter) error
 }
 
 // Counters counts and finds the windows that are due. Not safe for concurrent use.
 type Counters struct {
-	Store Store
-	adds  []store.CounterAdd
-	teams []string
+	Store   Store
+	params  []store.CountParams
+	adds    []store.CounterAdd
+	counted []*Tally // one for each of adds
 	// settled holds, by a tally's key, the start of the window whose meta-alert is out, in Unix µs.
 	settled map[string]int64
 }
@@ -44,42 +45,48 @@ const maxSettled = 20_000
 // Count adds the tallies of entries and gives every window among them, each once, that is at or above the threshold
 // and not marked.
 func (c *Counters) Count(ctx context.Context, entries []Entry, threshold int64, window time.Duration) ([]Window, error) {
-	var d due
+	c.params, c.adds, c.counted = c.params[:0], c.adds[:0], c.counted[:0]
 	for i := range entries {
-		counted := c.choose(entries[i].Tallies, window)
-		if len(counted) == 0 {
-			continue
+		from := len(c.adds)
+		c.choose(entries[i].Tallies, window)
+		if n := len(c.adds); n > from {
+			c.params = append(c.params, store.CountParams{Entry: entries[i].ID, Adds: c.adds[from:n:n], Expiry: window,
+				MaxPerHost: maxPerHost, MaxTotal: maxTotal})
 		}
-		states, err := c.Store.CountUnhandled(ctx, store.CountParams{Entry: entries[i].ID, Adds: c.adds, Expiry: window,
-			MaxPerHost: maxPerHost, MaxTotal: maxTotal})
-		if err != nil {
-			return nil, err
-		}
-		for j := range states {
-			switch s := &states[j]; {
+	}
+	if len(c.params) == 0 {
+		return nil, nil
+	}
+	states, err := c.Store.CountUnhandledBatch(ctx, c.params)
+	if err != nil {
+		return nil, err
+	}
+	var d due
+	for i := range states {
+		for j := range states[i] {
+			s, t := &states[i][j], c.counted[0]
+			c.counted = c.counted[1:]
+			switch {
 			case s.Marked:
-				c.settle(counted[j], event.Micros(s.WindowStart))
+				c.settle(t.Key, event.Micros(s.WindowStart))
 			case s.N >= threshold:
-				d.add(s, c.teams[j])
+				d.add(s, t.Team)
 			}
 		}
 	}
 	return d.windows, nil
 }
 
-// choose puts the tallies that need counting into c.adds and c.teams, and gives their keys.
-func (c *Counters) choose(tallies []Tally, window time.Duration) (keys []string) {
-	c.adds, c.teams = c.adds[:0], c.teams[:0]
+// choose adds the tallies that need counting to c.adds and c.counted.
+func (c *Counters) choose(tallies []Tally, window time.Duration) {
 	for i := range tallies {
 		t := &tallies[i]
 		if start, ok := c.settled[t.Key]; ok && t.First < start+window.Microseconds() {
 			continue
 		}
-		keys = append(keys, t.Key)
-		c.teams = append(c.teams, t.Team)
+		c.counted = append(c.counted, t)
 		c.adds = append(c.adds, store.CounterAdd{Host: t.Host, Mask: t.Mask, N: t.N, FirstAt: event.Time(t.First), Sample: clip(t.Sample)})
 	}
-	return keys
 }
 
 func (c *Counters) settle(key string, start int64) {

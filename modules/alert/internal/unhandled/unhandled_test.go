@@ -48,9 +48,9 @@ type counted struct {
 	calls int
 }
 
-func (c *counted) CountUnhandled(ctx context.Context, p store.CountParams) ([]store.Counter, error) {
+func (c *counted) CountUnhandledBatch(ctx context.Context, p []store.CountParams) ([][]store.Counter, error) {
 	c.calls++
-	return c.Store.CountUnhandled(ctx, p)
+	return c.Store.CountUnhandledBatch(ctx, p)
 }
 
 func open(t *testing.T) *counted {
@@ -123,7 +123,7 @@ func TestWindowIsDueOnceAndNotCountedAfterwards(t *testing.T) {
 
 type broken struct{ counted }
 
-func (broken) CountUnhandled(context.Context, store.CountParams) ([]store.Counter, error) {
+func (broken) CountUnhandledBatch(context.Context, []store.CountParams) ([][]store.Counter, error) {
 	return nil, errors.New("broken")
 }
 

@@ -145,8 +145,8 @@ func (f *flakyStore) Split(ctx context.Context, entry event.ID) (judged bool, er
 	return judged, err
 }
 
-func (f *flakyStore) CountUnhandled(ctx context.Context, p store.CountParams) (c []store.Counter, err error) {
-	err = f.r.around("count", func() (err error) { c, err = f.r.store.CountUnhandled(ctx, p); return err })
+func (f *flakyStore) CountUnhandledBatch(ctx context.Context, p []store.CountParams) (c [][]store.Counter, err error) {
+	err = f.r.around("count", func() (err error) { c, err = f.r.store.CountUnhandledBatch(ctx, p); return err })
 	return c, err
 }
 
