@@ -17,7 +17,7 @@ func unhandledCases() map[string]func(*testing.T, Harness) {
 		"counts within a window":             countsInWindow,
 		"a known entry does not count again": countsOnce,
 		"an expired window restarts":         expiredWindow,
-		"several entries at once":           countsSeveral,
+		"several entries at once":            countsSeveral,
 		"marks are of one window":            marksOfWindow,
 		"masks over the bound fold":          foldsPerHost,
 		"hosts over the bound fold":          foldsTotal,
