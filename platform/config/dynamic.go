@@ -101,10 +101,11 @@ func (k *Key) check(v any) (any, error) {
 }
 
 func (k *Key) wrong(v any) error {
-	return fault.Field(fault.Unprocessable, "value", "%s takes %s, not %q", k.Name, k.want(), fmt.Sprint(v))
+	return fault.Field(fault.Unprocessable, "value", "%s takes %s, not %q", k.Name, k.Takes(), fmt.Sprint(v))
 }
 
-func (k *Key) want() string {
+// Takes says which values the key takes.
+func (k *Key) Takes() string {
 	switch {
 	case len(k.Options) > 0:
 		return "one of " + strings.Join(k.Options, ", ")
@@ -123,7 +124,7 @@ func num(f float64) string { return strconv.FormatFloat(f, 'f', -1, 64) }
 
 func (k *Key) checkBounds(f float64) error {
 	if f < k.Min || f > k.Max {
-		return fault.Field(fault.Unprocessable, "value", "%s is out of bounds: it takes %s", num(f), k.want())
+		return fault.Field(fault.Unprocessable, "value", "%s is out of bounds: it takes %s", num(f), k.Takes())
 	}
 	return nil
 }

@@ -1,0 +1,29 @@
+package app
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// TestReference holds the generated pages to the code. Run with -update to write them.
+func TestReference(t *testing.T) {
+	t.Parallel()
+	for name, text := range map[string]string{"configuration.md": ConfigurationReference(), "errors.md": ErrorReference()} {
+		path := filepath.Join("..", "docs", "reference", name)
+		if *update {
+			if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		have, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if d := cmp.Diff(text, string(have)); d != "" {
+			t.Errorf("%s is stale; run 'go test ./app -update': %s", path, d)
+		}
+	}
+}
