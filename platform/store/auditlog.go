@@ -13,9 +13,6 @@ import (
 	"github.com/muttproject/mutt/platform/fault"
 )
 
-// scanWindow is how many rows one call looks through for conditions that no index serves.
-const scanWindow = 50_000
-
 const auditColumns = `id, event_timestamp, received_at, hostname, matched_rule_id, rule_name, handling, fate, environment,
 	severity, team, signature, ruleset_version, correlation_id, raw_message`
 
@@ -36,7 +33,7 @@ func scanAuditLog(rows *sql.Rows, a *AuditLog) error {
 
 // AuditLogs lists judged events, newest first. Start (inclusive) and End (exclusive) are compared with the time in the
 // id, in whole milliseconds: that of the receipt, whatever the device's clock says. Team, Handling, Fate,
-// CorrelationID and Query look through 50,000 rows at most; Partial then says that the window ended, and Next goes on.
+// CorrelationID and Query look through Options.ScanWindow rows at most; Partial then says that the window ended, and Next goes on.
 // Query is a part of RawMessage and ignores the case of ASCII letters. A walk by Next neither repeats nor skips.
 func (s *Store) AuditLogs(ctx context.Context, f AuditFilter) (Page[AuditLog], error) {
 	var page Page[AuditLog]
@@ -68,7 +65,7 @@ func (s *Store) auditPage(ctx context.Context, q querier, f AuditFilter) (page P
 	}
 	var floor event.ID // the last row of the window, zero when it holds all
 	if scans {
-		if floor, err = nthID(ctx, q, walk, scanWindow-1); err != nil {
+		if floor, err = nthID(ctx, q, walk, s.window-1); err != nil {
 			return page, err
 		}
 		if floor != (event.ID{}) {

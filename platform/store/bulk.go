@@ -13,12 +13,12 @@ type bulk struct {
 	texts   []string
 }
 
-// newBulk makes the texts of head VALUES (…), (…) tail.
-func newBulk(mark func(int) string, head, tail string, columns int, sizes ...int) bulk {
+// newBulk makes the texts of INSERT INTO head VALUES (…), (…) tail.
+func newBulk(d dialect, head, tail string, columns int, sizes ...int) bulk {
 	b := bulk{columns: columns, sizes: sizes}
 	for _, rows := range sizes {
 		var sb strings.Builder
-		sb.WriteString(head + " VALUES ")
+		sb.WriteString(d.bulkInsert + head + " VALUES ")
 		for i := range rows * columns {
 			switch {
 			case i == 0:
@@ -28,7 +28,7 @@ func newBulk(mark func(int) string, head, tail string, columns int, sizes ...int
 			default:
 				sb.WriteString(", ")
 			}
-			sb.WriteString(mark(i + 1))
+			sb.WriteString(d.bulkMark(i + 1))
 		}
 		sb.WriteString(") " + tail)
 		b.texts = append(b.texts, sb.String())

@@ -21,13 +21,13 @@ type judging struct{ batches, rows, counts bulk }
 
 func newJudging(d dialect) judging {
 	return judging{
-		batches: newBulk(d.bulkMark, `INSERT INTO ledger_batches (entry_id, kind, created_at)`,
+		batches: newBulk(d, `ledger_batches (entry_id, kind, created_at)`,
 			`ON CONFLICT (entry_id) DO NOTHING RETURNING entry_id`, 3, 16, 4, 1),
 		// An event has one row: the first decision stands.
-		rows: newBulk(d.bulkMark, `INSERT INTO event_audit (id, received_at, event_timestamp, hostname, source, severity,
+		rows: newBulk(d, `event_audit (id, received_at, event_timestamp, hostname, source, severity,
 			syslog_severity, matched_rule_id, rule_name, handling, fate, environment, team, signature, ruleset_version,
 			correlation_id, raw_message)`, `ON CONFLICT (id) DO NOTHING`, rowColumns, 50, 10, 1),
-		counts: newBulk(d.bulkMark, `INSERT INTO ledger (minute, process, source, fate, n)`,
+		counts: newBulk(d, `ledger (minute, process, source, fate, n)`,
 			`ON CONFLICT (minute, process, source, fate) DO UPDATE SET n = ledger.n + excluded.n`, 5, 8, 1),
 	}
 }

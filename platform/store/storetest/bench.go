@@ -50,7 +50,7 @@ func pipelineEntry(from *int) store.JudgedEntry {
 }
 
 func benchJudge(b *testing.B, h Harness, rows int) {
-	s, n := h.Open(b, time.Now), 0
+	s, n := h.Open(b, store.Options{}), 0
 	batch := make([]store.JudgedEntry, rows/500)
 	b.ReportAllocs()
 	for b.Loop() {
@@ -65,7 +65,7 @@ func benchJudge(b *testing.B, h Harness, rows int) {
 }
 
 func benchAuditLogs(b *testing.B, h Harness) {
-	s, n := h.Open(b, time.Now), 0
+	s, n := h.Open(b, store.Options{}), 0
 	for range 200 {
 		judge(b, s.Store, pipelineEntry(&n))
 	}
@@ -93,7 +93,7 @@ func middle(b *testing.B, s *store.Store) (store.AuditLog, error) {
 }
 
 func benchCount(b *testing.B, h Harness) {
-	s := h.Open(b, time.Now)
+	s := h.Open(b, store.Options{})
 	p := store.CountParams{Expiry: time.Hour, MaxPerHost: 1000, MaxTotal: 100_000}
 	for i := range 100 {
 		p.Adds = append(p.Adds, store.CounterAdd{Host: fmt.Sprintf("sw-%d", i%20), Mask: fmt.Sprintf("neighbor # down, area %d", i), N: 5,

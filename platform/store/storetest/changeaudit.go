@@ -102,7 +102,7 @@ func noSecrets(t *testing.T, h Harness) {
 
 func changeFilters(t *testing.T, h Harness) {
 	c := newClock()
-	s := h.Open(t, c.Now)
+	s := h.Open(t, store.Options{Now: c.Now})
 	for i := range 10 {
 		by := store.Actor{Name: fmt.Sprintf("user:%d", i%2)}
 		_, err := s.Change(t.Context(), by, "", func(tx *store.Tx) error {

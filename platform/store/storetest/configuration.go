@@ -66,7 +66,7 @@ func rulesRoundTrip(t *testing.T, h Harness) {
 
 func tablesRoundTrip(t *testing.T, h Harness) {
 	c := newClock()
-	s := h.Open(t, c.Now)
+	s := h.Open(t, store.Options{Now: c.Now})
 	change(t, s.Store, func(tx *store.Tx) error {
 		return errors.Join(tx.PutDevHost("lab-*"), tx.PutDevHost("10.0.0.0/8"), tx.PutTeam(store.Team{Hostname: "r1", TeamAssignment: "A"}, 0),
 			tx.SetConfig("moog_rate_limit", "50", 0))

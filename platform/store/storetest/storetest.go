@@ -21,8 +21,9 @@ import (
 
 // Harness is what a database brings to the suite.
 type Harness struct {
-	// Open gives a migrated store on a fresh, empty namespace, with the given clock; the test's end closes it.
-	Open func(t testing.TB, now func() time.Time) Instance
+	// Open gives a migrated store on a fresh, empty namespace; the test's end closes it. The harness adds to
+	// the options where it is.
+	Open func(t testing.TB, o store.Options) Instance
 }
 
 // Instance is one store and the ways past it.
@@ -73,7 +74,10 @@ func (c *clock) Now() time.Time { c.mu.Lock(); defer c.mu.Unlock(); return c.t }
 
 func (c *clock) Add(d time.Duration) { c.mu.Lock(); defer c.mu.Unlock(); c.t = c.t.Add(d) }
 
-func open(t testing.TB, h Harness) Instance { t.Helper(); return h.Open(t, newClock().Now) }
+func open(t testing.TB, h Harness) Instance {
+	t.Helper()
+	return h.Open(t, store.Options{Now: newClock().Now})
+}
 
 func actor() store.Actor { return store.Actor{Name: "key:netops", CorrelationID: "corr-1"} }
 
