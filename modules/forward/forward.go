@@ -144,10 +144,18 @@ func (m *Module) Ready(context.Context) (warnings []string, err error) {
 	if e := m.engine.Load(); e != nil {
 		if n, since, last, failing := e.Failing(); failing && n >= failuresToTell {
 			warnings = append(warnings, fmt.Sprintf("the destination fails since %s, %d requests in a row: %s",
-				since.UTC().Format(time.RFC3339), n, last))
+				since.UTC().Format(time.RFC3339), n, shorten(last)))
 		}
 	}
 	return warnings, nil
+}
+
+// shorten keeps the start of an answer that may be a whole page.
+func shorten(s string) string {
+	if r := []rune(s); len(r) > 200 {
+		return string(r[:200]) + "…"
+	}
+	return s
 }
 
 const (

@@ -6,9 +6,13 @@ import (
 	"github.com/muttproject/mutt/modules/forward/internal/dest"
 )
 
-// slowDown is how many requests in a row must be answered with Retry-After before it is taken to mean everybody, and
-// not one alert: then nothing is sent until it is over.
-const slowDown = 3
+const (
+	// slowDown is how many requests in a row must be answered with Retry-After before it is taken to mean everybody,
+	// and not one alert: then nothing is sent until it is over.
+	slowDown = 3
+	// longestHold bounds that: after it, one request asks again.
+	longestHold = 5 * time.Minute
+)
 
 // health is what is known of the destination.
 type health struct {
@@ -36,7 +40,7 @@ func (h *health) observe(r dest.Result, now time.Time) {
 		return
 	}
 	if h.slowed++; h.slowed >= slowDown {
-		h.hold = now.Add(r.RetryAfter)
+		h.hold = now.Add(min(r.RetryAfter, longestHold))
 	}
 }
 
