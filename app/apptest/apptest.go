@@ -1,0 +1,186 @@
+// Package apptest runs MUTT inside a test: the real parts on free ports and a data directory of their own, with a
+// destination that the test owns. It is imported by tests only.
+//
+// Principles:
+//  1. The process under test is the one that 'mutt serve' runs: app.App with settings from an environment.
+//  2. A test says what it expects to see from outside: an alert, an audit row, books that balance.
+//  3. Nothing sleeps for luck: every wait polls a real condition until a generous deadline.
+package apptest
+
+import (
+	"context"
+	"net/http"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+	"go.uber.org/zap/zaptest"
+
+	"github.com/muttproject/mutt/app"
+	"github.com/muttproject/mutt/platform/apiclient"
+)
+
+// Keys that every MUTT of this package accepts, and the one that it shows to its destination.
+const (
+	IngestKey = "test-ingest-key"
+	AdminKey  = "test-admin-key"
+	MoogKey   = "test-moog-key"
+)
+
+// Process is the name of the process, which alerts carry.
+const Process = "mutt-test"
+
+// stopBound limits an orderly stop.
+const stopBound = 30 * time.Second
+
+// Options are what differs between tests.
+type Options struct {
+	Roles         app.RoleSet       // nil for all
+	Env           map[string]string // over the harness's own settings; "" unsets one
+	Rules         []byte            // YAML; what judges from the first event on
+	DataDir       string            // "" for a temporary one
+	NoDestination bool              // leave MOOG_WEBHOOK_URL open
+}
+
+// MUTT is a running MUTT.
+type MUTT struct {
+	t    testing.TB
+	opts Options
+	app  *app.App
+	http *http.Client
+
+	Client      *apiclient.Client // with the admin key; nil without the role ui
+	Destination *Destination      // nil with Options.NoDestination
+	DataDir     string
+
+	IngestURL string // "http://127.0.0.1:…", "" without the role
+	AdminURL  string
+	OpsURL    string
+	SyslogUDP string // host:port
+	SyslogTCP string
+}
+
+// Start runs a MUTT until the test ends.
+func Start(t testing.TB, o Options) *MUTT {
+	t.Helper()
+	if o.Roles == nil {
+		o.Roles = app.Roles()
+	}
+	if o.DataDir == "" {
+		o.DataDir = filepath.Join(t.TempDir(), "data")
+	}
+	m := &MUTT{t: t, opts: o, DataDir: o.DataDir, http: &http.Client{Transport: &http.Transport{}, Timeout: patience}}
+	if !o.NoDestination {
+		m.Destination = NewDestination(t)
+	}
+	t.Cleanup(m.Stop)
+	if len(o.Rules) > 0 {
+		m.seed(o.Rules)
+	}
+	m.run()
+	return m
+}
+
+// environ gives the settings as an environment.
+func (m *MUTT) environ() []string {
+	env := map[string]string{
+		"MUTT_DATA_DIR": m.DataDir, "POD_NAME": Process,
+		"MUTT_INGEST_ADDR": "127.0.0.1:0", "MUTT_ADMIN_ADDR": "127.0.0.1:0", "MUTT_OPS_ADDR": "127.0.0.1:0",
+		"MUTT_SYSLOG_UDP_ADDR": "127.0.0.1:0", "MUTT_SYSLOG_TCP_ADDR": "127.0.0.1:0",
+		"INGEST_API_KEY": IngestKey, "WEBUI_API_KEY": AdminKey, "MOOG_API_KEY": MoogKey,
+		"MOOG_RATE_LIMIT": "1000000", "LOG_LEVEL": "warn",
+	}
+	if m.Destination != nil {
+		env["MOOG_WEBHOOK_URL"] = m.Destination.URL
+	}
+	for k, v := range m.opts.Env {
+		env[k] = v
+	}
+	out := make([]string, 0, len(env))
+	for k, v := range env {
+		out = append(out, k+"="+v)
+	}
+	return out
+}
+
+// run starts the process and notes where it listens.
+func (m *MUTT) run() {
+	m.t.Helper()
+	environ := m.environ()
+	cfg, warnings, err := app.LoadConfig(environ)
+	if err != nil || len(warnings) > 0 {
+		m.t.Fatalf("configuration: %v %v", err, warnings)
+	}
+	level := zap.NewAtomicLevelAt(zapcore.WarnLevel)
+	a := app.New(app.Options{Roles: m.opts.Roles, Config: cfg, Level: level,
+		Logger: zaptest.NewLogger(m.t, zaptest.Level(level)), Getenv: lookup(environ)})
+	if err := a.Start(m.t.Context()); err != nil {
+		m.t.Fatalf("start: %v", err)
+	}
+	m.app = a
+	m.place(a.Listeners())
+}
+
+// place notes the addresses and makes the client.
+func (m *MUTT) place(listeners map[string]string) {
+	m.t.Helper()
+	url := func(name string) string {
+		if listeners[name] == "" {
+			return ""
+		}
+		return "http://" + listeners[name]
+	}
+	m.IngestURL, m.AdminURL, m.OpsURL = url("ingest"), url("admin"), url("ops")
+	m.SyslogUDP, m.SyslogTCP = listeners["syslog-udp"], listeners["syslog-tcp"]
+	if m.AdminURL == "" {
+		m.Client = nil
+		return
+	}
+	c, err := apiclient.New(apiclient.Options{BaseURL: m.AdminURL, Key: AdminKey, Transport: m.http.Transport, Timeout: patience})
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	m.Client = c
+}
+
+// Stop ends the process in an orderly way, as SIGTERM does. It is idempotent.
+func (m *MUTT) Stop() {
+	m.t.Helper()
+	m.http.CloseIdleConnections()
+	if m.app == nil {
+		return
+	}
+	// The test's own context has ended when a cleanup runs.
+	ctx, cancel := context.WithTimeout(context.Background(), stopBound)
+	defer cancel()
+	if err := m.app.Stop(ctx); err != nil {
+		m.t.Errorf("stop: %v", err)
+	}
+	m.app = nil
+}
+
+// Restart stops the process and starts one of the given roles (nil: the same) on the same data directory. The
+// listeners move.
+func (m *MUTT) Restart(roles app.RoleSet) {
+	m.t.Helper()
+	m.Stop()
+	if roles != nil {
+		m.opts.Roles = roles
+	}
+	m.run()
+}
+
+// lookup finds variables in an environment.
+func lookup(environ []string) func(string) string {
+	return func(name string) string {
+		for _, kv := range environ {
+			if k, v, ok := strings.Cut(kv, "="); ok && k == name {
+				return v
+			}
+		}
+		return ""
+	}
+}
