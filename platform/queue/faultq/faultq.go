@@ -25,7 +25,7 @@ const (
 	None   Fault = iota
 	Before       // the call does not reach the storage
 	After        // the call is done, its answer is lost
-	Repeat       // a claim also delivers what the last one delivered; for other calls as None
+	Repeat       // a claim also delivers what the last one of its lease delivered; for other calls as None
 )
 
 // Op names a method of the driver in a plan.
@@ -79,7 +79,7 @@ type Driver struct {
 	inner queue.Driver
 	mu    sync.Mutex
 	plan  Plan
-	last  map[int][]queue.Claimed // by partition, what the last claim delivered
+	last  map[queue.Lease][]queue.Claimed // what its last claim delivered
 	hits  map[Op]int
 }
 
@@ -87,7 +87,7 @@ var _ queue.Driver = (*Driver)(nil)
 
 // New wraps a driver.
 func New(inner queue.Driver, plan Plan) *Driver {
-	return &Driver{inner: inner, plan: plan, last: map[int][]queue.Claimed{}, hits: map[Op]int{}}
+	return &Driver{inner: inner, plan: plan, last: map[queue.Lease][]queue.Claimed{}, hits: map[Op]int{}}
 }
 
 // Hits tells how many calls of an operation were disturbed.

@@ -39,8 +39,8 @@ func (d *Driver) Claim(ctx context.Context, p queue.ClaimParams) ([]queue.Claime
 		}
 		d.mu.Lock()
 		defer d.mu.Unlock()
-		before := d.last[p.Lease.Partition]
-		d.last[p.Lease.Partition] = got
+		before := d.last[p.Lease]
+		d.last[p.Lease] = got
 		if f == Repeat {
 			got = append(append([]queue.Claimed(nil), before...), got...)
 		}

@@ -12,7 +12,7 @@ import (
 // TestSafetyUnderFaults runs the clauses of safety through a driver that fails, loses answers and delivers twice.
 func TestSafetyUnderFaults(t *testing.T) {
 	t.Parallel()
-	inner := harness("NORMAL")
+	inner := harness()
 	var d *faultq.Driver
 	queuetest.Safety(t, queuetest.Harness{Open: func(t testing.TB) *queuetest.Rig {
 		r := inner.Open(t)
@@ -29,7 +29,7 @@ func TestSafetyUnderFaults(t *testing.T) {
 
 func TestScriptedFaults(t *testing.T) {
 	t.Parallel()
-	inner := harness("NORMAL").Open(t).Driver
+	inner := harness().Open(t).Driver
 	e := queue.Entry{ID: queue.NewEntryID(), Queue: queue.Ingest, Events: 3}
 	p := queue.AppendParams{Entries: []queue.Entry{e}}
 	d := faultq.New(inner, faultq.Script(faultq.Append, faultq.Before, faultq.None, faultq.After))
@@ -49,7 +49,7 @@ func TestScriptedFaults(t *testing.T) {
 
 func TestRepeatedDelivery(t *testing.T) {
 	t.Parallel()
-	d := faultq.New(harness("NORMAL").Open(t).Driver, faultq.Script(faultq.Claim, faultq.None, faultq.Repeat))
+	d := faultq.New(harness().Open(t).Driver, faultq.Script(faultq.Claim, faultq.None, faultq.Repeat))
 	l, err := d.Acquire(t.Context(), queue.LeaseParams{Queue: queue.Ingest, Owner: "a", TTL: 1 << 40})
 	if err != nil {
 		t.Fatal(err)

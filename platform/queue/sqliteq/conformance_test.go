@@ -8,5 +8,5 @@ import (
 
 func TestContract(t *testing.T) {
 	t.Parallel()
-	queuetest.Run(t, harness("NORMAL"))
+	queuetest.Run(t, harness())
 }

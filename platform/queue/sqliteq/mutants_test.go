@@ -210,11 +210,11 @@ func TestSuiteCatchesMutants(t *testing.T) {
 	for name, c := range mutants() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			if failed, log := queuetest.Fails(t, harness("NORMAL"), c.clause); failed {
+			if failed, log := queuetest.Fails(t, harness(), c.clause); failed {
 				t.Fatalf("the clause fails on the right driver: %s", log)
 			}
 			wrong := queuetest.Harness{Open: func(t testing.TB) *queuetest.Rig {
-				r := harness("NORMAL").Open(t)
+				r := harness().Open(t)
 				wrap := func(d queue.Driver) queue.Driver {
 					m := &mutant{Driver: d}
 					c.mutate(m, d)
