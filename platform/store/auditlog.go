@@ -71,26 +71,29 @@ func (s *Store) auditPage(ctx context.Context, q querier, f AuditFilter) (page P
 		if floor != (event.ID{}) {
 			walk.add("id >= $%d", s.dialect.id(&floor))
 		}
-		residual(walk, &f)
-		page.TotalIsEstimate = floor != (event.ID{})
-		page.Total, err = walk.count(ctx, q, "event_audit")
-	} else {
-		page.Total, page.TotalIsEstimate, err = auditTotal(ctx, q, indexed)
+		s.dialect.residual(walk, &f)
 	}
-	if err != nil {
-		return page, err
-	}
-	limit := pageLimit(f.Limit)
+	limit, offset := pageLimit(f.Limit), max(f.Offset, 0)
 	page.Items, err = list(ctx, q, scanAuditLog, fmt.Sprintf(`SELECT %s FROM event_audit%s ORDER BY id DESC LIMIT %d OFFSET %d`,
-		auditColumns, walk.where(), limit+1, max(f.Offset, 0)), walk.args...)
+		auditColumns, walk.where(), limit+1, offset), walk.args...)
 	switch {
 	case err != nil:
+		return page, err
 	case len(page.Items) > limit:
 		page.Items = page.Items[:limit]
 		page.Next = page.Items[limit-1].ID
 	case floor != (event.ID{}):
 		page.Partial, page.Next = true, floor
 	}
+	switch {
+	case !scans:
+		page.Total, page.TotalIsEstimate, err = auditTotal(ctx, q, indexed)
+	case len(page.Items) == limit || offset > 0:
+		page.Total, err = walk.count(ctx, q, "event_audit")
+	default: // a second look through the window would find the same
+		page.Total = int64(len(page.Items))
+	}
+	page.TotalIsEstimate = page.TotalIsEstimate || floor != (event.ID{}) || page.Total > exactTotal
 	return page, err
 }
 
@@ -114,7 +117,7 @@ func (s *Store) auditFilter(f *AuditFilter) (indexed *filter, scans bool) {
 }
 
 // residual adds the conditions that no index serves.
-func residual(w *filter, f *AuditFilter) {
+func (d *dialect) residual(w *filter, f *AuditFilter) {
 	w.text("team = $%d", f.Team)
 	if f.Handling != 0 {
 		w.add("handling = $%d", int64(f.Handling))
@@ -124,7 +127,7 @@ func residual(w *filter, f *AuditFilter) {
 	}
 	w.text("correlation_id = $%d", f.CorrelationID)
 	if f.Query != "" {
-		w.add(`lower(raw_message) LIKE lower($%d) ESCAPE '!'`, likePattern(f.Query))
+		w.add(d.search, likePattern(f.Query))
 	}
 }
 

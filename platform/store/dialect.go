@@ -20,6 +20,7 @@ type dialect struct {
 	bulkMark func(n int) string
 	// bulkInsert begins a multi-row INSERT.
 	bulkInsert string
+	search     string // the condition that raw_message has the LIKE pattern $%d, ignoring the case of ASCII letters
 	fault      func(err error, doing string) error
 	backup     string // copies the database to the file $1, "" when that is not this program's task
 }
@@ -33,6 +34,7 @@ func sqliteDialect() dialect {
 		bulkMark: func(int) string { return "?" },
 		// A failed statement ends the transaction, so SQLite need not be able to undo it alone: saves 6 %.
 		bulkInsert: "INSERT OR ROLLBACK INTO ",
+		search:     `raw_message LIKE $%d ESCAPE '!'`,
 		fault: func(err error, doing string) error {
 			return sqlite.Fault(err, fault.StoreUnavailable, doing)
 		},
