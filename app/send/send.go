@@ -79,9 +79,10 @@ type run struct {
 // Run sends until the source, the duration or ctx ends. progress may be nil; it is called about ten times a second.
 func Run(ctx context.Context, o Options, progress func(Progress)) (Result, error) {
 	o.Workers, o.Batch = max(o.Workers, 1), max(o.Batch, 1)
+	taking := ctx // ends earlier than ctx: what is on its way when the duration is over is still answered
 	if o.Duration > 0 {
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, o.Duration)
+		taking, cancel = context.WithTimeout(ctx, o.Duration)
 		defer cancel()
 	}
 	r := &run{o: o, start: time.Now()}
@@ -103,7 +104,7 @@ func Run(ctx context.Context, o Options, progress func(Progress)) (Result, error
 	}
 	var wg sync.WaitGroup
 	for _, t := range transports {
-		wg.Go(func() { r.work(ctx, t) })
+		wg.Go(func() { r.work(ctx, taking, t) })
 	}
 	wg.Wait()
 	close(done)
@@ -122,11 +123,11 @@ func (r *run) dial(ctx context.Context) (transport, error) {
 	}
 }
 
-// work takes batches until the source or ctx ends.
-func (r *run) work(ctx context.Context, t transport) {
+// work takes batches until the source or taking ends.
+func (r *run) work(ctx, taking context.Context, t transport) {
 	defer func() { r.note(t.close()) }()
 	var batch []byte
-	for ctx.Err() == nil {
+	for taking.Err() == nil {
 		n := 0
 		batch = batch[:0]
 		for n < r.o.Batch {
@@ -136,7 +137,7 @@ func (r *run) work(ctx context.Context, t transport) {
 			}
 			batch, n = next, n+1
 		}
-		if n == 0 || !r.pace(ctx, n) {
+		if n == 0 || !r.pace(taking, n) {
 			return
 		}
 		r.deliver(ctx, t, batch, n)

@@ -100,6 +100,19 @@ func TestRateIsKept(t *testing.T) {
 	}
 }
 
+func TestDurationEndsWithAnswers(t *testing.T) {
+	t.Parallel()
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		time.Sleep(50 * time.Millisecond) // a slow receiver: requests are on their way when the time is up
+		_, _ = io.WriteString(w, `{"status":"queued"}`)
+	}))
+	defer srv.Close()
+	res, err := Run(t.Context(), Options{Transport: "http", Target: srv.URL, Source: NewGenerator(0, 1, ""), Duration: 120 * time.Millisecond, Workers: 3}, nil)
+	if err != nil || res.Accepted == 0 || res.Rejected != 0 {
+		t.Fatalf("%+v %v", res, err)
+	}
+}
+
 func TestSyslogTCPFrames(t *testing.T) {
 	t.Parallel()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
