@@ -40,9 +40,9 @@ fuzz: ## run every fuzz target for FUZZTIME
 bench-once: ## run every benchmark once, so that none rots
 	$(GO) test -run '^$$' -bench . -benchtime 1x ./...
 
-bench: build ## measure the figures of docs/performance.md (takes some minutes; quiet machine)
+bench: ## measure the figures of docs/performance.md (takes some minutes; quiet machine)
 	$(GO) test -run '^$$' -bench . -benchtime 1s ./platform/... ./modules/...
-	$(BIN) bench
+	MUTT_BENCH=full $(GO) test -run '^$$' -bench . -benchtime 1x -count 5 -timeout 60m ./app/bench
 
 kill: build ## the kill test, RUNS times in a row
 	$(GO) test -count=$(RUNS) -timeout 60m -run 'TestKill' ./app/acceptance -v
