@@ -103,7 +103,7 @@ func TestRateIsKept(t *testing.T) {
 func TestDurationEndsWithAnswers(t *testing.T) {
 	t.Parallel()
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		time.Sleep(50 * time.Millisecond) // a slow receiver: requests are on their way when the time is up
+		<-time.After(50 * time.Millisecond) // requests are on their way when the time is up
 		_, _ = io.WriteString(w, `{"status":"queued"}`)
 	}))
 	defer srv.Close()
