@@ -1,8 +1,11 @@
 package acceptance
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"sync"
 	"testing"
 
 	"github.com/muttproject/mutt/app/apptest"
@@ -57,4 +60,42 @@ func tool(t *testing.T, name string) string {
 	}
 	t.Skipf("%s is missing; .ci/install installs it", name)
 	return ""
+}
+
+// binaryDir names the directory of the binary under test, for the time of one run of this package.
+const binaryDir = "MUTT_TEST_BINARY_DIR"
+
+// TestMain makes and removes that directory.
+func TestMain(m *testing.M) {
+	dir, err := os.MkdirTemp("", "mutt-binary-")
+	if err == nil {
+		err = os.Setenv(binaryDir, dir)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	status := m.Run()
+	_ = os.RemoveAll(dir) // a leftover in the temporary directory is no failure
+	os.Exit(status)
+}
+
+// build builds the binary that users run, without the race detector, once for all tests.
+var build = sync.OnceValues(func() (string, error) {
+	path := filepath.Join(os.Getenv(binaryDir), "mutt")
+	out, err := exec.Command("go", "build", "-o", path, "github.com/muttproject/mutt").CombinedOutput()
+	if err != nil {
+		return "", fmt.Errorf("build mutt: %w: %s", err, out)
+	}
+	return path, nil
+})
+
+// binary gives the path of that binary.
+func binary(t *testing.T) string {
+	t.Helper()
+	path, err := build()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
 }

@@ -1,0 +1,390 @@
+package acceptance
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/muttproject/mutt/app/apptest"
+	"github.com/muttproject/mutt/platform/apiclient"
+	"github.com/muttproject/mutt/platform/rule"
+)
+
+// killRules forward a tenth of what the senders say, and another tenth while the second rule pages.
+const killRules = `
+version: 1
+rules:
+  - {name: maybe, match_string: 'maybe page me', priority: 10, prod_handling: Page_only, dev_handling: Ignore, team_assignment: A}
+  - {name: page, match_string: 'page me', priority: 20, prod_handling: Page_and_ticket, dev_handling: Ignore, team_assignment: A}
+  - {name: note, match_string: 'write it down', priority: 30, prod_handling: Log_only, dev_handling: Ignore, team_assignment: A}
+  - {name: drop, match_string: 'never mind', priority: 40, prod_handling: Ignore, dev_handling: Ignore, team_assignment: A}
+`
+
+// killTest is one run of TestKill.
+type killTest struct {
+	*testing.T
+	rnd         *rand.Rand
+	site        *site
+	destination *apptest.Destination
+	word        *word
+	handling    string // of the rule maybe, as last acknowledged
+	attempt     string // of a change that was cut off, "" for none
+	changes     int    // acknowledged
+}
+
+// number reads a setting of the test from the environment.
+func number(t *testing.T, name string, def uint64) uint64 {
+	t.Helper()
+	text := os.Getenv(name)
+	if text == "" {
+		return def
+	}
+	n, err := strconv.ParseUint(text, 10, 64)
+	if err != nil {
+		t.Fatalf("%s: %v", name, err)
+	}
+	return n
+}
+
+// TestKill kills the product again and again while it works, and then asks whether it kept its word: every
+// acknowledged event has exactly one audit row, what was to be forwarded reached the destination, repeats are
+// recognisable, the two books balance. MUTT_TEST_KILL_SEED repeats the moments of a run, MUTT_TEST_KILLS sets how often.
+func TestKill(t *testing.T) {
+	t.Parallel()
+	seed := number(t, "MUTT_TEST_KILL_SEED", rand.Uint64())
+	kills := int(number(t, "MUTT_TEST_KILLS", 20))
+	dir, err := os.MkdirTemp("", "mutt-kill-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("seed %d; the data directory is kept in %s", seed, dir)
+			return
+		}
+		_ = os.RemoveAll(dir)
+	})
+	d := apptest.NewDestination(t)
+	k := &killTest{T: t, rnd: rand.New(rand.NewPCG(seed, 0)), destination: d, handling: "Page_only",
+		word: &word{sent: map[string]bool{}, acked: map[string]bool{}},
+		site: newSite(t, dir, d.URL, "UNHANDLED_THRESHOLD=40", "UNHANDLED_EXPIRY_SECONDS=2", "MOOG_RETRY_BASE_DELAY=0.05")}
+	begin := time.Now()
+	last := k.work(kills)
+	k.drain()
+	rows := k.audit()
+	k.checkJudged(rows)
+	k.checkDelivered(rows)
+	ledger := k.checkBooks(rows)
+	last.stop()
+	k.checkLog()
+	st := d.Stats()
+	t.Logf("%d kills in %s, seed %d: %d events sent, %d acknowledged, %d requests repeated, %d audit rows, %d forwarded, %d meta-alerts, "+
+		"%d deliveries of which %d repeats, %d rule changes", kills, time.Since(begin).Round(time.Millisecond), seed, len(k.word.sent), len(k.word.acked),
+		k.word.tries, len(rows), ledger.Judging.ByFate["forwarded"], ledger.Delivery.Forwardable-ledger.Judging.ByFate["forwarded"],
+		st.Alerts, st.Repeats, k.changes)
+}
+
+// work runs the senders while the process is killed again and again, and gives the process that runs at the end.
+func (k *killTest) work(kills int) *process {
+	k.Helper()
+	p := serve(k.T, k.site)
+	p.ready()
+	if err := k.site.client.Do(k.Context(), apiclient.Call{Method: http.MethodPost, Path: []string{"rules", "import"}, Body: []byte(killRules),
+		ContentType: "application/yaml"}, nil); err != nil {
+		k.Fatal(err)
+	}
+	ctx, enough := context.WithCancel(k.Context())
+	hurry, giveUp := context.WithTimeout(k.Context(), 5*time.Minute)
+	defer giveUp()
+	var senders sync.WaitGroup
+	defer senders.Wait()
+	defer enough()
+	for i, s := range []sender{
+		{name: "one", batch: 1, pause: 2 * time.Millisecond},
+		{name: "another", batch: 1, pause: 2 * time.Millisecond},
+		{name: "lines", batch: 50, ndjson: true, pause: 60 * time.Millisecond},
+		{name: "array", batch: 20, keyed: true, pause: 30 * time.Millisecond},
+		{name: "keyed", batch: 1, keyed: true, pause: 5 * time.Millisecond},
+		{name: "syslog", batch: 5, pause: 20 * time.Millisecond},
+	} {
+		s.t, s.site, s.word = k.T, k.site, k.word
+		if s.name == "syslog" {
+			senders.Go(func() { s.runSyslog(ctx) })
+			continue
+		}
+		_ = i
+		senders.Go(func() { s.run(ctx, hurry) })
+	}
+	for n := range kills {
+		k.disturb(n)
+		k.after(p, 200*time.Millisecond, 1500*time.Millisecond)
+		p.kill()
+		if n%4 == 3 { // and once more before it is ready
+			p = serve(k.T, k.site)
+			k.after(p, 0, 60*time.Millisecond)
+			p.kill()
+		}
+		p = serve(k.T, k.site)
+		p.ready()
+		k.checkRule()
+	}
+	return p
+}
+
+// after lets a random time pass.
+func (k *killTest) after(p *process, least, most time.Duration) {
+	k.Helper()
+	timer := time.NewTimer(least + time.Duration(k.rnd.Int64N(int64(most-least))))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case err := <-p.ended:
+		k.Fatalf("the process ended by itself: %v\n%s", err, k.site.tail())
+	}
+}
+
+// disturb makes this round different from the last one: the destination is slow or fails now and then, and a rule
+// changes at a moment that the kill may hit.
+func (k *killTest) disturb(n int) {
+	switch n % 5 {
+	case 1:
+		k.destination.Answer(func(w http.ResponseWriter, r *http.Request) {
+			select {
+			case <-time.After(20 * time.Millisecond): // answers while the process dies
+			case <-r.Context().Done():
+			}
+			k.destination.Sink.ServeHTTP(w, r)
+		})
+	case 2:
+		k.destination.Answer(func(w http.ResponseWriter, r *http.Request) {
+			k.destination.Sink.ServeHTTP(w, r) // taken, and then the answer is lost
+			panic(http.ErrAbortHandler)
+		})
+	default:
+		k.destination.Answer(nil)
+	}
+	k.change()
+}
+
+// change flips the rule maybe. A change that is not answered may or may not have happened.
+func (k *killTest) change() {
+	to := map[string]string{"Page_only": "Log_only", "Log_only": "Page_only"}[k.handling]
+	r := k.rule()
+	k.attempt = to
+	err := k.site.client.Do(k.Context(), apiclient.Call{Method: http.MethodPut, Path: []string{"rules", strconv.FormatInt(r.ID, 10)},
+		Body: map[string]string{"prod_handling": to}, Reason: "kill test"}, nil)
+	if err == nil {
+		k.handling, k.attempt = to, ""
+		k.changes++
+	}
+}
+
+// rule reads the rule maybe.
+func (k *killTest) rule() rule.Rule {
+	k.Helper()
+	var all apiclient.Rules
+	if err := k.site.client.Do(k.Context(), apiclient.Call{Method: http.MethodGet, Path: []string{"rules"}}, &all); err != nil {
+		k.Fatal(err)
+	}
+	i := slices.IndexFunc(all.Rules, func(r rule.Rule) bool { return r.Name == "maybe" })
+	if i < 0 {
+		k.Fatalf("an acknowledged rule is lost; there are %+v", all.Rules)
+	}
+	return all.Rules[i]
+}
+
+// checkRule holds that an acknowledged change survives.
+func (k *killTest) checkRule() {
+	k.Helper()
+	got := k.rule().ProdHandling
+	if got != k.handling && got != k.attempt {
+		k.Fatalf("the rule says %s; acknowledged was %s, attempted %q", got, k.handling, k.attempt)
+	}
+	k.handling, k.attempt = got, ""
+}
+
+// drain lets the destination work and waits until nothing is left to do.
+func (k *killTest) drain() {
+	k.Helper()
+	k.destination.Answer(nil)
+	apptest.EventuallyWithin(k, 3*time.Minute, "the queues are drained", func() (bool, any) {
+		var got apiclient.Queues
+		if err := k.site.client.Do(k.Context(), apiclient.Call{Method: http.MethodGet, Path: []string{"queues"}}, &got); err != nil {
+			return false, err
+		}
+		left := int64(0)
+		for _, q := range got.Queues {
+			left += q.Depth
+		}
+		return left == 0 && len(got.Queues) == 2, got
+	})
+}
+
+// audit walks every audit row by cursor.
+func (k *killTest) audit() []apiclient.AuditLog {
+	k.Helper()
+	var rows []apiclient.AuditLog
+	query := url.Values{"limit": {"200"}}
+	for {
+		var page apiclient.AuditLogs
+		if err := k.site.client.Do(k.Context(), apiclient.Call{Method: http.MethodGet, Path: []string{"audit-logs"}, Query: query}, &page); err != nil {
+			k.Fatal(err)
+		}
+		rows = append(rows, page.Logs...)
+		if page.Pagination.NextCursor == "" {
+			return rows
+		}
+		query.Set("cursor", page.Pagination.NextCursor)
+	}
+}
+
+var tagOf = regexp.MustCompile(`tag=([a-z]+-[0-9]+)\.`)
+
+// checkJudged holds that every acknowledged event has one row, and no event two.
+func (k *killTest) checkJudged(rows []apiclient.AuditLog) {
+	k.Helper()
+	found := map[string][]string{} // tag -> ids
+	for _, r := range rows {
+		var e struct{ Message string }
+		if err := json.Unmarshal(r.RawMessage, &e); err != nil {
+			k.Fatalf("row %s: %v", r.ID, err)
+		}
+		tag := tagOf.FindStringSubmatch(e.Message)
+		if tag == nil || !k.word.sent[tag[1]] {
+			k.Errorf("row %s was never sent: %s", r.ID, r.RawMessage)
+			continue
+		}
+		found[tag[1]] = append(found[tag[1]], r.ID)
+	}
+	var lost, twice []string
+	for tag := range k.word.acked {
+		if len(found[tag]) == 0 {
+			lost = append(lost, tag)
+		}
+	}
+	for tag, ids := range found {
+		if len(ids) > 1 {
+			twice = append(twice, fmt.Sprintf("%s %v", tag, ids))
+		}
+	}
+	k.report("acknowledged events are not in the audit", lost)
+	k.report("events were judged twice", twice)
+}
+
+// checkDelivered holds that what was decided to be forwarded was delivered, and nothing else but meta-alerts.
+func (k *killTest) checkDelivered(rows []apiclient.AuditLog) {
+	k.Helper()
+	delivered := k.destination.Delivered()
+	var lost, odd []string
+	for _, r := range rows {
+		id, err := uuid.Parse(r.ID)
+		if err != nil {
+			k.Fatal(err)
+		}
+		_, ok := delivered[id]
+		if r.Fate == "forwarded" && !ok {
+			lost = append(lost, r.ID+" "+r.ReceivedAt.String())
+		}
+		if r.Fate != "forwarded" && ok {
+			odd = append(odd, r.ID+" "+r.Fate)
+		}
+		delete(delivered, id)
+	}
+	for id, a := range delivered {
+		if a.Type != "unhandled" {
+			odd = append(odd, id.String()+" "+a.Description)
+		}
+	}
+	k.report("alerts that were decided did not arrive", lost)
+	k.report("alerts arrived that nobody decided", odd)
+	k.report("repeats differ from the first delivery", k.destination.Changed())
+}
+
+// checkBooks holds that the two books agree with each other, with the audit and with the destination.
+func (k *killTest) checkBooks(rows []apiclient.AuditLog) (l apiclient.Ledger) {
+	k.Helper()
+	if err := k.site.client.Do(k.Context(), apiclient.Call{Method: http.MethodGet, Path: []string{"ledger"}}, &l); err != nil {
+		k.Fatal(err)
+	}
+	fates := map[string]int64{}
+	for _, r := range rows {
+		fates[r.Fate]++
+	}
+	distinct := k.destination.Stats().Distinct
+	if l.Judging.Difference != 0 || l.Delivery.Difference != 0 || l.Judging.InFlight != 0 || l.Delivery.InFlight != 0 {
+		k.Errorf("the books do not balance: %+v", l)
+	}
+	if l.Judging.Received != int64(len(rows)) || l.Delivery.Parked != 0 || l.Delivery.Discarded != 0 || l.Delivery.Delivered != distinct {
+		k.Errorf("the books say %+v; there are %d audit rows and %d distinct alerts at the destination", l, len(rows), distinct)
+	}
+	for fate, n := range l.Judging.ByFate {
+		if fates[fate] != n {
+			k.Errorf("the books say %d %s, the audit says %d", n, fate, fates[fate])
+		}
+	}
+	return l
+}
+
+// checkLog holds that no process complained of what a kill must not cause.
+func (k *killTest) checkLog() {
+	k.Helper()
+	for what, n := range k.site.complaints(k.T) {
+		if regexp.MustCompile(`^(error|panic|fatal|dpanic)|corrupt|not JSON`).MatchString(what) {
+			k.Errorf("logged %d times: %s", n, what)
+		} else {
+			k.Logf("logged %d times: %s", n, what)
+		}
+	}
+}
+
+// report fails with the first few of a list.
+func (k *killTest) report(what string, list []string) {
+	k.Helper()
+	if len(list) > 0 {
+		slices.Sort(list)
+		k.Errorf("%d: %s: %v", len(list), what, list[:min(len(list), 10)])
+	}
+}
+
+// TestKillDuringStart kills the process in its first moments, again and again, from an empty directory on: it must
+// start in the end and work.
+func TestKillDuringStart(t *testing.T) {
+	t.Parallel()
+	d := apptest.NewDestination(t)
+	for range 3 {
+		s := newSite(t, t.TempDir(), d.URL)
+		for n := range 8 {
+			p := serve(t, s)
+			timer := time.NewTimer(time.Duration(rand.IntN(10*(n+1))) * time.Millisecond)
+			<-timer.C
+			p.kill()
+		}
+		p := serve(t, s)
+		p.ready()
+		sender := &sender{t: t, name: "after", site: s, batch: 1, word: &word{}}
+		client := &http.Client{Transport: &http.Transport{}}
+		if ok, err := sender.post(t.Context(), client, sender.event("after-1", 1), ""); !ok || err != nil {
+			t.Fatal(err)
+		}
+		client.CloseIdleConnections()
+		p.stop()
+		for _, name := range []string{"mutt.db", "queue.db"} {
+			if _, err := os.Stat(filepath.Join(s.dir, name)); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+}
