@@ -120,7 +120,7 @@ func wokenByRelease(f *fixture) {
 	}
 }
 
-// wokenByDelay uses real time: a timer of the driver runs on it.
+// wokenByDelay helps with an append: the timers of a driver run on real time, which a rig's clock may not move.
 func wokenByDelay(f *fixture) {
 	want := f.appendN(1)
 	l := f.acquire("a")
@@ -128,7 +128,7 @@ func wokenByDelay(f *fixture) {
 	f.must(f.d.Release(f.ctx(), queue.ReleaseParams{Lease: l, Entries: want, Delay: f.Unit}))
 	c := f.waiting(f.ctx(), l)
 	f.Advance(2 * f.Unit)
-	f.append(entry(1)) // wakes a driver whose clock is not the real one
+	f.append(entry(1))
 	select {
 	case a := <-c:
 		if a.err != nil || len(a.got) == 0 || a.got[0].Entry != want[0] {

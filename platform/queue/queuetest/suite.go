@@ -70,15 +70,6 @@ func Run(t *testing.T, h Harness) {
 	})
 }
 
-// Clauses lists the names that Fails knows.
-func Clauses() []string {
-	var names []string
-	for _, c := range clauses() {
-		names = append(names, c.name)
-	}
-	return names
-}
-
 // Fails reports whether a clause fails on a driver, and with what words.
 func Fails(t testing.TB, h Harness, name string) (failed bool, log string) {
 	t.Helper()

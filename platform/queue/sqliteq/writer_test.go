@@ -10,6 +10,7 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/muttproject/mutt/platform/connect/sqlite"
@@ -300,4 +301,34 @@ func TestMissingBodyBlocksNothing(t *testing.T) {
 	if err := d.Settle(t.Context(), queue.SettleParams{Lease: l, Ack: got}); err != nil {
 		t.Error(err)
 	}
+}
+
+// TestDelayEndsByItself: a waiting claim needs nobody to wake it when a delay ends.
+func TestDelayEndsByItself(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "queue.db")
+	synctest.Test(t, func(t *testing.T) {
+		d, err := Open(t.Context(), path, Options{Synchronous: "OFF"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer d.Close()
+		if _, err := d.put(t, 10); err != nil {
+			t.Fatal(err)
+		}
+		l, ids := d.take(t)
+		const delay = 20 * time.Minute
+		if err := d.Release(t.Context(), queue.ReleaseParams{Lease: l, Entries: ids, Delay: delay}); err != nil {
+			t.Fatal(err)
+		}
+		start := time.Now()
+		got, err := d.Claim(t.Context(), queue.ClaimParams{Lease: l, Max: 1, Wait: time.Hour / 2})
+		if took := time.Since(start); err != nil || len(got) != 1 || took < delay || took > delay+time.Second {
+			t.Errorf("%d entries after %v, %v", len(got), took, err)
+		}
+		got, err = d.Claim(t.Context(), queue.ClaimParams{Lease: l, Max: 1, Wait: time.Minute})
+		if took := time.Since(start); err != nil || len(got) != 0 || took < delay+time.Minute {
+			t.Errorf("%d entries after %v, %v", len(got), took, err)
+		}
+	})
 }
