@@ -5,8 +5,10 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -169,97 +171,52 @@ func TestClientAgainstServer(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	ctx := t.Context()
 	c, err := apiclient.New(apiclient.Options{BaseURL: "http://" + s.Addr() + "/", Key: "admin", UserAgent: "mutt/test"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	check := func(err error) {
+	do := func(call apiclient.Call, out any) {
 		t.Helper()
-		if err != nil {
-			t.Fatal(err)
+		if err := c.Do(t.Context(), call, out); err != nil {
+			t.Fatalf("%s %v: %v", call.Method, call.Path, err)
 		}
 	}
-	v, err := c.Version(ctx)
-	check(err)
-	who, err := c.Whoami(ctx)
-	check(err)
+	var v apiclient.Version
+	do(apiclient.Call{Method: "GET", Path: []string{"version"}}, &v)
+	var who apiclient.Whoami
+	do(apiclient.Call{Method: "GET", Path: []string{"whoami"}}, &who)
 	if v.Version != "9.9.9" || v.Commit != "abc" || who.Name != "key:admin" || who.Role != "admin" {
 		t.Fatalf("got %+v %+v", v, who)
 	}
 	file, err := rule.WriteFile([]rule.Rule{{Name: "a/b c", MatchString: "x", ProdHandling: "Ignore", DevHandling: "Ignore", TeamAssignment: "T", Priority: 3, IsActive: true}})
-	check(err)
-	dry, err := c.ImportRules(ctx, file, apiclient.ImportOptions{DryRun: true, Replace: true})
-	check(err)
-	done, err := c.ImportRules(ctx, file, apiclient.ImportOptions{Write: apiclient.Write{Reason: "first"}})
-	check(err)
-	if dry.Created != 1 || !dry.DryRun || dry.Mode != "replace" || done.Created != 1 || done.Mode != "merge" {
-		t.Fatalf("got %+v %+v", dry, done)
+	if err != nil {
+		t.Fatal(err)
 	}
-	rules, err := c.Rules(ctx)
-	check(err)
-	one, err := c.Rule(ctx, rules[0].ID)
-	check(err)
-	back, err := c.ExportRules(ctx, "yaml")
-	check(err)
-	if one.Priority != 3 || string(back) != string(file) {
-		t.Fatalf("got %+v, %s", one, back)
+	var done apiclient.ImportResult
+	do(apiclient.Call{Method: "POST", Path: []string{"rules", "import"}, Query: url.Values{"mode": {"replace"}}, Body: file,
+		ContentType: "application/yaml", Reason: "first: größer"}, &done)
+	var back []byte
+	do(apiclient.Call{Method: "GET", Path: []string{"rules", "export"}, Query: url.Values{"format": {"yaml"}}}, &back)
+	var rules apiclient.Rules
+	do(apiclient.Call{Method: "GET", Path: []string{"rules"}}, &rules)
+	if done.Created != 1 || done.Mode != "replace" || string(back) != string(file) || rules.Rules[0].Priority != 3 {
+		t.Fatalf("got %+v, %s, %+v", done, back, rules)
 	}
-	_, err = c.DeleteRule(ctx, one.ID, apiclient.Write{IfMatch: one.Revision + 1})
+	one := []string{"rules", strconv.FormatInt(rules.Rules[0].ID, 10)}
+	err = c.Do(t.Context(), apiclient.Call{Method: "DELETE", Path: one, IfMatch: rules.Rules[0].Revision + 1}, nil)
 	if !fault.Is(err, fault.PreconditionFail) {
 		t.Fatalf("got %v", err)
 	}
-	_, err = c.DeleteRule(ctx, one.ID, apiclient.Write{IfMatch: one.Revision, Reason: "over"})
-	check(err)
-	_, err = c.AddHost(ctx, "10.0.0.0/8", apiclient.Write{Reason: "lab"})
-	check(err)
-	_, err = c.DeleteHost(ctx, "10.0.0.0/8", apiclient.Write{})
-	check(err)
-	hosts, err := c.Hosts(ctx)
-	check(err)
-	teams, err := c.Teams(ctx)
-	check(err)
-	if len(hosts)+len(teams) != 0 {
-		t.Fatalf("got %v %v", hosts, teams)
-	}
-	changed, err := c.SetConfig(ctx, "log_level", "debug", apiclient.Write{Reason: "look"})
-	check(err)
-	item, err := c.ConfigItem(ctx, "log_level")
-	check(err)
-	if changed.OldValue != "info" || item.Value != "debug" || item.Revision != changed.Revision {
-		t.Fatalf("got %+v %+v", changed, item)
-	}
-	_, err = c.UnsetConfig(ctx, "log_level", apiclient.Write{})
-	check(err)
-	_, err = c.SetConfig(ctx, "log_levle", "debug", apiclient.Write{})
+	do(apiclient.Call{Method: "DELETE", Path: one, IfMatch: rules.Rules[0].Revision}, nil)
+	do(apiclient.Call{Method: "POST", Path: []string{"dev-hosts"}, Body: apiclient.Host{Hostname: "10.0.0.0/8"}}, nil)
+	do(apiclient.Call{Method: "DELETE", Path: []string{"dev-hosts", "10.0.0.0/8"}}, nil)
+	err = c.Do(t.Context(), apiclient.Call{Method: "PUT", Path: []string{"config", "log_levle"}, Body: map[string]any{"value": "debug"}}, nil)
 	if f, ok := fault.As(err); !ok || f.Code != fault.NotFound || f.Field != "key" || !strings.Contains(f.Remedy, "log_level") {
 		t.Fatalf("the server's error comes whole: %+v", f)
 	}
-	all, err := c.Config(ctx)
-	check(err)
-	logs, err := c.AuditLogs(ctx, nil)
-	check(err)
-	queues, err := c.Queues(ctx)
-	check(err)
-	dead, err := c.DeadLetters(ctx, "alert", "", 10)
-	check(err)
-	replayed, err := c.Replay(ctx, "alert", apiclient.ReplayRequest{All: true, Reason: "fixed"})
-	check(err)
-	if len(all.Items) == 0 || len(logs.Logs) != 0 || len(queues) != 2 || len(dead.Items) != 0 || replayed.Replayed != 0 {
-		t.Fatalf("got %v %v %v %v %v", all, logs, queues, dead, replayed)
-	}
-	id := queue.NewEntryID().String()
-	if _, err = c.DeadLetter(ctx, "alert", id); !fault.Is(err, fault.NotFound) {
-		t.Fatalf("got %v", err)
-	}
-	if _, err = c.Discard(ctx, "alert", id, "noise"); !fault.Is(err, fault.NotFound) {
-		t.Fatalf("got %v", err)
-	}
-	m, err := c.Metrics(ctx)
-	check(err)
-	l, err := c.Ledger(ctx)
-	check(err)
-	if len(m.Chart24h.Data) != 24 || !l.Judging.Balanced {
-		t.Fatalf("got %+v %+v", m, l)
+	var audit apiclient.Changes
+	do(apiclient.Call{Method: "GET", Path: []string{"audit"}}, &audit)
+	if len(audit.Logs) != 4 || audit.Logs[3].Reason != "first: größer" {
+		t.Fatalf("got %+v", audit.Logs)
 	}
 }

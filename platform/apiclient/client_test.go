@@ -28,6 +28,52 @@ func against(t *testing.T, h http.HandlerFunc) *Client {
 	return c
 }
 
+func version() Call { return Call{Method: "GET", Path: []string{"version"}} }
+
+func TestAnswersAreBoundedAndBodiesChecked(t *testing.T) {
+	t.Parallel()
+	endless := against(t, func(w http.ResponseWriter, _ *http.Request) {
+		chunk := make([]byte, 1<<20)
+		for range MaxAnswer/len(chunk) + 1 {
+			if _, err := w.Write(chunk); err != nil {
+				return
+			}
+		}
+	})
+	if err := endless.Do(t.Context(), version(), nil); !fault.Is(err, fault.TooLarge) {
+		t.Errorf("got %v", err)
+	}
+	cut := against(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Length", "100")
+		_, _ = io.WriteString(w, "{")
+	})
+	if err := cut.Do(t.Context(), version(), nil); !fault.Is(err, fault.ServerUnreachable) {
+		t.Errorf("a cut answer: got %v", err)
+	}
+	if err := cut.Do(t.Context(), Call{Method: "POST", Body: func() {}}, nil); !fault.Is(err, fault.BadRequest) {
+		t.Errorf("a body that is no JSON: got %v", err)
+	}
+	if err := cut.Do(t.Context(), Call{Method: "NO METHOD"}, nil); !fault.Is(err, fault.BadRequest) {
+		t.Errorf("a method that is none: got %v", err)
+	}
+}
+
+func TestPlainBodiesAndAnswers(t *testing.T) {
+	t.Parallel()
+	c := against(t, func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if err != nil || r.Header.Get("Content-Type") != "application/yaml" || r.Header.Get("Accept") != "text/plain" || r.Header.Get("If-Match") != "" {
+			t.Errorf("got %v %v", r.Header, err)
+		}
+		_, _ = w.Write(body)
+	})
+	var out []byte
+	call := Call{Method: "POST", Path: []string{"rules", "import"}, Body: []byte("version: 1"), ContentType: "application/yaml", Accept: "text/plain"}
+	if err := c.Do(t.Context(), call, &out); err != nil || string(out) != "version: 1" {
+		t.Fatalf("got %q %v", out, err)
+	}
+}
+
 func TestRequestForm(t *testing.T) {
 	t.Parallel()
 	c := against(t, func(w http.ResponseWriter, r *http.Request) {
@@ -58,7 +104,7 @@ func TestServerErrorsKeepTheirMeaning(t *testing.T) {
 		w.WriteHeader(503)
 		_, _ = io.WriteString(w, `{"error":"value: too big","message":"too big","code":"queue_full","field":"value","remedy":"make it smaller","correlation_id":"c"}`)
 	})
-	_, err := c.Queues(t.Context())
+	err := c.Do(t.Context(), Call{Method: "GET", Path: []string{"queues"}}, nil)
 	f, ok := fault.As(err)
 	if !ok || f.Code != fault.QueueFull || f.Message != "too big" || f.Field != "value" || f.Remedy != "make it smaller" || f.RetryAfter != 3*time.Second {
 		t.Fatalf("got %+v", f)
@@ -77,7 +123,7 @@ func TestForeignAnswers(t *testing.T) {
 		"a page with 200": func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "<html>") },
 		"a redirect":      func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "http://elsewhere.example/", 302) },
 	} {
-		_, err := against(t, h).Version(t.Context())
+		err := against(t, h).Do(t.Context(), version(), &Version{})
 		if f, ok := fault.As(err); !ok || f.Code != fault.ServerUnreachable || !strings.Contains(f.Remedy, "admin listener") {
 			t.Errorf("%s: got %v", name, err)
 		}
@@ -98,14 +144,14 @@ func TestNobodyAnswers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = c.Version(t.Context())
+	err = c.Do(t.Context(), version(), nil)
 	f, ok := fault.As(err)
 	if !ok || f.Code != fault.ServerUnreachable || !strings.Contains(f.Message, addr) || strings.Contains(f.Message, "secret") {
 		t.Fatalf("got %v", err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err = c.Version(ctx); !errors.Is(err, context.Canceled) {
+	if err = c.Do(ctx, version(), nil); !errors.Is(err, context.Canceled) {
 		t.Fatalf("the caller's own end stays what it is: %v", err)
 	}
 }

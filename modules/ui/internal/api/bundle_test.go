@@ -185,12 +185,15 @@ func (b *bundle) createRule(body string) int64 {
 	return int64(b.expect(http.StatusCreated, request{method: "POST", path: "/rules", body: body})["id"].(float64))
 }
 
-// audited counts the rows of the change audit.
+// audited counts the rows of the change audit: their ids have no gaps.
 func (b *bundle) audited() int64 {
 	b.Helper()
-	p, err := b.store.Changes(b.Context(), store.ChangeFilter{})
+	p, err := b.store.Changes(b.Context(), store.ChangeFilter{Limit: 1})
 	b.must(err)
-	return p.Total
+	if len(p.Items) == 0 {
+		return 0
+	}
+	return p.Items[0].ID
 }
 
 // testID makes the n-th id of a test: a UUIDv7 of noon plus n milliseconds.

@@ -130,7 +130,7 @@ func secure(h http.Header) {
 }
 
 func (p *Page) render(s Status, host string) ([]byte, error) {
-	v := view{Product: "MUTT", Tagline: "takes in syslog, traps and HTTP events, matches them against rules, and alerts",
+	v := view{Product: "MUTT", Tagline: "takes in syslog and HTTP events, matches them against rules, and alerts",
 		Version: s.Version, Commit: s.Commit, Storage: s.Storage, Since: s.Since.UTC().Format(time.RFC3339),
 		Example: p.now().UTC().Format(time.RFC3339), Roles: s.Roles, Listeners: s.Listeners}
 	name := hostOnly(host)
