@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 
@@ -74,13 +75,13 @@ func drawFaults(rt *rapid.T, r *rig) {
 		}
 		plan[at{op, rapid.IntRange(1, 6).Draw(rt, "n"), rapid.Bool().Draw(rt, "done")}] = code
 	}
-	version := int64(1)
+	var changes atomic.Int64 // both stages make calls
 	r.fail = func(op string, done bool, n int) error {
 		code, ok := plan[at{op, n, done}]
 		if !ok {
 			return nil
 		}
-		if version++; version%2 == 0 {
+		if version := changes.Add(1) + 1; version%2 == 0 {
 			r.use(touchy{reversed(rt, version)})
 		} else {
 			r.use(touchy{ruleset(rt, version)})
