@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -43,6 +44,7 @@ type killTest struct {
 	handling    string // of the rule maybe, as last acknowledged
 	attempt     string // of a change that was cut off, "" for none
 	changes     int    // acknowledged
+	replayed    int    // dead letters that were put back
 }
 
 // number reads a setting of the test from the environment.
@@ -92,9 +94,9 @@ func TestKill(t *testing.T) {
 	k.checkLog()
 	st := d.Stats()
 	t.Logf("%d kills in %s, seed %d: %d events sent, %d acknowledged, %d requests repeated, %d audit rows, %d forwarded, %d meta-alerts, "+
-		"%d deliveries of which %d repeats, %d rule changes", kills, time.Since(begin).Round(time.Millisecond), seed, len(k.word.sent), len(k.word.acked),
+		"%d deliveries of which %d repeats, %d dead letters replayed, %d rule changes", kills, time.Since(begin).Round(time.Millisecond), seed, len(k.word.sent), len(k.word.acked),
 		k.word.tries, len(rows), ledger.Judging.ByFate["forwarded"], ledger.Delivery.Forwardable-ledger.Judging.ByFate["forwarded"],
-		st.Alerts, st.Repeats, k.changes)
+		st.Alerts, st.Repeats, k.replayed, k.changes)
 }
 
 // work runs the senders while the process is killed again and again, and gives the process that runs at the end.
@@ -112,7 +114,7 @@ func (k *killTest) work(kills int) *process {
 	var senders sync.WaitGroup
 	defer senders.Wait()
 	defer enough()
-	for i, s := range []sender{
+	for _, s := range []sender{
 		{name: "one", batch: 1, pause: 2 * time.Millisecond},
 		{name: "another", batch: 1, pause: 2 * time.Millisecond},
 		{name: "lines", batch: 50, ndjson: true, pause: 60 * time.Millisecond},
@@ -125,7 +127,6 @@ func (k *killTest) work(kills int) *process {
 			senders.Go(func() { s.runSyslog(ctx) })
 			continue
 		}
-		_ = i
 		senders.Go(func() { s.run(ctx, hurry) })
 	}
 	for n := range kills {
@@ -173,10 +174,29 @@ func (k *killTest) disturb(n int) {
 			k.destination.Sink.ServeHTTP(w, r) // taken, and then the answer is lost
 			panic(http.ErrAbortHandler)
 		})
+	case 3:
+		var n atomic.Int64
+		k.destination.Answer(func(w http.ResponseWriter, r *http.Request) {
+			if n.Add(1)%5 == 0 {
+				http.Error(w, "not this one", http.StatusForbidden) // a dead letter, which is replayed later
+				return
+			}
+			k.destination.Sink.ServeHTTP(w, r)
+		})
 	default:
 		k.destination.Answer(nil)
 	}
 	k.change()
+	k.replay() // the kill may hit it
+}
+
+// replay puts dead letters back; an error is that of a process that is away.
+func (k *killTest) replay() {
+	var got apiclient.Replayed
+	if err := k.site.client.Do(k.Context(), apiclient.Call{Method: http.MethodPost, Path: []string{"dlq", "alert", "replay"},
+		Body: apiclient.ReplayRequest{All: true, Reason: "kill test"}}, &got); err == nil {
+		k.replayed += got.Replayed
+	}
 }
 
 // change flips the rule maybe. A change that is not answered may or may not have happened.
@@ -221,13 +241,14 @@ func (k *killTest) drain() {
 	k.Helper()
 	k.destination.Answer(nil)
 	apptest.EventuallyWithin(k, 3*time.Minute, "the queues are drained", func() (bool, any) {
+		k.replay()
 		var got apiclient.Queues
 		if err := k.site.client.Do(k.Context(), apiclient.Call{Method: http.MethodGet, Path: []string{"queues"}}, &got); err != nil {
 			return false, err
 		}
 		left := int64(0)
 		for _, q := range got.Queues {
-			left += q.Depth
+			left += q.Depth + q.Dead
 		}
 		return left == 0 && len(got.Queues) == 2, got
 	})

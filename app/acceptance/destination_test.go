@@ -1,0 +1,222 @@
+package acceptance
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/muttproject/mutt/app/apptest"
+	"github.com/muttproject/mutt/platform/apiclient"
+)
+
+// quick makes retries come soon and keeps the circuit breaker out of the way.
+func quick() map[string]string {
+	return map[string]string{"MOOG_RETRY_BASE_DELAY": "0.05", "MOOG_RETRY_MAX_DELAY": "0.2", "CIRCUIT_BREAKER_ENABLED": "false"}
+}
+
+// TestDestinationDown takes the destination away: judging goes on, alerts wait without losing attempts, health says
+// so; when it is back everything is delivered, in each device's order.
+func TestDestinationDown(t *testing.T) {
+	t.Parallel()
+	m := start(t, quick())
+	m.Destination.Down()
+	const n = 20
+	for i := range n {
+		m.Send(apptest.Event("waits", down(fmt.Sprintf("Gi%d", i))))
+	}
+	apptest.Eventually(t, "all are judged and wait", func() (bool, any) {
+		ingest, alert := m.Queue("ingest"), m.Queue("alert")
+		return ingest.Depth == 0 && alert.Depth == n, alert
+	})
+	apptest.Eventually(t, "health tells it", func() (bool, any) {
+		a := m.Do(http.MethodGet, m.OpsURL+"/health", nil)
+		return a.Status == 200 && strings.Contains(string(a.Body), "the destination fails since"), string(a.Body)
+	})
+	if l := m.Ledger(); !l.Delivery.Balanced || l.Delivery.InFlight != n || l.Delivery.Parked != 0 {
+		t.Errorf("the books say %+v", l)
+	}
+	m.Destination.Up()
+	l := m.ExpectBalanced()
+	if l.Delivery.Delivered != n || m.Destination.Stats().Distinct != n {
+		t.Errorf("the books say %+v, the destination %+v", l, m.Destination.Stats())
+	}
+}
+
+// TestCircuitBreaker opens on failures in a row: nothing more is sent, no retries burn, and a probe closes it.
+func TestCircuitBreaker(t *testing.T) {
+	t.Parallel()
+	env := quick()
+	env["CIRCUIT_BREAKER_ENABLED"], env["CIRCUIT_BREAKER_THRESHOLD"], env["CIRCUIT_BREAKER_TIMEOUT"] = "true", "3", "2"
+	env["MOOG_MAX_RETRIES"] = "100"
+	m := start(t, env)
+	var broken atomic.Bool
+	broken.Store(true)
+	m.Destination.Answer(func(w http.ResponseWriter, r *http.Request) {
+		if broken.Load() {
+			http.Error(w, "on fire", http.StatusInternalServerError)
+			return
+		}
+		m.Destination.Sink.ServeHTTP(w, r)
+	})
+	for i := range 10 {
+		m.Send(apptest.Event("breaker", down(fmt.Sprintf("Gi%d", i))))
+	}
+	apptest.Eventually(t, "health names the breaker", func() (bool, any) {
+		a := m.Do(http.MethodGet, m.OpsURL+"/health", nil)
+		return strings.Contains(string(a.Body), "circuit breaker"), string(a.Body)
+	})
+	broken.Store(false)
+	if l := m.ExpectBalanced(); l.Delivery.Delivered != 10 || l.Delivery.Parked != 0 {
+		t.Errorf("the books say %+v", l)
+	}
+}
+
+// TestRetryAfter waits as long as the destination asks for.
+func TestRetryAfter(t *testing.T) {
+	t.Parallel()
+	m := start(t, quick())
+	var refused atomic.Bool
+	m.Destination.Answer(func(w http.ResponseWriter, r *http.Request) {
+		if refused.CompareAndSwap(false, true) {
+			w.Header().Set("Retry-After", "2")
+			http.Error(w, "later", http.StatusServiceUnavailable)
+			return
+		}
+		m.Destination.Sink.ServeHTTP(w, r)
+	})
+	m.Send(apptest.Event("later", down("Gi0/1")))
+	m.ExpectDescription(down("Gi0/1"))
+	asked := m.Destination.Requests()
+	if len(asked) != 2 || asked[1].At.Sub(asked[0].At) < 2*time.Second {
+		t.Errorf("%d requests, %v apart", len(asked), asked[len(asked)-1].At.Sub(asked[0].At))
+	}
+	m.ExpectBalanced()
+}
+
+// TestDeadLetters refuses an alert for good: it is dead-lettered at once with what was answered, can be looked at,
+// replayed and then arrives; another one is discarded with a reason. The books balance at every step.
+func TestDeadLetters(t *testing.T) {
+	t.Parallel()
+	m := start(t, quick())
+	m.Destination.Answer(func(w http.ResponseWriter, _ *http.Request) {
+		http.Error(w, "no such tenant", http.StatusForbidden)
+	})
+	m.Send(apptest.Event("dead", down("Gi0/1")))
+	m.Send(apptest.Event("dead", down("Gi0/2")))
+	apptest.Eventually(t, "both are dead letters", func() (bool, any) {
+		return m.Queue("alert").Dead == 2, m.Queue("alert")
+	})
+	if l := m.ExpectBalanced(); l.Delivery.Parked != 2 {
+		t.Errorf("the books say %+v", l)
+	}
+	dead := m.DeadLetters("alert")
+	for _, d := range dead {
+		if d.Code != "rejected" || d.Hostname != "dead" || !strings.Contains(d.Reason, "403") || !strings.Contains(d.Reason, "no such tenant") || d.Alert.Team != "NETO" {
+			t.Errorf("the dead letter is %+v", d)
+		}
+		if strings.Contains(d.Reason+string(d.Event), apptest.MoogKey) {
+			t.Error("the destination's key is in a dead letter")
+		}
+	}
+	if got := m.Destination.Requests(); len(got) != 2 {
+		t.Errorf("%d requests were made, want one for each", len(got))
+	}
+	m.Destination.Answer(nil)
+	var replayed apiclient.Replayed
+	m.Change(http.MethodPost, apiclient.ReplayRequest{IDs: []string{dead[0].ID}, Reason: "tenant made"}, &replayed, "dlq", "alert", "replay")
+	if replayed.Replayed != 1 {
+		t.Errorf("replayed: %+v", replayed)
+	}
+	a := m.ExpectAlert("the replayed one", func(apptest.Alert) bool { return true })
+	if a.ExternalID != dead[0].ID {
+		t.Errorf("%s arrived, not %s", a.ExternalID, dead[0].ID)
+	}
+	m.Change(http.MethodDelete, nil, nil, "dlq", "alert", dead[1].ID)
+	l := m.ExpectBalanced()
+	if l.Delivery.Delivered != 1 || l.Delivery.Discarded != 1 || l.Delivery.Parked != 0 || l.Delivery.Forwardable != 2 {
+		t.Errorf("the books say %+v", l)
+	}
+}
+
+// TestExhausted fails an alert as often as it may fail: then it is a dead letter.
+func TestExhausted(t *testing.T) {
+	t.Parallel()
+	env := quick()
+	env["MOOG_MAX_RETRIES"] = "2"
+	m := start(t, env)
+	m.Destination.Answer(func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "no", http.StatusBadGateway) })
+	m.Send(apptest.Event("tired", down("Gi0/1")))
+	apptest.Eventually(t, "it is a dead letter", func() (bool, any) { return m.Queue("alert").Dead == 1, m.Queue("alert") })
+	if d := m.DeadLetters("alert")[0]; d.Code != "exhausted" || d.Attempts != 3 || d.FirstTried == nil {
+		t.Errorf("the dead letter is %+v", d)
+	}
+	if got := m.Destination.Requests(); len(got) != 3 {
+		t.Errorf("%d requests were made, want 3", len(got))
+	}
+	m.ExpectBalanced()
+}
+
+// TestShedding parks what would be forwarded while too much waits; a replay delivers it.
+func TestShedding(t *testing.T) {
+	t.Parallel()
+	env := quick()
+	env["ALERTER_QUEUE_SHED_THRESHOLD"] = "5"
+	m := start(t, env)
+	m.Destination.Down()
+	const n = 30
+	for i := range n {
+		m.Send(apptest.Event("shed", down(fmt.Sprintf("Gi%d", i))))
+	}
+	apptest.Eventually(t, "some wait and the others are parked", func() (bool, any) {
+		ingest, alert := m.Queue("ingest"), m.Queue("alert")
+		return ingest.Depth == 0 && alert.Dead > 0 && alert.Depth+alert.Dead == n, alert
+	})
+	m.Destination.Up()
+	m.Drain()
+	m.Change(http.MethodPost, apiclient.ReplayRequest{All: true}, nil, "dlq", "alert", "replay")
+	if l := m.ExpectBalanced(); l.Delivery.Delivered != n || l.Judging.ByFate["shed"] == 0 || m.Destination.Stats().Distinct != n {
+		t.Errorf("the books say %+v", l)
+	}
+}
+
+// TestRateLimitChange changes moog_rate_limit while alerts wait: what took its time is done at once.
+func TestRateLimitChange(t *testing.T) {
+	t.Parallel()
+	m := start(t, map[string]string{"MOOG_RATE_LIMIT": "1", "MOOG_RATE_PERIOD": "600"})
+	const n = 10
+	for i := range n {
+		m.Send(apptest.Event("slow", down(fmt.Sprintf("Gi%d", i))))
+	}
+	// One is sent at once (burst 1), the next ones only in ten minutes.
+	apptest.Eventually(t, "one is delivered and the others wait", func() (bool, any) {
+		alert := m.Queue("alert")
+		return m.Queue("ingest").Depth == 0 && m.Destination.Stats().Distinct == 1 && alert.Depth == n-1, alert
+	})
+	m.SetConfig("moog_rate_limit", 100_000)
+	if l := m.ExpectBalanced(); l.Delivery.Delivered != n {
+		t.Errorf("the books say %+v", l)
+	}
+}
+
+// TestBatchMax sends several alerts in a request when the destination takes lists.
+func TestBatchMax(t *testing.T) {
+	t.Parallel()
+	env := quick()
+	env["MUTT_FORWARD_BATCH_MAX"] = "50"
+	m := start(t, env)
+	m.Destination.Down()
+	const n = 100
+	for i := range n {
+		m.Send(apptest.Event(fmt.Sprintf("batch-%d", i), down("Gi0/1")))
+	}
+	apptest.Eventually(t, "all wait", func() (bool, any) { return m.Queue("alert").Depth == n, m.Queue("alert") })
+	m.Destination.Up()
+	m.ExpectBalanced()
+	st := m.Destination.Stats()
+	if st.Distinct != n || st.Requests >= n/2 {
+		t.Errorf("%+v", st)
+	}
+}
