@@ -118,7 +118,11 @@ func takeRefusal(t *testing.T, s *suite) {
 	if again := s.take(t, p); again.RetryAfter > r.RetryAfter {
 		t.Fatal("a refusal costs nothing")
 	}
-	s.advance(r.RetryAfter)
+	s.advance(r.RetryAfter - s.Unit)
+	if s.Slack == 0 && s.take(t, p).Granted {
+		t.Fatal("it is not granted before")
+	}
+	s.advance(s.Unit)
 	if !s.take(t, p).Granted {
 		t.Fatal("it is granted when it was said to be")
 	}
