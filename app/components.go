@@ -8,6 +8,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/muttproject/mutt/modules/alert"
 	"github.com/muttproject/mutt/modules/ingest"
 	"github.com/muttproject/mutt/modules/janitor"
 	"github.com/muttproject/mutt/platform/authn"
@@ -49,6 +50,7 @@ type parts struct {
 	dynamic *config.Dynamic
 	keyring *authn.Keyring
 	coord   coord.Coord
+	alert   *alert.Module // nil unless this process is an alerter
 	janitor *janitor.Module
 	ingest  *ingest.Module
 

@@ -21,15 +21,28 @@ import (
 )
 
 func buildAlert(_ context.Context, p *parts) (lifecycle.Service, error) {
-	return alert.New(alert.Config{}, alert.Deps{
+	m, err := alert.New(alert.Config{}, alert.Deps{
 		Process: p.run, Store: p.store, Queue: p.queue, Settings: p.dynamic,
 		Log: p.opts.Logger.Named("alert"), Registerer: p.registry, Now: p.opts.Now,
 	})
+	if err != nil {
+		return nil, err // not m: a nil *Module in a Service is not nil
+	}
+	p.alert = m
+	return m, nil
+}
+
+// apply brings what was committed into force in this process.
+func (p *parts) apply(ctx context.Context) error {
+	if p.alert != nil {
+		p.alert.Refresh(ctx)
+	}
+	return p.control.Refresh(ctx)
 }
 
 func buildForward(_ context.Context, p *parts) (lifecycle.Service, error) {
 	c := p.opts.Config
-	return forward.New(forward.Config{
+	m, err := forward.New(forward.Config{
 		URL: c.WebhookURL, Format: c.WebhookFormat, Timeout: c.WebhookTimeout, BatchMax: c.BatchMax,
 		Version: Version, Location: p.process,
 	}, forward.Deps{
@@ -37,6 +50,10 @@ func buildForward(_ context.Context, p *parts) (lifecycle.Service, error) {
 		Key: func() secret.Secret { return c.MoogKey }, DeadDepth: func() float64 { return float64(p.dead(queue.Alert)) },
 		Registerer: p.registry, Logger: p.opts.Logger.Named("forward"), Now: p.opts.Now,
 	})
+	if err != nil {
+		return nil, err
+	}
+	return m, nil
 }
 
 // buildBooks makes the janitor's hands, which the ui uses too: it folds before it shows the books.
@@ -119,7 +136,7 @@ func buildIngest(_ context.Context, p *parts) (lifecycle.Service, error) {
 func buildUI(_ context.Context, p *parts) (lifecycle.Service, error) {
 	since := p.opts.Now()
 	m, err := ui.New(ui.DefaultConfig(), ui.Deps{
-		Store: p.store, Queues: p.queue, Dynamic: p.dynamic, Apply: p.control.Refresh, Fold: p.janitor.Fold,
+		Store: p.store, Queues: p.queue, Dynamic: p.dynamic, Apply: p.apply, Fold: p.janitor.Fold,
 		Status: func() ui.Status { return p.status(since) }, Assets: web.Assets, Logger: p.opts.Logger.Named("ui"), Now: p.opts.Now,
 	})
 	if err != nil {

@@ -133,6 +133,10 @@ func (m *Module) run(ctx context.Context) error {
 	return g.Wait()
 }
 
+// Refresh brings the stored rules into force now; the process that takes a change calls it before it answers.
+// A set that cannot be loaded is told by Ready, as always.
+func (m *Module) Refresh(ctx context.Context) { m.rules.Poll(ctx) }
+
 // Ready gives the warnings of the health report. Nothing here makes a process unhealthy: events wait in the queue.
 func (m *Module) Ready(context.Context) (warnings []string, err error) {
 	for _, w := range []string{m.rules.Warning(), m.pressure.Warning(), m.worker.Warning()} {

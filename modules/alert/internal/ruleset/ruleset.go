@@ -49,6 +49,8 @@ type Ruleset struct {
 	ready   chan struct{} // closed by the first good load
 	once    sync.Once
 
+	polling sync.Mutex // one Poll at a time, or an older set could follow a newer one
+
 	mu      sync.Mutex // guards what follows
 	tried   int64      // the version that was last tried
 	triedAt time.Time
@@ -101,6 +103,8 @@ func (r *Ruleset) Run(ctx context.Context) error {
 
 // Poll looks at the version and loads when it is new, when the last load failed a while ago or is too old.
 func (r *Ruleset) Poll(ctx context.Context) {
+	r.polling.Lock()
+	defer r.polling.Unlock()
 	_, version, err := r.p.Source.Revisions(ctx)
 	if err != nil {
 		r.fail(ctx, fmt.Errorf("read the ruleset version: %w", err))
