@@ -26,7 +26,8 @@ type site struct {
 	logFile string
 	ingest  string // host:port
 	admin   string
-	tcp     string
+	tcp     string // syslog over TCP and UDP
+	ops     string
 	env     []string
 	client  *apiclient.Client
 }
@@ -35,11 +36,11 @@ type site struct {
 func newSite(t *testing.T, dir, webhook string, env ...string) *site {
 	t.Helper()
 	address := func() string { return fmt.Sprintf("127.0.0.1:%d", freePort(t)) }
-	s := &site{dir: filepath.Join(dir, "data"), logFile: filepath.Join(dir, "mutt.log"), ingest: address(), admin: address(), tcp: address()}
+	s := &site{dir: filepath.Join(dir, "data"), logFile: filepath.Join(dir, "mutt.log"), ingest: address(), admin: address(), tcp: address(), ops: address()}
 	s.env = append([]string{
 		"PATH=" + os.Getenv("PATH"), "HOME=" + dir, "MUTT_DATA_DIR=" + s.dir, "POD_NAME=" + apptest.Process, "MUTT_LOG_FORMAT=json",
 		"MUTT_INGEST_ADDR=" + s.ingest, "MUTT_ADMIN_ADDR=" + s.admin, "MUTT_SYSLOG_TCP_ADDR=" + s.tcp,
-		"MUTT_SYSLOG_UDP_ADDR=off", "MUTT_OPS_ADDR=off",
+		"MUTT_SYSLOG_UDP_ADDR=" + s.tcp, "MUTT_OPS_ADDR=" + s.ops,
 		"INGEST_API_KEY=" + apptest.IngestKey, "WEBUI_API_KEY=" + apptest.AdminKey, "MOOG_API_KEY=" + apptest.MoogKey,
 		"MOOG_WEBHOOK_URL=" + webhook, "MOOG_RATE_LIMIT=1000000",
 	}, env...)
