@@ -76,7 +76,7 @@ func settings() []setting {
 		{"WEBUI_API_KEY", "", true, "key of administrators; generated into the data directory when empty",
 			secretText(func(c *Config) *secret.Secret { return &c.AdminKey }), func(c *Config) any { return c.AdminKey }},
 		{"MOOG_WEBHOOK_URL", "", false, "where alerts are delivered; alerts wait in the queue while it is empty",
-			webhook, func(c *Config) any { return redactURL(c.WebhookURL) }},
+			webhook, func(c *Config) any { return c.WebhookURL }},
 		{"MOOG_API_KEY", "", true, "bearer token for the destination",
 			secretText(func(c *Config) *secret.Secret { return &c.MoogKey }), func(c *Config) any { return c.MoogKey }},
 		{"MOOG_WEBHOOK_TIMEOUT", "10s", false, "bound of one request to the destination: a duration, or seconds",
@@ -261,15 +261,9 @@ func webhook(c *Config, v string) error {
 	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
 		return fmt.Errorf("takes an http or https URL")
 	}
+	if u.User != nil {
+		return fmt.Errorf("takes a URL without a user or password: the key belongs into MOOG_API_KEY")
+	}
 	c.WebhookURL = v
 	return nil
-}
-
-// redactURL hides a password that someone put into the URL.
-func redactURL(v string) string {
-	u, err := url.Parse(v)
-	if err != nil {
-		return secret.Redacted
-	}
-	return u.Redacted()
 }

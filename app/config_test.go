@@ -49,7 +49,7 @@ func TestEnvironment(t *testing.T) {
 	t.Parallel()
 	c, warnings, err := LoadConfig([]string{
 		"MUTT_DATA_DIR=/tmp/x", "SERVER_PORT_INGESTOR=18080", "SERVER_PORT_WEBUI=0", "MUTT_ADMIN_ADDR=0.0.0.0", "MUTT_OPS_ADDR=off",
-		"MUTT_SYSLOG_UDP_ADDR=:1514", "MUTT_SYSLOG_TCP_ADDR=[::1]:1515", "MOOG_WEBHOOK_URL=http://u:pw@127.0.0.1:9/events",
+		"MUTT_SYSLOG_UDP_ADDR=:1514", "MUTT_SYSLOG_TCP_ADDR=[::1]:1515", "MOOG_WEBHOOK_URL=http://127.0.0.1:9/events",
 		"MOOG_WEBHOOK_TIMEOUT=2.5", "INGEST_API_KEY=hush-hush", "MUTT_PORT=tcp://10.0.0.1:80", "MUTT_DATADIR=/x", "MUTT_SHUTDOWN_TIMEOUT=tcp://10.0.0.1:1",
 	})
 	if err != nil {
@@ -66,7 +66,7 @@ func TestEnvironment(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if s := string(shown); strings.Contains(s, "hush") || strings.Contains(s, ":pw@") || !strings.Contains(s, `"moog_api_key":{"source":"default","value":"[redacted]"}`) ||
+	if s := string(shown); strings.Contains(s, "hush") || !strings.Contains(s, `"moog_api_key":{"source":"default","value":"[redacted]"}`) ||
 		!strings.Contains(s, `"mutt_data_dir":{"source":"environment","value":"/tmp/x"}`) {
 		t.Fatalf("got %s", s)
 	}
@@ -74,10 +74,13 @@ func TestEnvironment(t *testing.T) {
 
 func TestBadSettingsAreAllNamed(t *testing.T) {
 	t.Parallel()
-	_, _, err := LoadConfig([]string{"SERVER_PORT_INGESTOR=70000", "MOOG_WEBHOOK_URL=ftp://x", "MOOG_WEBHOOK_TIMEOUT=soon",
+	_, _, err := LoadConfig([]string{"SERVER_PORT_INGESTOR=70000", "MOOG_WEBHOOK_URL=http://u:pw@h/", "MOOG_WEBHOOK_TIMEOUT=soon",
 		"MUTT_FORWARD_FORMAT=xml", "MUTT_FORWARD_BATCH_MAX=0", "MUTT_OPS_ADDR=a b:1"})
 	if !fault.Is(err, fault.ConfigInvalid) {
 		t.Fatalf("got %v", err)
+	}
+	if strings.Contains(err.Error(), "u:pw") {
+		t.Error("the error shows the password")
 	}
 	for _, name := range []string{"SERVER_PORT_INGESTOR", "MOOG_WEBHOOK_URL", "MOOG_WEBHOOK_TIMEOUT", "MUTT_FORWARD_FORMAT", "MUTT_FORWARD_BATCH_MAX", "MUTT_OPS_ADDR"} {
 		if !strings.Contains(err.Error(), name) {

@@ -29,10 +29,10 @@ func newQueues(s streams) *cobra.Command {
 			return err
 		}
 		return print(cmd.OutOrStdout(), *f.output, got, func(w io.Writer) error {
-			rows := [][]string{{"QUEUE", "READY", "CLAIMED", "DELAYED", "DEAD", "OLDEST"}}
+			rows := [][]string{{"QUEUE", "READY", "CLAIMED", "DELAYED", "DEAD", "CONSUMERS", "OLDEST"}}
 			for _, q := range got.Queues {
 				n := func(v int64) string { return strconv.FormatInt(v, 10) }
-				rows = append(rows, []string{q.Name, n(q.Ready), n(q.Claimed), n(q.Delayed), n(q.Dead),
+				rows = append(rows, []string{q.Name, n(q.Ready), n(q.Claimed), n(q.Delayed), n(q.Dead), strconv.Itoa(q.Consumers),
 					(time.Duration(q.OldestAgeSeconds*1000) * time.Millisecond).String()})
 			}
 			return table(w, rows)

@@ -176,6 +176,7 @@ type Queue struct {
 	Dead             int64   `json:"dead"`
 	Depth            int64   `json:"depth"` // ready, claimed and delayed together
 	Entries          int64   `json:"entries"`
+	Consumers        int     `json:"consumers"`          // partitions that a process works on
 	OldestAgeSeconds float64 `json:"oldest_age_seconds"` // 0 when empty
 }
 

@@ -259,11 +259,12 @@ type DiscardParams struct {
 	Minute  int64 // for the counts: discarded on Alert
 }
 
-// Depth is what a queue holds, in events but for Entries.
+// Depth is what a queue holds, in events but for Entries and Consumers.
 type Depth struct {
 	Ready, Claimed, Delayed int64
 	Dead                    int64
 	Entries                 int64
+	Consumers               int       // partitions that somebody holds
 	Oldest                  time.Time // when the oldest ready or claimed entry was appended; zero when empty
 }
 

@@ -20,6 +20,7 @@ func leaseClauses() []clause {
 		{"a lease token grows, also over a restart", tokenGrows},
 		{"a step of the client's wall clock frees no lease", wallStep},
 		{"leases of partitions and queues are apart", leasesApart},
+		{"depth counts the partitions that are held", heldCounted},
 	}
 }
 
@@ -146,4 +147,24 @@ func leasesApart(f *fixture) {
 	f.refused(f.d.Settle(f.ctx(), queue.SettleParams{Lease: a, Ack: []event.ID{e1.ID}}), fault.StaleReceipt)
 	f.depth(queue.Ingest, queue.Depth{Claimed: 2, Entries: 2})
 	f.depth(queue.Alert, queue.Depth{Claimed: 1, Entries: 1})
+}
+
+func heldCounted(f *fixture) {
+	consumers := func(want int) {
+		f.t.Helper()
+		d, err := f.d.Depth(f.ctx(), queue.Ingest)
+		f.must(err)
+		if d.Consumers != want {
+			f.t.Fatalf("%d consumers, want %d", d.Consumers, want)
+		}
+	}
+	f.appendN(1)
+	consumers(0)
+	a := f.acquire("a")
+	consumers(1)
+	f.must(f.d.Yield(f.ctx(), a))
+	consumers(0)
+	f.acquire("b")
+	f.Advance(f.ttl() + f.Unit)
+	consumers(0)
 }

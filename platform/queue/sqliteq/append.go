@@ -34,7 +34,7 @@ func (t *tx) append(p *queue.AppendParams) error {
 	}
 	if len(fresh) > 0 {
 		name := fresh[0].Queue
-		d := depth(t.w.lanes, name)
+		d := depth(t.w.lanes, name, t.at)
 		if p.Cap > 0 && d.Live()+events > p.Cap {
 			return fault.New(fault.QueueFull, "queue %s holds %d events, with %d more it would exceed %d",
 				name, d.Live(), events, p.Cap).WithRetryAfter(fullRetry)

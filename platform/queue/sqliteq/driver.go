@@ -125,7 +125,7 @@ func (d *Driver) Depth(_ context.Context, q queue.Name) (queue.Depth, error) {
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return depth(d.view, q), nil
+	return depth(d.view, q, d.opts.Monotonic()), nil
 }
 
 // Close lets what has begun end, refuses everything after, and closes the file.

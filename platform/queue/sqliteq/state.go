@@ -66,14 +66,17 @@ func find(lanes []lane, q queue.Name, partition int) *lane {
 	return nil
 }
 
-// depth sums up a queue.
-func depth(lanes []lane, q queue.Name) queue.Depth {
+// depth sums up a queue, at a monotonic time.
+func depth(lanes []lane, q queue.Name, at time.Duration) queue.Depth {
 	var d queue.Depth
 	var oldest int64
 	for i := range lanes {
 		l := &lanes[i]
 		if l.queue != q {
 			continue
+		}
+		if l.held(at) {
+			d.Consumers++
 		}
 		d.Ready += l.ready.events
 		d.Claimed += l.claimed.events

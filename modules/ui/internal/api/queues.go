@@ -31,7 +31,7 @@ func (a *API) queue(ctx context.Context, name queue.Name) (apiclient.Queue, erro
 	}
 	q := apiclient.Queue{
 		Name: string(name), Ready: d.Ready, Claimed: d.Claimed, Delayed: d.Delayed, Dead: d.Dead,
-		Depth: d.Live(), Entries: d.Entries,
+		Depth: d.Live(), Entries: d.Entries, Consumers: d.Consumers,
 	}
 	if !d.Oldest.IsZero() {
 		q.OldestAgeSeconds = max(0, a.Now().Sub(d.Oldest).Round(time.Millisecond).Seconds())
