@@ -147,7 +147,7 @@ func dlqReplay(s streams, f *clientFlags, queue *string) *cobra.Command {
 func dlqDiscard(s streams, f *clientFlags, queue *string) *cobra.Command {
 	var yes bool
 	var reason string
-	cmd := &cobra.Command{Use: "discard ID…", Short: "delete dead letters for good", Args: cobra.MinimumNArgs(1)}
+	cmd := &cobra.Command{Use: "discard ID…", Short: "delete dead letters for good", Args: atLeastOne}
 	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask")
 	cmd.Flags().StringVar(&reason, "reason", "", "why (required)")
 	cmd.RunE = func(cmd *cobra.Command, ids []string) error {
@@ -175,6 +175,14 @@ func dlqDiscard(s streams, f *clientFlags, queue *string) *cobra.Command {
 		})
 	}
 	return cmd
+}
+
+// atLeastOne refuses a command line without an ID as a usage error.
+func atLeastOne(c *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return usageError{fmt.Errorf("%s takes one ID or more\nsee '%s --help'", c.CommandPath(), c.CommandPath())}
+	}
+	return nil
 }
 
 // confirm asks on a terminal; without one the answer is no.

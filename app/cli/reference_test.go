@@ -45,7 +45,7 @@ func describe(t *testing.T, out *bytes.Buffer, c *cobra.Command) {
 	if c.Long != "" {
 		fmt.Fprintf(out, "%s\n\n", c.Long)
 	}
-	if c.Runnable() {
+	if c.Runnable() && !c.HasSubCommands() {
 		fmt.Fprintf(out, "```\n%s\n```\n\n", c.UseLine())
 	}
 	if flags := strings.TrimRight(c.NonInheritedFlags().FlagUsages(), "\n"); flags != "" {

@@ -31,6 +31,9 @@ type streams struct {
 // usageError is a mistake in the command line.
 type usageError struct{ error }
 
+// Unwrap lets a fault keep its remedy.
+func (u usageError) Unwrap() error { return u.error }
+
 // Main runs a command line and gives the exit status.
 func Main(args []string, in io.Reader, out, errOut io.Writer) int {
 	ctx, stop := signals(context.Background()) // the root of everything that a command does
@@ -92,7 +95,29 @@ func newRoot(s streams) *cobra.Command {
 		return usageError{fmt.Errorf("%w\nsee '%s --help'", err, c.CommandPath())}
 	})
 	root.AddCommand(newServe(s), newRoles(), newVersion(), newSend(s), newSink(s), newRules(s), newQueues(s), newDLQ(s), newDemo(s))
+	refuseUnknown(root)
 	return root
+}
+
+// refuseUnknown makes an unknown command below a group a usage error; cobra would show the help and end with 0.
+func refuseUnknown(c *cobra.Command) {
+	for _, sub := range c.Commands() {
+		refuseUnknown(sub)
+	}
+	if c.Runnable() {
+		return
+	}
+	c.Args = cobra.ArbitraryArgs
+	c.RunE = func(c *cobra.Command, args []string) error {
+		if len(args) == 0 {
+			return c.Help()
+		}
+		hint := ""
+		if near := c.SuggestionsFor(args[0]); len(near) > 0 {
+			hint = "; did you mean " + near[0] + "?"
+		}
+		return usageError{fmt.Errorf("unknown command %q for %q%s\nsee '%s --help'", args[0], c.CommandPath(), hint, c.CommandPath())}
+	}
 }
 
 // printError shows an error as an operator can act on it.

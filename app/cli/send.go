@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -55,13 +56,19 @@ func newSend(s streams) *cobra.Command {
 	fl.DurationVar(&f.retry, "retry", time.Minute, "how long to repeat what is refused for now (429, 503, no connection)")
 	output := outputFlag(cmd)
 	must(cmd.RegisterFlagCompletionFunc("to", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-		return []string{"http", "syslog-udp", "syslog-tcp"}, cobra.ShellCompDirectiveNoFileComp
+		return transports(), cobra.ShellCompDirectiveNoFileComp
 	}))
 	cmd.RunE = func(cmd *cobra.Command, args []string) error { return runSend(cmd, s, f, args, *output) }
 	return cmd
 }
 
+// transports lists what --to takes.
+func transports() []string { return []string{"http", "syslog-udp", "syslog-tcp"} }
+
 func runSend(cmd *cobra.Command, s streams, f sendFlags, args []string, output string) error {
+	if !slices.Contains(transports(), f.to) {
+		return usageError{fmt.Errorf("--to takes %s, not %q", strings.Join(transports(), ", "), f.to)}
+	}
 	source, lines, closeFile, err := openSource(s, f, args)
 	if err != nil {
 		return err

@@ -160,7 +160,9 @@ func (r *run) deliver(ctx context.Context, t transport, batch []byte, n int) {
 	for {
 		at := time.Now()
 		accepted, rejected, err := t.send(ctx, batch, n)
-		if err == nil {
+		var partial *partialError
+		if err == nil || errors.As(err, &partial) {
+			r.note(err)
 			r.lat.add(time.Since(at))
 			r.accepted.Add(int64(accepted))
 			r.rejected.Add(int64(rejected))

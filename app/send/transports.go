@@ -36,6 +36,7 @@ type ingestReply struct {
 	Rejected int    `json:"rejected"`
 	Error    string `json:"error"`
 	Errors   []struct {
+		Index   int    `json:"index"`
 		Message string `json:"message"`
 	} `json:"errors"`
 }
@@ -62,12 +63,25 @@ func (t *httpTransport) send(ctx context.Context, batch []byte, n int) (accepted
 	case resp.StatusCode == http.StatusOK && decodeErr == nil && reply.Accepted == nil:
 		return n, 0, nil // a single event
 	case resp.StatusCode == http.StatusOK && decodeErr == nil:
-		return *reply.Accepted, reply.Rejected, nil
+		return *reply.Accepted, reply.Rejected, partially(reply)
 	case resp.StatusCode == http.StatusTooManyRequests, resp.StatusCode >= 500:
 		return 0, 0, &retryError{refusal(resp.StatusCode, reply), retryAfter(resp.Header)}
 	default:
 		return 0, 0, refusal(resp.StatusCode, reply)
 	}
+}
+
+// partialError names the first event of a batch that was refused while others were accepted.
+type partialError struct{ first string }
+
+func (e *partialError) Error() string { return e.first }
+
+// partially gives what was refused of an accepted batch; nil for nothing.
+func partially(reply ingestReply) error {
+	if reply.Rejected == 0 || len(reply.Errors) == 0 {
+		return nil
+	}
+	return &partialError{fmt.Sprintf("event %d of a batch: %s", reply.Errors[0].Index, reply.Errors[0].Message)}
 }
 
 func refusal(status int, reply ingestReply) error {
