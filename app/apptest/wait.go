@@ -22,6 +22,15 @@ func Eventually(t testing.TB, what string, done func() (ok bool, got any)) {
 // EventuallyWithin is Eventually with a bound of its own.
 func EventuallyWithin(t testing.TB, bound time.Duration, what string, done func() (ok bool, got any)) {
 	t.Helper()
+	if got, ok := poll(bound, done); !ok {
+		t.Fatalf("not within %s: %s; last seen: %+v", bound, what, got)
+	}
+}
+
+// Poll is Eventually for callers who have no testing.TB; it gives what was seen last.
+func Poll(done func() (ok bool, got any)) (got any, ok bool) { return poll(patience, done) }
+
+func poll(bound time.Duration, done func() (ok bool, got any)) (any, bool) {
 	deadline := time.NewTimer(bound)
 	defer deadline.Stop()
 	tick := time.NewTicker(look)
@@ -29,12 +38,12 @@ func EventuallyWithin(t testing.TB, bound time.Duration, what string, done func(
 	for {
 		ok, got := done()
 		if ok {
-			return
+			return got, true
 		}
 		select {
 		case <-tick.C:
 		case <-deadline.C:
-			t.Fatalf("not within %s: %s; last seen: %+v", bound, what, got)
+			return got, false
 		}
 	}
 }
