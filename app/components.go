@@ -159,7 +159,7 @@ func buildControl(_ context.Context, p *parts) (lifecycle.Service, error) {
 		return nil, err
 	}
 	p.dynamic, p.keyring = d, authn.NewKeyring(p.opts.Now)
-	p.control = newControl(p.store, p.dynamic, p.keyring, p.opts.Level, p.opts.Logger.Named("control"), p.keys)
+	p.control = newControl(p)
 	return p.control, nil
 }
 

@@ -38,6 +38,7 @@ type Config struct {
 	Process         string
 	LogFormat       string
 	ShutdownTimeout time.Duration
+	DynamicConfig   bool
 
 	sources map[string]string // setting -> environment or default
 }
@@ -89,6 +90,8 @@ func settings() []setting {
 			list(func(c *Config) *[]string { return &c.RequiredFields }), func(c *Config) any { return c.RequiredFields }},
 		{"MUTT_INGEST_MAX_BODY_BYTES", "10485760", false, "largest request body on the wire, in bytes",
 			whole(1024, 1<<30, func(c *Config, n int64) { c.MaxBodyBytes = n }), func(c *Config) any { return c.MaxBodyBytes }},
+		{"DYNAMIC_CONFIG_ENABLED", "true", false, "false switches the change of dynamic settings off: their routes answer 503, variables and defaults apply",
+			boolean(func(c *Config) *bool { return &c.DynamicConfig }), func(c *Config) any { return c.DynamicConfig }},
 		{"POD_NAME", "", false, "name of this process in logs and alerts; the host's name when empty",
 			func(c *Config, v string) error { c.Process = v; return nil }, func(c *Config) any { return c.Process }},
 		{"MUTT_LOG_FORMAT", "auto", false, "json, console, or auto: console on a terminal",
@@ -229,6 +232,17 @@ func oneOf(field func(*Config) *string, options ...string) func(*Config, string)
 			return fmt.Errorf("takes one of %s, not %q", strings.Join(options, ", "), v)
 		}
 		*field(c) = v
+		return nil
+	}
+}
+
+func boolean(field func(*Config) *bool) func(*Config, string) error {
+	return func(c *Config, v string) error {
+		b, err := strconv.ParseBool(strings.ToLower(v))
+		if err != nil {
+			return fmt.Errorf("takes true or false, not %q", v)
+		}
+		*field(c) = b
 		return nil
 	}
 }

@@ -33,6 +33,7 @@ type control struct {
 	*lifecycle.Runner
 	store   controlStore
 	dynamic *config.Dynamic
+	fixed   bool // stored values are not applied
 	keyring *authn.Keyring
 	level   zap.AtomicLevel
 	log     *zap.Logger
@@ -43,8 +44,9 @@ type control struct {
 	lastErr  error
 }
 
-func newControl(s controlStore, d *config.Dynamic, k *authn.Keyring, level zap.AtomicLevel, log *zap.Logger, keys bootstrapKeys) *control {
-	c := &control{store: s, dynamic: d, keyring: k, level: level, log: log, keys: keys, revision: -1}
+func newControl(p *parts) *control {
+	c := &control{store: p.store, dynamic: p.dynamic, fixed: !p.opts.Config.DynamicConfig, keyring: p.keyring, level: p.opts.Level,
+		log: p.opts.Logger.Named("control"), keys: p.keys, revision: -1}
 	c.Runner = lifecycle.NewRunner("control", c.poll)
 	return c
 }
@@ -110,7 +112,9 @@ func (c *control) refresh(ctx context.Context) error {
 	}
 	stored := make(map[string]string, len(values))
 	for _, v := range values {
-		stored[v.Key] = v.Value
+		if !c.fixed {
+			stored[v.Key] = v.Value
+		}
 	}
 	for _, p := range c.dynamic.Apply(revision, stored) {
 		c.log.Warn("a stored configuration value is not used", zap.Error(p))

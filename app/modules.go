@@ -106,7 +106,7 @@ func (p *parts) configView() ingest.ConfigView {
 	for _, k := range p.dynamic.Registry().Keys() {
 		dynamic[k.Name] = p.dynamic.Current().Get(k.Name)
 	}
-	return ingest.ConfigView{Static: p.opts.Config.Static(), Dynamic: dynamic, Enabled: true}
+	return ingest.ConfigView{Static: p.opts.Config.Static(), Dynamic: dynamic, Enabled: p.opts.Config.DynamicConfig}
 }
 
 // ingestService notes the syslog listeners' addresses once they are open.
@@ -135,7 +135,7 @@ func buildIngest(_ context.Context, p *parts) (lifecycle.Service, error) {
 
 func buildUI(_ context.Context, p *parts) (lifecycle.Service, error) {
 	since := p.opts.Now()
-	m, err := ui.New(ui.DefaultConfig(), ui.Deps{
+	m, err := ui.New(ui.Config{DynamicConfig: p.opts.Config.DynamicConfig}, ui.Deps{
 		Store: p.store, Queues: p.queue, Dynamic: p.dynamic, Apply: p.apply, Fold: p.janitor.Fold,
 		Status: func() ui.Status { return p.status(since) }, Assets: web.Assets, Logger: p.opts.Logger.Named("ui"), Now: p.opts.Now,
 	})

@@ -1,0 +1,106 @@
+package app
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+
+	"github.com/muttproject/mutt/platform/authn"
+	"github.com/muttproject/mutt/platform/config"
+	"github.com/muttproject/mutt/platform/secret"
+	"github.com/muttproject/mutt/platform/store"
+)
+
+// controlled gives parts with a real store, and a control that was started on them.
+func controlled(t *testing.T, dynamic bool) *parts {
+	t.Helper()
+	p := newParts(Options{Config: Config{DataDir: t.TempDir(), DynamicConfig: dynamic}, Logger: zap.NewNop(), Level: zap.NewAtomicLevel(),
+		Now: time.Now, Getenv: func(k string) string { return map[string]string{"UNHANDLED_THRESHOLD": "7"}[k] }})
+	s, err := openStore(t.Context(), p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Stop(context.WithoutCancel(t.Context())); err != nil {
+			t.Error(err)
+		}
+	})
+	p.keys = bootstrapKeys{ingest: secret.New("the-ingest-key"), admin: secret.New("the-admin-key")}
+	if _, err := buildControl(t.Context(), p); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.control.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := p.control.Stop(context.WithoutCancel(t.Context())); err != nil {
+			t.Error(err)
+		}
+	})
+	return p
+}
+
+func set(t *testing.T, p *parts, key, value string) {
+	t.Helper()
+	if _, err := p.store.Change(t.Context(), store.Actor{Name: "test"}, "", func(tx *store.Tx) error { return tx.SetConfig(key, value, 0) }); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.control.Refresh(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestChangesAreApplied(t *testing.T) {
+	t.Parallel()
+	p := controlled(t, true)
+	if p.dynamic.Int(config.UnhandledThreshold) != 7 {
+		t.Fatal("the variable gives the first value")
+	}
+	set(t, p, config.UnhandledThreshold, "9")
+	set(t, p, config.LogLevel, `"warn"`)
+	if p.dynamic.Int(config.UnhandledThreshold) != 9 || p.opts.Level.Level() != zapcore.WarnLevel {
+		t.Fatalf("not in force: %d, %s", p.dynamic.Int(config.UnhandledThreshold), p.opts.Level)
+	}
+	for text, role := range map[string]authn.Role{"the-ingest-key": authn.Ingest, "the-admin-key": authn.Admin} {
+		if id, ok := p.keyring.Authenticate(text); !ok || id.Role != role {
+			t.Errorf("%s: %+v %v", role, id, ok)
+		}
+	}
+}
+
+func TestSwitchedOffNothingStoredApplies(t *testing.T) {
+	t.Parallel()
+	p := controlled(t, false)
+	set(t, p, config.UnhandledThreshold, "9")
+	if p.dynamic.Int(config.UnhandledThreshold) != 7 || p.configView().Enabled {
+		t.Fatal("a stored value was applied")
+	}
+}
+
+func TestBootstrapKeysAreReplaced(t *testing.T) {
+	t.Parallel()
+	p := controlled(t, true)
+	p.keys.admin = secret.New("a-new-admin-key")
+	again := newControl(p)
+	if err := again.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := again.Stop(t.Context()); err != nil {
+			t.Error(err)
+		}
+	}()
+	if _, ok := p.keyring.Authenticate("the-admin-key"); ok {
+		t.Error("the old key is still accepted")
+	}
+	if _, ok := p.keyring.Authenticate("a-new-admin-key"); !ok {
+		t.Error("the new key is not accepted")
+	}
+	keys, err := p.store.APIKeys(t.Context())
+	if err != nil || len(keys) != 2 {
+		t.Fatalf("%d keys, %v", len(keys), err)
+	}
+}
