@@ -40,7 +40,8 @@ func formatOf(h http.Header) (decode.Format, error) {
 	case "application/x-ndjson", "application/ndjson":
 		return decode.NDJSON, nil
 	}
-	return 0, fault.New(fault.UnsupportedType, "the Content-Type %.80q is not understood", kind)
+	return 0, fault.New(fault.UnsupportedType, "the Content-Type %.80q is not understood", kind).
+		WithRemedy("send Content-Type: application/json or application/x-ndjson (with curl: -H 'Content-Type: application/json')")
 }
 
 const (
