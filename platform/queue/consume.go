@@ -60,6 +60,7 @@ type consumer struct {
 	partition int
 	work      Work
 	log       *zap.Logger
+	owed      *Lease // could not be given back
 }
 
 // loop holds the partition whenever it can.
@@ -94,6 +95,13 @@ func (c *consumer) turn(ctx context.Context) (began bool, err error) {
 	if !c.q.wants(c.partition) {
 		return false, nil
 	}
+	// While it lives, Acquire would only renew it, and nobody would get what it had claimed.
+	if c.owed != nil {
+		if err := c.yield(ctx, *c.owed); err != nil {
+			return false, fmt.Errorf("give back the last lease: %w", err)
+		}
+		c.owed = nil
+	}
 	asked := time.Now()
 	lease, err := c.q.driver.Acquire(ctx, LeaseParams{Queue: c.opts.Queue, Partition: c.partition, Owner: c.owner, TTL: c.opts.LeaseTTL})
 	if err != nil {
@@ -112,7 +120,12 @@ func (c *consumer) turn(ctx context.Context) (began bool, err error) {
 			c.q.metrics.leaseLost(c.opts.Queue)
 		}
 	}
-	c.yield(ctx, lease)
+	if failed := c.yield(ctx, lease); failed != nil {
+		c.owed = &lease
+		if !fault.Is(failed, fault.Closed) {
+			c.log.Warn("lease was not given back", zap.Error(failed))
+		}
+	}
 	return true, err
 }
 
@@ -145,10 +158,8 @@ func (c *consumer) renew(ctx context.Context, h *Holder, renewed time.Time) {
 }
 
 // yield gives the lease back, also when ctx ended: the next holder need not wait for it to expire.
-func (c *consumer) yield(ctx context.Context, l Lease) {
+func (c *consumer) yield(ctx context.Context, l Lease) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.opts.LeaseTTL)
 	defer cancel()
-	if err := c.q.driver.Yield(ctx, l); err != nil && !fault.Is(err, fault.Closed) {
-		c.log.Warn("lease was not given back, it will expire", zap.Error(err))
-	}
+	return c.q.driver.Yield(ctx, l)
 }

@@ -241,6 +241,35 @@ func TestUnknownClaimEndsTheTurn(t *testing.T) {
 	})
 }
 
+// unyielding is a driver whose first Yields fail, as on a full disk.
+type unyielding struct {
+	queue.Driver
+	left atomic.Int64
+}
+
+func (u *unyielding) Yield(ctx context.Context, l queue.Lease) error {
+	if u.left.Add(-1) >= 0 {
+		return fault.New(fault.QueueUnavailable, "the disk is full")
+	}
+	return u.Driver.Yield(ctx, l)
+}
+
+// TestLeaseThatCannotBeGivenBack: taking it anew would renew it, and what it had claimed would be stuck in it.
+func TestLeaseThatCannotBeGivenBack(t *testing.T) {
+	inBubble(t, func(t *testing.T, d *sqliteq.Driver) {
+		id := put(t, d, 0)
+		u := &unyielding{Driver: faultq.New(d, faultq.Script(faultq.Claim, faultq.After))}
+		u.left.Store(3)
+		var seen sync.Map
+		stop := consume(t, consumer(u), ackAll(&seen))
+		time.Sleep(4 * ttl)
+		if _, ok := seen.Load(id); !ok {
+			t.Error("the entry is stuck")
+		}
+		must(t, stop())
+	})
+}
+
 func TestSettleIsPatient(t *testing.T) {
 	inBubble(t, func(t *testing.T, d *sqliteq.Driver) {
 		f := faultq.New(d, faultq.Script(faultq.Settle, faultq.Before, faultq.Before, faultq.After))
