@@ -72,6 +72,7 @@ type Module struct {
 	intake *intake.Intake
 	http   *httpin.Handler
 	syslog *syslog.Server
+	writer *watchedWriter
 }
 
 var (
@@ -136,8 +137,11 @@ func New(c Config, d Deps) (*Module, error) {
 		return nil, fmt.Errorf("ingest module: %w", err)
 	}
 	c = c.withDefaults()
-	m := &Module{}
-	m.intake = intake.New(intake.Deps{Writer: d.Writer, Partition: d.Partition, Depth: d.Depth, Now: d.Now,
+	if d.Now == nil {
+		d.Now = time.Now
+	}
+	m := &Module{writer: &watchedWriter{Writer: d.Writer, now: d.Now}}
+	m.intake = intake.New(intake.Deps{Writer: m.writer, Partition: d.Partition, Depth: d.Depth, Now: d.Now,
 		Limiter: newRateLimit(d), Metrics: intake.NewMetrics(d.Registerer)}, intake.Limits{MaxEvent: c.MaxEventBytes})
 	m.http = httpin.New(httpin.Config{MaxBody: c.MaxBodyBytes, MaxDecoded: c.MaxDecodedBytes, MaxEvents: c.MaxEvents, Required: c.RequiredFields},
 		httpin.Deps{Intake: m.intake, Metrics: httpin.NewMetrics(d.Registerer, d.Depth), View: d.View, Now: d.Now})
@@ -176,7 +180,9 @@ func (m *Module) Failed() <-chan error { return m.syslog.Failed() }
 
 // Ready tells what the health report should.
 func (m *Module) Ready(ctx context.Context) (warnings []string, err error) {
-	return m.syslog.Ready(ctx)
+	warnings, err = m.syslog.Ready(ctx)
+	more, failed := m.writer.ready()
+	return append(warnings, more...), errors.Join(err, failed)
 }
 
 // sink lets the syslog listeners submit.
