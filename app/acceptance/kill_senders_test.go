@@ -60,6 +60,7 @@ type sender struct {
 	batch  int
 	keyed  bool // Idempotency-Key instead of an id in each event
 	ndjson bool
+	pad    string // makes messages long
 	pause  time.Duration
 }
 
@@ -90,7 +91,7 @@ func (s *sender) run(ctx, hurry context.Context) {
 }
 
 func (s *sender) event(tag string, i int) json.RawMessage {
-	e := map[string]any{"hostname": "dev-" + strconv.Itoa(i%7), "timestamp": time.Now().UTC().Format(time.RFC3339Nano), "message": saying(tag, i)}
+	e := map[string]any{"hostname": "dev-" + strconv.Itoa(i%7), "timestamp": time.Now().UTC().Format(time.RFC3339Nano), "message": saying(tag, i) + s.pad}
 	if !s.keyed {
 		e["id"] = uuid.NewString()
 	}
@@ -160,6 +161,9 @@ func (s *sender) post(ctx context.Context, client *http.Client, body []byte, key
 	defer func() { _ = resp.Body.Close() }()
 	text, err := io.ReadAll(resp.Body)
 	if resp.StatusCode == http.StatusServiceUnavailable {
+		if resp.Header.Get("Retry-After") == "" {
+			s.t.Errorf("503 without Retry-After: %s", text)
+		}
 		return false, fmt.Errorf("503 %s", text)
 	}
 	if resp.StatusCode != http.StatusOK {

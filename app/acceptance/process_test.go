@@ -63,11 +63,17 @@ type process struct {
 // serve starts 'mutt serve'. The caller ends it with kill or stop.
 func serve(t *testing.T, s *site) *process {
 	t.Helper()
+	return launch(t, s, exec.Command(binary(t), "serve"))
+}
+
+// launch starts a command that is, or becomes, 'mutt serve'.
+func launch(t *testing.T, s *site, cmd *exec.Cmd) *process {
+	t.Helper()
 	log, err := os.OpenFile(s.logFile, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &process{t: t, site: s, cmd: exec.Command(binary(t), "serve"), log: log, ended: make(chan error, 1)}
+	p := &process{t: t, site: s, cmd: cmd, log: log, ended: make(chan error, 1)}
 	p.cmd.Env, p.cmd.Stdout, p.cmd.Stderr = s.env, log, log
 	if err := p.cmd.Start(); err != nil {
 		t.Fatal(err)
