@@ -88,7 +88,10 @@ func (a *App) launch(ctx context.Context, c component) error {
 		return nil
 	}
 	if err := a.sup.Launch(ctx, svc); err != nil {
-		return err
+		// Its build may have opened something, and the supervisor does not keep it.
+		stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), a.opts.Config.ShutdownTimeout)
+		defer cancel()
+		return errors.Join(err, svc.Stop(stop))
 	}
 	if r, ok := svc.(lifecycle.ReadyChecker); ok {
 		a.parts.health.Add(string(c.id), r.Ready)
