@@ -2,22 +2,17 @@ package acceptance
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"net/http"
-	"net/url"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
-
-	"github.com/google/uuid"
 
 	"github.com/muttproject/mutt/app/apptest"
 	"github.com/muttproject/mutt/platform/apiclient"
@@ -87,7 +82,7 @@ func TestKill(t *testing.T) {
 	k := &killTest{T: t, rnd: rnd, destination: d, handling: "Page_only",
 		word: &word{sent: map[string]bool{}, acked: map[string]bool{}}, site: newSite(t, dir, d.URL, env...)}
 	begin := time.Now()
-	last := k.work(kills)
+	last := k.work(func(p *process) *process { return k.killing(p, kills) })
 	k.drain()
 	rows := k.audit()
 	k.checkJudged(rows)
@@ -104,8 +99,36 @@ func TestKill(t *testing.T) {
 		st.Alerts, st.Repeats, k.replayed, k.changes)
 }
 
-// work runs the senders while the process is killed again and again, and gives the process that runs at the end.
-func (k *killTest) work(kills int) *process {
+// TestOrderlyStops stops the product again and again while it works, as an upgrade does. What holds after a kill holds
+// here too, and nothing at all is delivered twice.
+func TestOrderlyStops(t *testing.T) {
+	t.Parallel()
+	d := apptest.NewDestination(t)
+	k := &killTest{T: t, rnd: rand.New(rand.NewPCG(1, 1)), destination: d, handling: "Page_only",
+		word: &word{sent: map[string]bool{}, acked: map[string]bool{}}, site: newSite(t, t.TempDir(), d.URL)}
+	last := k.work(func(p *process) *process {
+		for range 5 {
+			k.after(p, 200*time.Millisecond, time.Second)
+			p.stop()
+			p = serve(t, k.site)
+			p.ready()
+		}
+		return p
+	})
+	k.drain()
+	rows := k.audit()
+	k.checkJudged(rows)
+	k.checkDelivered(rows)
+	k.checkBooks(rows)
+	last.stop()
+	k.checkLog()
+	if n := d.Stats().Repeats; n > 0 {
+		t.Errorf("%d alerts were delivered twice", n)
+	}
+}
+
+// work runs the senders while something is done to the process, and gives the process that runs at the end.
+func (k *killTest) work(treat func(*process) *process) *process {
 	k.Helper()
 	p := serve(k.T, k.site)
 	p.ready()
@@ -134,6 +157,12 @@ func (k *killTest) work(kills int) *process {
 		}
 		senders.Go(func() { s.run(ctx, hurry) })
 	}
+	return treat(p)
+}
+
+// killing kills the process and starts it anew.
+func (k *killTest) killing(p *process, kills int) *process {
+	k.Helper()
 	for n := range kills {
 		k.disturb(n)
 		k.after(p, 200*time.Millisecond, 1500*time.Millisecond)
@@ -257,133 +286,6 @@ func (k *killTest) drain() {
 		}
 		return left == 0 && len(got.Queues) == 2, got
 	})
-}
-
-// audit walks every audit row by cursor.
-func (k *killTest) audit() []apiclient.AuditLog {
-	k.Helper()
-	var rows []apiclient.AuditLog
-	query := url.Values{"limit": {"200"}}
-	for {
-		var page apiclient.AuditLogs
-		if err := k.site.client.Do(k.Context(), apiclient.Call{Method: http.MethodGet, Path: []string{"audit-logs"}, Query: query}, &page); err != nil {
-			k.Fatal(err)
-		}
-		rows = append(rows, page.Logs...)
-		if page.Pagination.NextCursor == "" {
-			return rows
-		}
-		query.Set("cursor", page.Pagination.NextCursor)
-	}
-}
-
-var tagOf = regexp.MustCompile(`tag=([a-z]+-[0-9]+)\.`)
-
-// checkJudged holds that every acknowledged event has one row, and no event two.
-func (k *killTest) checkJudged(rows []apiclient.AuditLog) {
-	k.Helper()
-	found := map[string][]string{} // tag -> ids
-	for _, r := range rows {
-		var e struct{ Message string }
-		if err := json.Unmarshal(r.RawMessage, &e); err != nil {
-			k.Fatalf("row %s: %v", r.ID, err)
-		}
-		tag := tagOf.FindStringSubmatch(e.Message)
-		if tag == nil || !k.word.sent[tag[1]] {
-			k.Errorf("row %s was never sent: %s", r.ID, r.RawMessage)
-			continue
-		}
-		found[tag[1]] = append(found[tag[1]], r.ID)
-	}
-	var lost, twice []string
-	for tag := range k.word.acked {
-		if len(found[tag]) == 0 {
-			lost = append(lost, tag)
-		}
-	}
-	for tag, ids := range found {
-		if len(ids) > 1 {
-			twice = append(twice, fmt.Sprintf("%s %v", tag, ids))
-		}
-	}
-	k.report("acknowledged events are not in the audit", lost)
-	k.report("events were judged twice", twice)
-}
-
-// checkDelivered holds that what was decided to be forwarded was delivered, and nothing else but meta-alerts.
-func (k *killTest) checkDelivered(rows []apiclient.AuditLog) {
-	k.Helper()
-	delivered := k.destination.Delivered()
-	var lost, odd []string
-	for _, r := range rows {
-		id, err := uuid.Parse(r.ID)
-		if err != nil {
-			k.Fatal(err)
-		}
-		_, ok := delivered[id]
-		decided := r.Fate == "forwarded" || r.Fate == "shed" // what was shed is replayed
-		if decided && !ok {
-			lost = append(lost, r.ID+" "+r.ReceivedAt.String())
-		}
-		if !decided && ok {
-			odd = append(odd, r.ID+" "+r.Fate)
-		}
-		delete(delivered, id)
-	}
-	for id, a := range delivered {
-		if a.Type != "unhandled" {
-			odd = append(odd, id.String()+" "+a.Description)
-		}
-	}
-	k.report("alerts that were decided did not arrive", lost)
-	k.report("alerts arrived that nobody decided", odd)
-	k.report("repeats differ from the first delivery", k.destination.Changed())
-}
-
-// checkBooks holds that the two books agree with each other, with the audit and with the destination.
-func (k *killTest) checkBooks(rows []apiclient.AuditLog) (l apiclient.Ledger) {
-	k.Helper()
-	if err := k.site.client.Do(k.Context(), apiclient.Call{Method: http.MethodGet, Path: []string{"ledger"}}, &l); err != nil {
-		k.Fatal(err)
-	}
-	fates := map[string]int64{}
-	for _, r := range rows {
-		fates[r.Fate]++
-	}
-	distinct := k.destination.Stats().Distinct
-	if l.Judging.Difference != 0 || l.Delivery.Difference != 0 || l.Judging.InFlight != 0 || l.Delivery.InFlight != 0 {
-		k.Errorf("the books do not balance: %+v", l)
-	}
-	if l.Judging.Received != int64(len(rows)) || l.Delivery.Parked != 0 || l.Delivery.Discarded != 0 || l.Delivery.Delivered != distinct {
-		k.Errorf("the books say %+v; there are %d audit rows and %d distinct alerts at the destination", l, len(rows), distinct)
-	}
-	for fate, n := range l.Judging.ByFate {
-		if fates[fate] != n {
-			k.Errorf("the books say %d %s, the audit says %d", n, fate, fates[fate])
-		}
-	}
-	return l
-}
-
-// checkLog holds that no process complained of what a kill must not cause.
-func (k *killTest) checkLog() {
-	k.Helper()
-	for what, n := range k.site.complaints(k.T) {
-		if regexp.MustCompile(`^(error|panic|fatal|dpanic)|corrupt|not JSON`).MatchString(what) {
-			k.Errorf("logged %d times: %s", n, what)
-		} else {
-			k.Logf("logged %d times: %s", n, what)
-		}
-	}
-}
-
-// report fails with the first few of a list.
-func (k *killTest) report(what string, list []string) {
-	k.Helper()
-	if len(list) > 0 {
-		slices.Sort(list)
-		k.Errorf("%d: %s: %v", len(list), what, list[:min(len(list), 10)])
-	}
 }
 
 // TestKillDuringStart kills the process in its first moments, again and again, from an empty directory on: it must

@@ -1,0 +1,141 @@
+package acceptance
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/url"
+	"regexp"
+	"slices"
+
+	"github.com/google/uuid"
+
+	"github.com/muttproject/mutt/platform/apiclient"
+)
+
+// audit walks every audit row by cursor.
+func (k *killTest) audit() []apiclient.AuditLog {
+	k.Helper()
+	var rows []apiclient.AuditLog
+	query := url.Values{"limit": {"200"}}
+	for {
+		var page apiclient.AuditLogs
+		if err := k.site.client.Do(k.Context(), apiclient.Call{Method: http.MethodGet, Path: []string{"audit-logs"}, Query: query}, &page); err != nil {
+			k.Fatal(err)
+		}
+		rows = append(rows, page.Logs...)
+		if page.Pagination.NextCursor == "" {
+			return rows
+		}
+		query.Set("cursor", page.Pagination.NextCursor)
+	}
+}
+
+var tagOf = regexp.MustCompile(`tag=([a-z]+-[0-9]+)\.`)
+
+// checkJudged holds that every acknowledged event has one row, and no event two.
+func (k *killTest) checkJudged(rows []apiclient.AuditLog) {
+	k.Helper()
+	found := map[string][]string{} // tag -> ids
+	for _, r := range rows {
+		var e struct{ Message string }
+		if err := json.Unmarshal(r.RawMessage, &e); err != nil {
+			k.Fatalf("row %s: %v", r.ID, err)
+		}
+		tag := tagOf.FindStringSubmatch(e.Message)
+		if tag == nil || !k.word.sent[tag[1]] {
+			k.Errorf("row %s was never sent: %s", r.ID, r.RawMessage)
+			continue
+		}
+		found[tag[1]] = append(found[tag[1]], r.ID)
+	}
+	var lost, twice []string
+	for tag := range k.word.acked {
+		if len(found[tag]) == 0 {
+			lost = append(lost, tag)
+		}
+	}
+	for tag, ids := range found {
+		if len(ids) > 1 {
+			twice = append(twice, fmt.Sprintf("%s %v", tag, ids))
+		}
+	}
+	k.report("acknowledged events are not in the audit", lost)
+	k.report("events were judged twice", twice)
+}
+
+// checkDelivered holds that what was decided to be forwarded was delivered, and nothing else but meta-alerts.
+func (k *killTest) checkDelivered(rows []apiclient.AuditLog) {
+	k.Helper()
+	delivered := k.destination.Delivered()
+	var lost, odd []string
+	for _, r := range rows {
+		id, err := uuid.Parse(r.ID)
+		if err != nil {
+			k.Fatal(err)
+		}
+		_, ok := delivered[id]
+		decided := r.Fate == "forwarded" || r.Fate == "shed" // what was shed is replayed
+		if decided && !ok {
+			lost = append(lost, r.ID+" "+r.ReceivedAt.String())
+		}
+		if !decided && ok {
+			odd = append(odd, r.ID+" "+r.Fate)
+		}
+		delete(delivered, id)
+	}
+	for id, a := range delivered {
+		if a.Type != "unhandled" {
+			odd = append(odd, id.String()+" "+a.Description)
+		}
+	}
+	k.report("alerts that were decided did not arrive", lost)
+	k.report("alerts arrived that nobody decided", odd)
+	k.report("repeats differ from the first delivery", k.destination.Changed())
+}
+
+// checkBooks holds that the two books agree with each other, with the audit and with the destination.
+func (k *killTest) checkBooks(rows []apiclient.AuditLog) (l apiclient.Ledger) {
+	k.Helper()
+	if err := k.site.client.Do(k.Context(), apiclient.Call{Method: http.MethodGet, Path: []string{"ledger"}}, &l); err != nil {
+		k.Fatal(err)
+	}
+	fates := map[string]int64{}
+	for _, r := range rows {
+		fates[r.Fate]++
+	}
+	distinct := k.destination.Stats().Distinct
+	if l.Judging.Difference != 0 || l.Delivery.Difference != 0 || l.Judging.InFlight != 0 || l.Delivery.InFlight != 0 {
+		k.Errorf("the books do not balance: %+v", l)
+	}
+	if l.Judging.Received != int64(len(rows)) || l.Delivery.Parked != 0 || l.Delivery.Discarded != 0 || l.Delivery.Delivered != distinct {
+		k.Errorf("the books say %+v; there are %d audit rows and %d distinct alerts at the destination", l, len(rows), distinct)
+	}
+	for fate, n := range l.Judging.ByFate {
+		if fates[fate] != n {
+			k.Errorf("the books say %d %s, the audit says %d", n, fate, fates[fate])
+		}
+	}
+	return l
+}
+
+// checkLog holds that no process complained of what a kill must not cause.
+func (k *killTest) checkLog() {
+	k.Helper()
+	for what, n := range k.site.complaints(k.T) {
+		if regexp.MustCompile(`^(error|panic|fatal|dpanic)|corrupt|not JSON`).MatchString(what) {
+			k.Errorf("logged %d times: %s", n, what)
+		} else {
+			k.Logf("logged %d times: %s", n, what)
+		}
+	}
+}
+
+// report fails with the first few of a list.
+func (k *killTest) report(what string, list []string) {
+	k.Helper()
+	if len(list) > 0 {
+		slices.Sort(list)
+		k.Errorf("%d: %s: %v", len(list), what, list[:min(len(list), 10)])
+	}
+}
