@@ -171,8 +171,8 @@ func drawProgress(w io.Writer, p send.Progress, count int64, file bool) {
 		text = "[" + strings.Repeat("#", full) + strings.Repeat("-", width-full) + "] " + text
 	}
 	if f, ok := w.(*os.File); ok {
-		if cols, _, err := term.GetSize(int(f.Fd())); err == nil && len(text) >= cols {
-			text = text[:max(cols-1, 0)]
+		if cols, _, err := term.GetSize(int(f.Fd())); err == nil && cols > 0 && len(text) >= cols {
+			text = text[:cols-1]
 		}
 	}
 	_, _ = fmt.Fprintf(w, "\r\033[K%s", text)
