@@ -3,8 +3,8 @@
 // Principles:
 //  1. Accepted means acknowledged: over HTTP the receiver's 200; UDP has no acknowledgement and the result says so.
 //  2. A rate is a schedule, not a pause: slow answers do not lower it while workers are free.
-//  3. What was refused for now (429, 503, no connection) is sent again until Retry is over; the same bytes, so the
-//     receiver can recognise a repeat.
+//  3. What was refused for now (429, 503, no connection) is sent again, the same bytes, so that the receiver can
+//     recognise a repeat. When nothing was taken for as long as Retry, the whole run gives up.
 package send
 
 import (
@@ -26,7 +26,7 @@ type Options struct {
 	Duration  time.Duration // stop after this; 0 for when the source ends
 	Workers   int           // requests or connections at once
 	Batch     int           // events per request
-	Retry     time.Duration // how long to repeat what was refused for now
+	Retry     time.Duration // how long to go on without a single answer before giving up
 }
 
 // Source gives the events, one at a time; safe for concurrent use.
@@ -71,6 +71,8 @@ type run struct {
 	accepted atomic.Int64
 	rejected atomic.Int64
 	retried  atomic.Int64
+	answered atomic.Int64 // when something was last taken, in ns since start
+	giveUp   context.CancelFunc
 	lat      latencies
 	mu       sync.Mutex
 	firstErr error
@@ -79,13 +81,14 @@ type run struct {
 // Run sends until the source, the duration or ctx ends. progress may be nil; it is called about ten times a second.
 func Run(ctx context.Context, o Options, progress func(Progress)) (Result, error) {
 	o.Workers, o.Batch = max(o.Workers, 1), max(o.Batch, 1)
-	taking := ctx // ends earlier than ctx: what is on its way when the duration is over is still answered
+	// taking ends earlier than ctx: what is on its way when the duration is over is still answered.
+	taking, cancel := context.WithCancel(ctx)
+	defer cancel()
 	if o.Duration > 0 {
-		var cancel context.CancelFunc
-		taking, cancel = context.WithTimeout(ctx, o.Duration)
+		taking, cancel = context.WithTimeout(taking, o.Duration)
 		defer cancel()
 	}
-	r := &run{o: o, start: time.Now()}
+	r := &run{o: o, start: time.Now(), giveUp: cancel}
 	transports := make([]transport, o.Workers)
 	for i := range transports {
 		t, err := r.dial(ctx)
@@ -156,7 +159,6 @@ func (r *run) pace(ctx context.Context, n int) bool {
 
 // deliver sends one batch, again and again while it is refused for now.
 func (r *run) deliver(ctx context.Context, t transport, batch []byte, n int) {
-	begin := time.Now()
 	for {
 		at := time.Now()
 		accepted, rejected, err := t.send(ctx, batch, n)
@@ -164,14 +166,20 @@ func (r *run) deliver(ctx context.Context, t transport, batch []byte, n int) {
 		if err == nil || errors.As(err, &partial) {
 			r.note(err)
 			r.lat.add(time.Since(at))
+			r.answered.Store(int64(time.Since(r.start)))
 			r.accepted.Add(int64(accepted))
 			r.rejected.Add(int64(rejected))
 			return
 		}
 		r.note(err)
 		var again *retryError
-		if !errors.As(err, &again) || ctx.Err() != nil || time.Since(begin)+again.after > r.o.Retry {
+		if !errors.As(err, &again) || ctx.Err() != nil {
 			r.rejected.Add(int64(n))
+			return
+		}
+		if silent := time.Since(r.start) - time.Duration(r.answered.Load()); silent+again.after > r.o.Retry {
+			r.rejected.Add(int64(n))
+			r.giveUp()
 			return
 		}
 		r.retried.Add(1)

@@ -90,6 +90,16 @@ func TestRefusedForGoodIsRejected(t *testing.T) {
 	}
 }
 
+func TestDeadReceiverEndsTheRun(t *testing.T) {
+	t.Parallel()
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusServiceUnavailable) }))
+	defer srv.Close()
+	res, err := Run(t.Context(), Options{Transport: "http", Target: srv.URL, Source: NewGenerator(0, 1, ""), Workers: 3, Retry: 500 * time.Millisecond}, nil)
+	if err != nil || res.Accepted != 0 || res.Rejected != 3 || res.Retried == 0 || !strings.Contains(res.FirstError, "503") {
+		t.Fatalf("the batches in hand are rejected, and no more is taken: %+v %v", res, err)
+	}
+}
+
 func TestRateIsKept(t *testing.T) {
 	t.Parallel()
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, `{"status":"queued"}`) }))
