@@ -38,12 +38,11 @@ func newJudging(d dialect) judging {
 // is being judged in parts.
 func (s *Store) Judge(ctx context.Context, process string, entries []JudgedEntry) (known []event.ID, err error) {
 	j := &s.judging
-	stmts, err := s.prepared(ctx, slices.Concat(j.batches.texts, j.rows.texts, j.counts.texts)...)
+	stmts, err := s.preparedBulks(ctx, &j.batches, &j.rows, &j.counts)
 	if err != nil {
 		return nil, err
 	}
-	forBatches, stmts := stmts[:len(j.batches.texts)], stmts[len(j.batches.texts):]
-	forRows, forCounts := stmts[:len(j.rows.texts)], stmts[len(j.rows.texts):]
+	forBatches, forRows, forCounts := stmts[0], stmts[1], stmts[2]
 
 	// Sorted, so that two processes never wait for each other's rows in a circle.
 	sorted := slices.Clone(entries)
@@ -91,23 +90,7 @@ func (s *Store) markEntries(ctx context.Context, tx *sql.Tx, entries []JudgedEnt
 	for i := range entries {
 		args = append(args, s.dialect.id(&entries[i].Entry), batchJudged, now)
 	}
-	fresh := make(map[event.ID]bool, len(entries))
-	err := s.judging.batches.run(args, stmts, func(st *sql.Stmt, part []any) error {
-		rows, err := tx.StmtContext(ctx, st).QueryContext(ctx, part...)
-		if err != nil {
-			return err
-		}
-		defer func() { _ = rows.Close() }() // Err tells what went wrong
-		for rows.Next() {
-			var id event.ID
-			if err := rows.Scan(&id); err != nil {
-				return err
-			}
-			fresh[id] = true
-		}
-		return rows.Err()
-	})
-	return fresh, err
+	return s.judging.batches.marked(ctx, tx, args, stmts)
 }
 
 // insertRows inserts audit rows. An event has one row and its first decision stands, but one that could not be judged

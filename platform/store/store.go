@@ -61,15 +61,16 @@ func (o Options) withDefaults() Options {
 
 // Store is safe for concurrent use.
 type Store struct {
-	dialect dialect
-	judging judging
-	writer  *sql.DB // transactions that write
-	reader  *sql.DB
-	close   func() error
-	path    string
-	log     *zap.Logger
-	now     func() time.Time
-	window  int
+	dialect  dialect
+	judging  judging
+	counting counting
+	writer   *sql.DB // transactions that write
+	reader   *sql.DB
+	close    func() error
+	path     string
+	log      *zap.Logger
+	now      func() time.Time
+	window   int
 
 	closed atomic.Bool
 	mu     sync.Mutex
@@ -85,7 +86,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	}
 	d := sqliteDialect()
 	return &Store{
-		dialect: d, judging: newJudging(d), writer: db.Writer, reader: db.Reader, close: db.Close, path: db.Path(),
+		dialect: d, judging: newJudging(d), counting: newCounting(d), writer: db.Writer, reader: db.Reader, close: db.Close, path: db.Path(),
 		log: o.Logger, now: o.Now, window: o.ScanWindow, stmts: map[string]*sql.Stmt{},
 	}, nil
 }

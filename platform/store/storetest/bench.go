@@ -17,7 +17,9 @@ func Benchmark(b *testing.B, h Harness) {
 		b.Run(fmt.Sprintf("Judge/rows=%d", rows), func(b *testing.B) { benchJudge(b, h, rows) })
 	}
 	b.Run("AuditLogs", func(b *testing.B) { benchAuditLogs(b, h) })
-	b.Run("CountUnhandled/adds=100", func(b *testing.B) { benchCount(b, h) })
+	for _, adds := range []int{100, 400} {
+		b.Run(fmt.Sprintf("CountUnhandled/adds=%d", adds), func(b *testing.B) { benchCount(b, h, adds) })
+	}
 }
 
 // pipelineEntry is an entry as the pipeline makes it: 500 events of 500 hosts, ~200-byte messages, 20 % matched.
@@ -92,10 +94,10 @@ func middle(b *testing.B, s *store.Store) (store.AuditLog, error) {
 	return page.Items[0], nil
 }
 
-func benchCount(b *testing.B, h Harness) {
+func benchCount(b *testing.B, h Harness, adds int) {
 	s := h.Open(b, store.Options{})
 	p := store.CountParams{Expiry: time.Hour, MaxPerHost: 1000, MaxTotal: 100_000}
-	for i := range 100 {
+	for i := range adds {
 		p.Adds = append(p.Adds, store.CounterAdd{Host: fmt.Sprintf("sw-%d", i%20), Mask: fmt.Sprintf("neighbor # down, area %d", i), N: 5,
 			FirstAt: time.Now(), Sample: "neighbor 198.51.100.1 down"})
 	}
@@ -104,4 +106,5 @@ func benchCount(b *testing.B, h Harness) {
 		p.Entry = uuid.Must(uuid.NewV7())
 		value[[]store.Counter](b)(s.CountUnhandled(b.Context(), p))
 	}
+	b.ReportMetric(float64(b.Elapsed().Microseconds())/float64(b.N*adds), "µs/add")
 }

@@ -14,16 +14,19 @@ import (
 
 func unhandledCases() map[string]func(*testing.T, Harness) {
 	return map[string]func(*testing.T, Harness){
-		"counts within a window":             countsInWindow,
-		"a known entry does not count again": countsOnce,
-		"an expired window restarts":         expiredWindow,
-		"several entries at once":            countsSeveral,
-		"marks are of one window":            marksOfWindow,
-		"masks over the bound fold":          foldsPerHost,
-		"hosts over the bound fold":          foldsTotal,
-		"pruning forgets what expired":       pruneUnhandled,
-		"counters survive a restart":         countersSurvive,
-		"like texts are apart":               keysApart,
+		"counts within a window":                  countsInWindow,
+		"a known entry does not count again":      countsOnce,
+		"an expired window restarts":              expiredWindow,
+		"several entries at once":                 countsSeveral,
+		"marks are of one window":                 marksOfWindow,
+		"masks over the bound fold":               foldsPerHost,
+		"hosts over the bound fold":               foldsTotal,
+		"pruning forgets what expired":            pruneUnhandled,
+		"counters survive a restart":              countersSurvive,
+		"a call that is cancelled counts nothing": countCancelled,
+		"like texts are apart":                    keysApart,
+		"random calls count as a naive model":     countsLikeModel,
+		"more adds than a statement takes":        countsMany,
 	}
 }
 
