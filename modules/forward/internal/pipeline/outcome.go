@@ -20,20 +20,16 @@ const (
 
 // finish applies a request's result to its alerts and lets their chains go on.
 func (e *Engine) finish(j job, r dest.Result) {
-	e.apply(j, r, e.deps.Now())
+	died := e.apply(j, r, e.deps.Now())
 	e.signal()
-	if r.Class == dest.Delivered {
-		return
-	}
-	for _, it := range j.items {
-		if it.state == dead { // and so nobody else's any more
-			e.deps.Logger.Warn("alert dead-lettered", zap.Stringer("event_id", it.alert.Event.ID), zap.String("reason", r.Reason),
-				zap.String("correlation_id", it.alert.Event.CorrelationID), zap.Int("status", r.Status), zap.Int("attempts", it.attempts))
-		}
+	for _, it := range died {
+		e.deps.Logger.Warn("alert dead-lettered", zap.Stringer("event_id", it.alert.Event.ID), zap.String("reason", r.Reason),
+			zap.String("correlation_id", it.alert.Event.CorrelationID), zap.Int("status", r.Status), zap.Int("attempts", it.attempts))
 	}
 }
 
-func (e *Engine) apply(j job, r dest.Result, now time.Time) {
+// apply gives the alerts that died of the result: they alone are nobody else's after it.
+func (e *Engine) apply(j job, r dest.Result, now time.Time) (died []*item) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.health.observe(r, now)
@@ -47,6 +43,9 @@ func (e *Engine) apply(j job, r dest.Result, now time.Time) {
 	default:
 		for _, it := range j.items {
 			e.settle(j.part, it, r, now)
+			if it.state == dead {
+				died = append(died, it)
+			}
 		}
 	}
 	for _, c := range j.chains {
@@ -56,6 +55,7 @@ func (e *Engine) apply(j job, r dest.Result, now time.Time) {
 	if j.part.inflight--; j.part.inflight == 0 {
 		notify(j.part.quiet)
 	}
+	return died
 }
 
 // settle moves one alert to its next state.

@@ -153,7 +153,7 @@ func TestTCPStopUnderLoad(t *testing.T) {
 		c := dial(t, b.tcpAddr())
 		senders.Go(func() {
 			for i := 0; ; i++ {
-				if _, err := fmt.Fprintf(c, "<13>a: %d-%d\n", s, i); err != nil {
+				if _, err := fmt.Fprintf(c, "<13>a: %d-%d.\n", s, i); err != nil {
 					return
 				}
 			}
@@ -169,7 +169,7 @@ func TestTCPStopUnderLoad(t *testing.T) {
 	next := map[string]int{}
 	for _, e := range stored {
 		var s, i int
-		if _, err := fmt.Sscanf(e.Message, "%d-%d", &s, &i); err != nil {
+		if _, err := fmt.Sscanf(e.Message, "%d-%d.", &s, &i); err != nil {
 			continue // the last line of a connection may be cut
 		}
 		if key := fmt.Sprint(s); i != next[key] && i < next[key] {
