@@ -40,6 +40,12 @@ type Config struct {
 	ShutdownTimeout time.Duration
 	DynamicConfig   bool
 
+	Redis           RedisConfig
+	Postgres        PostgresConfig
+	QueuePartitions int    // on Redis; the embedded queue has one
+	QueueDurability string // everysec, strict or memory: what an acknowledgement of Redis means
+	KeyPrefix       string // of every key in Redis
+
 	sources map[string]string // setting -> environment or default
 }
 
@@ -98,6 +104,60 @@ func settings() []setting {
 			oneOf(func(c *Config) *string { return &c.LogFormat }, "auto", "json", "console"), func(c *Config) any { return c.LogFormat }},
 		{"MUTT_SHUTDOWN_TIMEOUT", "30s", false, "bound of an orderly stop",
 			duration(func(c *Config) *time.Duration { return &c.ShutdownTimeout }), func(c *Config) any { return c.ShutdownTimeout.String() }},
+		{"REDIS_HOST", "", false, "host of Redis; together with DB_HOST it makes MUTT a distributed one",
+			text(func(c *Config) *string { return &c.Redis.host }), func(c *Config) any { return c.Redis.host }},
+		{"REDIS_PORT", "6379", false, "port of Redis",
+			portNumber(func(c *Config) *int { return &c.Redis.port }), func(c *Config) any { return c.Redis.port }},
+		{"REDIS_SENTINELS", "", false, "addresses of the Sentinels, host:port, instead of REDIS_HOST",
+			list(func(c *Config) *[]string { return &c.Redis.sentinels }), func(c *Config) any { return c.Redis.sentinels }},
+		{"REDIS_SENTINEL_MASTER", "", false, "name of the master that the Sentinels watch",
+			text(func(c *Config) *string { return &c.Redis.Master }), func(c *Config) any { return c.Redis.Master }},
+		{"REDIS_CLUSTER", "", false, "addresses of some nodes of a Redis Cluster, host:port, instead of REDIS_HOST",
+			list(func(c *Config) *[]string { return &c.Redis.cluster }), func(c *Config) any { return c.Redis.cluster }},
+		{"REDIS_DB", "0", false, "number of the Redis database",
+			whole(0, 1<<20, func(c *Config, n int64) { c.Redis.Database = int(n) }), func(c *Config) any { return c.Redis.Database }},
+		{"REDIS_USER", "", false, "user (ACL) of Redis; empty is the default user",
+			text(func(c *Config) *string { return &c.Redis.User }), func(c *Config) any { return c.Redis.User }},
+		{"REDIS_PASS", "", true, "password of Redis: the former name of REDIS_PASS_CURRENT",
+			secretText(func(c *Config) *secret.Secret { return &c.Redis.legacy }), func(c *Config) any { return c.Redis.legacy }},
+		{"REDIS_PASS_CURRENT", "", true, "password of Redis that is tried first",
+			secretText(func(c *Config) *secret.Secret { return &c.Redis.now }), func(c *Config) any { return c.Redis.now }},
+		{"REDIS_PASS_NEXT", "", true, "password of Redis that is tried when the current one is refused",
+			secretText(func(c *Config) *secret.Secret { return &c.Redis.next }), func(c *Config) any { return c.Redis.next }},
+		{"REDIS_TLS_ENABLED", "false", false, "talk TLS to Redis, and verify its certificate",
+			boolean(func(c *Config) *bool { return &c.Redis.TLS }), func(c *Config) any { return c.Redis.TLS }},
+		{"REDIS_CA_CERT_PATH", "", false, "file of the authorities (PEM) of Redis's certificate",
+			text(func(c *Config) *string { return &c.Redis.CAFile }), func(c *Config) any { return c.Redis.CAFile }},
+		{"MUTT_KEY_PREFIX", "mutt", false, "prefix of every key in Redis",
+			text(func(c *Config) *string { return &c.KeyPrefix }), func(c *Config) any { return c.KeyPrefix }},
+		{"MUTT_QUEUE_PARTITIONS", "4", false, "partitions of each queue on Redis, 1 to 64; the same in every process",
+			whole(1, 64, func(c *Config, n int64) { c.QueuePartitions = int(n) }), func(c *Config) any { return c.QueuePartitions }},
+		{"MUTT_QUEUE_DURABILITY", "everysec", false, "what Redis must promise before an event counts as accepted: everysec, strict or memory",
+			oneOf(func(c *Config) *string { return &c.QueueDurability }, "everysec", "strict", "memory"), func(c *Config) any { return c.QueueDurability }},
+		{"DB_HOST", "", false, "host of PostgreSQL",
+			text(func(c *Config) *string { return &c.Postgres.Host }), func(c *Config) any { return c.Postgres.Host }},
+		{"DB_PORT", "5432", false, "port of PostgreSQL",
+			portNumber(func(c *Config) *int { return &c.Postgres.Port }), func(c *Config) any { return c.Postgres.Port }},
+		{"DB_NAME", "mutt", false, "name of the database",
+			text(func(c *Config) *string { return &c.Postgres.Name }), func(c *Config) any { return c.Postgres.Name }},
+		{"DB_USER", "mutt", false, "role of PostgreSQL",
+			text(func(c *Config) *string { return &c.Postgres.User }), func(c *Config) any { return c.Postgres.User }},
+		{"DB_USER_NEXT", "", false, "role that DB_PASS_NEXT belongs to; empty: the same as DB_USER",
+			text(func(c *Config) *string { return &c.Postgres.UserNext }), func(c *Config) any { return c.Postgres.UserNext }},
+		{"DB_PASS", "", true, "password of PostgreSQL: the former name of DB_PASS_CURRENT",
+			secretText(func(c *Config) *secret.Secret { return &c.Postgres.legacy }), func(c *Config) any { return c.Postgres.legacy }},
+		{"DB_PASS_CURRENT", "", true, "password of PostgreSQL that is tried first",
+			secretText(func(c *Config) *secret.Secret { return &c.Postgres.now }), func(c *Config) any { return c.Postgres.now }},
+		{"DB_PASS_NEXT", "", true, "password of PostgreSQL that is tried when the current one is refused",
+			secretText(func(c *Config) *secret.Secret { return &c.Postgres.next }), func(c *Config) any { return c.Postgres.next }},
+		{"DB_TLS_ENABLED", "false", false, "talk TLS to PostgreSQL, and verify its certificate",
+			boolean(func(c *Config) *bool { return &c.Postgres.TLS }), func(c *Config) any { return c.Postgres.TLS }},
+		{"DB_TLS_CA_CERT_PATH", "", false, "file of the authorities (PEM) of PostgreSQL's certificate",
+			text(func(c *Config) *string { return &c.Postgres.CAFile }), func(c *Config) any { return c.Postgres.CAFile }},
+		{"DB_POOL_MIN_CONN", "2", false, "connections to PostgreSQL that are kept open, 0 to 1000",
+			whole(0, 1000, func(c *Config, n int64) { c.Postgres.MinConns = int(n) }), func(c *Config) any { return c.Postgres.MinConns }},
+		{"DB_POOL_MAX_CONN", "10", false, "connections to PostgreSQL at the most, 1 to 1000",
+			whole(1, 1000, func(c *Config, n int64) { c.Postgres.MaxConns = int(n) }), func(c *Config) any { return c.Postgres.MaxConns }},
 	}
 }
 
@@ -117,7 +177,7 @@ func LoadConfig(environ []string) (c Config, warnings []string, err error) {
 		known = append(known, s.Env)
 		c.sources[s.Env] = "default"
 		v := s.Default
-		if given, ok := env[s.Env]; ok && !serviceLink(given) {
+		if given, ok := env[s.Env]; ok && (!serviceLink(given) || strings.HasSuffix(s.Env, "_PORT")) {
 			v, c.sources[s.Env] = strings.TrimSpace(given), "environment"
 		}
 		if v == "" {
@@ -137,6 +197,7 @@ func LoadConfig(environ []string) (c Config, warnings []string, err error) {
 		}
 	}
 	slices.Sort(warnings)
+	c.derive()
 	return c, warnings, joinFaults(problems)
 }
 
@@ -206,6 +267,26 @@ func port(field func(*Config) *string) func(*Config, string) error {
 		*field(c) = net.JoinHostPort(host, v)
 		return nil
 	}
+}
+
+// portNumber takes a port, also in the form that Kubernetes injects for a service: tcp://10.0.0.1:6379.
+func portNumber(field func(*Config) *int) func(*Config, string) error {
+	return func(c *Config, v string) error {
+		text := v
+		if serviceLink(v) {
+			text = v[strings.LastIndexByte(v, ':')+1:]
+		}
+		n, err := strconv.Atoi(text)
+		if err != nil || n < 1 || n > 65535 {
+			return fmt.Errorf("takes a port from 1 to 65535, not %q", v)
+		}
+		*field(c) = n
+		return nil
+	}
+}
+
+func text(field func(*Config) *string) func(*Config, string) error {
+	return func(c *Config, v string) error { *field(c) = v; return nil }
 }
 
 func secretText(field func(*Config) *secret.Secret) func(*Config, string) error {
