@@ -15,6 +15,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/muttproject/mutt/platform/authn"
 	"github.com/muttproject/mutt/platform/lifecycle"
 	"github.com/muttproject/mutt/platform/queue"
 	"github.com/muttproject/mutt/platform/telemetry"
@@ -60,12 +61,13 @@ func newParts(o Options) *parts {
 		name = "mutt"
 	}
 	return &parts{opts: o, process: name, run: name + "/" + queue.NewEntryID().String(), health: telemetry.NewHealth(), registry: telemetry.NewRegistry(),
+		keyring:   authn.NewKeyring(o.Now),
 		listeners: map[string]string{}}
 }
 
 // Start builds and starts the components in the order of the table. When one fails, those before it are stopped.
 func (a *App) Start(ctx context.Context) error {
-	for _, c := range selected(a.opts.Roles) {
+	for _, c := range selected(a.parts.mode(), a.opts.Roles) {
 		if err := a.launch(ctx, c); err != nil {
 			stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), a.opts.Config.ShutdownTimeout)
 			defer cancel()

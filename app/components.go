@@ -2,8 +2,6 @@ package app
 
 import (
 	"context"
-	"errors"
-	"path/filepath"
 	"sync"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -13,12 +11,10 @@ import (
 	"github.com/muttproject/mutt/modules/janitor"
 	"github.com/muttproject/mutt/platform/authn"
 	"github.com/muttproject/mutt/platform/config"
-	"github.com/muttproject/mutt/platform/connect/sqlite"
 	"github.com/muttproject/mutt/platform/coord"
 	"github.com/muttproject/mutt/platform/httpserver"
 	"github.com/muttproject/mutt/platform/lifecycle"
 	"github.com/muttproject/mutt/platform/queue"
-	"github.com/muttproject/mutt/platform/queue/sqliteq"
 	"github.com/muttproject/mutt/platform/store"
 	"github.com/muttproject/mutt/platform/telemetry"
 )
@@ -26,10 +22,31 @@ import (
 // componentID names a row of the table.
 type componentID string
 
+// Mode is where a process keeps what must not be lost.
+type Mode string
+
+// The modes.
+const (
+	Embedded    Mode = "embedded"    // SQLite in the data directory, one process
+	Distributed Mode = "distributed" // Redis and PostgreSQL, any number of processes
+)
+
+// about says for the page at / where things are kept.
+func (m Mode) about() string {
+	if m == Distributed {
+		return "distributed (Redis and PostgreSQL)"
+	}
+	return "embedded (SQLite)"
+}
+
+// Modes lists the modes.
+func Modes() []Mode { return []Mode{Embedded, Distributed} }
+
 // component is one row: what it is, who needs it, what it needs, and how it is built. build may do I/O: what it
 // needs is running by then. A nil Service means that there is nothing to start or stop.
 type component struct {
 	id    componentID
+	mode  Mode   // "": both
 	roles []Role // nil: every process
 	needs []componentID
 	build func(ctx context.Context, p *parts) (lifecycle.Service, error)
@@ -44,8 +61,9 @@ type parts struct {
 	registry *prometheus.Registry
 
 	keys    bootstrapKeys
-	store   *store.Store
+	store   *store.Store // nil in a distributed ingestor or forwarder
 	queue   *queue.Queue
+	depths  depths
 	control *control
 	dynamic *config.Dynamic
 	keyring *authn.Keyring
@@ -58,6 +76,14 @@ type parts struct {
 	listeners map[string]string
 }
 
+// mode is where this process keeps things.
+func (p *parts) mode() Mode {
+	if p.opts.Config.Distributed() {
+		return Distributed
+	}
+	return Embedded
+}
+
 // listening notes where a listener is.
 func (p *parts) listening(name, addr string) {
 	p.mu.Lock()
@@ -65,30 +91,39 @@ func (p *parts) listening(name, addr string) {
 	p.mu.Unlock()
 }
 
-// components is the table, in start order.
+// components is the table, in start order. A component that the modes build differently has a row for each.
 func components() []component {
+	withStore := []Role{Alerter, UI, Janitor} // an ingestor or forwarder lives without PostgreSQL
 	return []component{
-		{id: "datadir", build: openDataDir},
-		{id: "store", needs: []componentID{"datadir"}, build: openStore},
-		{id: "queue", needs: []componentID{"datadir"}, build: openQueue},
-		{id: "control", needs: []componentID{"store"}, build: buildControl},
-		{id: "ops", needs: []componentID{"control"}, build: buildOps},
-		{id: "coord", roles: []Role{Ingestor, Forwarder}, build: buildCoord},
+		{id: "datadir", mode: Embedded, build: openDataDir},
+		{id: "ops", build: buildOps}, // early: a process that waits for a server answers whether it is alive
+		{id: "store", mode: Embedded, needs: []componentID{"datadir"}, build: openSQLiteStore},
+		{id: "queue", mode: Embedded, needs: []componentID{"datadir"}, build: openSQLiteQueue},
+		{id: "coord", mode: Embedded, build: openLocalCoord},
+		{id: "redis", mode: Distributed, build: openRedis},
+		{id: "queue", mode: Distributed, needs: []componentID{"redis"}, build: openRedisQueue},
+		{id: "coord", mode: Distributed, needs: []componentID{"redis"}, build: openRedisCoord},
+		{id: "store", mode: Distributed, roles: withStore, build: openPostgresStore},
+		{id: "control", needs: []componentID{"coord"}, build: buildControl},
+		{id: "registry", needs: []componentID{"coord", "control"}, build: buildRegistry},
 		{id: "forward", roles: []Role{Forwarder}, needs: []componentID{"queue", "control", "coord"}, build: buildForward},
-		{id: "alert", roles: []Role{Alerter}, needs: []componentID{"store", "queue", "control"}, build: buildAlert},
+		{id: "alert", roles: []Role{Alerter}, needs: []componentID{"store", "queue", "control", "coord"}, build: buildAlert},
 		{id: "books", roles: []Role{UI, Janitor}, needs: []componentID{"store", "queue"}, build: buildBooks},
-		{id: "janitor", roles: []Role{Janitor}, needs: []componentID{"books"}, build: buildJanitor},
-		{id: "admin", roles: []Role{UI}, needs: []componentID{"store", "queue", "control", "books"}, build: buildUI},
+		{id: "janitor", roles: []Role{Janitor}, needs: []componentID{"books", "coord"}, build: buildJanitor},
+		{id: "admin", roles: []Role{UI}, needs: []componentID{"store", "queue", "control", "books", "registry"}, build: buildUI},
 		{id: "intake", roles: []Role{Ingestor}, needs: []componentID{"queue", "control", "coord"}, build: buildIntake},
 		{id: "ingest", roles: []Role{Ingestor}, needs: []componentID{"intake"}, build: buildIngest},
 	}
 }
 
-// selected gives the rows that a role set needs, in order.
-func selected(roles RoleSet) []component {
+// in reports whether the row belongs to a mode.
+func (c *component) in(m Mode) bool { return c.mode == "" || c.mode == m }
+
+// selected gives the rows that a role set needs in a mode, in order.
+func selected(m Mode, roles RoleSet) []component {
 	var out []component
 	for _, c := range components() {
-		if roles.Any(c.roles) {
+		if c.in(m) && roles.Any(c.roles) {
 			out = append(out, c)
 		}
 	}
@@ -117,56 +152,14 @@ func (o *opened) Ready(ctx context.Context) ([]string, error) {
 	return nil, o.ready(ctx)
 }
 
-func openDataDir(_ context.Context, p *parts) (lifecycle.Service, error) {
-	lock, err := sqlite.Lock(p.opts.Config.DataDir)
-	if err != nil {
-		return nil, err
-	}
-	if p.keys, err = loadKeys(p.opts.Config.DataDir, p.opts.Config); err != nil {
-		return nil, errors.Join(err, lock.Unlock())
-	}
-	if p.keys.adminMade && p.opts.OnAdmin != nil {
-		p.opts.OnAdmin(filepath.Join(p.opts.Config.DataDir, AdminKeyFile), p.keys.admin.Reveal())
-	}
-	return &opened{name: "datadir", close: lock.Unlock}, nil
-}
-
-func openStore(ctx context.Context, p *parts) (lifecycle.Service, error) {
-	s, err := store.Open(ctx, store.Options{Path: filepath.Join(p.opts.Config.DataDir, "mutt.db"),
-		Logger: p.opts.Logger.Named("store"), Now: p.opts.Now})
-	if err != nil {
-		return nil, err
-	}
-	if err := s.Migrate(ctx); err != nil {
-		return nil, errors.Join(err, s.Close())
-	}
-	p.store = s
-	return &opened{name: "store", ready: s.Ping, close: s.Close}, nil
-}
-
-func openQueue(ctx context.Context, p *parts) (lifecycle.Service, error) {
-	d, err := sqliteq.Open(ctx, filepath.Join(p.opts.Config.DataDir, "queue.db"), sqliteq.Options{Now: p.opts.Now})
-	if err != nil {
-		return nil, err
-	}
-	p.queue = queue.New(d, queue.Options{Partitions: 1, Process: p.run, Owner: p.process, Now: p.opts.Now})
-	return &opened{name: "queue", ready: p.queue.Ping, close: d.Close}, nil
-}
-
 func buildControl(_ context.Context, p *parts) (lifecycle.Service, error) {
 	d, err := config.NewDynamic(config.NewRegistry(), p.opts.Getenv)
 	if err != nil {
 		return nil, err
 	}
-	p.dynamic, p.keyring = d, authn.NewKeyring(p.opts.Now)
+	p.dynamic = d
 	p.control = newControl(p)
 	return p.control, nil
-}
-
-// buildCoord makes the in-process coordination; it holds nothing that would have to be closed.
-func buildCoord(_ context.Context, p *parts) (lifecycle.Service, error) {
-	p.coord = coord.NewLocal(p.opts.Now)
-	return nil, nil
 }
 
 func buildOps(_ context.Context, p *parts) (lifecycle.Service, error) {
@@ -181,10 +174,10 @@ func (p *parts) http(name, addr string, around httpserver.Middleware, routes []h
 	return httpserver.New(httpserver.Options{Name: name, Addr: addr, Logger: p.opts.Logger.Named(name), Auth: p.keyring, Around: around}, routes...)
 }
 
-// Components names what a role set consists of, in start order.
-func Components(roles RoleSet) []string {
+// Components names what a role set consists of in a mode, in start order.
+func Components(m Mode, roles RoleSet) []string {
 	var out []string
-	for _, c := range selected(roles) {
+	for _, c := range selected(m, roles) {
 		out = append(out, string(c.id))
 	}
 	return out

@@ -1,7 +1,6 @@
 package app
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"sync"
@@ -11,6 +10,7 @@ import (
 
 	"github.com/muttproject/mutt/platform/authn"
 	"github.com/muttproject/mutt/platform/config"
+	"github.com/muttproject/mutt/platform/fault"
 	"github.com/muttproject/mutt/platform/lifecycle"
 	"github.com/muttproject/mutt/platform/store"
 	"github.com/muttproject/mutt/platform/telemetry"
@@ -19,42 +19,47 @@ import (
 // revisionPoll is how often a process looks for changes (behaviour.md, guarantee 4).
 const revisionPoll = 500 * time.Millisecond
 
-// controlStore is what control reads.
-type controlStore interface {
-	Revisions(ctx context.Context) (revision, ruleset int64, err error)
-	ConfigValues(ctx context.Context) ([]store.ConfigValue, error)
-	APIKeys(ctx context.Context) ([]store.APIKey, error)
-	Change(ctx context.Context, actor store.Actor, reason string, fn func(*store.Tx) error) (int64, error)
-}
-
-// control keeps the dynamic configuration, the keys and the log level of a process in step with the store.
-// While the store is away the process keeps what it had.
+// control keeps the dynamic configuration, the keys and the log level of a process in step with its source: the store,
+// or the published snapshot in a process without one. While the source is away the process keeps what it had.
 type control struct {
 	*lifecycle.Runner
-	store   controlStore
+	source  source
+	publish func(context.Context, *settled) error // nil when this process does not publish
 	dynamic *config.Dynamic
 	fixed   bool // stored values are not applied
 	keyring *authn.Keyring
 	level   zap.AtomicLevel
 	log     *zap.Logger
-	keys    bootstrapKeys
+	keys    []store.APIKey // the bootstrap keys of this process, which it always knows
 
-	mu       sync.Mutex // one Refresh at a time
-	revision int64
-	lastErr  error
+	mu        sync.Mutex // one Refresh at a time
+	now       *settled   // what is in force, nil before the first Refresh
+	published time.Time  // when the snapshot was last seen to be this revision or a later one
+	lastErr   error
 }
 
+// republish is how often a process with the store looks whether the snapshot is still there: Redis may have lost it.
+const republish = 5 * time.Second
+
 func newControl(p *parts) *control {
-	c := &control{store: p.store, dynamic: p.dynamic, fixed: !p.opts.Config.DynamicConfig, keyring: p.keyring, level: p.opts.Level,
-		log: p.opts.Logger.Named("control"), keys: p.keys, revision: -1}
+	c := &control{dynamic: p.dynamic, fixed: !p.opts.Config.DynamicConfig, keyring: p.keyring, level: p.opts.Level,
+		log: p.opts.Logger.Named("control"), keys: p.keys.stored()}
+	switch {
+	case p.store == nil:
+		c.source = snapshotSource{p.coord}
+	case p.mode() == Distributed:
+		c.source, c.publish = storeSource{p.store, c.keys}, snapshotSource{p.coord}.publish
+	default:
+		c.source = storeSource{p.store, c.keys}
+	}
 	c.Runner = lifecycle.NewRunner("control", c.poll)
 	return c
 }
 
-// Start stores the bootstrap keys, applies what is stored, and begins to poll.
+// Start prepares the source, applies what it has, and begins to poll.
 func (c *control) Start(ctx context.Context) error {
-	if err := c.storeBootstrapKeys(ctx); err != nil {
-		return fmt.Errorf("store the bootstrap keys: %w", err)
+	if err := c.source.prepare(ctx); err != nil {
+		return err
 	}
 	if err := c.Refresh(ctx); err != nil {
 		return fmt.Errorf("read the configuration: %w", err)
@@ -77,18 +82,21 @@ func (c *control) poll(ctx context.Context) error {
 	}
 }
 
-// Ready warns while the store cannot be asked for changes.
+// Ready warns while the source cannot be asked for changes.
 func (c *control) Ready(context.Context) (warnings []string, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.lastErr != nil {
-		warnings = append(warnings, "configuration changes do not arrive: the store cannot be read")
+	switch {
+	case c.lastErr != nil:
+		warnings = append(warnings, "configuration changes do not arrive: "+c.source.about()+" cannot be read")
+	case c.now == nil:
+		warnings = append(warnings, "no configuration snapshot is published yet: defaults and this process's own keys apply until an alerter, ui or janitor runs")
 	}
 	return warnings, nil
 }
 
-// Refresh applies the stored configuration when its revision is new. The process that takes a change calls it
-// before it answers.
+// Refresh applies what the source has when its revision is new, and publishes it. The process that takes a change
+// calls it before it answers.
 func (c *control) Refresh(ctx context.Context) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -98,33 +106,51 @@ func (c *control) Refresh(ctx context.Context) error {
 }
 
 func (c *control) refresh(ctx context.Context) error {
-	revision, _, err := c.store.Revisions(ctx)
-	if err != nil || revision == c.revision {
-		return err
+	known := int64(-1)
+	if c.now != nil {
+		known = c.now.Revision
 	}
-	values, err := c.store.ConfigValues(ctx)
+	next, err := c.source.load(ctx, known)
 	if err != nil {
 		return err
 	}
-	keys, err := c.store.APIKeys(ctx)
-	if err != nil {
-		return err
+	if next != nil || c.now == nil {
+		c.enforce(next)
 	}
-	stored := make(map[string]string, len(values))
-	for _, v := range values {
+	if next != nil {
+		c.published = time.Time{}
+	}
+	if c.publish == nil || c.now == nil || time.Since(c.published) < republish {
+		return nil
+	}
+	// Where it fails the change is committed and in force here all the same: the others get it with a later poll.
+	switch err := c.publish(ctx, c.now); {
+	case err == nil:
+		c.published = time.Now()
+	case !fault.Is(err, fault.Conflict):
+		c.log.Warn("the configuration snapshot was not published, trying again", zap.Error(err))
+	}
+	return nil
+}
+
+// enforce brings a revision into force; nil means that there is none yet.
+func (c *control) enforce(next *settled) {
+	stored := map[string]string{}
+	keys := c.keys
+	if next != nil {
+		keys = append(next.Keys[:len(next.Keys):len(next.Keys)], c.keys...)
 		if !c.fixed {
-			stored[v.Key] = v.Value
+			stored = next.Values
 		}
-	}
-	for _, p := range c.dynamic.Apply(revision, stored) {
-		c.log.Warn("a stored configuration value is not used", zap.Error(p))
+		for _, p := range c.dynamic.Apply(next.Revision, stored) {
+			c.log.Warn("a stored configuration value is not used", zap.Error(p))
+		}
 	}
 	c.keyring.Swap(ringOf(keys))
 	if l, err := telemetry.ParseLevel(c.dynamic.String(config.LogLevel)); err == nil {
 		c.level.SetLevel(l)
 	}
-	c.revision = revision
-	return nil
+	c.now = next
 }
 
 func ringOf(keys []store.APIKey) []authn.Key {
@@ -137,43 +163,4 @@ func ringOf(keys []store.APIKey) []authn.Key {
 		ring = append(ring, authn.Key{Identity: authn.Identity{Name: "key:" + k.Name, Role: role}, Hash: [32]byte(k.Hash), Expires: k.ExpiresAt})
 	}
 	return ring
-}
-
-// storeBootstrapKeys puts the hashes of the bootstrap keys where every process finds them, and replaces old ones.
-func (c *control) storeBootstrapKeys(ctx context.Context) error {
-	have, err := c.store.APIKeys(ctx)
-	if err != nil {
-		return err
-	}
-	want := []store.APIKey{bootstrap("bootstrap-ingest", authn.Ingest, c.keys.ingest.Reveal()),
-		bootstrap("bootstrap-admin", authn.Admin, c.keys.admin.Reveal())}
-	var stale []store.APIKey
-	for _, w := range want {
-		same := false
-		for _, h := range have {
-			if h.Name == w.Name {
-				w.ID, same = h.ID, bytes.Equal(h.Hash, w.Hash) && h.Role == w.Role
-			}
-		}
-		if !same {
-			stale = append(stale, w)
-		}
-	}
-	if len(stale) == 0 {
-		return nil
-	}
-	_, err = c.store.Change(ctx, store.Actor{Name: "system"}, "bootstrap keys of the secret source", func(tx *store.Tx) error {
-		for _, k := range stale {
-			if _, err := tx.PutAPIKey(k, 0); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	return err
-}
-
-func bootstrap(name string, role authn.Role, text string) store.APIKey {
-	hash := authn.HashSecret(text)
-	return store.APIKey{Name: name, Role: role.String(), Hash: hash[:], Bootstrap: true}
 }

@@ -19,7 +19,7 @@ func controlled(t *testing.T, dynamic bool) *parts {
 	t.Helper()
 	p := newParts(Options{Config: Config{DataDir: t.TempDir(), DynamicConfig: dynamic}, Logger: zap.NewNop(), Level: zap.NewAtomicLevel(),
 		Now: time.Now, Getenv: func(k string) string { return map[string]string{"UNHANDLED_THRESHOLD": "7"}[k] }})
-	s, err := openStore(t.Context(), p)
+	s, err := openSQLiteStore(t.Context(), p)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -47,7 +47,7 @@ func buildForward(_ context.Context, p *parts) (lifecycle.Service, error) {
 		Version: Version, Location: p.process,
 	}, forward.Deps{
 		Queue: p.queue, Coord: p.coord, Dynamic: p.dynamic, Breakers: coord.NewBreakerMetrics(p.registry),
-		Key: func() secret.Secret { return c.MoogKey }, DeadDepth: func() float64 { return float64(p.dead(queue.Alert)) },
+		Key: func() secret.Secret { return c.MoogKey }, DeadDepth: func() float64 { return float64(p.depths.depth(queue.Alert).Dead) },
 		Registerer: p.registry, Logger: p.opts.Logger.Named("forward"), Now: p.opts.Now,
 	})
 	if err != nil {
@@ -73,31 +73,13 @@ func buildIntake(_ context.Context, p *parts) (lifecycle.Service, error) {
 		Syslog: ingest.SyslogConfig{UDPAddr: c.SyslogUDPAddr, TCPAddr: c.SyslogTCPAddr},
 	}, ingest.Deps{
 		Writer: writer, Partition: p.queue.Partition, Coord: p.coord, Settings: p.dynamic, View: p.configView,
-		Depth: func() int64 { return p.depth(queue.Ingest) }, Log: p.opts.Logger.Named("ingest"), Registerer: p.registry, Now: p.opts.Now,
+		Depth: func() int64 { return p.depths.depth(queue.Ingest).Live() }, Log: p.opts.Logger.Named("ingest"), Registerer: p.registry, Now: p.opts.Now,
 	})
 	if err != nil {
 		return nil, err
 	}
 	p.ingest = m
 	return &ingestService{m, p}, nil
-}
-
-// depth is what a queue holds now; 0 when it cannot say.
-func (p *parts) depth(q queue.Name) int64 {
-	d, err := p.queue.Depth(context.Background(), q) // embedded: counted in memory, never blocks
-	if err != nil {
-		return 0
-	}
-	return d.Live()
-}
-
-// dead is how many dead letters a queue has; 0 when it cannot say.
-func (p *parts) dead(q queue.Name) int64 {
-	d, err := p.queue.Depth(context.Background(), q) // as in depth
-	if err != nil {
-		return 0
-	}
-	return d.Dead
 }
 
 // configView is what GET /admin/config shows.
@@ -149,7 +131,7 @@ func buildUI(_ context.Context, p *parts) (lifecycle.Service, error) {
 
 // status is what the page at / shows.
 func (p *parts) status(since time.Time) ui.Status {
-	s := ui.Status{Version: Version, Commit: Commit(), Storage: "embedded (SQLite)", Since: since}
+	s := ui.Status{Version: Version, Commit: Commit(), Storage: p.mode().about(), Since: since}
 	for _, r := range p.opts.Roles {
 		s.Roles = append(s.Roles, string(r))
 	}

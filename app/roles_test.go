@@ -23,36 +23,44 @@ func TestParseRoles(t *testing.T) {
 	}
 }
 
-// TestTables checks that needs precede, that every role has a component, and lists what each role set consists of.
+// TestTables checks that in each mode needs precede, that every role has what its components need, and lists what each
+// role set consists of.
 func TestTables(t *testing.T) {
 	t.Parallel()
+	var lines []string
+	for _, m := range Modes() {
+		checkTable(t, m)
+		for bits := 1; bits < 1<<len(Roles()); bits++ {
+			var set RoleSet
+			for i, r := range Roles() {
+				if bits&(1<<i) != 0 {
+					set = append(set, r)
+				}
+			}
+			lines = append(lines, string(m)+" "+set.String()+": "+strings.Join(Components(m, set), " "))
+		}
+	}
+	golden(t, "components.golden", strings.Join(lines, "\n")+"\n")
+}
+
+func checkTable(t *testing.T, m Mode) {
+	t.Helper()
 	seen := map[componentID][]Role{}
-	for _, c := range components() {
+	for _, c := range selected(m, Roles()) {
 		for _, n := range c.needs {
 			roles, ok := seen[n]
 			if !ok {
-				t.Errorf("%s needs %s, which does not precede it", c.id, n)
+				t.Errorf("%s: %s needs %s, which does not precede it", m, c.id, n)
 			}
 			for _, r := range Roles() {
 				if (RoleSet{r}).Any(c.roles) && !(RoleSet{r}).Any(roles) {
-					t.Errorf("role %s selects %s but not %s, which it needs", r, c.id, n)
+					t.Errorf("%s: role %s selects %s but not %s, which it needs", m, r, c.id, n)
 				}
 			}
 		}
 		if _, ok := seen[c.id]; ok {
-			t.Errorf("%s stands twice in the table", c.id)
+			t.Errorf("%s: %s stands twice in the table", m, c.id)
 		}
 		seen[c.id] = c.roles
 	}
-	var lines []string
-	for bits := 1; bits < 1<<len(Roles()); bits++ {
-		var set RoleSet
-		for i, r := range Roles() {
-			if bits&(1<<i) != 0 {
-				set = append(set, r)
-			}
-		}
-		lines = append(lines, set.String()+": "+strings.Join(Components(set), " "))
-	}
-	golden(t, "components.golden", strings.Join(lines, "\n")+"\n")
 }

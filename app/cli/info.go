@@ -59,7 +59,7 @@ func newRoles() *cobra.Command {
 		}
 		var rows []row
 		for _, r := range app.Roles() {
-			rows = append(rows, row{r, r.About(), app.Components(app.RoleSet{r})})
+			rows = append(rows, row{r, r.About(), app.Components(app.Embedded, app.RoleSet{r})})
 		}
 		return print(cmd.OutOrStdout(), *output, rows, func(w io.Writer) error {
 			lines := [][]string{{"ROLE", "DOES", "COMPONENTS"}}

@@ -1,0 +1,60 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"path/filepath"
+
+	"github.com/muttproject/mutt/platform/connect/sqlite"
+	"github.com/muttproject/mutt/platform/coord"
+	"github.com/muttproject/mutt/platform/lifecycle"
+	"github.com/muttproject/mutt/platform/queue"
+	"github.com/muttproject/mutt/platform/queue/sqliteq"
+	"github.com/muttproject/mutt/platform/store"
+)
+
+// The rows of the embedded mode: two SQLite files and a lock in the data directory, and no other process.
+
+func openDataDir(_ context.Context, p *parts) (lifecycle.Service, error) {
+	lock, err := sqlite.Lock(p.opts.Config.DataDir)
+	if err != nil {
+		return nil, err
+	}
+	if p.keys, err = loadKeys(p.opts.Config.DataDir, p.opts.Config); err != nil {
+		return nil, errors.Join(err, lock.Unlock())
+	}
+	if p.keys.adminMade && p.opts.OnAdmin != nil {
+		p.opts.OnAdmin(filepath.Join(p.opts.Config.DataDir, AdminKeyFile), p.keys.admin.Reveal())
+	}
+	return &opened{name: "datadir", close: lock.Unlock}, nil
+}
+
+// openSQLiteStore migrates the store too, after a backup.
+func openSQLiteStore(ctx context.Context, p *parts) (lifecycle.Service, error) {
+	s, err := store.Open(ctx, store.Options{Path: filepath.Join(p.opts.Config.DataDir, "mutt.db"),
+		Logger: p.opts.Logger.Named("store"), Now: p.opts.Now})
+	if err != nil {
+		return nil, err
+	}
+	if err := s.Migrate(ctx); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	p.store = s
+	return &opened{name: "store", ready: s.Ping, close: s.Close}, nil
+}
+
+func openSQLiteQueue(ctx context.Context, p *parts) (lifecycle.Service, error) {
+	d, err := sqliteq.Open(ctx, filepath.Join(p.opts.Config.DataDir, "queue.db"), sqliteq.Options{Now: p.opts.Now})
+	if err != nil {
+		return nil, err
+	}
+	p.queue = queue.New(d, queue.Options{Partitions: 1, Process: p.run, Owner: p.process, Now: p.opts.Now})
+	p.depths = directDepths{p.queue}
+	return &opened{name: "queue", ready: p.queue.Ping, close: d.Close}, nil
+}
+
+// openLocalCoord makes the in-process coordination; it holds nothing that would have to be closed.
+func openLocalCoord(_ context.Context, p *parts) (lifecycle.Service, error) {
+	p.coord = coord.NewLocal(p.opts.Now)
+	return nil, nil
+}
