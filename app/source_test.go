@@ -1,0 +1,133 @@
+package app
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/muttproject/mutt/platform/config"
+	"github.com/muttproject/mutt/platform/coord"
+	"github.com/muttproject/mutt/platform/secret"
+)
+
+// apart gives the parts of a process without a store, beside the publishing process p.
+func apart(t *testing.T, shared coord.Coord) *parts {
+	t.Helper()
+	p := newParts(Options{Config: Config{DynamicConfig: true}, Logger: zap.NewNop(), Level: zap.NewAtomicLevel(), Now: time.Now,
+		Getenv: func(string) string { return "" }})
+	p.keys = bootstrapKeys{ingest: secret.New("its-own-key")}
+	p.coord = shared
+	if _, err := buildControl(t.Context(), p); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.control.Refresh(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// publishing lets a process with a store publish over shared.
+func publishing(t *testing.T, shared coord.Coord) *parts {
+	t.Helper()
+	p := controlled(t, true)
+	p.coord = shared
+	p.control.publish = snapshotSource{shared}.publish
+	return p
+}
+
+func refresh(t *testing.T, p *parts) {
+	t.Helper()
+	if err := p.control.Refresh(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestProcessWithoutStoreLivesFromTheSnapshot(t *testing.T) {
+	t.Parallel()
+	shared := coord.NewLocal(nil)
+	without := apart(t, shared)
+	if w, _ := without.control.Ready(t.Context()); len(w) != 1 {
+		t.Errorf("nothing is published yet, and health says %q", w)
+	}
+	if _, ok := without.keyring.Authenticate("its-own-key"); !ok {
+		t.Error("before the first snapshot its own keys are valid")
+	}
+	with := publishing(t, shared)
+	set(t, with, config.UnhandledThreshold, "9")
+	refresh(t, without)
+	if n := without.dynamic.Int(config.UnhandledThreshold); n != 9 {
+		t.Errorf("the change did not arrive: %d", n)
+	}
+	for _, key := range []string{"its-own-key", "the-ingest-key", "the-admin-key"} {
+		if _, ok := without.keyring.Authenticate(key); !ok {
+			t.Errorf("%s is not accepted", key)
+		}
+	}
+	if w, _ := without.control.Ready(t.Context()); len(w) != 0 {
+		t.Errorf("health says %q", w)
+	}
+}
+
+// TestSnapshotNeverGoesBack has a process that is behind publish, and a server that lost the snapshot.
+func TestSnapshotNeverGoesBack(t *testing.T) {
+	t.Parallel()
+	shared := coord.NewLocal(nil)
+	with := publishing(t, shared)
+	set(t, with, config.UnhandledThreshold, "9")
+	without := apart(t, shared)
+	late := *with.control.now
+	late.Revision--
+	late.Values = map[string]string{config.UnhandledThreshold: "3"}
+	if err := (snapshotSource{shared}).publish(t.Context(), &late); err != nil {
+		t.Fatal(err)
+	}
+	refresh(t, without)
+	if n := without.dynamic.Int(config.UnhandledThreshold); n != 9 {
+		t.Errorf("an earlier revision was published: %d", n)
+	}
+
+	forget(t, shared)
+	refresh(t, without)
+	if n := without.dynamic.Int(config.UnhandledThreshold); n != 9 {
+		t.Errorf("without a snapshot the last one stays: %d", n)
+	}
+	with.control.published = time.Now().Add(-2 * republish)
+	refresh(t, with)
+	if v, err := shared.Get(t.Context(), snapshotKey); err != nil || v.Version == 0 {
+		t.Errorf("a lost snapshot is published again: %+v %v", v, err)
+	}
+}
+
+// TestDamagedSnapshotIsReplaced reads one that does not decode.
+func TestDamagedSnapshotIsReplaced(t *testing.T) {
+	t.Parallel()
+	shared := coord.NewLocal(nil)
+	if _, err := shared.Put(t.Context(), coord.PutParams{Key: snapshotKey, Data: []byte("{")}); err != nil {
+		t.Fatal(err)
+	}
+	p := publishing(t, shared)
+	if err := (snapshotSource{shared}).prepare(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := (snapshotSource{shared}).load(t.Context(), -1); err == nil {
+		t.Error("a damaged snapshot is an error to its readers")
+	}
+	set(t, p, config.UnhandledThreshold, "4")
+	if snap, err := (snapshotSource{shared}).load(t.Context(), -1); err != nil || snap.Values[config.UnhandledThreshold] != "4" {
+		t.Errorf("%+v %v", snap, err)
+	}
+}
+
+func forget(t *testing.T, shared coord.Coord) {
+	t.Helper()
+	ctx := context.WithoutCancel(t.Context())
+	v, err := shared.Get(ctx, snapshotKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := shared.Put(ctx, coord.PutParams{Key: snapshotKey, Version: v.Version}); err != nil {
+		t.Fatal(err)
+	}
+}
