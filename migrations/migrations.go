@@ -11,8 +11,11 @@ import (
 	"io/fs"
 )
 
-//go:embed sqlite/*.sql
+//go:embed sqlite/*.sql postgres/*.sql
 var files embed.FS
 
 // SQLite gives the migrations of the embedded store.
 func SQLite() (fs.FS, error) { return fs.Sub(files, "sqlite") }
+
+// Postgres gives the migrations of the store on PostgreSQL.
+func Postgres() (fs.FS, error) { return fs.Sub(files, "postgres") }
