@@ -12,13 +12,17 @@ import (
 	"github.com/muttproject/mutt/platform/fault"
 )
 
-// defaultTTL is how long a lease lives without a sign of life of its holder.
-const defaultTTL = 10 * time.Second
+// defaultTTL is how long a lease lives without a sign of life of its holder: a third is between two renewals, and what a
+// dead process held is another's within the whole and two looks.
+const defaultTTL = 5 * time.Second
+
+// lookEvery is how often a consumer looks at the roster, and whether a partition is to be had.
+func lookEvery(ttl time.Duration) time.Duration { return ttl / 5 }
 
 // ConsumeOptions configure Consume.
 type ConsumeOptions struct {
 	Queue    Name
-	LeaseTTL time.Duration // 10 s by default
+	LeaseTTL time.Duration // 5 s by default
 	Logger   *zap.Logger   // nil for none
 }
 
@@ -26,9 +30,10 @@ type ConsumeOptions struct {
 // When it returns, what it had claimed and not settled goes back.
 type Work func(ctx context.Context, h *Holder) error
 
-// Consume holds partitions of a queue and runs work on each, in a goroutine of its own, until ctx ends. Partitions that
-// another process holds are tried again and again; work that fails or loses its lease is begun again after a pause. The
-// error is nil when ctx ended, and Closed when the queue was closed.
+// Consume holds this process' share of a queue's partitions and runs work on each, in a goroutine of its own, until ctx ends.
+// Partitions that another process holds are tried again and again; work that fails or loses its lease is begun again after a
+// pause, and work on what is over the share is ended in good order. The error is nil when ctx ended, and Closed when the queue
+// was closed.
 func (q *Queue) Consume(ctx context.Context, o ConsumeOptions, work Work) error {
 	if o.LeaseTTL <= 0 {
 		o.LeaseTTL = defaultTTL
@@ -36,21 +41,32 @@ func (q *Queue) Consume(ctx context.Context, o ConsumeOptions, work Work) error 
 	if o.Logger == nil {
 		o.Logger = zap.NewNop()
 	}
-	// The owner is this call: two consumers of one process must not take each other for themselves.
-	owner := fmt.Sprintf("%s#%d", q.opts.Owner, q.consumers.Add(1))
-	errs := make([]error, q.opts.Partitions)
-	var wg sync.WaitGroup
-	for p := range errs {
-		c := &consumer{q: q, opts: o, owner: owner, partition: p, work: work,
-			log: o.Logger.With(zap.String("queue", string(o.Queue)), zap.Int("partition", p))}
-		wg.Go(func() { errs[p] = c.loop(ctx) })
+	o.Logger = o.Logger.With(zap.String("queue", string(o.Queue)))
+	// The owner is this call in this run: two consumers of one process must not take each other for themselves, nor a
+	// process its predecessor, whose claims only a new lease brings back.
+	owner := fmt.Sprintf("%s/%s#%d", q.opts.Owner, q.opts.Process, q.consumers.Add(1))
+	out := &outage{log: o.Logger}
+	roster, rostered := q.driver.(Roster)
+	s := newShare(owner, q.opts.Partitions, o.LeaseTTL, rostered)
+	announcing, stop := context.WithCancel(ctx)
+	defer stop()
+	var announced, working sync.WaitGroup
+	if rostered {
+		a := &announcer{roster: roster, queue: o.Queue, ttl: o.LeaseTTL, share: s, outage: out}
+		_ = a.look(ctx) // an error was told, and run goes on
+		announced.Go(func() { a.run(announcing) })
 	}
-	wg.Wait()
+	errs := make([]error, q.opts.Partitions)
+	for p := range errs {
+		c := &consumer{q: q, opts: o, owner: owner, partition: p, work: work, share: s, outage: out,
+			log: o.Logger.With(zap.Int("partition", p))}
+		working.Go(func() { errs[p] = c.loop(ctx) })
+	}
+	working.Wait()
+	stop()
+	announced.Wait()
 	return errors.Join(errs...)
 }
-
-// wants decides whether this process should hold a partition. Embedded it should hold all.
-func (q *Queue) wants(int) bool { return true }
 
 // consumer works on one partition.
 type consumer struct {
@@ -59,6 +75,8 @@ type consumer struct {
 	owner     string
 	partition int
 	work      Work
+	share     *share
+	outage    *outage
 	log       *zap.Logger
 	owed      *Lease // could not be given back
 }
@@ -72,29 +90,29 @@ func (c *consumer) loop(ctx context.Context) error {
 		if began && time.Since(start) > lastPause {
 			pause = firstPause // it went well for a while
 		}
+		next := pause
 		switch {
 		case ctx.Err() != nil:
 			return nil
 		case fault.Is(err, fault.Closed):
 			return err
 		case fault.Is(err, fault.LeaseHeld), err == nil && !began:
-			pause = c.opts.LeaseTTL / 3 // nothing is wrong: somebody else works on it
-		case err != nil:
-			c.log.Warn("partition is not being worked on", zap.Error(err), zap.Duration("next_try", pause))
+			next = lookEvery(c.opts.LeaseTTL) // nothing is wrong: somebody else works on it
+		default:
+			if err != nil {
+				c.outage.noticed("partition is not being worked on", err, zap.Int("partition", c.partition), zap.Duration("next_try", pause))
+			}
+			pause = min(2*pause, lastPause)
 		}
-		if sleep(ctx, jitter(pause)) != nil {
+		if sleep(ctx, jitter(next)) != nil {
 			return nil
 		}
-		pause = min(2*pause, lastPause)
 	}
 	return nil
 }
 
 // turn takes the lease, works, and gives it back. began is false when the lease was not to be had.
 func (c *consumer) turn(ctx context.Context) (began bool, err error) {
-	if !c.q.wants(c.partition) {
-		return false, nil
-	}
 	// While it lives, Acquire would only renew it, and nobody would get what it had claimed.
 	if c.owed != nil {
 		if err := c.yield(ctx, *c.owed); err != nil {
@@ -103,16 +121,26 @@ func (c *consumer) turn(ctx context.Context) (began bool, err error) {
 		c.owed = nil
 	}
 	asked := time.Now()
-	lease, err := c.q.driver.Acquire(ctx, LeaseParams{Queue: c.opts.Queue, Partition: c.partition, Owner: c.owner, TTL: c.opts.LeaseTTL})
+	t := c.share.take(c.partition, asked)
+	if t == nil {
+		return false, nil
+	}
+	defer c.share.drop(t)
+	lease, err := c.acquire(ctx)
 	if err != nil {
 		return false, fmt.Errorf("take the lease: %w", err)
 	}
+	c.outage.over()
 	workCtx, lose := context.WithCancelCause(ctx)
-	h := &Holder{q: c.q, lease: lease, lose: lose, log: c.log}
+	c.share.began(t, func() { lose(context.Canceled) })
+	h := &Holder{q: c.q, lease: lease, lose: lose, outage: c.outage}
+	// The lease outlives workCtx: work that ends in good order takes its time for that.
+	holding, letGo := context.WithCancel(context.WithoutCancel(ctx))
 	var renewing sync.WaitGroup
-	renewing.Go(func() { c.renew(workCtx, h, asked) })
+	renewing.Go(func() { c.renew(holding, h, asked) })
 	err = c.work(workCtx, h)
-	lose(context.Canceled) // ends the renewing; a cause that came before stays
+	letGo()
+	lose(context.Canceled) // a cause that came before stays
 	renewing.Wait()
 	if cause := context.Cause(workCtx); !gone(cause) {
 		err = cause // says more than what the work made of its ended context
@@ -122,26 +150,30 @@ func (c *consumer) turn(ctx context.Context) (began bool, err error) {
 	}
 	if failed := c.yield(ctx, lease); failed != nil {
 		c.owed = &lease
-		if !fault.Is(failed, fault.Closed) {
-			c.log.Warn("lease was not given back", zap.Error(failed))
-		}
+		c.outage.noticed("lease was not given back", failed, zap.Int("partition", c.partition))
 	}
 	return true, err
+}
+
+// acquire asks for the lease, for as long as its answer would be of use.
+func (c *consumer) acquire(ctx context.Context) (Lease, error) {
+	ctx, cancel := context.WithTimeout(ctx, c.opts.LeaseTTL/2)
+	defer cancel()
+	return c.q.driver.Acquire(ctx, LeaseParams{Queue: c.opts.Queue, Partition: c.partition, Owner: c.owner, TTL: c.opts.LeaseTTL})
 }
 
 // renew keeps the lease alive until ctx ends. A lease that could not be renewed in time counts as lost: the storage
 // may have given it to another.
 func (c *consumer) renew(ctx context.Context, h *Holder, renewed time.Time) {
-	tick := time.NewTicker(c.opts.LeaseTTL / 3)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
-		asked := time.Now()
-		err := c.q.driver.Renew(ctx, h.lease, c.opts.LeaseTTL)
+	ttl := c.opts.LeaseTTL
+	for sleep(ctx, ttl/3) == nil {
+		inTime, cancel := context.WithDeadline(ctx, renewed.Add(ttl-ttl/10))
+		asked := renewed
+		err := retry(inTime, 0, func() error {
+			asked = time.Now()
+			return c.q.driver.Renew(inTime, h.lease, ttl)
+		})
+		cancel()
 		switch {
 		case err == nil:
 			renewed = asked
@@ -150,7 +182,7 @@ func (c *consumer) renew(ctx context.Context, h *Holder, renewed time.Time) {
 		case fault.Is(err, fault.LeaseLost):
 			h.lose(err)
 			return
-		case time.Since(renewed)+c.opts.LeaseTTL/3 >= c.opts.LeaseTTL:
+		default:
 			h.lose(fault.Wrap(fault.LeaseLost, err, "the lease of partition %d could not be renewed", c.partition))
 			return
 		}

@@ -14,10 +14,10 @@ import (
 // Holder is the right to work on one partition, for as long as its work's context lives. It may be used by several
 // goroutines.
 type Holder struct {
-	q     *Queue
-	lease Lease
-	lose  context.CancelCauseFunc
-	log   *zap.Logger
+	q      *Queue
+	lease  Lease
+	lose   context.CancelCauseFunc
+	outage *outage
 }
 
 // Settlement is what a holder does to its entries in one step, see Driver.Settle. A Count without a minute gets the present one.
@@ -98,14 +98,12 @@ func (h *Holder) Release(ctx context.Context, g Giveback) error {
 	return h.wrap("release", err)
 }
 
-// patiently repeats what fails because the storage is away, and says so once.
+// patiently repeats what fails because the storage is away, and says so.
 func (h *Holder) patiently(ctx context.Context, do func() error) error {
-	told := false
 	return retry(ctx, 0, func() error {
 		err := do()
-		if fault.Is(err, fault.QueueUnavailable) && !told {
-			told = true
-			h.log.Warn("queue is away, waiting for it", zap.Error(err))
+		if fault.Is(err, fault.QueueUnavailable) {
+			h.outage.noticed("queue is away, waiting for it", err, zap.Int("partition", h.lease.Partition))
 		}
 		return err
 	})
