@@ -26,6 +26,7 @@ const (
 const guard = `
 server=$$
 ( (
+	trap '' HUP INT TERM # the kernel hangs up a group whose parent died while a member was frozen
 	read -r _ <&3 && exit 0
 	children=$(cat /proc/$server/task/$server/children 2>/dev/null)
 	kill -CONT $server $children
