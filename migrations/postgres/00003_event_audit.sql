@@ -1,8 +1,8 @@
 -- +goose Up
 -- One row for each judged event: the decision that publication follows. id is MUTT's UUIDv7, so it orders by time.
 -- source, handling, fate: the numbers of platform/event. environment: 0 prod, 1 dev. severity: the destination's scale.
--- Partitions are ranges of id, that is of time. No key makes id unique: a btree on it would cost as much as the row
--- itself, and redelivery is caught by ledger_batches. Wide columns come first, so that none is padded.
+-- Partitions are ranges of id, that is of time. No key makes id unique: redelivery is caught by ledger_batches.
+-- Wide columns come first, so that none is padded. The indexes were chosen by measurement: docs/adr/0011-audit-indexes.md.
 CREATE TABLE event_audit (
     id              UUID     NOT NULL,
     received_at     BIGINT   NOT NULL,
@@ -22,7 +22,7 @@ CREATE TABLE event_audit (
     correlation_id  TEXT     COLLATE "C" NOT NULL,
     raw_message     TEXT     COLLATE "C" NOT NULL
 ) PARTITION BY RANGE (id);
-CREATE INDEX event_audit_id ON event_audit USING brin (id) WITH (pages_per_range = 32, autosummarize = on);
+CREATE INDEX event_audit_id ON event_audit (id);
 CREATE INDEX event_audit_hostname ON event_audit (hostname, id);
 CREATE INDEX event_audit_rule ON event_audit (matched_rule_id, id) WHERE matched_rule_id IS NOT NULL;
 
