@@ -16,8 +16,10 @@ type Local struct {
 	base    time.Time // theoretical arrival times count from here, on the monotonic clock
 	tats    map[string]time.Duration
 	values  map[string]localValue
-	version int64
-	puts    int // since the last sweep
+	leases  map[string]localLease
+	groups  map[string]map[string]localMember
+	version int64 // the last version or token that was given out
+	puts    int   // since the last sweep
 	closed  bool
 }
 
@@ -29,12 +31,14 @@ type localValue struct {
 
 var _ Coord = (*Local)(nil)
 
-// NewLocal makes a Local. now must be monotonic, as time.Now is; nil means time.Now.
+// NewLocal makes a Local. now must be monotonic, as time.Now is; nil means time.Now. Versions and tokens begin at its
+// Unix time in microseconds, so that they grow over restarts of the process.
 func NewLocal(now func() time.Time) *Local {
 	if now == nil {
 		now = time.Now
 	}
-	return &Local{now: now, base: now(), tats: map[string]time.Duration{}, values: map[string]localValue{}}
+	return &Local{now: now, base: now(), version: now().UnixMicro(), tats: map[string]time.Duration{},
+		values: map[string]localValue{}, leases: map[string]localLease{}, groups: map[string]map[string]localMember{}}
 }
 
 // Take implements Coord.
@@ -48,9 +52,8 @@ func (l *Local) Take(ctx context.Context, p TakeParams) (Taken, error) {
 		return Taken{}, err
 	}
 	now := l.now().Sub(l.base)
-	interval := p.interval()
-	tat := max(l.tats[p.Key], now) + time.Duration(p.N)*interval
-	wait := tat - time.Duration(max(p.Burst, p.N))*interval - now
+	tat := max(l.tats[p.Key], now) + p.cost()
+	wait := tat - p.slack() - now
 	if wait > p.Ahead {
 		return Taken{RetryAfter: wait - p.Ahead}, nil
 	}
@@ -78,8 +81,8 @@ func (l *Local) Get(ctx context.Context, key string) (Value, error) {
 
 // Put implements Coord.
 func (l *Local) Put(ctx context.Context, p PutParams) (int64, error) {
-	if p.Key == "" || p.TTL < 0 {
-		return 0, fault.Field(fault.InvalidField, "key", "a value needs a key and no negative TTL")
+	if err := p.check(); err != nil {
+		return 0, err
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -88,7 +91,7 @@ func (l *Local) Put(ctx context.Context, p PutParams) (int64, error) {
 	}
 	v, _ := l.live(p.Key)
 	if v.version != p.Version {
-		return 0, fault.New(fault.Conflict, "%s has version %d, not %d", p.Key, v.version, p.Version)
+		return 0, p.conflict(v.version)
 	}
 	l.version++
 	if p.Data == nil {
@@ -117,10 +120,12 @@ func (l *Local) usable(ctx context.Context) error {
 		return err
 	}
 	if l.closed {
-		return fault.New(fault.Closed, "coordination is closed")
+		return errClosed()
 	}
 	return nil
 }
+
+func errClosed() error { return fault.New(fault.Closed, "coordination is closed") }
 
 func (l *Local) live(key string) (localValue, bool) {
 	v, ok := l.values[key]
@@ -147,21 +152,4 @@ func (l *Local) sweep() {
 			delete(l.tats, key)
 		}
 	}
-}
-
-func (p *TakeParams) check() error {
-	switch {
-	case p.Key == "":
-		return fault.Field(fault.InvalidField, "key", "a rate limit needs a key")
-	case p.Rate < 1 || p.Period <= 0:
-		return fault.Field(fault.InvalidField, "rate", "a rate is at least 1 per a positive period")
-	case p.Burst < 1 || p.N < 1 || p.Ahead < 0:
-		return fault.Field(fault.InvalidField, "n", "burst and number of tokens are at least 1, ahead is not negative")
-	}
-	return nil
-}
-
-// interval is the time that one token takes, rounded up: the limit errs to the slow side.
-func (p *TakeParams) interval() time.Duration {
-	return (p.Period + time.Duration(p.Rate) - 1) / time.Duration(p.Rate)
 }

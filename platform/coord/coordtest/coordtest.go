@@ -60,6 +60,15 @@ func Run(t *testing.T, h Harness) {
 		{"value/expires by its ttl", valueTTL},
 		{"value/is a copy", valueCopy},
 		{"value/one of many creators wins", valueRace},
+		{"lease/one holder at a time", leaseOne},
+		{"lease/renewed by its token", leaseRenewed},
+		{"lease/expires and tokens grow", leaseExpires},
+		{"lease/released is free at once", leaseReleased},
+		{"lease/one of many takers wins", leaseRace},
+		{"lease/bad parameters", leaseParams},
+		{"members/are listed by name", membersListed},
+		{"members/expire by their ttl", membersExpire},
+		{"members/bad parameters", membersParams},
 		{"context/an ended one does nothing", contextEnded},
 		{"close/later calls say closed", closed},
 	}
@@ -338,19 +347,36 @@ func valueRace(t *testing.T, s *suite) {
 	}
 }
 
+// calls is each method once, with parameters that it would take.
+func (s *suite) calls() map[string]func(context.Context) error {
+	return map[string]func(context.Context) error{
+		"take": func(ctx context.Context) error { _, err := s.c.Take(ctx, s.limit(1, 1)); return err },
+		"put": func(ctx context.Context) error {
+			_, err := s.c.Put(ctx, coord.PutParams{Key: "k", Data: []byte("x")})
+			return err
+		},
+		"get": func(ctx context.Context) error { _, err := s.c.Get(ctx, "k"); return err },
+		"lease": func(ctx context.Context) error {
+			_, err := s.c.Lease(ctx, coord.LeaseParams{Key: "k", Owner: "a", TTL: time.Minute})
+			return err
+		},
+		"release": func(ctx context.Context) error { return s.c.Release(ctx, "k", 1) },
+		"announce": func(ctx context.Context) error {
+			return s.c.Announce(ctx, coord.AnnounceParams{Group: "g", Member: "a", Data: []byte("x"), TTL: time.Minute})
+		},
+		"members": func(ctx context.Context) error { _, err := s.c.Members(ctx, "g"); return err },
+	}
+}
+
 func contextEnded(t *testing.T, s *suite) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := s.c.Take(ctx, s.limit(1, 1)); !errors.Is(err, context.Canceled) {
-		t.Errorf("take: %v", err)
+	for name, call := range s.calls() {
+		if err := call(ctx); !errors.Is(err, context.Canceled) {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
-	if _, err := s.c.Put(ctx, coord.PutParams{Key: "k", Data: []byte("x")}); !errors.Is(err, context.Canceled) {
-		t.Errorf("put: %v", err)
-	}
-	if _, err := s.c.Get(ctx, "k"); !errors.Is(err, context.Canceled) {
-		t.Errorf("get: %v", err)
-	}
-	if !s.take(t, s.limit(1, 1)).Granted || s.get(t, "k").Version != 0 {
+	if !s.take(t, s.limit(1, 1)).Granted || s.get(t, "k").Version != 0 || !s.lease(t, "b", 0).Granted || s.members(t, "g") != nil {
 		t.Error("a call with an ended context had an effect")
 	}
 }
@@ -361,12 +387,9 @@ func closed(t *testing.T, s *suite) {
 			t.Fatal(err)
 		}
 	}
-	_, take := s.c.Take(t.Context(), s.limit(1, 1))
-	_, put := s.c.Put(t.Context(), coord.PutParams{Key: "k", Data: []byte("x")})
-	_, get := s.c.Get(t.Context(), "k")
-	for _, err := range []error{take, put, get} {
-		if !fault.Is(err, fault.Closed) {
-			t.Errorf("got %v", err)
+	for name, call := range s.calls() {
+		if err := call(t.Context()); !fault.Is(err, fault.Closed) {
+			t.Errorf("%s: %v", name, err)
 		}
 	}
 }
