@@ -61,7 +61,7 @@ func newParts(o Options) *parts {
 		name = "mutt"
 	}
 	return &parts{opts: o, process: name, run: name + "/" + queue.NewEntryID().String(), health: telemetry.NewHealth(), registry: telemetry.NewRegistry(),
-		keyring:   authn.NewKeyring(o.Now),
+		keyring: authn.NewKeyring(o.Now), started: o.Now(),
 		listeners: map[string]string{}}
 }
 

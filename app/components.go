@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"sync"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -57,6 +58,7 @@ type parts struct {
 	opts     Options
 	process  string // its name, for leases and alerts
 	run      string // this start of it, for the books
+	started  time.Time
 	health   *telemetry.Health
 	registry *prometheus.Registry
 

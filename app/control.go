@@ -133,6 +133,16 @@ func (c *control) refresh(ctx context.Context) error {
 	return nil
 }
 
+// inForce is the revision that the process lives by, 0 before the first.
+func (c *control) inForce() int64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.now == nil {
+		return 0
+	}
+	return c.now.Revision
+}
+
 // enforce brings a revision into force; nil means that there is none yet.
 func (c *control) enforce(next *settled) {
 	stored := map[string]string{}

@@ -116,10 +116,9 @@ func buildIngest(_ context.Context, p *parts) (lifecycle.Service, error) {
 }
 
 func buildUI(_ context.Context, p *parts) (lifecycle.Service, error) {
-	since := p.opts.Now()
 	m, err := ui.New(ui.Config{DynamicConfig: p.opts.Config.DynamicConfig}, ui.Deps{
-		Store: p.store, Queues: p.queue, Dynamic: p.dynamic, Apply: p.apply, Fold: p.janitor.Fold,
-		Status: func() ui.Status { return p.status(since) }, Assets: web.Assets, Logger: p.opts.Logger.Named("ui"), Now: p.opts.Now,
+		Store: p.store, Queues: p.queue, Dynamic: p.dynamic, Apply: p.apply, Fold: p.janitor.Fold, Processes: p.processes,
+		Status: func() ui.Status { return p.status(p.started) }, Assets: web.Assets, Logger: p.opts.Logger.Named("ui"), Now: p.opts.Now,
 	})
 	if err != nil {
 		return nil, err

@@ -48,30 +48,6 @@ func table(w io.Writer, rows [][]string) error {
 	return tw.Flush()
 }
 
-func newRoles() *cobra.Command {
-	cmd := &cobra.Command{Use: "roles", Short: "list the roles and what each consists of", Args: noArgs}
-	output := outputFlag(cmd)
-	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		type row struct {
-			Role       app.Role `json:"role"`
-			About      string   `json:"about"`
-			Components []string `json:"components"`
-		}
-		var rows []row
-		for _, r := range app.Roles() {
-			rows = append(rows, row{r, r.About(), app.Components(app.Embedded, app.RoleSet{r})})
-		}
-		return print(cmd.OutOrStdout(), *output, rows, func(w io.Writer) error {
-			lines := [][]string{{"ROLE", "DOES", "COMPONENTS"}}
-			for _, r := range rows {
-				lines = append(lines, []string{string(r.Role), r.About, strings.Join(r.Components, " ")})
-			}
-			return table(w, lines)
-		})
-	}
-	return cmd
-}
-
 func newVersion() *cobra.Command {
 	cmd := &cobra.Command{Use: "version", Short: "show the version", Args: noArgs}
 	output := outputFlag(cmd)

@@ -62,6 +62,8 @@ type Deps struct {
 	Apply func(context.Context) error
 	// Fold brings the queue's counters into the store (store.FoldCounts), so that rates and books are whole.
 	Fold func(context.Context) error
+	// Processes lists the live processes, this one included.
+	Processes func(context.Context) ([]apiclient.Process, error)
 	// Status is asked for each view of the page.
 	Status func() Status
 	Assets fs.FS // package web's
@@ -91,7 +93,7 @@ func New(cfg Config, d Deps) (*Module, error) {
 		return nil, fmt.Errorf("ui: %w", err)
 	}
 	return &Module{page: home, api: api.New(api.Deps{
-		Store: d.Store, Queues: d.Queues, Dynamic: d.Dynamic, DynamicEnabled: cfg.DynamicConfig, Apply: d.Apply, Fold: d.Fold,
+		Store: d.Store, Queues: d.Queues, Dynamic: d.Dynamic, DynamicEnabled: cfg.DynamicConfig, Apply: d.Apply, Fold: d.Fold, Processes: d.Processes,
 		Version: d.version, Logger: d.Logger, Now: d.Now,
 	})}, nil
 }
@@ -103,7 +105,7 @@ func (d *Deps) check() error {
 		missing bool
 	}{
 		{"Store", d.Store == nil}, {"Queues", d.Queues == nil}, {"Dynamic", d.Dynamic == nil}, {"Apply", d.Apply == nil},
-		{"Fold", d.Fold == nil}, {"Status", d.Status == nil}, {"Assets", d.Assets == nil},
+		{"Fold", d.Fold == nil}, {"Processes", d.Processes == nil}, {"Status", d.Status == nil}, {"Assets", d.Assets == nil},
 	} {
 		if part.missing {
 			errs = append(errs, fmt.Errorf("ui: %s is missing", part.name))

@@ -76,8 +76,9 @@ func realDeps(t *testing.T) Deps {
 	nothing := func(context.Context) error { return nil }
 	return Deps{
 		Store: s, Queues: queue.New(q, queue.Options{Process: "test", Owner: "test"}), Dynamic: dynamic, Apply: nothing, Fold: nothing,
-		Status: func() Status { return Status{Version: "9.9.9", Commit: "abc", Roles: []string{"ui"}} },
-		Assets: os.DirFS(filepath.Join("..", "..", "web")),
+		Processes: func(context.Context) ([]apiclient.Process, error) { return nil, nil },
+		Status:    func() Status { return Status{Version: "9.9.9", Commit: "abc", Roles: []string{"ui"}} },
+		Assets:    os.DirFS(filepath.Join("..", "..", "web")),
 	}
 }
 
@@ -95,7 +96,7 @@ func want() map[string]authn.Role {
 		"GET /audit": authn.Viewer, "GET /config-audit": authn.Viewer, "GET /audit-logs": authn.Viewer,
 		"GET /queues": authn.Viewer, "GET /dlq/:queue": authn.Viewer, "GET /dlq/:queue/:id": authn.Viewer,
 		"POST /dlq/:queue/replay": authn.Operator, "DELETE /dlq/:queue/:id": authn.Operator,
-		"GET /metrics": authn.Viewer, "GET /ledger": authn.Viewer,
+		"GET /processes": authn.Viewer, "GET /metrics": authn.Viewer, "GET /ledger": authn.Viewer,
 	}
 }
 

@@ -185,6 +185,24 @@ type Queues struct {
 	Queues []Queue `json:"queues"`
 }
 
+// Process is a running MUTT process, as it told last.
+type Process struct {
+	ID             string            `json:"id"` // of this start of it
+	Name           string            `json:"name"`
+	Roles          []string          `json:"roles"`
+	Version        string            `json:"version"`
+	StartedAt      time.Time         `json:"started_at"`
+	SeenAt         time.Time         `json:"seen_at"`
+	Revision       int64             `json:"config_revision"`
+	SecretVersions map[string]int64  `json:"secret_versions"`
+	Listeners      map[string]string `json:"listeners"`
+}
+
+// Processes answers /processes.
+type Processes struct {
+	Processes []Process `json:"processes"`
+}
+
 // DeadLetter is one dead-lettered event (queue ingest) or alert (queue alert).
 type DeadLetter struct {
 	ID          string          `json:"id"`

@@ -11,6 +11,14 @@ import (
 
 func (a *API) version(c echo.Context) error { return answer(c, http.StatusOK, a.Version()) }
 
+func (a *API) listProcesses(c echo.Context) error {
+	live, err := a.Processes(c.Request().Context())
+	if err != nil {
+		return err
+	}
+	return answer(c, http.StatusOK, apiclient.Processes{Processes: live})
+}
+
 func (a *API) whoami(c echo.Context) error {
 	id := httpserver.Identity(c)
 	return answer(c, http.StatusOK, apiclient.Whoami{Name: id.Name, Role: id.Role.String()})

@@ -58,10 +58,12 @@ type Deps struct {
 	// Apply brings what is committed into force in this process. It is called after each change, before the answer.
 	Apply func(context.Context) error
 	// Fold brings the queue's counters into the store, so that the books are whole.
-	Fold    func(context.Context) error
-	Version func() apiclient.Version
-	Logger  *zap.Logger
-	Now     func() time.Time
+	Fold func(context.Context) error
+	// Processes lists the live processes by name.
+	Processes func(context.Context) ([]apiclient.Process, error)
+	Version   func() apiclient.Version
+	Logger    *zap.Logger
+	Now       func() time.Time
 }
 
 // API holds the handlers.
@@ -120,6 +122,7 @@ func (a *API) endpoints() []endpoint {
 		{post, "/dlq/:queue/replay", authn.Operator, a.replayDead},
 		{del, "/dlq/:queue/:id", authn.Operator, a.discardDead},
 
+		{get, "/processes", authn.Viewer, a.listProcesses},
 		{get, "/metrics", authn.Viewer, a.metrics},
 		{get, "/ledger", authn.Viewer, a.ledger},
 	}

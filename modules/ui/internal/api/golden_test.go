@@ -65,6 +65,7 @@ func TestGolden(t *testing.T) {
 		{"dlq_ingest", request{method: "GET", path: "/dlq/ingest"}},
 		{"dlq_replay", request{method: "POST", path: "/dlq/ingest/replay", body: `{"all":true,"reason":"fixed"}`}},
 		{"dlq_discard", request{method: "DELETE", path: "/dlq/alert/" + testID(1).String(), header: []string{"X-Reason", "noise"}}},
+		{"processes", request{method: "GET", path: "/processes"}},
 		{"metrics", request{method: "GET", path: "/metrics"}},
 		{"ledger", request{method: "GET", path: "/ledger"}},
 		{"version", request{method: "GET", path: "/api/v1/version", key: "-"}},

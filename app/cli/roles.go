@@ -1,0 +1,75 @@
+package cli
+
+import (
+	"io"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/muttproject/mutt/app"
+	"github.com/muttproject/mutt/platform/apiclient"
+)
+
+func newRoles(s streams) *cobra.Command {
+	cmd := &cobra.Command{Use: "roles", Short: "list the roles and what each consists of, or with --live the running processes",
+		Example: "  mutt roles\n  mutt roles --live --server http://127.0.0.1:8090", Args: noArgs}
+	f := addClientFlags(cmd)
+	live := cmd.Flags().Bool("live", false, "ask a running MUTT which processes are alive")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		if *live {
+			return liveRoles(cmd, s, f)
+		}
+		return knownRoles(cmd, *f.output)
+	}
+	return cmd
+}
+
+// knownRoles shows the tables of this binary.
+func knownRoles(cmd *cobra.Command, output string) error {
+	type row struct {
+		Role        app.Role `json:"role"`
+		About       string   `json:"about"`
+		Embedded    []string `json:"components"`
+		Distributed []string `json:"components_distributed"`
+	}
+	var rows []row
+	for _, r := range app.Roles() {
+		rows = append(rows, row{r, r.About(), app.Components(app.Embedded, app.RoleSet{r}), app.Components(app.Distributed, app.RoleSet{r})})
+	}
+	return print(cmd.OutOrStdout(), output, rows, func(w io.Writer) error {
+		lines := [][]string{{"ROLE", "DOES", "COMPONENTS"}}
+		for _, r := range rows {
+			lines = append(lines, []string{string(r.Role), r.About, strings.Join(r.Embedded, " ")})
+		}
+		return table(w, lines)
+	})
+}
+
+// liveRoles asks the process registry.
+func liveRoles(cmd *cobra.Command, s streams, f *clientFlags) error {
+	c, err := f.client(s)
+	if err != nil {
+		return err
+	}
+	var got apiclient.Processes
+	if err := c.Do(cmd.Context(), apiclient.Call{Method: http.MethodGet, Path: []string{"processes"}}, &got); err != nil {
+		return err
+	}
+	return print(cmd.OutOrStdout(), *f.output, got, func(w io.Writer) error {
+		lines := [][]string{{"PROCESS", "ROLES", "VERSION", "UP", "REVISION", "LISTENS"}}
+		for _, p := range got.Processes {
+			var at []string
+			for name, addr := range p.Listeners {
+				at = append(at, name+"="+addr)
+			}
+			slices.Sort(at)
+			lines = append(lines, []string{p.Name, strings.Join(p.Roles, ","), p.Version, p.SeenAt.Sub(p.StartedAt).Round(time.Second).String(),
+				strconv.FormatInt(p.Revision, 10), strings.Join(at, " ")})
+		}
+		return table(w, lines)
+	})
+}
