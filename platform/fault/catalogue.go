@@ -28,6 +28,7 @@ const (
 	DuplicateKey      Code = "duplicate_key"
 	Closed            Code = "closed"
 	NewerVersion      Code = "newer_version"
+	OlderSchema       Code = "older_schema"
 	Corrupt           Code = "corrupt"
 	DataDirLocked     Code = "data_dir_locked"
 	ConfigInvalid     Code = "config_invalid"
@@ -69,6 +70,7 @@ func Catalogue() []Entry {
 		{DuplicateKey, http.StatusOK, "an event with this id was accepted before", "none: a repeat is answered as accepted"},
 		{Closed, http.StatusServiceUnavailable, "the process is stopping", "try again, or ask another process"},
 		{NewerVersion, http.StatusServiceUnavailable, "written by a newer version of MUTT", "update this process; nothing was changed"},
+		{OlderSchema, http.StatusServiceUnavailable, "the schema of the store is older than this program", "run 'mutt migrate up' once, or start with --migrate"},
 		{Corrupt, http.StatusInternalServerError, "stored data does not decode", "keep the data directory and report the entry id"},
 		{DataDirLocked, http.StatusConflict, "another MUTT process uses this data directory", "stop that process, or choose another MUTT_DATA_DIR"},
 		{ConfigInvalid, http.StatusInternalServerError, "the configuration has an error", "correct the named setting"},

@@ -18,6 +18,9 @@ import (
 // those of a month would be above the 32 TB that PostgreSQL can keep in one table.
 const PartitionPeriod = 24 * time.Hour
 
+// PartitionsAhead is for how many periods to come there should be a partition: a janitor may be away over a weekend.
+const PartitionsAhead = 3
+
 // Partition is one piece of the event audit on PostgreSQL.
 type Partition struct {
 	Name     string

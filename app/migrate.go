@@ -1,0 +1,75 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/muttproject/mutt/platform/connect/sqlite"
+	"github.com/muttproject/mutt/platform/store"
+)
+
+// MigrateStore brings the schema of the configured store up to this program's and gives its state before and after.
+// Several processes may do it at once. An embedded store that a server uses is refused with DataDirLocked.
+func MigrateStore(ctx context.Context, c Config, log *zap.Logger) (before, after store.Schema, err error) {
+	unlock := func() error { return nil }
+	if !c.Distributed() {
+		lock, err := sqlite.Lock(c.DataDir)
+		if err != nil {
+			return before, after, err
+		}
+		unlock = lock.Unlock
+	}
+	err = withStore(ctx, c, log, func(s *store.Store) (err error) {
+		if before, err = s.Schema(ctx); err != nil {
+			return err
+		}
+		if err = MakeSchema(ctx, s, time.Now()); err != nil {
+			return err
+		}
+		after, err = s.Schema(ctx)
+		return err
+	})
+	return before, after, errors.Join(err, unlock())
+}
+
+// MakeSchema brings a store to the schema of this program, with partitions for the next days: what 'mutt migrate up'
+// does, and 'mutt serve --migrate'.
+func MakeSchema(ctx context.Context, s *store.Store, now time.Time) error {
+	if err := s.Migrate(ctx); err != nil {
+		return err
+	}
+	_, err := s.EnsurePartitions(ctx, now, store.PartitionsAhead)
+	return err
+}
+
+// StoreSchema tells the state of the configured store's schema; beside a running server too. It makes no embedded
+// store where there is none.
+func StoreSchema(ctx context.Context, c Config, log *zap.Logger) (schema store.Schema, err error) {
+	if !c.Distributed() {
+		if _, err := os.Stat(storePath(c)); errors.Is(err, fs.ErrNotExist) {
+			return store.NoSchema()
+		}
+	}
+	err = withStore(ctx, c, log, func(s *store.Store) error {
+		schema, err = s.Schema(ctx)
+		return err
+	})
+	return schema, err
+}
+
+func storePath(c Config) string { return filepath.Join(c.DataDir, "mutt.db") }
+
+// withStore opens the configured store for fn.
+func withStore(ctx context.Context, c Config, log *zap.Logger, fn func(*store.Store) error) error {
+	s, err := store.Open(ctx, store.Options{Path: storePath(c), Logger: log})
+	if err != nil {
+		return err
+	}
+	return errors.Join(fn(s), s.Close())
+}
