@@ -1,7 +1,86 @@
-// Package redis opens connections to Redis.
 package redis
 
-import "github.com/redis/rueidis"
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"os"
+	"strings"
+	"time"
 
-// Nil reports whether err says only that a key does not exist.
-func Nil(err error) bool { return rueidis.IsRedisNil(err) }
+	"github.com/redis/rueidis"
+
+	"github.com/muttproject/mutt/platform/fault"
+)
+
+// retryAfter is what a client is told while Redis is away.
+const retryAfter = 2 * time.Second
+
+// Fault gives a native error its meaning: QueueUnavailable when Redis cannot be used now, Internal when it refuses the command as such.
+// doing says what was being done ("append to the queue"). A deadline is QueueUnavailable too, because the client's own are not told
+// from the caller's, and remains context.DeadlineExceeded for errors.Is. Cancellation, a key that does not exist and errors
+// that have a code already are returned as they are.
+func Fault(err error, doing string) error {
+	if err == nil || rueidis.IsRedisNil(err) || errors.Is(err, context.Canceled) {
+		return err
+	}
+	if _, ok := fault.As(err); ok {
+		return err
+	}
+	var answer *rueidis.RedisError
+	var untrusted *tls.CertificateVerificationError
+	var notTLS tls.RecordHeaderError
+	switch {
+	case errors.As(err, &answer):
+		return answered(err, answer, doing)
+	case errors.Is(err, errRefused):
+		return refused(err, doing)
+	case errors.As(err, &untrusted):
+		return away(err, "check REDIS_CA_CERT_PATH and the names in the server's certificate",
+			"%s: the certificate of Redis is not trusted", doing)
+	case errors.As(err, &notTLS):
+		return away(err, "check REDIS_TLS_ENABLED and the port", "%s: Redis does not speak TLS", doing)
+	case errors.Is(err, rueidis.ErrClosing):
+		return fault.Wrap(fault.Closed, err, "%s: the connections to Redis are closed", doing)
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded):
+		return away(err, "check that Redis runs and is not overloaded, and REDIS_TLS_ENABLED: a Redis without TLS does not answer to TLS",
+			"%s: Redis did not answer in time", doing)
+	default:
+		return away(err, "", "%s: Redis cannot be reached", doing)
+	}
+}
+
+// answered gives errors of the server their meaning by the first word, which Redis keeps stable.
+func answered(err error, answer *rueidis.RedisError, doing string) error {
+	word, _, _ := strings.Cut(answer.Error(), " ")
+	switch word {
+	case "WRONGPASS", "NOAUTH":
+		return refused(err, doing)
+	case "NOPERM":
+		return away(err, "give the user REDIS_USER the right to all commands on MUTT's keys", "%s: the user of Redis may not do this", doing)
+	case "LOADING":
+		return away(err, "", "%s: Redis is loading its data", doing)
+	case "READONLY", "MASTERDOWN":
+		return away(err, "give the address of the primary, or use Sentinel", "%s: this Redis is a replica", doing)
+	case "CLUSTERDOWN", "TRYAGAIN", "MOVED", "ASK":
+		return away(err, "", "%s: the Redis Cluster does not serve this key now", doing)
+	case "OOM":
+		return away(err, "raise maxmemory of Redis; look at why consumers are slow", "%s: Redis has no memory left", doing)
+	case "MISCONF", "NOREPLICAS":
+		return away(err, "look in the log of Redis", "%s: Redis accepts no writes", doing)
+	case "BUSY":
+		return away(err, "", "%s: Redis is busy with a script", doing)
+	}
+	if strings.Contains(answer.Error(), "max number of clients") {
+		return away(err, "raise maxclients of Redis", "%s: Redis has too many connections", doing)
+	}
+	return fault.Wrap(fault.Internal, err, "%s: Redis refuses the command", doing)
+}
+
+func refused(err error, doing string) error {
+	return away(err, "check REDIS_USER, REDIS_PASS_CURRENT and REDIS_PASS_NEXT", "%s: Redis refuses the user and password", doing)
+}
+
+func away(err error, remedy, format string, args ...any) error {
+	return fault.Wrap(fault.QueueUnavailable, err, format, args...).WithRetryAfter(retryAfter).WithRemedy("%s", remedy)
+}

@@ -1,0 +1,205 @@
+package redis_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/redis/rueidis"
+	"go.uber.org/goleak"
+
+	"github.com/muttproject/mutt/platform/connect/redis"
+	"github.com/muttproject/mutt/platform/fault"
+	"github.com/muttproject/mutt/platform/secret"
+	"github.com/muttproject/mutt/platform/testkit"
+)
+
+const wrong = "not-the-password"
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func right(r *testkit.RedisServer) redis.Credential {
+	return redis.Credential{User: r.User, Password: r.Password}
+}
+
+func offer(all ...redis.Credential) func() []redis.Credential {
+	return func() []redis.Credential { return all }
+}
+
+func config(r *testkit.RedisServer) redis.Config {
+	return redis.Config{Addrs: []string{r.Addr()}, Name: "mutt-test", TLS: r.TLS(), Credentials: offer(right(r))}
+}
+
+func open(t *testing.T, c redis.Config) rueidis.Client {
+	t.Helper()
+	client, err := redis.Open(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(client.Close)
+	return client
+}
+
+func ping(ctx context.Context, client rueidis.Client) error {
+	return redis.Fault(client.Do(ctx, client.B().Ping().Build()).Error(), "ping")
+}
+
+// mustFail expects a fault of this code whose text has the words and not the password.
+func mustFail(t *testing.T, err error, code fault.Code, words string) *fault.Error {
+	t.Helper()
+	f, ok := fault.As(err)
+	if !ok || f.Code != code || !strings.Contains(f.Message, words) {
+		t.Fatalf("not a fault %s with %q: %v", code, words, err)
+	}
+	if strings.Contains(err.Error()+f.Remedy, wrong) {
+		t.Fatalf("the password is shown: %v", err)
+	}
+	return f
+}
+
+func TestStandalone(t *testing.T) {
+	t.Parallel()
+	r := testkit.Redis(t, testkit.RedisOptions{})
+	c := config(r)
+	c.Database = 3
+	client := open(t, c)
+	if err := client.Do(t.Context(), client.B().Set().Key("a").Value("1").Build()).Error(); err != nil {
+		t.Fatal(err)
+	}
+	if got := r.Do("-n", "3", "GET", "a"); got != "1" {
+		t.Fatalf("a = %q in database 3", got)
+	}
+	if list := r.Do("CLIENT", "LIST"); !strings.Contains(list, "name=mutt-test") || !strings.Contains(list, "resp=3") || !strings.Contains(list, "user=mutt") {
+		t.Fatalf("the connections are %s", list)
+	}
+	if err := client.Do(t.Context(), client.B().Get().Key("b").Build()).Error(); !rueidis.IsRedisNil(redis.Fault(err, "read")) {
+		t.Fatalf("a missing key is %v", err)
+	}
+	err := client.Do(t.Context(), client.B().Lpush().Key("a").Element("x").Build()).Error()
+	mustFail(t, redis.Fault(err, "push"), fault.Internal, "refuses the command")
+}
+
+func TestTLS(t *testing.T) {
+	t.Parallel()
+	r := testkit.Redis(t, testkit.RedisOptions{TLS: true})
+	if err := ping(t.Context(), open(t, config(r))); err != nil {
+		t.Fatal(err)
+	}
+	c := config(r)
+	c.TLS = testkit.NewAuthority(t).Client()
+	_, err := redis.Open(t.Context(), c)
+	mustFail(t, err, fault.QueueUnavailable, "not trusted")
+	plain := testkit.Redis(t, testkit.RedisOptions{})
+	c = config(plain)
+	c.TLS = r.TLS()
+	_, err = redis.Open(t.Context(), c)
+	if f := mustFail(t, err, fault.QueueUnavailable, "did not answer in time"); !strings.Contains(f.Remedy, "REDIS_TLS_ENABLED") {
+		t.Fatalf("remedy %q", f.Remedy)
+	}
+	c = config(r)
+	c.TLS = nil
+	_, err = redis.Open(t.Context(), c)
+	mustFail(t, err, fault.QueueUnavailable, "cannot be reached")
+}
+
+func TestCredentials(t *testing.T) {
+	t.Parallel()
+	r := testkit.Redis(t, testkit.RedisOptions{})
+	bad := redis.Credential{User: r.User, Password: secret.New(wrong)}
+	c := config(r)
+	var asked atomic.Int64
+	c.Credentials = func() []redis.Credential {
+		asked.Add(1)
+		return []redis.Credential{bad, {User: "nobody", Password: r.Password}, {Password: r.Password}}
+	}
+	client := open(t, c)
+	if who, err := client.Do(t.Context(), client.B().AclWhoami().Build()).ToString(); err != nil || who != "default" {
+		t.Fatalf("the third is right, an empty user is the default user: %q, %v", who, err)
+	}
+	before := asked.Load()
+	r.Do("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+	eventually(t, func() error { return ping(t.Context(), client) })
+	if asked.Load() == before {
+		t.Fatal("a new connection must ask again")
+	}
+	c.Credentials = offer(bad, redis.Credential{User: "nobody", Password: secret.New(wrong)})
+	_, err := redis.Open(t.Context(), c)
+	f := mustFail(t, err, fault.QueueUnavailable, "refuses the user and password")
+	if !strings.Contains(f.Remedy, "REDIS_PASS_CURRENT") || !strings.Contains(f.Remedy, "REDIS_PASS_NEXT") || strings.Contains(err.Error(), "nobody") {
+		t.Fatalf("remedy %q of %v", f.Remedy, err)
+	}
+	c.Credentials = nil
+	_, err = redis.Open(t.Context(), c)
+	mustFail(t, err, fault.QueueUnavailable, "refuses the user and password")
+}
+
+func TestServerAway(t *testing.T) {
+	t.Parallel()
+	r := testkit.Redis(t, testkit.RedisOptions{})
+	client := open(t, config(r))
+	r.Stop()
+	mustFail(t, ping(t.Context(), client), fault.QueueUnavailable, "ping")
+	_, err := redis.Open(t.Context(), config(r))
+	if f := mustFail(t, err, fault.QueueUnavailable, "cannot be reached"); f.RetryAfter == 0 {
+		t.Fatal("it does not say when to try again")
+	}
+	r.Start()
+	if err := ping(t.Context(), client); err != nil {
+		t.Fatalf("the first call after the start: %v", err)
+	}
+	r.Kill()
+	r.Start() // between two calls
+	if err := ping(t.Context(), client); err != nil {
+		t.Fatalf("the first call after a restart: %v", err)
+	}
+}
+
+func TestServerSilent(t *testing.T) {
+	t.Parallel()
+	r := testkit.Redis(t, testkit.RedisOptions{})
+	client := open(t, config(r))
+	r.Pause()
+	began := time.Now()
+	mustFail(t, ping(t.Context(), client), fault.QueueUnavailable, "ping")
+	if took := time.Since(began); took > 6*time.Second {
+		t.Errorf("a call without a deadline took %v", took)
+	}
+	began = time.Now()
+	_, err := redis.Open(t.Context(), config(r))
+	mustFail(t, err, fault.QueueUnavailable, "did not answer in time")
+	if took := time.Since(began); took > 6*time.Second {
+		t.Errorf("opening took %v", took)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+	defer cancel()
+	err = ping(ctx, client)
+	mustFail(t, err, fault.QueueUnavailable, "in time")
+	if !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("the caller's deadline cannot be seen: %v", err)
+	}
+	ctx, cancel = context.WithCancel(t.Context())
+	cancel()
+	if _, err := redis.Open(ctx, config(r)); !errors.Is(err, context.Canceled) {
+		t.Errorf("cancelled: %v", err)
+	}
+	r.Resume()
+	eventually(t, func() error { return ping(t.Context(), client) })
+}
+
+func eventually(t *testing.T, try func() error) {
+	t.Helper()
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for deadline := time.Now().Add(20 * time.Second); ; <-tick.C {
+		err := try()
+		if err == nil {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatal(err)
+		}
+	}
+}
