@@ -198,6 +198,13 @@ func (p *process) signal(sig syscall.Signal) {
 	}
 }
 
+// PID gives the process of the running server, for those who measure it.
+func (p *process) PID() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.cmd.Process.Pid
+}
+
 func (p *process) children() []int {
 	pid := strconv.Itoa(p.cmd.Process.Pid)
 	text, err := os.ReadFile(filepath.Join("/proc", pid, "task", pid, "children"))
