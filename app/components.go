@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -61,6 +62,7 @@ type parts struct {
 	started  time.Time
 	health   *telemetry.Health
 	registry *prometheus.Registry
+	live     atomic.Pointer[Config] // set by a reload
 
 	keys    bootstrapKeys
 	store   *store.Store // nil in a distributed ingestor or forwarder

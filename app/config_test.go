@@ -66,8 +66,8 @@ func TestEnvironment(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if s := string(shown); strings.Contains(s, "hush") || !strings.Contains(s, `"moog_api_key":{"source":"default","value":"[redacted]"}`) ||
-		!strings.Contains(s, `"mutt_data_dir":{"source":"environment","value":"/tmp/x"}`) {
+	if s := string(shown); strings.Contains(s, "hush") || !strings.Contains(s, `"ingest.api_key_file":{"value":"[redacted]","source":"environment INGEST_API_KEY"}`) ||
+		!strings.Contains(s, `"data_dir":{"value":"/tmp/x","source":"environment MUTT_DATA_DIR"}`) {
 		t.Fatalf("got %s", s)
 	}
 }

@@ -94,7 +94,7 @@ func newRoot(s streams) *cobra.Command {
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return usageError{fmt.Errorf("%w\nsee '%s --help'", err, c.CommandPath())}
 	})
-	root.AddCommand(newServe(s), newRoles(s), newVersion(), newSend(s), newSink(s), newRules(s), newQueues(s), newDLQ(s), newDemo(s), newMigrate(s))
+	root.AddCommand(newServe(s), newRoles(s), newVersion(), newSend(s), newSink(s), newRules(s), newQueues(s), newDLQ(s), newDemo(s), newConfig(s), newMigrate(s))
 	refuseUnknown(root)
 	return root
 }

@@ -139,11 +139,8 @@ func fillDefaults(o *send.Options, s streams) {
 
 // keyInDataDir reads a generated key of a MUTT on this machine; "" when there is none.
 func keyInDataDir(s streams, name string) string {
-	dir := lookup(s.environ, "MUTT_DATA_DIR")
-	if dir == "" {
-		dir = "mutt-data"
-	}
-	text, err := os.ReadFile(filepath.Join(dir, name))
+	cfg, _, _ := app.Load(app.Sources{Search: app.ConfigFiles(), Environ: s.environ}) // a fault elsewhere in it does not matter here
+	text, err := os.ReadFile(filepath.Join(cfg.DataDir, name))
 	if err != nil {
 		return ""
 	}

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"slices"
@@ -16,42 +17,40 @@ import (
 )
 
 func newServe(s streams) *cobra.Command {
-	var roles string
 	cmd := &cobra.Command{
 		Use:   "serve",
 		Short: "run MUTT, all roles or some",
 		Long: "Runs the roles of this process until SIGTERM or SIGINT. Without configuration it keeps everything in\n" +
-			"./mutt-data, makes its own keys there, and listens on 8080 (events), 5514 (syslog), 8090 (admin), 8081 (ops).",
-		Example: "  mutt serve\n  MUTT_DATA_DIR=/var/lib/mutt MOOG_WEBHOOK_URL=http://127.0.0.1:9000/ mutt serve",
-		Args:    noArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			if !cmd.Flags().Changed("roles") {
-				roles = lookup(s.environ, "MUTT_ROLES")
-			}
-			return serve(cmd, s, roles)
-		},
+			"./mutt-data, makes its own keys there, and listens on 8080 (events), 5514 (syslog), 8090 (admin), 8081 (ops).\n" +
+			"SIGHUP reloads secrets, certificates and rules.",
+		Example: "  mutt serve\n  MUTT_DATA_DIR=/var/lib/mutt MOOG_WEBHOOK_URL=http://127.0.0.1:9000/ mutt serve\n" +
+			"  mutt serve --config /etc/mutt/mutt.yaml --roles ingestor,forwarder --set listeners.ops=off",
+		Args: noArgs,
 	}
-	cmd.Flags().StringVar(&roles, "roles", "all", "comma-separated roles of this process (also MUTT_ROLES); see 'mutt roles'")
-	must(cmd.RegisterFlagCompletionFunc("roles", completeRoles))
+	flags := addConfigFlags(cmd)
+	level := cmd.Flags().String("log-level", "", "least level of the log: debug, info, warn or error (also LOG_LEVEL; the dynamic setting log_level rules when it is set)")
+	must(cmd.RegisterFlagCompletionFunc("log-level", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+		return []string{"debug", "info", "warn", "error"}, cobra.ShellCompDirectiveNoFileComp
+	}))
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		if *level != "" {
+			if _, err := telemetry.ParseLevel(*level); err != nil {
+				return usageError{err}
+			}
+			s.environ = append(slices.Clone(s.environ), "LOG_LEVEL="+*level) // the last one rules
+		}
+		return serve(cmd.Context(), s, flags)
+	}
 	return cmd
 }
 
-func completeRoles(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-	out := []string{"all"}
-	for _, r := range app.Roles() {
-		out = append(out, string(r))
-	}
-	return out, cobra.ShellCompDirectiveNoFileComp
-}
-
-func serve(cmd *cobra.Command, s streams, roles string) error {
+func serve(ctx context.Context, s streams, flags *configFlags) error {
 	begin := time.Now()
-	set, err := app.ParseRoles(roles)
+	cfg, warnings, err := flags.load(s)
 	if err != nil {
-		return usageError{err}
+		return err
 	}
-	cfg, warnings, err := app.LoadConfig(s.environ)
-	if err != nil {
+	if err := cfg.Check(cfg.Roles); err != nil {
 		return err
 	}
 	level := zap.NewAtomicLevel()
@@ -61,12 +60,16 @@ func serve(cmd *cobra.Command, s streams, roles string) error {
 		log.Warn("a setting is ignored", zap.String("reason", w))
 	}
 	a := app.New(app.Options{
-		Roles: set, Config: cfg, Logger: log, Level: level,
+		Roles: cfg.Roles, Config: cfg, Logger: log, Level: level,
 		Getenv:  func(name string) string { return lookup(s.environ, name) },
 		OnAdmin: func(file, key string) { tellKey(s, file, key) },
-		Started: func(l map[string]string) { tellStarted(log, set, cfg, l, time.Since(begin)) },
+		Started: func(l map[string]string) { tellStarted(log, cfg.Roles, cfg, l, time.Since(begin)) },
 	})
-	err = a.Run(cmd.Context())
+	stop := reloadOnHangup(ctx, func(ctx context.Context) {
+		reload(ctx, a, cfg.Roles, log, func() (app.Config, []string, error) { return flags.load(s) })
+	})
+	err = a.Run(ctx)
+	stop()
 	log.Info("stopped")
 	return err
 }

@@ -71,6 +71,7 @@ type Module struct {
 var (
 	_ lifecycle.Service      = (*Module)(nil)
 	_ lifecycle.ReadyChecker = (*Module)(nil)
+	_ lifecycle.Reloader     = (*Module)(nil)
 )
 
 // New makes the module. It does no I/O.
@@ -136,6 +137,9 @@ func (m *Module) run(ctx context.Context) error {
 // Refresh brings the stored rules into force now; the process that takes a change calls it before it answers.
 // A set that cannot be loaded is told by Ready, as always.
 func (m *Module) Refresh(ctx context.Context) { m.rules.Poll(ctx) }
+
+// Reload looks for changed rules now. When they cannot be loaded the last good ones judge, and Ready says so.
+func (m *Module) Reload(ctx context.Context) error { m.Refresh(ctx); return nil }
 
 // Ready gives the warnings of the health report. Nothing here makes a process unhealthy: events wait in the queue.
 func (m *Module) Ready(context.Context) (warnings []string, err error) {

@@ -36,6 +36,12 @@ type ReadyChecker interface {
 	Ready(ctx context.Context) (warnings []string, err error)
 }
 
+// Reloader is a Service that reads again what it was made of: certificates, rules, files. When that fails it keeps
+// what it had and says why.
+type Reloader interface {
+	Reload(ctx context.Context) error
+}
+
 // Supervisor starts services one after the other and stops them in reverse.
 type Supervisor struct {
 	mu      sync.Mutex
@@ -106,6 +112,17 @@ func (s *Supervisor) Stop(ctx context.Context) error {
 	}
 	for i := len(running) - 1; i >= 0; i-- {
 		errs = append(errs, named("stop", running[i], running[i].Stop(ctx)))
+	}
+	return errors.Join(errs...)
+}
+
+// Reload lets the running services read anew, in start order, and joins their errors: one that fails stops no other.
+func (s *Supervisor) Reload(ctx context.Context) error {
+	var errs []error
+	for _, svc := range s.Started() {
+		if r, ok := svc.(Reloader); ok {
+			errs = append(errs, named("reload", svc, r.Reload(ctx)))
+		}
 	}
 	return errors.Join(errs...)
 }

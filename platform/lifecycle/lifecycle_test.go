@@ -13,11 +13,12 @@ import (
 )
 
 type part struct {
-	name     string
-	log      *[]string
-	startErr error
-	stopErr  error
-	failed   chan error
+	name      string
+	log       *[]string
+	startErr  error
+	stopErr   error
+	reloadErr error
+	failed    chan error
 }
 
 func (p *part) Name() string { return p.name }
@@ -27,7 +28,11 @@ func (p *part) Start(context.Context) error {
 }
 func (p *part) Stop(context.Context) error  { *p.log = append(*p.log, "stop "+p.name); return p.stopErr }
 func (p *part) Drain(context.Context) error { *p.log = append(*p.log, "drain "+p.name); return nil }
-func (p *part) Failed() <-chan error        { return p.failed }
+func (p *part) Reload(context.Context) error {
+	*p.log = append(*p.log, "reload "+p.name)
+	return p.reloadErr
+}
+func (p *part) Failed() <-chan error { return p.failed }
 
 func launch(t *testing.T, s *Supervisor, parts ...*part) {
 	t.Helper()
@@ -75,6 +80,30 @@ func TestFailedStartLeavesTheOthersToStop(t *testing.T) {
 	cancel()
 	if err := NewSupervisor().Launch(over, &part{name: "c", log: &log}); !errors.Is(err, context.Canceled) {
 		t.Fatalf("nothing starts after the context ended: %v", err)
+	}
+}
+
+func TestReloadAsksAll(t *testing.T) {
+	defer goleak.VerifyNone(t)
+	var log []string
+	s := NewSupervisor()
+	launch(t, s, &part{name: "a", log: &log, reloadErr: errors.New("no such file")}, &part{name: "b", log: &log})
+	if err := s.Launch(t.Context(), NewRunner("plain", func(ctx context.Context) error { <-ctx.Done(); return nil })); err != nil {
+		t.Fatal(err)
+	}
+	log = nil
+	err := s.Reload(t.Context())
+	if err == nil || err.Error() != "reload a: no such file" {
+		t.Fatalf("want the name and the cause, got %v", err)
+	}
+	if d := cmp.Diff([]string{"reload a", "reload b"}, log); d != "" {
+		t.Fatal(d)
+	}
+	if err := s.Stop(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Reload(t.Context()); err != nil {
+		t.Fatalf("nothing runs, nothing reloads: %v", err)
 	}
 }
 

@@ -1,0 +1,180 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/muttproject/mutt/app"
+	"github.com/muttproject/mutt/platform/config/static"
+)
+
+// configFlags are the flags of commands that read the whole configuration.
+type configFlags struct {
+	cmd  *cobra.Command
+	file string
+	set  []string
+	own  map[string]*string // by path
+}
+
+// addConfigFlags adds --config, --set and the own flags of settings.
+func addConfigFlags(cmd *cobra.Command) *configFlags {
+	f := &configFlags{cmd: cmd, own: map[string]*string{}}
+	cmd.Flags().StringVar(&f.file, "config", "", "configuration file (also MUTT_CONFIG; default the first that exists of "+strings.Join(app.ConfigFiles(), ", ")+")")
+	cmd.Flags().StringArrayVar(&f.set, "set", nil, "give any setting, as path=value; may be repeated")
+	must(cmd.RegisterFlagCompletionFunc("set", completeSet))
+	for _, s := range app.Settings() {
+		if s.Flag == "" {
+			continue
+		}
+		f.own[s.Path] = cmd.Flags().String(s.Flag, "", strings.ToLower(s.About[:1])+s.About[1:]+" (also "+s.Variables[0].Name+"; default "+s.Default+")")
+		if words := s.Value.Words(); words != nil {
+			must(cmd.RegisterFlagCompletionFunc(s.Flag, func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+				return words, cobra.ShellCompDirectiveNoFileComp
+			}))
+		}
+	}
+	return f
+}
+
+// completeSet completes paths, and after the = the values of settings that have few.
+func completeSet(_ *cobra.Command, _ []string, begun string) (out []string, _ cobra.ShellCompDirective) {
+	path, _, hasValue := strings.Cut(begun, "=")
+	for _, s := range app.Settings() {
+		switch {
+		case !hasValue:
+			out = append(out, s.Path+"=\t"+s.About)
+		case s.Path == path:
+			for _, word := range s.Value.Words() {
+				out = append(out, path+"="+word)
+			}
+		}
+	}
+	return out, cobra.ShellCompDirectiveNoSpace | cobra.ShellCompDirectiveNoFileComp
+}
+
+// load reads the configuration. What is wrong with a flag is a usage error.
+func (f *configFlags) load(s streams) (app.Config, []string, error) {
+	from := app.Sources{Set: f.set, Flags: map[string]string{}}
+	for path, text := range f.own {
+		if name := flagOf(path); f.cmd.Flags().Changed(name) {
+			from.Flags[path] = *text
+		}
+	}
+	if _, _, err := app.Load(from); err != nil {
+		return app.Config{}, nil, usageError{err}
+	}
+	from.File, from.Search, from.Environ = f.file, app.ConfigFiles(), s.environ
+	return app.Load(from)
+}
+
+// flagOf names the own flag of a setting.
+func flagOf(path string) string {
+	for _, s := range app.Settings() {
+		if s.Path == path {
+			return s.Flag
+		}
+	}
+	return ""
+}
+
+func newConfig(s streams) *cobra.Command {
+	cmd := &cobra.Command{Use: "config", Short: "show, check and document the static settings"}
+	cmd.AddCommand(newConfigPrint(s), newConfigLint(s), newConfigDocs())
+	return cmd
+}
+
+func newConfigPrint(s streams) *cobra.Command {
+	cmd := &cobra.Command{Use: "print", Short: "show the effective settings with the source of each, secrets redacted",
+		Long: "Reads the configuration as 'mutt serve' does, with the same flags, and shows it. As YAML it is a file that gives the\n" +
+			"same settings, but for secrets of the environment.", Args: noArgs}
+	flags := addConfigFlags(cmd)
+	output := cmd.Flags().StringP("output", "o", "table", "table, yaml or json")
+	must(cmd.RegisterFlagCompletionFunc("output", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+		return []string{"table", "yaml", "json"}, cobra.ShellCompDirectiveNoFileComp
+	}))
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		cfg, warnings, err := flags.load(s)
+		if err != nil {
+			return err
+		}
+		for _, w := range warnings {
+			_, _ = fmt.Fprintln(s.err, "warning:", w)
+		}
+		switch *output {
+		case "json":
+			return print(s.out, "json", cfg.Static(), nil)
+		case "yaml":
+			return cfg.WriteYAML(s.out)
+		case "table":
+			return configTable(s.out, cfg)
+		default:
+			return usageError{fmt.Errorf("-o takes table, yaml or json, not %q", *output)}
+		}
+	}
+	return cmd
+}
+
+func configTable(w io.Writer, cfg app.Config) error {
+	rows := [][]string{{"SETTING", "VALUE", "SOURCE"}}
+	for _, v := range cfg.Values() {
+		text := fmt.Sprint(v.Value)
+		if words, ok := v.Value.([]string); ok {
+			text = strings.Join(words, ",")
+		}
+		rows = append(rows, []string{v.Path, text, v.Source})
+	}
+	return table(w, rows)
+}
+
+func newConfigLint(s streams) *cobra.Command {
+	cmd := &cobra.Command{Use: "lint FILE...", Short: "check configuration files; each problem with file, line and column",
+		Long: "Checks keys and values, and opens no file of a secret. FILE may be - for the standard input.",
+		Args: func(c *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return usageError{fmt.Errorf("%s takes at least one FILE", c.CommandPath())}
+			}
+			return nil
+		}}
+	output := outputFlag(cmd)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		problems := []static.Problem{}
+		for _, name := range args {
+			data, err := readInput(s, name)
+			if err != nil {
+				return err
+			}
+			problems = append(problems, app.LintFile(name, data)...)
+		}
+		err := print(s.out, *output, problems, func(w io.Writer) error {
+			for _, p := range problems {
+				if _, err := fmt.Fprintln(w, p); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err == nil && len(problems) > 0 {
+			err = fmt.Errorf("%d problems were found", len(problems))
+		}
+		return err
+	}
+	return cmd
+}
+
+func newConfigDocs() *cobra.Command {
+	cmd := &cobra.Command{Use: "docs", Short: "write the reference page of the settings, or a sample file", Args: noArgs,
+		Example: "  mutt config docs --sample >mutt.yaml"}
+	sample := cmd.Flags().Bool("sample", false, "write a configuration file with every setting commented out")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		text := app.ConfigurationReference()
+		if *sample {
+			text = app.SampleConfiguration()
+		}
+		_, err := io.WriteString(cmd.OutOrStdout(), text)
+		return err
+	}
+	return cmd
+}

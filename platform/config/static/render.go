@@ -1,0 +1,124 @@
+package static
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/muttproject/mutt/platform/secret"
+)
+
+// WriteYAML writes the settings as a file that ReadFile reads back, each with its source as a comment. A setting
+// without a value is left out; a secret that has no file is commented out.
+func WriteYAML(w io.Writer, table []Setting, sources map[string]Source) error {
+	out := &lines{w: w}
+	for i := range table {
+		s := &table[i]
+		from := sources[s.Path]
+		shown := s.Shown(from)
+		if fmt.Sprint(shown) == "" || fmt.Sprint(shown) == "[]" {
+			continue
+		}
+		key, hide := out.key(s.Path), ""
+		if shown == secret.Redacted && from.Ref == "" {
+			hide = "# "
+		}
+		out.line("%s%s%s  # %s", indent(s.Path), hide, key+": "+scalar(shown), from)
+	}
+	return out.err
+}
+
+// WriteSample writes every setting with its default and what it means, commented out. The table is one that was
+// resolved with nothing given.
+func WriteSample(w io.Writer, table []Setting) error {
+	out := &lines{w: w}
+	for i := range table {
+		s := &table[i]
+		key, in := out.key(s.Path), indent(s.Path)
+		out.line("%s# %s", in, s.Describe())
+		out.line("%s# %s: %s", in, key, scalar(s.sample()))
+	}
+	return out.err
+}
+
+// Describe says what the setting means, what it takes, and by which variables and flag it is given, in a line.
+func (s *Setting) Describe() string {
+	names := make([]string, 0, len(s.Variables)+1)
+	for _, v := range s.Variables {
+		names = append(names, v.Name)
+	}
+	if s.Flag != "" {
+		names = append(names, "--"+s.Flag)
+	}
+	text := s.About + ". Takes " + s.Value.Takes()
+	if len(names) > 0 {
+		text += " (" + strings.Join(names, ", ") + ")"
+	}
+	return text
+}
+
+// sample gives the default, else the example.
+func (s *Setting) sample() any {
+	switch {
+	case s.Default != "":
+		return s.Value.Get()
+	case s.Value.list():
+		return split(s.Example)
+	default:
+		return s.Example
+	}
+}
+
+// lines writes lines until one fails.
+type lines struct {
+	w       io.Writer
+	section string
+	err     error
+}
+
+func (l *lines) line(format string, args ...any) {
+	if l.err == nil {
+		_, l.err = fmt.Fprintf(l.w, format+"\n", args...)
+	}
+}
+
+// key gives the last word of a path, after the head of its section where that begins.
+func (l *lines) key(path string) string {
+	section, key, nested := strings.Cut(path, ".")
+	if !nested {
+		return path
+	}
+	if section != l.section {
+		l.line("%s:", section)
+		l.section = section
+	}
+	return key
+}
+
+func indent(path string) string {
+	if strings.Contains(path, ".") {
+		return "  "
+	}
+	return ""
+}
+
+// scalar writes a value on one line of YAML.
+func scalar(v any) string {
+	var n yaml.Node
+	if err := n.Encode(v); err != nil {
+		return fmt.Sprintf("%q", v) // cannot be: it is a string, number, bool or list of strings
+	}
+	switch text, _ := v.(string); {
+	case n.Kind == yaml.SequenceNode:
+		n.Style = yaml.FlowStyle
+	case strings.ContainsFunc(text, func(r rune) bool { return r < ' ' || r > '~' }):
+		n.Style = yaml.DoubleQuotedStyle
+	}
+	text, err := yaml.Marshal(&n)
+	if err != nil {
+		return fmt.Sprintf("%q", v)
+	}
+	return strings.TrimSuffix(string(text), "\n")
+}
