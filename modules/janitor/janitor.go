@@ -1,9 +1,10 @@
-// Package janitor keeps a running MUTT tidy: it folds the queue's counters into the books and prunes what nobody
-// needs any more.
+// Package janitor keeps a running MUTT tidy: it folds the queue's counters into the books, prunes what nobody
+// needs any more, and makes the partitions of the event audit ahead of their time.
 //
 // Principles:
-//  1. Every task is idempotent: it may be repeated, run late, or be cut off anywhere.
+//  1. Every task is idempotent: it may be repeated, run late, be cut off anywhere, or run in two processes at once.
 //  2. Nothing that a queue still holds is forgotten: the oldest waiting entry bounds every pruning.
+//  3. Leadership only saves work: nothing goes wrong when nobody leads for a while, or two believe that they do.
 package janitor
 
 import (
@@ -32,6 +33,12 @@ type Store interface {
 	FoldCounts(ctx context.Context, counts []store.MinuteCount) error
 	PruneBatches(ctx context.Context, olderThan time.Time) (int64, error)
 	PruneUnhandled(ctx context.Context, now time.Time) (int64, error)
+	EnsurePartitions(ctx context.Context, now time.Time, ahead int) (made int, err error)
+}
+
+// Leader tells whether this process is the one of several janitors that folds and prunes.
+type Leader interface {
+	Leading() bool
 }
 
 // Config sets the intervals and ages. Zero fields take their defaults.
@@ -40,6 +47,9 @@ type Config struct {
 	PruneEvery   time.Duration // default 10 min
 	KeepEntries  time.Duration // default 7 days: how long a judged entry's id is remembered
 	KeepCounters time.Duration // default 48 h: how long folded counters stay in the queue
+	// PartitionsEvery is how often every janitor, leading or not, looks whether partitions are missing; default 1 h.
+	// After a failure it looks again in a sixtieth of that.
+	PartitionsEvery time.Duration
 }
 
 func (c Config) withDefaults() Config {
@@ -52,6 +62,7 @@ func (c Config) withDefaults() Config {
 	or(&c.PruneEvery, 10*time.Minute)
 	or(&c.KeepEntries, 7*24*time.Hour)
 	or(&c.KeepCounters, 48*time.Hour)
+	or(&c.PartitionsEvery, time.Hour)
 	return c
 }
 
@@ -59,6 +70,7 @@ func (c Config) withDefaults() Config {
 type Deps struct {
 	Queue  Queue
 	Store  Store
+	Leader Leader // nil: there is no other janitor
 	Logger *zap.Logger
 	Now    func() time.Time
 }
@@ -80,17 +92,25 @@ func New(c Config, d Deps) *Module {
 	return m
 }
 
-// run folds and prunes until ctx ends. A task that fails is logged and tried again at its next turn.
+// run does the tasks until ctx ends. One that fails is logged and tried again at its next turn.
 func (m *Module) run(ctx context.Context) error {
 	fold, prune := time.NewTicker(m.config.FoldEvery), time.NewTicker(m.config.PruneEvery)
 	defer fold.Stop()
 	defer prune.Stop()
+	partitions := time.NewTimer(0) // also at the start
+	defer partitions.Stop()
 	for {
 		select {
 		case <-fold.C:
-			m.report(ctx, "cannot fold the counters into the books", m.Fold(ctx))
+			if m.leading() {
+				m.report(ctx, "cannot fold the counters into the books", m.Fold(ctx))
+			}
 		case <-prune.C:
-			m.report(ctx, "cannot prune", m.Prune(ctx))
+			if m.leading() {
+				m.report(ctx, "cannot prune", m.Prune(ctx))
+			}
+		case <-partitions.C:
+			partitions.Reset(m.partitions(ctx))
 		case <-ctx.Done():
 			return ctx.Err()
 		}
@@ -106,6 +126,21 @@ func (m *Module) Stop(ctx context.Context) error {
 		return fmt.Errorf("fold the last counters: %w", err)
 	}
 	return nil
+}
+
+func (m *Module) leading() bool { return m.deps.Leader == nil || m.deps.Leader.Leading() }
+
+// partitions makes the partitions that are missing and says when to look again.
+func (m *Module) partitions(ctx context.Context) time.Duration {
+	made, err := m.deps.Store.EnsurePartitions(ctx, m.deps.Now(), store.PartitionsAhead)
+	if err != nil {
+		m.report(ctx, "cannot make the partitions of the event audit", err)
+		return m.config.PartitionsEvery / 60
+	}
+	if made > 0 {
+		m.deps.Logger.Info("made partitions of the event audit", zap.Int("partitions", made))
+	}
+	return m.config.PartitionsEvery
 }
 
 func (m *Module) report(ctx context.Context, message string, err error) {

@@ -24,6 +24,8 @@ type books struct {
 	pruned   time.Time
 	windows  time.Time
 	purged   int64
+	ensured  []time.Time
+	leads    bool
 	err      error
 }
 
@@ -64,9 +66,22 @@ func (b *books) PruneUnhandled(_ context.Context, t time.Time) (int64, error) {
 	return 0, b.err
 }
 
+func (b *books) EnsurePartitions(_ context.Context, now time.Time, ahead int) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.ensured = append(b.ensured, now)
+	return ahead, b.err
+}
+
+func (b *books) Leading() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.leads
+}
+
 func setup() (*books, *Module) {
-	b := &books{folded: map[store.MinuteCount]int64{}}
-	return b, New(Config{}, Deps{Queue: b, Store: b, Logger: zap.NewNop(), Now: time.Now})
+	b := &books{folded: map[store.MinuteCount]int64{}, leads: true}
+	return b, New(Config{}, Deps{Queue: b, Store: b, Leader: b, Logger: zap.NewNop(), Now: time.Now})
 }
 
 func TestFoldingFollowsTheRunningTotals(t *testing.T) {
@@ -149,6 +164,57 @@ func TestFailuresAreTriedAgain(t *testing.T) {
 		if len(b.folded) != 1 {
 			t.Fatal("not folded after the store came back")
 		}
+		if err := m.Stop(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
+func TestOnlyTheLeaderFoldsAndEveryoneSeesToPartitions(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, m := setup()
+		b.leads = false
+		b.counters = []queue.Counter{{Minute: time.Now().Unix() / 60, Kind: "x", N: 1}}
+		if err := m.Start(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Hour - time.Second)
+		synctest.Wait()
+		if len(b.folded) != 0 || !b.pruned.IsZero() {
+			t.Fatal("a janitor that does not lead folded or pruned")
+		}
+		if len(b.ensured) != 1 {
+			t.Fatalf("partitions were looked for %d times in the first hour, want once, at the start", len(b.ensured))
+		}
+		b.mu.Lock()
+		b.leads = true
+		b.mu.Unlock()
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		if len(b.folded) != 1 || b.pruned.IsZero() || len(b.ensured) != 2 {
+			t.Fatalf("after it became the leader: folded %v, pruned %v, partitions %d times", b.folded, b.pruned, len(b.ensured))
+		}
+		if err := m.Stop(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
+func TestPartitionsAreTriedAgainSoon(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, m := setup()
+		b.err = errors.New("away")
+		if err := m.Start(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(150 * time.Second)
+		synctest.Wait()
+		if len(b.ensured) != 3 {
+			t.Fatalf("tried %d times in 150 s, want at 0, 60 and 120 s", len(b.ensured))
+		}
+		b.mu.Lock()
+		b.err = nil
+		b.mu.Unlock()
 		if err := m.Stop(t.Context()); err != nil {
 			t.Fatal(err)
 		}
