@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"database/sql"
+	"maps"
 	"slices"
 	"strings"
 
@@ -24,20 +25,31 @@ func (l ledgerSum) add(counts []LedgerCount) {
 	}
 }
 
-// args gives the rows in the order of the primary key: see Judge.
-func (l ledgerSum) args(process string) []any {
-	keys := make([]LedgerCount, 0, len(l))
-	for k := range l {
-		keys = append(keys, k)
-	}
-	slices.SortFunc(keys, func(a, b LedgerCount) int {
+// keys gives the rows in the order of the primary key: see Judge.
+func (l ledgerSum) keys() []LedgerCount {
+	return slices.SortedFunc(maps.Keys(l), func(a, b LedgerCount) int {
 		return cmp.Or(cmp.Compare(a.Minute, b.Minute), cmp.Compare(a.Source, b.Source), cmp.Compare(a.Fate, b.Fate))
 	})
-	args := make([]any, 0, 5*len(keys))
-	for _, k := range keys {
+}
+
+func (l ledgerSum) args(process string) []any {
+	args := make([]any, 0, 5*len(l))
+	for _, k := range l.keys() {
 		args = append(args, k.Minute, process, int64(k.Source), int64(k.Fate), l[k])
 	}
 	return args
+}
+
+// newFolding makes the statements of FoldCounts. What is stored never falls, whoever writes in whatever order.
+func newFolding(d dialect) bulk {
+	return newBulk(d, `folded_counts (minute, process, kind, label, n)`, `ON CONFLICT (minute, process, kind, label)
+		DO UPDATE SET n = excluded.n WHERE excluded.n > folded_counts.n`, 5, halves(64)...)
+}
+
+// sameRow reports whether two counts are of one row.
+func (c MinuteCount) sameRow(o MinuteCount) bool {
+	c.N, o.N = 0, 0
+	return c == o
 }
 
 // FoldCounts takes over the running totals of the queue's counters. Repeating it changes nothing, and a total that is
@@ -49,22 +61,20 @@ func (s *Store) FoldCounts(ctx context.Context, counts []MinuteCount) error {
 	sorted := slices.Clone(counts)
 	slices.SortFunc(sorted, func(a, b MinuteCount) int {
 		return cmp.Or(cmp.Compare(a.Minute, b.Minute), strings.Compare(a.Process, b.Process),
-			strings.Compare(a.Kind, b.Kind), strings.Compare(a.Label, b.Label))
+			strings.Compare(a.Kind, b.Kind), strings.Compare(a.Label, b.Label), cmp.Compare(b.N, a.N))
 	})
-	stmts, err := s.prepared(ctx, `INSERT INTO folded_counts (minute, process, kind, label, n) VALUES ($1, $2, $3, $4, $5)
-		ON CONFLICT (minute, process, kind, label) DO UPDATE SET n = excluded.n WHERE excluded.n > folded_counts.n`)
+	stmts, err := s.preparedBulks(ctx, &s.folding)
 	if err != nil {
 		return err
 	}
-	return s.write(ctx, "fold the counters", func(tx *sql.Tx) error {
-		insert := tx.StmtContext(ctx, stmts[0])
-		for _, c := range sorted {
-			if _, err := insert.ExecContext(ctx, c.Minute, c.Process, c.Kind, c.Label, c.N); err != nil {
-				return err
-			}
+	args := make([]any, 0, 5*len(sorted))
+	for i, c := range sorted {
+		if i > 0 && sorted[i-1].sameRow(c) { // the higher total came first
+			continue
 		}
-		return nil
-	})
+		args = append(args, c.Minute, c.Process, c.Kind, c.Label, c.N)
+	}
+	return s.write(ctx, "fold the counters", func(tx *sql.Tx) error { return s.folding.exec(ctx, tx, args, stmts[0]) })
 }
 
 // LedgerSums gives both books by the minute, from (inclusive) to (exclusive) in Unix minutes, summed over processes and

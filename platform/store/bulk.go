@@ -57,7 +57,7 @@ func halves(n int) (sizes []int) {
 }
 
 // run cuts args, rows of columns, into statements and gives each to do.
-func (b *bulk) run(args []any, stmts []*sql.Stmt, do func(*sql.Stmt, []any) error) error {
+func (b *bulk) run(args []any, stmts []statement, do func(statement, []any) error) error {
 	for i, rows := range b.sizes {
 		for n := rows * b.columns; len(args) >= n; args = args[n:] {
 			if err := do(stmts[i], args[:n]); err != nil {
@@ -69,17 +69,17 @@ func (b *bulk) run(args []any, stmts []*sql.Stmt, do func(*sql.Stmt, []any) erro
 }
 
 // exec writes rows.
-func (b *bulk) exec(ctx context.Context, tx *sql.Tx, args []any, stmts []*sql.Stmt) error {
-	return b.run(args, stmts, func(st *sql.Stmt, part []any) error {
-		_, err := tx.StmtContext(ctx, st).ExecContext(ctx, part...)
+func (b *bulk) exec(ctx context.Context, tx *sql.Tx, args []any, stmts []statement) error {
+	return b.run(args, stmts, func(st statement, part []any) error {
+		_, err := st.exec(ctx, tx, part)
 		return err
 	})
 }
 
 // query gives scan every row that the statements return, in no order.
-func (b *bulk) query(ctx context.Context, tx *sql.Tx, args []any, stmts []*sql.Stmt, scan func(*sql.Rows) error) error {
-	return b.run(args, stmts, func(st *sql.Stmt, part []any) error {
-		rows, err := tx.StmtContext(ctx, st).QueryContext(ctx, part...)
+func (b *bulk) query(ctx context.Context, tx *sql.Tx, args []any, stmts []statement, scan func(*sql.Rows) error) error {
+	return b.run(args, stmts, func(st statement, part []any) error {
+		rows, err := st.query(ctx, tx, part)
 		if err != nil {
 			return err
 		}
@@ -94,7 +94,7 @@ func (b *bulk) query(ctx context.Context, tx *sql.Tx, args []any, stmts []*sql.S
 }
 
 // marked inserts rows with RETURNING id, and gives the ids that were new.
-func (b *bulk) marked(ctx context.Context, tx *sql.Tx, args []any, stmts []*sql.Stmt) (map[event.ID]bool, error) {
+func (b *bulk) marked(ctx context.Context, tx *sql.Tx, args []any, stmts []statement) (map[event.ID]bool, error) {
 	fresh := make(map[event.ID]bool, len(args)/b.columns)
 	var id event.ID
 	err := b.query(ctx, tx, args, stmts, func(rows *sql.Rows) error {
@@ -108,7 +108,7 @@ func (b *bulk) marked(ctx context.Context, tx *sql.Tx, args []any, stmts []*sql.
 }
 
 // preparedBulks gives the statements of each of bulks. Like prepared, it must be called outside a transaction.
-func (s *Store) preparedBulks(ctx context.Context, bulks ...*bulk) ([][]*sql.Stmt, error) {
+func (s *Store) preparedBulks(ctx context.Context, bulks ...*bulk) ([][]statement, error) {
 	var texts []string
 	for _, b := range bulks {
 		texts = append(texts, b.texts...)
@@ -117,7 +117,7 @@ func (s *Store) preparedBulks(ctx context.Context, bulks ...*bulk) ([][]*sql.Stm
 	if err != nil {
 		return nil, err
 	}
-	out := make([][]*sql.Stmt, len(bulks))
+	out := make([][]statement, len(bulks))
 	for i, b := range bulks {
 		n := len(b.texts)
 		out[i], stmts = stmts[:n], stmts[n:]

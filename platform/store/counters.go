@@ -33,7 +33,7 @@ func newCounting(d dialect) counting {
 }
 
 // countingStmts are the prepared statements of counting.
-type countingStmts struct{ marks, read, perHost, numbers, whole []*sql.Stmt }
+type countingStmts struct{ marks, read, perHost, numbers, whole []statement }
 
 func (s *Store) prepareCounting(ctx context.Context) (countingStmts, error) {
 	b := &s.counting
@@ -265,7 +265,7 @@ func (c *counters) flush() error {
 	var numbers, whole []any
 	for _, r := range c.changed {
 		if r.reopened {
-			whole = append(whole, c.id(&r.key), r.host, r.mask, r.n, r.start, r.expires, r.marked, r.sample)
+			whole = append(whole, c.id(&r.key), r.host, r.mask, r.n, r.start, r.expires, number(r.marked), r.sample)
 		} else {
 			numbers = append(numbers, c.id(&r.key), r.n)
 		}

@@ -1,9 +1,12 @@
 package store
 
 import (
+	"context"
+	"database/sql"
 	"io/fs"
 
 	"github.com/pressly/goose/v3"
+	"github.com/pressly/goose/v3/lock"
 
 	"github.com/muttproject/mutt/migrations"
 	"github.com/muttproject/mutt/platform/connect/sqlite"
@@ -13,6 +16,7 @@ import (
 
 // dialect is everything in which the databases differ.
 type dialect struct {
+	judge      func(s *Store, ctx context.Context, process string, sorted []JudgedEntry) (known []event.ID, err error)
 	goose      goose.Dialect
 	migrations func() (fs.FS, error)
 	id         func(*event.ID) any // the parameter for an id; it may point into the id
@@ -22,11 +26,24 @@ type dialect struct {
 	bulkInsert string
 	search     string // the condition that raw_message has the LIKE pattern $%d, ignoring the case of ASCII letters
 	fault      func(err error, doing string) error
-	backup     string // copies the database to the file $1, "" when that is not this program's task
+	lost       func(error) bool // the transaction lost against another one: run it again
+	backup     string           // copies the database to the file $1, "" when that is not this program's task
+
+	prepares bool               // statements are prepared here; the driver does not do it by itself
+	snapshot sql.IsolationLevel // in which all reads of a transaction see one state
+	// inner is the context of the statements of a transaction that ends with ctx all the same.
+	inner        func(ctx context.Context) context.Context
+	lockCounters string // lets one transaction at a time work on the counters of unhandled events; "" where all do
+	// windows says that event_audit has no index that gives ids in order, and preferIndex makes the planner look at
+	// the one that it has.
+	windows     bool
+	preferIndex string
+	locker      func() (lock.SessionLocker, error) // keeps two processes from migrating at once
 }
 
 func sqliteDialect() dialect {
 	return dialect{
+		judge:      (*Store).judgeByInsert,
 		goose:      goose.DialectSQLite3,
 		migrations: migrations.SQLite,
 		id:         func(id *event.ID) any { return id[:] },
@@ -38,6 +55,10 @@ func sqliteDialect() dialect {
 		fault: func(err error, doing string) error {
 			return sqlite.Fault(err, fault.StoreUnavailable, doing)
 		},
-		backup: "VACUUM INTO $1",
+		lost:     func(error) bool { return false }, // one writer
+		backup:   "VACUUM INTO $1",
+		prepares: true,
+		// The driver starts a goroutine for every statement whose context can end.
+		inner: context.WithoutCancel,
 	}
 }

@@ -37,16 +37,20 @@ func newJudging(d dialect) judging {
 // is published of them follows Decisions. Of a known entry without decisions for all its events, ask Split: it
 // is being judged in parts.
 func (s *Store) Judge(ctx context.Context, process string, entries []JudgedEntry) (known []event.ID, err error) {
+	// Sorted, so that two processes never wait for each other's rows in a circle.
+	sorted := slices.Clone(entries)
+	slices.SortFunc(sorted, func(a, b JudgedEntry) int { return bytes.Compare(a.Entry[:], b.Entry[:]) })
+	return s.dialect.judge(s, ctx, process, sorted)
+}
+
+// judgeByInsert is Judge with statements of many rows.
+func (s *Store) judgeByInsert(ctx context.Context, process string, sorted []JudgedEntry) (known []event.ID, err error) {
 	j := &s.judging
 	stmts, err := s.preparedBulks(ctx, &j.batches, &j.rows, &j.counts)
 	if err != nil {
 		return nil, err
 	}
 	forBatches, forRows, forCounts := stmts[0], stmts[1], stmts[2]
-
-	// Sorted, so that two processes never wait for each other's rows in a circle.
-	sorted := slices.Clone(entries)
-	slices.SortFunc(sorted, func(a, b JudgedEntry) int { return bytes.Compare(a.Entry[:], b.Entry[:]) })
 	all, ends := s.rowArgs(sorted) // before the transaction: the writer is shared
 
 	err = s.write(ctx, "store judged events", func(tx *sql.Tx) error {
@@ -84,7 +88,7 @@ func (s *Store) Judge(ctx context.Context, process string, entries []JudgedEntry
 }
 
 // markEntries records the entries as judged and gives those that had no mark.
-func (s *Store) markEntries(ctx context.Context, tx *sql.Tx, entries []JudgedEntry, stmts []*sql.Stmt) (map[event.ID]bool, error) {
+func (s *Store) markEntries(ctx context.Context, tx *sql.Tx, entries []JudgedEntry, stmts []statement) (map[event.ID]bool, error) {
 	now := event.Micros(s.now())
 	args := make([]any, 0, 3*len(entries))
 	for i := range entries {
@@ -95,9 +99,9 @@ func (s *Store) markEntries(ctx context.Context, tx *sql.Tx, entries []JudgedEnt
 
 // insertRows inserts audit rows. An event has one row and its first decision stands, but one that could not be judged
 // and was put back is judged anew.
-func (j *judging) insertRows(ctx context.Context, tx *sql.Tx, args []any, stmts []*sql.Stmt) error {
-	return j.rows.run(args, stmts, func(st *sql.Stmt, part []any) error {
-		res, err := tx.StmtContext(ctx, st).ExecContext(ctx, part...)
+func (j *judging) insertRows(ctx context.Context, tx *sql.Tx, args []any, stmts []statement) error {
+	return j.rows.run(args, stmts, func(st statement, part []any) error {
+		res, err := st.exec(ctx, tx, part)
 		if err != nil {
 			return err
 		}
@@ -111,7 +115,7 @@ func (j *judging) insertRows(ctx context.Context, tx *sql.Tx, args []any, stmts 
 				return err
 			}
 		}
-		_, err = tx.StmtContext(ctx, st).ExecContext(ctx, part...)
+		_, err = st.exec(ctx, tx, part)
 		return err
 	})
 }

@@ -59,8 +59,15 @@ func (s *Store) provider() (*goose.Provider, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the embedded migrations: %w", err)
 	}
-	p, err := goose.NewProvider(s.dialect.goose, s.writer, dir,
-		goose.WithDisableGlobalRegistry(true), goose.WithLogger(goose.NopLogger()))
+	options := []goose.ProviderOption{goose.WithDisableGlobalRegistry(true), goose.WithLogger(goose.NopLogger())}
+	if s.dialect.locker != nil {
+		locker, err := s.dialect.locker()
+		if err != nil {
+			return nil, fmt.Errorf("make the lock for migrations: %w", err)
+		}
+		options = append(options, goose.WithSessionLocker(locker))
+	}
+	p, err := goose.NewProvider(s.dialect.goose, s.writer, dir, options...)
 	if err != nil {
 		return nil, fmt.Errorf("read the embedded migrations: %w", err)
 	}

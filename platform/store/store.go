@@ -17,18 +17,21 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/jackc/pgx/v5/stdlib"
 	"go.uber.org/zap"
 
 	"github.com/muttproject/mutt/platform/connect/sqlite"
 	"github.com/muttproject/mutt/platform/fault"
 )
 
-// Options configure a Store.
+// Options configure a Store: Path or Postgres says where it is.
 type Options struct {
-	Path    string           // of the database file (mutt.db)
-	Logger  *zap.Logger      // nil for none
-	Now     func() time.Time // nil for time.Now
-	Connect sqlite.Options   // how the file is opened
+	Path     string           // of the database file (mutt.db)
+	Connect  sqlite.Options   // how the file is opened
+	Postgres *pgxpool.Pool    // of the database on a server; it stays the caller's to close
+	Logger   *zap.Logger      // nil for none
+	Now      func() time.Time // nil for time.Now
 	// ScanWindow is how many rows one AuditLogs looks through for conditions that no index serves; 50,000 by default.
 	ScanWindow int
 }
@@ -64,7 +67,9 @@ type Store struct {
 	dialect  dialect
 	judging  judging
 	counting counting
-	writer   *sql.DB // transactions that write
+	folding  bulk
+	rows     sync.Pool // of *copyRows
+	writer   *sql.DB   // transactions that write
 	reader   *sql.DB
 	close    func() error
 	path     string
@@ -77,18 +82,26 @@ type Store struct {
 	stmts  map[string]*sql.Stmt // prepared on writer, by text
 }
 
-// Open opens the store without touching its schema: call Migrate before anything else on a new file.
+// Open opens the store without touching its schema: call Migrate before anything else on a new file. It does not
+// connect to PostgreSQL.
 func Open(ctx context.Context, o Options) (*Store, error) {
 	o = o.withDefaults()
-	db, err := sqlite.Open(ctx, o.Path, o.Connect)
-	if err != nil {
-		return nil, sqlite.Fault(err, fault.StoreUnavailable, "open the store")
+	s := &Store{path: o.Path, log: o.Logger, now: o.Now, window: o.ScanWindow, stmts: map[string]*sql.Stmt{}}
+	switch {
+	case (o.Path == "") == (o.Postgres == nil):
+		return nil, errors.New("open the store: one of Path and Postgres says where it is")
+	case o.Postgres != nil:
+		db := stdlib.OpenDBFromPool(o.Postgres)
+		s.dialect, s.writer, s.reader, s.close = postgresDialect(), db, db, db.Close
+	default:
+		db, err := sqlite.Open(ctx, o.Path, o.Connect)
+		if err != nil {
+			return nil, sqlite.Fault(err, fault.StoreUnavailable, "open the store")
+		}
+		s.dialect, s.writer, s.reader, s.close, s.path = sqliteDialect(), db.Writer, db.Reader, db.Close, db.Path()
 	}
-	d := sqliteDialect()
-	return &Store{
-		dialect: d, judging: newJudging(d), counting: newCounting(d), writer: db.Writer, reader: db.Reader, close: db.Close, path: db.Path(),
-		log: o.Logger, now: o.Now, window: o.ScanWindow, stmts: map[string]*sql.Stmt{},
-	}, nil
+	s.judging, s.counting, s.folding = newJudging(s.dialect), newCounting(s.dialect), newFolding(s.dialect)
+	return s, nil
 }
 
 // Close ends the store; calls that run are finished first.
@@ -112,37 +125,9 @@ func (s *Store) Ping(ctx context.Context) error {
 
 // querier is what *sql.DB and *sql.Tx have in common.
 type querier interface {
+	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
 	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
 	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
-}
-
-// errNothing ends a write that turned out to change nothing; it is rolled back and is no error.
-var errNothing = errors.New("nothing to write")
-
-// write runs fn in one transaction. A panic, an error or the end of ctx rolls everything back.
-func (s *Store) write(ctx context.Context, doing string, fn func(*sql.Tx) error) error {
-	tx, err := s.writer.BeginTx(ctx, nil)
-	if err != nil {
-		return s.fail(ctx, err, doing)
-	}
-	defer func() { _ = tx.Rollback() }() // after Commit it does nothing
-	if err := fn(tx); err != nil {
-		if errors.Is(err, errNothing) {
-			return nil
-		}
-		return s.fail(ctx, err, doing)
-	}
-	return s.fail(ctx, tx.Commit(), doing)
-}
-
-// read runs fn in one read transaction: all its queries see the same state.
-func (s *Store) read(ctx context.Context, doing string, fn func(querier) error) error {
-	tx, err := s.reader.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
-	if err != nil {
-		return s.fail(ctx, err, doing)
-	}
-	defer func() { _ = tx.Rollback() }()
-	return s.fail(ctx, fn(tx), doing)
 }
 
 // fail gives a database error its meaning. When ctx ended, its error is the cause whatever the driver made of it.
@@ -160,26 +145,6 @@ func (s *Store) fail(ctx context.Context, err error, doing string) error {
 		return fault.Wrap(fault.Closed, err, "%s: the store is closed", doing)
 	}
 	return s.dialect.fault(err, doing)
-}
-
-// prepared gives the statements of texts, made once. It must be called outside a transaction: the writer
-// has one connection.
-func (s *Store) prepared(ctx context.Context, texts ...string) ([]*sql.Stmt, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	out := make([]*sql.Stmt, len(texts))
-	for i, text := range texts {
-		st, ok := s.stmts[text]
-		if !ok {
-			var err error
-			if st, err = s.writer.PrepareContext(ctx, text); err != nil {
-				return nil, s.fail(ctx, err, "prepare a statement")
-			}
-			s.stmts[text] = st
-		}
-		out[i] = st
-	}
-	return out, nil
 }
 
 // list reads all rows of a query; the result is never nil.

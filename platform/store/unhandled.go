@@ -59,8 +59,11 @@ func (s *Store) CountUnhandledBatch(ctx context.Context, entries []CountParams) 
 	}
 	out := make([][]Counter, len(entries))
 	err = s.write(ctx, "count unhandled events", func(tx *sql.Tx) error {
-		// The driver starts a goroutine for every statement whose context can end. The transaction ends with ctx all the same.
-		c := s.newCounters(context.WithoutCancel(ctx), tx, st)
+		ctx := s.dialect.inner(ctx)
+		if err := s.lockCounters(ctx, tx); err != nil {
+			return err
+		}
+		c := s.newCounters(ctx, tx, st)
 		fresh, err := c.mark(entries, event.Micros(s.now()))
 		if err != nil {
 			return err
@@ -84,6 +87,9 @@ func (s *Store) CountUnhandledBatch(ctx context.Context, entries []CountParams) 
 // since is not marked.
 func (s *Store) MarkUnhandled(ctx context.Context, published ...Counter) error {
 	return s.write(ctx, "mark unhandled counters", func(tx *sql.Tx) error {
+		if err := s.lockCounters(ctx, tx); err != nil {
+			return err
+		}
 		for _, c := range published {
 			key := home{c.Host, c.Mask}.key()
 			if _, err := tx.ExecContext(ctx, `UPDATE unhandled_counters SET marked = 1 WHERE key = $1 AND window_start = $2`,
@@ -98,6 +104,9 @@ func (s *Store) MarkUnhandled(ctx context.Context, published ...Counter) error {
 // PruneUnhandled deletes the counters whose window ended by now, and returns how many.
 func (s *Store) PruneUnhandled(ctx context.Context, now time.Time) (n int64, err error) {
 	err = s.write(ctx, "prune unhandled counters", func(tx *sql.Tx) error {
+		if err := s.lockCounters(ctx, tx); err != nil {
+			return err
+		}
 		res, err := tx.ExecContext(ctx, `DELETE FROM unhandled_counters WHERE expires_at <= $1`, event.Micros(now))
 		if err != nil {
 			return err
@@ -106,4 +115,13 @@ func (s *Store) PruneUnhandled(ctx context.Context, now time.Time) (n int64, err
 		return err
 	})
 	return n, err
+}
+
+// lockCounters keeps others from the counters until the end of the transaction: what it reads of them stays true.
+func (s *Store) lockCounters(ctx context.Context, tx *sql.Tx) error {
+	if s.dialect.lockCounters == "" {
+		return nil
+	}
+	_, err := tx.ExecContext(ctx, s.dialect.lockCounters)
+	return err
 }

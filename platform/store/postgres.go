@@ -1,0 +1,79 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"strconv"
+
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/pressly/goose/v3"
+	"github.com/pressly/goose/v3/lock"
+
+	"github.com/muttproject/mutt/migrations"
+	"github.com/muttproject/mutt/platform/event"
+	"github.com/muttproject/mutt/platform/fault"
+)
+
+// Migrating processes look every second whether the one before them is done, for five minutes.
+const (
+	lockPeriodSeconds = 1
+	lockTries         = 300
+)
+
+func postgresDialect() dialect {
+	return dialect{
+		judge:      (*Store).judgeByCopy,
+		goose:      goose.DialectPostgres,
+		migrations: migrations.Postgres,
+		id:         func(id *event.ID) any { return id[:] },
+		bulkMark:   func(n int) string { return "$" + strconv.Itoa(n) },
+		bulkInsert: "INSERT INTO ",
+		search:     `lower(raw_message) LIKE lower($%d) ESCAPE '!'`, // in the column's collation, "C": ASCII only
+		fault:      postgresFault,
+		lost:       lost,
+		snapshot:   sql.LevelRepeatableRead,
+		inner:      func(ctx context.Context) context.Context { return ctx },
+		// The number is MUTT's own, of the database: 'mutt' in ASCII, then 1.
+		lockCounters: `SELECT pg_advisory_xact_lock(1836414068, 1)`,
+		windows:      true,
+		preferIndex:  `SET LOCAL enable_seqscan = off`,
+		locker: func() (lock.SessionLocker, error) {
+			return lock.NewPostgresSessionLocker(lock.WithLockTimeout(lockPeriodSeconds, lockTries))
+		},
+	}
+}
+
+// lost reports whether the transaction lost against another one, or met a statement that was prepared before a
+// migration: it has left nothing, and may succeed when it is run again.
+func lost(err error) bool {
+	switch sqlState(err) {
+	case "40001", "40P01": // serialization_failure, deadlock_detected
+		return true
+	case "0A000": // "cached plan must not change result type": the driver has forgotten the statement by now
+		return true
+	}
+	return false
+}
+
+// sqlState gives the code of PostgreSQL's answer, "" when there was none.
+func sqlState(err error) string {
+	var answer *pgconn.PgError
+	if errors.As(err, &answer) {
+		return answer.Code
+	}
+	return ""
+}
+
+// postgresFault gives an error its meaning. What is wrong with the data itself has no code: it will not get better,
+// and the caller looks for the row that is to blame.
+func postgresFault(err error, doing string) error {
+	if state := sqlState(err); len(state) == 5 {
+		switch state[:2] {
+		case "22", "23", "54": // data exception, integrity constraint violation, program limit exceeded
+			return fmt.Errorf("%s: %w", doing, err)
+		}
+	}
+	return fault.Wrap(fault.StoreUnavailable, err, "%s", doing)
+}

@@ -1,0 +1,74 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"time"
+)
+
+const (
+	// commitWait bounds a COMMIT, which the end of the caller's context does not cut off: nobody could tell then whether
+	// it took place.
+	commitWait = 30 * time.Second
+	// writeTries bounds how often a transaction that lost against another one is run.
+	writeTries = 8
+)
+
+// errNothing ends a write that turned out to change nothing; it is rolled back and is no error.
+var errNothing = errors.New("nothing to write")
+
+// write runs fn in one transaction. A panic, an error or the end of ctx rolls everything back. fn is run again when the
+// transaction lost against another one.
+func (s *Store) write(ctx context.Context, doing string, fn func(*sql.Tx) error) error {
+	return s.transact(ctx, doing, func(conn *sql.Conn) error {
+		held, release := context.WithCancel(context.WithoutCancel(ctx))
+		defer release()
+		tx, err := conn.BeginTx(held, nil)
+		if err != nil {
+			return err
+		}
+		defer func() { _ = tx.Rollback() }() // after Commit it does nothing
+		if err := fn(tx); err != nil {
+			return err
+		}
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		defer time.AfterFunc(commitWait, release).Stop()
+		return tx.Commit()
+	})
+}
+
+// transact gives attempt a connection for one transaction, again when it lost against another transaction.
+func (s *Store) transact(ctx context.Context, doing string, attempt func(*sql.Conn) error) error {
+	for try := 1; ; try++ {
+		err := s.withConn(ctx, attempt)
+		switch {
+		case errors.Is(err, errNothing):
+			return nil
+		case try < writeTries && ctx.Err() == nil && s.dialect.lost(err):
+		default:
+			return s.fail(ctx, err, doing)
+		}
+	}
+}
+
+func (s *Store) withConn(ctx context.Context, fn func(*sql.Conn) error) error {
+	conn, err := s.writer.Conn(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = conn.Close() }() // gives it back
+	return fn(conn)
+}
+
+// read runs fn in one read transaction: all its queries see the same state.
+func (s *Store) read(ctx context.Context, doing string, fn func(querier) error) error {
+	tx, err := s.reader.BeginTx(ctx, &sql.TxOptions{Isolation: s.dialect.snapshot, ReadOnly: true})
+	if err != nil {
+		return s.fail(ctx, err, doing)
+	}
+	defer func() { _ = tx.Rollback() }()
+	return s.fail(ctx, fn(tx), doing)
+}
