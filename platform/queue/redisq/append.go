@@ -1,0 +1,65 @@
+package redisq
+
+import (
+	"context"
+	"time"
+
+	"github.com/muttproject/mutt/platform/fault"
+	"github.com/muttproject/mutt/platform/queue"
+)
+
+// fullRetry is what a client is told when the queue is full.
+const fullRetry = 5 * time.Second
+
+// Append stores entries, all of them or none. The cap is exact within the partition; what others hold is known as of 200 ms ago
+// (see load), so that the queue may exceed its cap by what was appended elsewhere in that time. Idempotency keys are
+// known per partition, that is: per hostname.
+func (d *Driver) Append(ctx context.Context, p queue.AppendParams) error {
+	if err := queue.CheckEntries(p.Entries); err != nil {
+		return err
+	}
+	if len(p.Entries) == 0 && len(p.Counts) == 0 {
+		return d.open()
+	}
+	q, partition := queue.Ingest, 0 // counts alone go anywhere
+	if len(p.Entries) > 0 {
+		q, partition = p.Entries[0].Queue, p.Entries[0].Partition
+	}
+	k, err := d.partition(partition)
+	if err != nil {
+		return err
+	}
+	var elsewhere int64
+	if p.Cap > 0 {
+		elsewhere = d.elsewhere(ctx, q, partition)
+	}
+	c := d.call().num(timestamp(d.opts.Now())).num(p.Cap).num(elsewhere)
+	c.key(k.lane(q).light()...).key(k.minutes).num(int64(len(p.Entries)))
+	for i := range p.Entries {
+		c.entry(k, &p.Entries[i])
+	}
+	r, err := d.run(ctx, d.scripts.append, "append to the queue", c.counts(k, p.Process, p.Counts))
+	if err != nil {
+		return err
+	}
+	switch r.word {
+	case "FULL":
+		return fault.New(fault.QueueFull, "queue %s holds %d events, with %d more it would exceed %d",
+			q, r.int(0), r.int(1), p.Cap).WithRetryAfter(fullRetry)
+	case "REPEAT":
+		dup := &queue.DuplicateError{Entry: r.id(0)}
+		for i := range r.rest[1:] {
+			dup.Indexes = append(dup.Indexes, int(r.int(i+1)))
+		}
+		return dup
+	}
+	return r.refused(queue.Lease{})
+}
+
+// entry gives an entry with its senders' keys.
+func (c *call) entry(k *partitionKeys, e *queue.Entry) {
+	c.bytes(e.ID[:]).num(int64(e.Events)).bytes(e.Body).num(int64(len(e.Keys)))
+	for _, key := range e.Keys {
+		c.num(int64(key.Index)).key(k.key(key.Hash))
+	}
+}

@@ -1,0 +1,22 @@
+package redisq_test
+
+import (
+	"testing"
+
+	"github.com/redis/rueidis"
+
+	"github.com/muttproject/mutt/platform/queue/queuetest"
+	"github.com/muttproject/mutt/platform/testkit"
+)
+
+func TestContract(t *testing.T) {
+	t.Parallel()
+	s := testkit.Redis(t, testkit.RedisOptions{AOF: "everysec"})
+	queuetest.Run(t, sharing(func(t testing.TB) rueidis.Client { return connect(t, s) }))
+}
+
+// TestContractOverCrashes holds the contract when each crash and each restart is also one of Redis.
+func TestContractOverCrashes(t *testing.T) {
+	t.Parallel()
+	queuetest.Run(t, crashing(t))
+}

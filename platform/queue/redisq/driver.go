@@ -1,0 +1,156 @@
+// Package redisq keeps the queues in Redis, for any number of processes.
+//
+// Principles:
+//  1. All that belongs to a partition, of both queues, lies in one slot of a Cluster, and each operation is one script:
+//     it happens whole or not at all, and checks the holder in the same step.
+//  2. Redis's clock decides on leases, delays and the age of keys; no client's does.
+//  3. The owner of an entry is the lease. An entry is given in the order of its place, which it keeps when it comes back.
+//  4. Nobody polls: a claim that waits has a blocking read of its partition behind it, on a connection of its own.
+//  5. No operation costs more because the queue is long.
+//  6. A Redis over its memory limit refuses appends only: what works the queue off goes on.
+package redisq
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/redis/rueidis"
+	"go.uber.org/zap"
+
+	"github.com/muttproject/mutt/platform/fault"
+	"github.com/muttproject/mutt/platform/queue"
+)
+
+// defaultTimeout is how long a call waits for Redis.
+const defaultTimeout = 5 * time.Second
+
+// Options configure a Driver.
+type Options struct {
+	Client     rueidis.Client // stays the caller's, who closes it after the driver
+	Prefix     string         // of all keys, without braces
+	Partitions int            // the same in every process
+	Durability Durability
+	Logger     *zap.Logger      // nil for none
+	Timeout    time.Duration    // how long a call waits for Redis; 5 s by default
+	Now        func() time.Time // the process's clock, for when entries were appended and died
+	// Shift moves Redis's clock, as scripts see it, for leases and for all else. Tests let time pass with it.
+	Shift func() (lease, wall time.Duration)
+}
+
+func (o Options) withDefaults() Options {
+	o.Partitions = max(o.Partitions, 1)
+	if o.Logger == nil {
+		o.Logger = zap.NewNop()
+	}
+	if o.Timeout <= 0 {
+		o.Timeout = defaultTimeout
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Shift == nil {
+		o.Shift = func() (lease, wall time.Duration) { return 0, 0 }
+	}
+	return o
+}
+
+// Driver is the queue driver of the distributed mode.
+type Driver struct {
+	client  rueidis.Client
+	opts    Options
+	scripts *scripts
+	keys    []partitionKeys
+	loads   map[queue.Name]*load
+	watches *watches
+
+	ctx       context.Context // of what outlives a call; ended by Close
+	end       context.CancelFunc
+	closeOnce sync.Once
+}
+
+var _ queue.Driver = (*Driver)(nil)
+
+// Open makes a driver and asks Redis for a sign of life. Redis need not be prepared: keys appear with their first use.
+func Open(ctx context.Context, o Options) (*Driver, error) {
+	o = o.withDefaults()
+	s, err := loadScripts()
+	if err != nil {
+		return nil, err
+	}
+	d := &Driver{client: o.Client, opts: o, scripts: s, loads: map[queue.Name]*load{}}
+	for p := range o.Partitions {
+		d.keys = append(d.keys, newPartitionKeys(o.Prefix, p))
+	}
+	for _, q := range queue.Names() {
+		d.loads[q] = &load{}
+	}
+	d.ctx, d.end = context.WithCancel(context.WithoutCancel(ctx))
+	d.watches = newWatches(d)
+	if err := d.Ping(ctx); err != nil {
+		return nil, errors.Join(err, d.Close())
+	}
+	return d, nil
+}
+
+// Capabilities says what this driver can do.
+func (d *Driver) Capabilities() queue.Capabilities {
+	return queue.Capabilities{Name: "redis", MultiProcess: true, Durability: string(d.opts.Durability)}
+}
+
+// Ping reads from every partition.
+func (d *Driver) Ping(ctx context.Context) error {
+	return d.each(func(p int) error {
+		k := d.keys[p].lane(queue.Ingest)
+		_, err := d.command(ctx, "reach the queue", d.client.B().Hget().Key(k.state()).Field("token").Build())
+		return err
+	})
+}
+
+// Close ends waiting claims and refuses everything after.
+func (d *Driver) Close() error {
+	d.closeOnce.Do(func() {
+		d.end()
+		d.watches.stop()
+	})
+	return nil
+}
+
+// open refuses what comes after Close.
+func (d *Driver) open() error {
+	if d.ctx.Err() != nil {
+		return fault.New(fault.Closed, "the queue is closed")
+	}
+	return nil
+}
+
+// partition refuses what does not exist.
+func (d *Driver) partition(p int) (*partitionKeys, error) {
+	if err := d.open(); err != nil {
+		return nil, err
+	}
+	if p < 0 || p >= len(d.keys) {
+		return nil, fault.New(fault.Internal, "there is no partition %d", p)
+	}
+	return &d.keys[p], nil
+}
+
+// each does something for all partitions at once, which shares the way to Redis.
+func (d *Driver) each(do func(p int) error) error {
+	if err := d.open(); err != nil {
+		return err
+	}
+	errs := make([]error, len(d.keys))
+	var wg sync.WaitGroup
+	for p := range errs {
+		wg.Go(func() { errs[p] = do(p) })
+	}
+	wg.Wait()
+	for _, err := range errs {
+		if err != nil {
+			return err // the others say the same, mostly
+		}
+	}
+	return nil
+}

@@ -1,0 +1,119 @@
+-- The words that all scripts share; it stands before each of them. Keys and arguments are read one after the other,
+-- in the order in which the Go code gives them.
+--
+-- A lane is one queue of one partition. Its entries stand in a stream under ids N-0, where N is the entry's place: 1, 2, 3...
+-- Places up to the lane's cursor were claimed at least once; each of these entries is in exactly one of the sorted sets
+-- claimed, back (to be claimed again, by place) and delayed (by the time when it is due), and has a note in meta.
+-- All times are in microseconds.
+
+local MEMORY_TIME, MEMORY_COUNT = 15 * 60 * 1000000, 65536
+local KEY_LIFE = 24 * 60 * 60 * 1000000
+
+local key_at, arg_at = 0, 0
+local function key() key_at = key_at + 1; return KEYS[key_at] end
+local function arg() arg_at = arg_at + 1; return ARGV[arg_at] end
+local function num() return tonumber(arg()) end
+local function integer(n) return string.format('%.0f', n) end -- tostring keeps 14 digits only
+
+-- clock gives Redis's time, for leases and for everything else; the two shifts are 0 but in tests.
+local lease_shift, wall_shift = num(), num()
+local function clock()
+  local t = redis.call('TIME')
+  local us = t[1] * 1000000 + t[2]
+  return us + lease_shift, us + wall_shift
+end
+
+-- Redis over its memory limit refuses a script at its first write, if that is one that could grow. What works the queue off
+-- must go on then, so it begins with a write that cannot.
+local function never_refused(l) redis.call('HDEL', l.key, '') end
+
+local STATE = {'owner', 'token', 'till', 'last', 'cursor', 'ready', 'ready_events', 'claimed', 'claimed_events',
+  'delayed', 'delayed_events'}
+local TALLY = 4 -- from here on they are numbers, which save writes
+
+local function lane()
+  local l = {key = key(), stream = key(), ids = key(), letters = key(), dead = key()}
+  local v = redis.call('HMGET', l.key, unpack(STATE))
+  for i, name in ipairs(STATE) do
+    if i < TALLY then l[name] = v[i] else l[name] = tonumber(v[i] or 0) end -- false for none
+  end
+  return l
+end
+
+-- worked adds the keys that only holders touch.
+local function worked(l)
+  l.meta, l.in_hand, l.back, l.waiting = key(), key(), key(), key()
+  return l
+end
+
+local function save(l)
+  local fields = {}
+  for i = TALLY, #STATE do
+    fields[#fields + 1] = STATE[i]
+    fields[#fields + 1] = l[STATE[i]]
+  end
+  redis.call('HSET', l.key, unpack(fields))
+end
+
+-- move counts entries from one state to another; nil is outside.
+local function move(l, from, to, entries, events)
+  if from then
+    l[from] = l[from] - entries
+    l[from .. '_events'] = l[from .. '_events'] - events
+  end
+  if to then
+    l[to] = l[to] + entries
+    l[to .. '_events'] = l[to .. '_events'] + events
+  end
+end
+
+local function alive(l, at) return l.owner and at < tonumber(l.till) end
+local function held(l, owner, token, at) return l.owner == owner and l.token == token and alive(l, at) end
+
+-- hand_over gives back what a holder had claimed.
+local function hand_over(l)
+  if l.claimed > 0 then
+    redis.call('ZUNIONSTORE', l.back, 2, l.back, l.in_hand)
+    redis.call('DEL', l.in_hand)
+    move(l, 'claimed', 'ready', l.claimed, l.claimed_events)
+  end
+end
+
+-- Notes on an entry that was claimed before.
+local PLACE, EVENTS, APPENDED, DELIVERIES, ATTEMPTS, REASON, PROGRESS = 1, 2, 3, 4, 5, 6, 7
+local function meta(l, id) return cmsgpack.unpack(redis.call('HGET', l.meta, id)) end
+local function note(l, id, m) redis.call('HSET', l.meta, id, cmsgpack.pack(m)) end
+
+-- known tells whether an entry is stored, or was a short time ago.
+local function known(l, id) return redis.call('ZSCORE', l.ids, id) end
+
+-- store puts an entry at the end. attempts and reason are those of a dead letter, or nil.
+local function store(l, id, events, at, body, attempts, reason)
+  l.last = l.last + 1
+  if attempts then
+    redis.call('XADD', l.stream, l.last .. '-0', 'i', id, 'n', events, 't', at, 'b', body, 'a', attempts, 'r', reason)
+  else
+    redis.call('XADD', l.stream, l.last .. '-0', 'i', id, 'n', events, 't', at, 'b', body)
+  end
+  redis.call('ZADD', l.ids, 'inf', id)
+  move(l, nil, 'ready', 1, events)
+end
+
+-- remember keeps the id of what is gone; forget drops the oldest of these when they are old or many.
+local function remember(l, id, at) redis.call('ZADD', l.ids, at, id) end
+local function forget(l, at)
+  local gone = redis.call('ZCARD', l.ids) - l.ready - l.claimed - l.delayed
+  local old = redis.call('ZCOUNT', l.ids, '-inf', at - MEMORY_TIME)
+  local n = math.max(math.min(old, 1000), gone - MEMORY_COUNT)
+  if n > 0 then redis.call('ZREMRANGEBYRANK', l.ids, 0, n - 1) end
+end
+
+-- count adds to a counter; times is for those whose number only the script knows.
+local function count(minutes, times)
+  local counters, minute, field, n = key(), arg(), arg(), num()
+  n = n * (times or 1)
+  if n ~= 0 then
+    redis.call('HINCRBY', counters, field, n)
+    redis.call('ZADD', minutes, minute, minute)
+  end
+end

@@ -1,0 +1,10 @@
+-- Yield: ends a lease and gives back what it had claimed.
+local owner, token = arg(), arg()
+local at = clock()
+local l = worked(lane())
+if held(l, owner, token, at) then
+  redis.call('HDEL', l.key, 'owner')
+  hand_over(l)
+  save(l)
+end
+return {'OK'}
