@@ -20,6 +20,8 @@ const (
 	RateLimited       Code = "rate_limited"
 	QueueFull         Code = "queue_full"
 	QueueUnavailable  Code = "queue_unavailable"
+	QueueNotDurable   Code = "queue_not_durable"
+	QueueEvicts       Code = "queue_evicts"
 	StoreUnavailable  Code = "store_unavailable"
 	FeatureOff        Code = "feature_off"
 	LeaseLost         Code = "lease_lost"
@@ -62,6 +64,8 @@ func Catalogue() []Entry {
 		{RateLimited, http.StatusTooManyRequests, "the rate limit is used up", "wait as long as Retry-After says"},
 		{QueueFull, http.StatusServiceUnavailable, "the queue holds as many events as it may", "send again after Retry-After; look at why consumers are slow, or raise max_ingest_queue_size"},
 		{QueueUnavailable, http.StatusServiceUnavailable, "the queue cannot be reached or written", "send again after Retry-After; check the disk, or Redis"},
+		{QueueNotDurable, http.StatusInternalServerError, "Redis does not keep what queue.durability promises", "set appendonly and appendfsync of Redis as the message says, or choose another queue.durability"},
+		{QueueEvicts, http.StatusInternalServerError, "Redis deletes data when its memory is full", "set maxmemory-policy noeviction in Redis"},
 		{StoreUnavailable, http.StatusServiceUnavailable, "the relational store cannot be reached", "try again; check the disk, or PostgreSQL"},
 		{FeatureOff, http.StatusServiceUnavailable, "this function is switched off", "switch it on in the configuration"},
 		{LeaseLost, http.StatusConflict, "another process took over this partition", "none: the work is done by the other process"},
