@@ -23,12 +23,16 @@ import (
 
 // Options are what an App is made of.
 type Options struct {
-	Roles   RoleSet
-	Config  Config
-	Getenv  func(string) string // for the initial values of dynamic keys; nil for none
-	Logger  *zap.Logger
-	Level   zap.AtomicLevel
-	Now     func() time.Time                  // nil for time.Now
+	Roles  RoleSet
+	Config Config
+	Getenv func(string) string // for the initial values of dynamic keys; nil for none
+	Logger *zap.Logger
+	Level  zap.AtomicLevel
+	Now    func() time.Time // nil for time.Now
+	// FailFast ends the start when a server is away, instead of waiting for it.
+	FailFast bool
+	// Migrate brings the store to this program's schema; an embedded store does it always.
+	Migrate bool
 	OnAdmin func(file, key string)            // called when an admin key was generated; may be nil
 	Started func(listeners map[string]string) // called when ready; may be nil
 }

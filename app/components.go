@@ -13,6 +13,7 @@ import (
 	"github.com/muttproject/mutt/modules/janitor"
 	"github.com/muttproject/mutt/platform/authn"
 	"github.com/muttproject/mutt/platform/config"
+	"github.com/muttproject/mutt/platform/connect/redis"
 	"github.com/muttproject/mutt/platform/coord"
 	"github.com/muttproject/mutt/platform/httpserver"
 	"github.com/muttproject/mutt/platform/lifecycle"
@@ -66,15 +67,18 @@ type parts struct {
 
 	keys    bootstrapKeys
 	store   *store.Store // nil in a distributed ingestor or forwarder
+	redis   redis.Client // nil when embedded
 	queue   *queue.Queue
 	depths  depths
 	control *control
 	dynamic *config.Dynamic
 	keyring *authn.Keyring
 	coord   coord.Coord
-	alert   *alert.Module // nil unless this process is an alerter
-	janitor *janitor.Module
-	ingest  *ingest.Module
+	// unhandled counts for all processes; nil when embedded, where the store does
+	unhandled *coord.Counters
+	alert     *alert.Module // nil unless this process is an alerter
+	janitor   *janitor.Module
+	ingest    *ingest.Module
 
 	mu        sync.Mutex
 	listeners map[string]string

@@ -3,16 +3,106 @@ package app
 import (
 	"context"
 	"errors"
+	"time"
 
+	"go.uber.org/zap"
+
+	"github.com/muttproject/mutt/platform/connect/redis"
+	"github.com/muttproject/mutt/platform/coord"
+	"github.com/muttproject/mutt/platform/fault"
 	"github.com/muttproject/mutt/platform/lifecycle"
+	"github.com/muttproject/mutt/platform/queue"
+	"github.com/muttproject/mutt/platform/queue/redisq"
+	"github.com/muttproject/mutt/platform/store"
 )
 
-var errSoon = errors.New("not wired yet")
+// The rows of the distributed mode: the process keeps nothing itself.
 
-func openRedis(context.Context, *parts) (lifecycle.Service, error)      { return nil, errSoon }
-func openRedisQueue(context.Context, *parts) (lifecycle.Service, error) { return nil, errSoon }
-func openRedisCoord(context.Context, *parts) (lifecycle.Service, error) { return nil, errSoon }
-func openPostgresStore(context.Context, *parts) (lifecycle.Service, error) {
-	return nil, errSoon
+// How long start-up waits between two tries to reach a server.
+const (
+	firstWait = 200 * time.Millisecond
+	lastWait  = 5 * time.Second
+)
+
+// reach repeats connect while the server is away, with a line for each wait: a dependency that comes later than MUTT
+// must not make it exit and be restarted in a loop. Everything else that is wrong ends the start.
+func (p *parts) reach(ctx context.Context, what string, connect func(context.Context) error) error {
+	for wait := firstWait; ; wait = min(2*wait, lastWait) {
+		err := connect(ctx)
+		away := fault.Is(err, fault.QueueUnavailable) || fault.Is(err, fault.StoreUnavailable)
+		if err == nil || !away || p.opts.FailFast || ctx.Err() != nil {
+			return err
+		}
+		p.opts.Logger.Warn("waiting for "+what, zap.Error(err), zap.Duration("next_try", wait))
+		t := time.NewTimer(wait)
+		select {
+		case <-t.C:
+		case <-ctx.Done():
+			t.Stop()
+			return errors.Join(err, ctx.Err())
+		}
+	}
 }
-func buildRegistry(context.Context, *parts) (lifecycle.Service, error) { return nil, nil }
+
+func openRedis(ctx context.Context, p *parts) (lifecycle.Service, error) {
+	p.keys = bootstrapKeys{ingest: p.opts.Config.IngestKey, admin: p.opts.Config.AdminKey}
+	cfg, err := p.opts.Config.Redis.connection(p.process)
+	if err != nil {
+		return nil, err
+	}
+	err = p.reach(ctx, "Redis", func(ctx context.Context) (err error) {
+		p.redis, err = redis.Open(ctx, cfg)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &opened{name: "redis", close: func() error { p.redis.Close(); return nil }}, nil
+}
+
+func openRedisQueue(ctx context.Context, p *parts) (lifecycle.Service, error) {
+	c := p.opts.Config
+	var driver *redisq.Driver
+	err := p.reach(ctx, "the queue", func(ctx context.Context) (err error) {
+		driver, err = redisq.Open(ctx, redisq.Options{Client: p.redis, Prefix: c.KeyPrefix, Partitions: c.QueuePartitions,
+			Durability: redisq.Durability(c.QueueDurability), Logger: p.opts.Logger.Named("queue"), Now: p.opts.Now})
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	p.queue = queue.New(driver, queue.Options{Partitions: c.QueuePartitions, Process: p.run, Owner: p.run, Now: p.opts.Now})
+	polled := newPolledDepths(p.queue)
+	p.depths = polled
+	return &redisQueue{Runner: polled.Runner, queue: p.queue, driver: driver}, nil
+}
+
+// redisQueue closes the driver after the last reading of depths.
+type redisQueue struct {
+	*lifecycle.Runner
+	queue  *queue.Queue
+	driver *redisq.Driver
+}
+
+// Ready asks Redis, and tells what its settings do to the promise that nothing is lost.
+func (q *redisQueue) Ready(ctx context.Context) ([]string, error) {
+	return nil, q.queue.Ping(ctx)
+}
+
+func (q *redisQueue) Stop(ctx context.Context) error {
+	return errors.Join(q.Runner.Stop(ctx), q.driver.Close())
+}
+
+func openRedisCoord(_ context.Context, p *parts) (lifecycle.Service, error) {
+	shared := coord.NewRedis(p.redis, p.opts.Config.KeyPrefix+":")
+	p.coord, p.unhandled = shared, coord.NewCounters(shared, "unhandled")
+	return &opened{name: "coord", close: p.coord.Close}, nil
+}
+
+// schema sees that the store has the schema of this program.
+func (p *parts) schema(ctx context.Context, s *store.Store) error {
+	if p.opts.Migrate {
+		return MakeSchema(ctx, s, p.opts.Now())
+	}
+	return s.RequireSchema(ctx)
+}

@@ -22,7 +22,7 @@ import (
 
 func buildAlert(_ context.Context, p *parts) (lifecycle.Service, error) {
 	m, err := alert.New(alert.Config{}, alert.Deps{
-		Process: p.run, Store: p.store, Queue: p.queue, Settings: p.dynamic,
+		Process: p.run, Store: p.store, Unhandled: p.unhandled, Queue: p.queue, Settings: p.dynamic,
 		Log: p.opts.Logger.Named("alert"), Registerer: p.registry, Now: p.opts.Now,
 	})
 	if err != nil {

@@ -22,6 +22,7 @@ import (
 	"github.com/muttproject/mutt/modules/alert/internal/unhandled"
 	"github.com/muttproject/mutt/modules/alert/internal/worker"
 	"github.com/muttproject/mutt/platform/config"
+	"github.com/muttproject/mutt/platform/coord"
 	"github.com/muttproject/mutt/platform/lifecycle"
 	"github.com/muttproject/mutt/platform/queue"
 )
@@ -47,10 +48,11 @@ type Queue interface {
 	Consume(ctx context.Context, o queue.ConsumeOptions, work queue.Work) error
 }
 
-// Deps are what the module needs. All are required but Now.
+// Deps are what the module needs. All are required but Unhandled and Now.
 type Deps struct {
 	Process    string // the process run, unique per start: it names this process in the books
 	Store      Store
+	Unhandled  *coord.Counters // the counters of unhandled events of all processes; nil when they are in Store
 	Queue      Queue
 	Settings   worker.Settings // the dynamic configuration
 	Log        *zap.Logger
@@ -86,8 +88,12 @@ func New(c Config, d Deps) (*Module, error) {
 	m := &Module{config: c, deps: d, pressure: worker.NewPressure(d.Queue, d.Settings, metrics)}
 	m.rules = ruleset.New(ruleset.Params{Source: d.Store, Log: d.Log, Metrics: ruleset.NewMetrics(d.Registerer), Now: d.Now,
 		ReloadEvery: func() time.Duration { return d.Settings.Seconds(config.CacheReloadInterval) }})
+	var counters unhandled.Store = d.Store
+	if d.Unhandled != nil {
+		counters = unhandled.NewShared(d.Unhandled)
+	}
 	m.worker = worker.New(worker.Params{
-		Process: d.Process, Store: d.Store, Counters: d.Store, Settings: d.Settings, Pressure: m.pressure, Metrics: metrics, Log: d.Log, Now: d.Now,
+		Process: d.Process, Store: d.Store, Counters: counters, Settings: d.Settings, Pressure: m.pressure, Metrics: metrics, Log: d.Log, Now: d.Now,
 		Rules:  func() worker.Judge { return m.rules.Current() },
 		Config: worker.Config{BatchEvents: c.BatchEvents, ClaimEntries: c.ClaimEntries, ClaimWait: c.ClaimWait},
 	})

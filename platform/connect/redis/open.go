@@ -13,6 +13,9 @@ import (
 	"github.com/muttproject/mutt/platform/fault"
 )
 
+// Client is a connected client; the name saves its users the import of the library.
+type Client = rueidis.Client
+
 // Mode is how Redis is run.
 type Mode int
 
