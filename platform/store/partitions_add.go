@@ -11,16 +11,18 @@ import (
 )
 
 // ATTACH PARTITION locks the default partition and reads all of it, to see that no row belongs to the new one. So:
-//   - The lock is not waited for longer than attachLockWait, because readers queue up behind whoever waits.
+//   - Writers are kept out by a lock of the table itself: one that had chosen DEFAULT for its rows and waited there
+//     would be refused after the change.
+//   - No lock is waited for longer than attachLockWait, because others queue up behind whoever waits.
 //   - A default partition above readUnderLock is read before, without a lock that stops anyone: a CHECK constraint
 //     that shuts the new period out is validated, and ATTACH believes it. Only for periods to come, since such a
 //     constraint would refuse rows of today.
 //   - Few rows of the period that are in DEFAULT (written before the first janitor ran, or by a clock that is ahead)
 //     are moved in the same transaction.
 const (
-	attachLockWait = "500ms"
+	attachLockWait = "200ms"
 	attachTries    = 20
-	attachPause    = 250 * time.Millisecond
+	attachPause    = 500 * time.Millisecond
 	readUnderLock  = 32 << 20 // bytes
 	movedUnderLock = 10_000   // rows
 	partitionLock  = 0x6d757474_70617274
@@ -50,14 +52,8 @@ func stateIs(err error, state string) bool {
 func (s *Store) addPartition(ctx context.Context, day, now time.Time) (o partitionOutcome, err error) {
 	p := newPartition(day)
 	for range attachTries {
-		if day.After(now) {
-			err = s.shutOutOfDefault(ctx, p)
-		}
-		if err == nil {
-			o, err = s.attachPartition(ctx, p)
-		}
-		if !stateIs(err, lockNotAvailable) {
-			break
+		if o, err = s.tryPartition(ctx, p, day.After(now)); !stateIs(err, lockNotAvailable) {
+			return o, err
 		}
 		select {
 		case <-ctx.Done():
@@ -66,6 +62,15 @@ func (s *Store) addPartition(ctx context.Context, day, now time.Time) (o partiti
 		}
 	}
 	return o, err
+}
+
+func (s *Store) tryPartition(ctx context.Context, p newborn, toCome bool) (partitionOutcome, error) {
+	if toCome {
+		if err := s.shutOutOfDefault(ctx, p); err != nil {
+			return partitionThere, err
+		}
+	}
+	return s.attachPartition(ctx, p)
 }
 
 // newborn is a partition to be: the texts of its statements. Its names and bounds are made here, none is a user's.
@@ -141,7 +146,7 @@ func (s *Store) roomInDefault(ctx context.Context, tx *sql.Tx, p newborn) (def s
 	if err := tx.QueryRowContext(ctx, defaultPartition).Scan(&def, &bytes); err != nil {
 		return "", false, err
 	}
-	if err := exec(ctx, tx, `LOCK TABLE ONLY event_audit IN SHARE UPDATE EXCLUSIVE MODE`, `LOCK TABLE `+def+` IN ACCESS EXCLUSIVE MODE`); err != nil {
+	if err := exec(ctx, tx, `LOCK TABLE ONLY event_audit IN SHARE MODE`, `LOCK TABLE `+def+` IN ACCESS EXCLUSIVE MODE`); err != nil {
 		return "", false, err
 	}
 	if bytes > readUnderLock {
