@@ -11,10 +11,18 @@ import (
 // fullRetry is what a client is told when the queue is full.
 const fullRetry = 5 * time.Second
 
+// markLife is how long the mark of a process stays that appends nothing.
+const markLife = 90 * 24 * time.Hour
+
 // Append stores entries, all of them or none. The cap is exact within the partition; what others hold is known as of 200 ms ago
 // (see load), so that the queue may exceed its cap by what was appended elsewhere in that time. Idempotency keys are
 // known per partition, that is: per hostname.
 func (d *Driver) Append(ctx context.Context, p queue.AppendParams) error {
+	return d.appendMarked(ctx, p, mark{})
+}
+
+// appendMarked is Append with a mark; the zero one is none.
+func (d *Driver) appendMarked(ctx context.Context, p queue.AppendParams, m mark) error {
 	if err := queue.CheckEntries(p.Entries); err != nil {
 		return err
 	}
@@ -33,8 +41,8 @@ func (d *Driver) Append(ctx context.Context, p queue.AppendParams) error {
 	if p.Cap > 0 {
 		elsewhere = d.elsewhere(ctx, q, partition)
 	}
-	c := d.call().num(timestamp(d.opts.Now())).num(p.Cap).num(elsewhere)
-	c.key(k.lane(q).light()...).key(k.minutes).num(int64(len(p.Entries)))
+	c := d.call().num(timestamp(d.opts.Now())).num(p.Cap).num(elsewhere).num(m.low).num(m.to).num(markLife.Milliseconds())
+	c.key(k.lane(q).light()...).key(k.minutes, k.mark(q, d.id)).num(int64(len(p.Entries)))
 	for i := range p.Entries {
 		c.entry(k, &p.Entries[i])
 	}
@@ -46,6 +54,8 @@ func (d *Driver) Append(ctx context.Context, p queue.AppendParams) error {
 	case "FULL":
 		return fault.New(fault.QueueFull, "queue %s holds %d events, with %d more it would exceed %d",
 			q, r.int(0), r.int(1), p.Cap).WithRetryAfter(fullRetry)
+	case "BACK":
+		return &rollback{mark: r.int(0)}
 	case "REPEAT":
 		dup := &queue.DuplicateError{Entry: r.id(0)}
 		for i := range r.rest[1:] {
@@ -54,6 +64,23 @@ func (d *Driver) Append(ctx context.Context, p queue.AppendParams) error {
 		return dup
 	}
 	return r.refused(queue.Lease{})
+}
+
+// readMark gives this process' mark of a lane, 0 when there is none.
+func (d *Driver) readMark(ctx context.Context, q queue.Name, partition int) (int64, error) {
+	k, err := d.partition(partition)
+	if err != nil {
+		return 0, err
+	}
+	r, err := d.command(ctx, "read a mark", d.client.B().Get().Key(k.mark(q, d.id)).Build())
+	if err != nil || nothing(r.Error()) {
+		return 0, err
+	}
+	at, err := r.AsInt64()
+	if err != nil {
+		return 0, unavailable(err, "read a mark")
+	}
+	return at, nil
 }
 
 // entry gives an entry with its senders' keys.

@@ -5,6 +5,7 @@ import (
 
 	"github.com/redis/rueidis"
 
+	"github.com/muttproject/mutt/platform/connect/redis"
 	"github.com/muttproject/mutt/platform/queue/queuetest"
 	"github.com/muttproject/mutt/platform/testkit"
 )
@@ -12,7 +13,7 @@ import (
 func TestContract(t *testing.T) {
 	t.Parallel()
 	s := testkit.Redis(t, testkit.RedisOptions{AOF: "everysec"})
-	queuetest.Run(t, sharing(func(t testing.TB) rueidis.Client { return connect(t, s) }))
+	queuetest.Run(t, sharing(func(t testing.TB) rueidis.Client { return connect(t, redis.Standalone, s) }))
 }
 
 // TestContractOverCrashes holds the contract when each crash and each restart is also one of Redis.

@@ -60,6 +60,7 @@ func (o Options) withDefaults() Options {
 type Driver struct {
 	client  rueidis.Client
 	opts    Options
+	id      string // of this run, for its marks
 	scripts *scripts
 	keys    []partitionKeys
 	loads   map[queue.Name]*load
@@ -79,7 +80,7 @@ func Open(ctx context.Context, o Options) (*Driver, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &Driver{client: o.Client, opts: o, scripts: s, loads: map[queue.Name]*load{}}
+	d := &Driver{client: o.Client, opts: o, id: queue.NewEntryID().String(), scripts: s, loads: map[queue.Name]*load{}}
 	for p := range o.Partitions {
 		d.keys = append(d.keys, newPartitionKeys(o.Prefix, p))
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/redis/rueidis"
 	"go.uber.org/goleak"
 
+	"github.com/muttproject/mutt/platform/connect/redis"
 	"github.com/muttproject/mutt/platform/queue"
 	"github.com/muttproject/mutt/platform/queue/queuetest"
 	"github.com/muttproject/mutt/platform/queue/redisq"
@@ -52,12 +53,10 @@ func (c *clock) step(d time.Duration) {
 const partitions = 2
 
 // connect opens a client that ends with the test or by hand.
-func connect(t testing.TB, s *testkit.RedisServer, addrs ...string) rueidis.Client {
+func connect(t testing.TB, mode redis.Mode, s *testkit.RedisServer, addrs ...string) rueidis.Client {
 	t.Helper()
-	if len(addrs) == 0 {
-		addrs = []string{s.Addr()}
-	}
-	client, err := rueidis.NewClient(rueidis.ClientOption{InitAddress: addrs, Username: s.User, Password: s.Password.Reveal(), DisableCache: true})
+	client, err := redis.Open(context.WithoutCancel(t.Context()), redis.Config{Mode: mode, Addrs: append(addrs, s.Addr()),
+		Credentials: func() []redis.Credential { return []redis.Credential{{User: s.User, Password: s.Password}} }})
 	if err != nil {
 		t.Fatalf("connect: %v", err)
 	}
@@ -154,7 +153,7 @@ func crashing(t testing.TB) queuetest.Harness {
 	}
 	return queuetest.Harness{Open: func(t testing.TB) *queuetest.Rig {
 		server := take()
-		s := &storage{t: t, prefix: "mutt", dial: func(t testing.TB) rueidis.Client { return connect(t, server) }, crash: func() {
+		s := &storage{t: t, prefix: "mutt", dial: func(t testing.TB) rueidis.Client { return connect(t, redis.Standalone, server) }, crash: func() {
 			server.Kill()
 			server.Start()
 		}}

@@ -55,3 +55,8 @@ func (k *partitionKeys) counters(minute int64) string {
 
 // key is where a sender's idempotency key is remembered.
 func (k *partitionKeys) key(hash [16]byte) string { return k.base + "key:" + string(hash[:]) }
+
+// mark is where a process stands with its appends to a lane.
+func (k *partitionKeys) mark(q queue.Name, process string) string {
+	return k.base + string(q) + ":mark:" + process
+}

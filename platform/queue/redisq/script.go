@@ -119,7 +119,7 @@ func (d *Driver) command(ctx context.Context, doing string, cmd rueidis.Complete
 	limited, cancel := context.WithTimeout(ctx, d.opts.Timeout)
 	defer cancel()
 	r := d.client.Do(limited, cmd)
-	if err := r.Error(); err != nil && !rueidis.IsRedisNil(err) {
+	if err := r.Error(); err != nil && !nothing(err) {
 		return r, d.failed(ctx, err, doing)
 	}
 	return r, nil

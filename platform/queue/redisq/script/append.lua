@@ -1,6 +1,14 @@
 -- Append: all entries that are not known yet, or nothing.
 local at, cap, elsewhere = arg(), num(), num()
-local l, minutes = lane(), key()
+local low, high, mark_life = num(), num(), arg()
+local l, minutes, mark = lane(), key(), key()
+
+-- The process left its mark with the last append. A lower one is of a Redis that came back older.
+if low > 0 then
+  local found = tonumber(redis.call('GET', mark) or 0)
+  if found < low then return {'BACK', found} end
+end
+
 local entries, events, seen, repeated = {}, 0, {}, false
 for _ = 1, num() do
   local e = {id = arg(), events = num(), body = arg(), keys = {}}
@@ -43,6 +51,7 @@ for _, e in ipairs(entries) do
   store(l, e.id, e.events, at, e.body)
 end
 if #entries > 0 then save(l) end
+if high > 0 then redis.call('SET', mark, high, 'PX', mark_life) end
 if not repeated then
   for _ = 1, num() do count(minutes) end
 end
