@@ -36,7 +36,12 @@ func (c *Credentials) Order() []Credential {
 	if c.source == nil {
 		return nil
 	}
-	all := slices.Clone(c.source())
+	var all []Credential
+	for _, one := range c.source() {
+		if !slices.ContainsFunc(all, one.equal) { // after a rotation NEXT is often what CURRENT is
+			all = append(all, one)
+		}
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.worked == nil {

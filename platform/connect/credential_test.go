@@ -9,7 +9,7 @@ import (
 func TestTheOneThatWorkedComesFirst(t *testing.T) {
 	t.Parallel()
 	current, next, third := Credential{"a", secret.New("1")}, Credential{"a", secret.New("2")}, Credential{"b", secret.New("2")}
-	offered := []Credential{current, next, third}
+	offered := []Credential{current, next, third, current}
 	c := NewCredentials(func() []Credential { return offered })
 	expect := func(want ...Credential) {
 		t.Helper()

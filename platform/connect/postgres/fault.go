@@ -1,19 +1,126 @@
-// Package postgres opens connection pools to PostgreSQL.
 package postgres
 
 import (
+	"context"
+	"crypto/tls"
 	"errors"
+	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
-	_ "github.com/jackc/pgx/v5/pgxpool"
-	_ "github.com/jackc/pgx/v5/stdlib"
+
+	"github.com/muttproject/mutt/platform/fault"
 )
 
-// State returns the SQLSTATE of err, or "" when the server did not give one.
+// retryAfter is what a client is told while PostgreSQL is away.
+const retryAfter = 2 * time.Second
+
+// SQLSTATE codes that have a meaning of their own here; the rest goes by class, the first two characters.
+const (
+	stateBadPassword  = "28P01"
+	stateBadRole      = "28000"
+	stateTooMany      = "53300"
+	stateNoDatabase   = "3D000"
+	stateReadOnly     = "25006"
+	stateNoPrivilege  = "42501"
+	stateUnique       = "23505"
+	stateDataDamaged  = "XX001"
+	stateIndexDamaged = "XX002"
+)
+
+// Fault gives a native error its meaning: `unavailable` (StoreUnavailable or QueueUnavailable) when PostgreSQL cannot be used now, Corrupt for
+// damaged data, Internal when it refuses the values themselves. doing says what was being done ("read the rules"). A deadline is
+// `unavailable` too, because the pool's own are not told from the caller's, and remains context.DeadlineExceeded for errors.Is.
+// Cancellation and errors that have a code already are returned as they are.
+func Fault(err error, unavailable fault.Code, doing string) error {
+	if err == nil || errors.Is(err, context.Canceled) {
+		return err
+	}
+	if _, ok := fault.As(err); ok {
+		return err
+	}
+	var connecting *pgconn.ConnectError
+	if errors.As(err, &connecting) {
+		err = connecting.Unwrap() // its own text names the role
+	}
+	var untrusted *tls.CertificateVerificationError
+	switch {
+	case State(err) != "":
+		return answered(err, unavailable, doing)
+	case errors.As(err, &untrusted):
+		return away(err, unavailable, "check DB_TLS_CA_CERT_PATH and the names in the server's certificate",
+			"%s: the certificate of PostgreSQL is not trusted", doing)
+	case errors.Is(err, context.DeadlineExceeded):
+		return away(err, unavailable, "", "%s: PostgreSQL did not answer in time", doing)
+	case connecting != nil:
+		return away(err, unavailable, "check that PostgreSQL runs, DB_HOST, DB_PORT and DB_TLS_ENABLED",
+			"%s: PostgreSQL cannot be reached", doing)
+	default:
+		return away(err, unavailable, "", "%s: the connection to PostgreSQL failed", doing)
+	}
+}
+
+// answered gives errors of the server their meaning.
+func answered(err error, unavailable fault.Code, doing string) error {
+	state := State(err)
+	switch state {
+	case stateBadPassword:
+		return away(unnamed{err, state}, unavailable, "check DB_USER, DB_PASS_CURRENT and DB_PASS_NEXT", "%s: PostgreSQL refuses the user and password", doing)
+	case stateBadRole:
+		return away(unnamed{err, state}, unavailable, "check DB_USER, DB_TLS_ENABLED and the server's pg_hba.conf", "%s: PostgreSQL does not let this user in", doing)
+	case stateTooMany:
+		return away(unnamed{err, state}, unavailable, "raise max_connections of PostgreSQL, or lower DB_POOL_MAX_CONN", "%s: PostgreSQL has too many connections", doing)
+	case stateNoDatabase:
+		return away(err, unavailable, "create the database, or correct DB_NAME", "%s: the database does not exist", doing)
+	case stateReadOnly:
+		return away(err, unavailable, "give the address of the primary", "%s: this PostgreSQL is a standby", doing)
+	case stateNoPrivilege:
+		return away(unnamed{err, state}, unavailable, "make DB_USER the owner of the database", "%s: PostgreSQL does not allow this to the user", doing)
+	case stateDataDamaged, stateIndexDamaged:
+		return fault.Wrap(fault.Corrupt, err, "%s: data in PostgreSQL is damaged", doing).
+			WithRemedy("look in the log of PostgreSQL; restore from a backup, or rebuild the index")
+	}
+	switch state[:min(2, len(state))] {
+	case "57":
+		return away(err, unavailable, "", "%s: PostgreSQL is starting or stopping", doing)
+	case "53", "58":
+		return away(err, unavailable, "look at the disk and memory of PostgreSQL", "%s: PostgreSQL has no resources left", doing)
+	case "40", "55":
+		return away(err, unavailable, "", "%s: another transaction was in the way", doing)
+	case "22", "23":
+		return fault.Wrap(fault.Internal, err, "%s: PostgreSQL refuses the values", doing)
+	default:
+		return away(err, unavailable, "", "%s: PostgreSQL answers with an error", doing)
+	}
+}
+
+func away(err error, unavailable fault.Code, remedy, format string, args ...any) error {
+	return fault.Wrap(unavailable, err, format, args...).WithRetryAfter(retryAfter).WithRemedy("%s", remedy)
+}
+
+// unnamed hides the server's sentence, which names the role, from logs.
+type unnamed struct {
+	error
+	state string
+}
+
+func (u unnamed) Error() string { return "SQLSTATE " + u.state }
+
+func (u unnamed) Unwrap() error { return u.error }
+
+// State gives the SQLSTATE of err, "" when the server did not give one.
 func State(err error) string {
 	var answer *pgconn.PgError
 	if errors.As(err, &answer) {
 		return answer.Code
 	}
 	return ""
+}
+
+// IsUnique reports that a row with this key exists.
+func IsUnique(err error) bool { return State(err) == stateUnique }
+
+// isRefusal reports that the server does not accept the credential; another one may be right.
+func isRefusal(err error) bool {
+	state := State(err)
+	return state == stateBadPassword || state == stateBadRole
 }

@@ -18,8 +18,8 @@ const retryAfter = 2 * time.Second
 
 // Fault gives a native error its meaning: QueueUnavailable when Redis cannot be used now, Internal when it refuses the command as such.
 // doing says what was being done ("append to the queue"). A deadline is QueueUnavailable too, because the client's own are not told
-// from the caller's, and remains context.DeadlineExceeded for errors.Is. Cancellation, a key that does not exist and errors
-// that have a code already are returned as they are.
+// from the caller's: look at the context to know. Cancellation, a key that does not exist and errors that have a code already
+// are returned as they are.
 func Fault(err error, doing string) error {
 	if err == nil || rueidis.IsRedisNil(err) || errors.Is(err, context.Canceled) {
 		return err
