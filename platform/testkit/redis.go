@@ -26,6 +26,7 @@ type RedisOptions struct {
 
 	authority *Authority    // shared by the servers of a Sentinel or Cluster
 	password  secret.Secret // likewise
+	sentinel  bool          // runs as a Sentinel
 }
 
 func (o RedisOptions) withDefaults(t testing.TB) RedisOptions {
@@ -53,19 +54,16 @@ type RedisServer struct {
 // Redis runs a server until the test ends.
 func Redis(t testing.TB, o RedisOptions) *RedisServer {
 	t.Helper()
-	s := newRedis(t, o.withDefaults(t))
-	s.Start()
-	return s
-}
-
-func newRedis(t testing.TB, o RedisOptions) *RedisServer {
-	t.Helper()
+	o = o.withDefaults(t)
 	binary, cli := Binary(t, "redis-server", "redis-server"), Binary(t, "redis-cli", "redis-tools")
 	own := &owner{}
 	dir := newDir(t, "redis", own)
 	conf := filepath.Join(dir, "redis.conf")
 	s := &RedisServer{User: RedisUser, Password: o.password, port: freePort(t), authority: o.authority, cli: cli}
 	s.process = process{t: t, dir: dir, owner: own, argv: []string{binary, conf}, ready: s.ping}
+	if o.sentinel {
+		s.argv = append(s.argv, "--sentinel")
+	}
 	own.write(t, conf, s.config(o))
 	t.Cleanup(func() {
 		if t.Failed() {
@@ -73,6 +71,7 @@ func newRedis(t testing.TB, o RedisOptions) *RedisServer {
 		}
 		s.kill()
 	})
+	s.Start()
 	return s
 }
 
@@ -80,9 +79,12 @@ func newRedis(t testing.TB, o RedisOptions) *RedisServer {
 func (s *RedisServer) config(o RedisOptions) string {
 	pass := o.password.Reveal()
 	lines := []string{
-		"bind 127.0.0.1", "daemonize no", "dir " + s.dir, `save ""`,
+		"bind 127.0.0.1", "daemonize no", "dir " + s.dir,
 		"requirepass " + pass,
 		fmt.Sprintf("user %s on >%s ~* &* +@all", RedisUser, pass),
+	}
+	if !o.sentinel {
+		lines = append(lines, `save ""`)
 	}
 	if o.AOF != "" {
 		lines = append(lines, "appendonly yes", "appendfsync "+o.AOF)

@@ -166,9 +166,11 @@ func testAway(t *testing.T, p *testkit.PostgresServer) {
 	db := stdlib.OpenDBFromPool(pool)
 	t.Cleanup(func() { _ = db.Close() })
 	for name, restart := range map[string]func(){
-		"stop":      func() { p.Stop(); p.Start() },
-		"kill":      func() { p.Kill(); p.Start() },
-		"terminate": func() { p.SQL("postgres", "SELECT pg_terminate_backend(pid, 1000) FROM pg_stat_activity WHERE usename = 'mutt'") },
+		"stop": func() { p.Stop(); p.Start() },
+		"kill": func() { p.Kill(); p.Start() },
+		"terminate": func() {
+			p.SQL("postgres", "SELECT pg_terminate_backend(pid, 1000) FROM pg_stat_activity WHERE usename = 'mutt'")
+		},
 	} {
 		if err := ask(t, pool); err != nil {
 			t.Fatalf("before %s: %v", name, err)
