@@ -47,6 +47,9 @@ func New(d Driver, o Options) *Queue {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
+	if m, ok := d.(interface{ Metrics() prometheus.Collector }); ok && o.Registerer != nil {
+		o.Registerer.MustRegister(m.Metrics()) // the driver's own
+	}
 	return &Queue{driver: d, opts: o, metrics: newMetrics(o.Registerer)}
 }
 

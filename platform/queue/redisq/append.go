@@ -18,17 +18,21 @@ const markLife = 90 * 24 * time.Hour
 // (see load), so that the queue may exceed its cap by what was appended elsewhere in that time. Idempotency keys are
 // known per partition, that is: per hostname.
 func (d *Driver) Append(ctx context.Context, p queue.AppendParams) error {
-	return d.appendMarked(ctx, p, mark{})
+	if err := queue.CheckEntries(p.Entries); err != nil {
+		return err
+	}
+	switch {
+	case len(p.Entries) == 0 && len(p.Counts) == 0:
+		return d.open()
+	case len(p.Entries) == 0 || d.recall == nil:
+		return d.appendMarked(ctx, p, mark{})
+	default:
+		return d.recall.append(ctx, p)
+	}
 }
 
 // appendMarked is Append with a mark; the zero one is none.
 func (d *Driver) appendMarked(ctx context.Context, p queue.AppendParams, m mark) error {
-	if err := queue.CheckEntries(p.Entries); err != nil {
-		return err
-	}
-	if len(p.Entries) == 0 && len(p.Counts) == 0 {
-		return d.open()
-	}
 	q, partition := queue.Ingest, 0 // counts alone go anywhere
 	if len(p.Entries) > 0 {
 		q, partition = p.Entries[0].Queue, p.Entries[0].Partition

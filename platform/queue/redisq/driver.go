@@ -41,6 +41,9 @@ type Options struct {
 
 func (o Options) withDefaults() Options {
 	o.Partitions = max(o.Partitions, 1)
+	if o.Durability == "" {
+		o.Durability = Everysec
+	}
 	if o.Logger == nil {
 		o.Logger = zap.NewNop()
 	}
@@ -65,6 +68,9 @@ type Driver struct {
 	keys    []partitionKeys
 	loads   map[queue.Name]*load
 	watches *watches
+	guard   *guard
+	recall  *recall        // nil in Memory mode
+	guards  sync.WaitGroup // what runs for these two
 
 	ctx       context.Context // of what outlives a call; ended by Close
 	end       context.CancelFunc
@@ -73,7 +79,8 @@ type Driver struct {
 
 var _ queue.Driver = (*Driver)(nil)
 
-// Open makes a driver and asks Redis for a sign of life. Redis need not be prepared: keys appear with their first use.
+// Open makes a driver and asks Redis for a sign of life, and how it keeps its data: QueueNotDurable or QueueEvicts when that is
+// not what the durability mode needs. Redis need not be prepared otherwise: keys appear with their first use.
 func Open(ctx context.Context, o Options) (*Driver, error) {
 	o = o.withDefaults()
 	s, err := loadScripts()
@@ -89,11 +96,34 @@ func Open(ctx context.Context, o Options) (*Driver, error) {
 	}
 	d.ctx, d.end = context.WithCancel(context.WithoutCancel(ctx))
 	d.watches = newWatches(d)
-	if err := d.Ping(ctx); err != nil {
+	d.guard = &guard{client: o.Client, mode: o.Durability, log: o.Logger}
+	if err := d.begin(ctx); err != nil {
 		return nil, errors.Join(err, d.Close())
 	}
 	return d, nil
 }
+
+// begin asks Redis whether it will do, and watches it from then on.
+func (d *Driver) begin(ctx context.Context) error {
+	if err := d.Ping(ctx); err != nil {
+		return err
+	}
+	limited, cancel := context.WithTimeout(ctx, d.opts.Timeout)
+	defer cancel()
+	if err := d.guard.check(limited); err != nil {
+		return err
+	}
+	d.guards.Go(func() { d.guard.run(d.ctx) })
+	if d.opts.Durability != Memory {
+		d.recall = newRecall(d, d.opts.Partitions, d.opts.Logger)
+		d.guards.Go(func() { d.recall.run(d.ctx) })
+	}
+	return nil
+}
+
+// Warnings says, for health, what the durability mode costs, what of it Redis does not tell or does not keep any more, and
+// what was lost within the last hour.
+func (d *Driver) Warnings() []string { return append(d.guard.told(), d.recall.warnings()...) }
 
 // Capabilities says what this driver can do.
 func (d *Driver) Capabilities() queue.Capabilities {
@@ -114,6 +144,7 @@ func (d *Driver) Close() error {
 	d.closeOnce.Do(func() {
 		d.end()
 		d.watches.stop()
+		d.guards.Wait()
 	})
 	return nil
 }

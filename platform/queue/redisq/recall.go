@@ -3,6 +3,7 @@ package redisq
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync/atomic"
 	"time"
 
@@ -29,7 +30,7 @@ type recall struct {
 	bytes    atomic.Int64 // of all windows
 	restored atomic.Int64 // events
 	lost     atomic.Int64 // events, at most
-	lostAt   atomic.Int64 // Unix seconds of the last loss
+	lostAt   atomic.Pointer[time.Time]
 }
 
 const (
@@ -220,6 +221,23 @@ func (r *recall) told(l *recallLane, restored, lost int64) {
 		return
 	}
 	r.lost.Add(lost)
-	r.lostAt.Store(r.now().Unix())
+	now := r.now()
+	r.lostAt.Store(&now)
 	r.log.Error("Redis came back older than can be restored", fields...)
+}
+
+// lossTold is for how long health tells of a loss.
+const lossTold = time.Hour
+
+// warnings tells of a loss. A nil recall has none.
+func (r *recall) warnings() []string {
+	if r == nil {
+		return nil
+	}
+	at := r.lostAt.Load()
+	if at == nil || r.now().Sub(*at) > lossTold {
+		return nil
+	}
+	return []string{fmt.Sprintf("Redis came back older at %s: up to %d events that this process had accepted could not be restored; "+
+		"see docs/runbooks/redis.md", at.UTC().Format(time.RFC3339), r.lost.Load())}
 }
