@@ -74,6 +74,8 @@ func (s *Store) FoldCounts(ctx context.Context, counts []MinuteCount) error {
 		}
 		args = append(args, c.Minute, c.Process, c.Kind, c.Label, c.N)
 	}
+	ctx, done := s.patient(ctx)
+	defer done()
 	return s.write(ctx, "fold the counters", func(tx *sql.Tx) error { return s.folding.exec(ctx, tx, args, stmts[0]) })
 }
 

@@ -60,6 +60,7 @@ func (t *Tx) writeAudit(head chainHead, reason string) (chainHead, error) {
 func (s *Store) VerifyChain(ctx context.Context) (rows int64, head string, err error) {
 	var last, want chainHead
 	err = s.read(ctx, "verify the change audit", func(q querier) error {
+		rows, last = 0, chainHead{}
 		if err := q.QueryRowContext(ctx, `SELECT audit_id, audit_hash FROM revisions WHERE id = 1`).
 			Scan(&want.id, &want.hash); err != nil {
 			return err

@@ -37,8 +37,10 @@ type Tx struct {
 
 // Change runs fn and commits what it did together with one audit row for each change and a new revision, which it
 // returns. When fn fails, panics or ctx ends, nothing of it remains. When fn changes nothing, nothing is written
-// and the present revision is returned. fn must not call Change.
+// and the present revision is returned. fn must not call Change; it may be run more than once.
 func (s *Store) Change(ctx context.Context, actor Actor, reason string, fn func(*Tx) error) (int64, error) {
+	ctx, done := s.patient(ctx)
+	defer done()
 	var revision int64
 	err := s.write(ctx, "change the configuration", func(tx *sql.Tx) error {
 		// Taking the row first serialises changes on every database; it is rolled back when nothing changes.
@@ -93,6 +95,8 @@ func (t *Tx) exec(query string, args ...any) error {
 // Revisions gives the global revision (grows with every change) and the ruleset version (grows when rules,
 // hosts or teams change).
 func (s *Store) Revisions(ctx context.Context) (revision, ruleset int64, err error) {
+	ctx, done := s.patient(ctx)
+	defer done()
 	err = s.reader.QueryRowContext(ctx, `SELECT revision, ruleset_version FROM revisions WHERE id = 1`).
 		Scan(&revision, &ruleset)
 	return revision, ruleset, s.fail(ctx, err, "read the revision")

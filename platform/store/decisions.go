@@ -15,6 +15,8 @@ const decisionsAtOnce = 500
 // Decisions gives the stored decisions of events, by event id: what is published of an entry that was judged before.
 // Events without an audit row are missing in the answer.
 func (s *Store) Decisions(ctx context.Context, ids []event.ID) (map[event.ID]event.Decision, error) {
+	ctx, done := s.patient(ctx)
+	defer done()
 	out := make(map[event.ID]event.Decision, len(ids))
 	for part := range slices.Chunk(ids, decisionsAtOnce) {
 		marks, args := make([]string, len(part)), make([]any, len(part))

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"io/fs"
+	"time"
 
 	"github.com/pressly/goose/v3"
 	"github.com/pressly/goose/v3/lock"
@@ -29,6 +30,7 @@ type dialect struct {
 	lost       func(error) bool // the transaction lost against another one: run it again
 	backup     string           // copies the database to the file $1, "" when that is not this program's task
 
+	patience time.Duration      // how long the pipeline waits for an answer, 0 for as long as it takes
 	prepares bool               // statements are prepared here; the driver does not do it by itself
 	snapshot sql.IsolationLevel // in which all reads of a transaction see one state
 	// inner is the context of the statements of a transaction that ends with ctx all the same.

@@ -40,6 +40,8 @@ func (s *Store) Judge(ctx context.Context, process string, entries []JudgedEntry
 	// Sorted, so that two processes never wait for each other's rows in a circle.
 	sorted := slices.Clone(entries)
 	slices.SortFunc(sorted, func(a, b JudgedEntry) int { return bytes.Compare(a.Entry[:], b.Entry[:]) })
+	ctx, done := s.patient(ctx)
+	defer done()
 	return s.dialect.judge(s, ctx, process, sorted)
 }
 
@@ -154,6 +156,8 @@ func (s *Store) rowArgs(entries []JudgedEntry) (args []any, ends []int) {
 // Split records that an entry is judged in parts from now on, each part under an id of its own. known says that it was
 // judged as a whole before: then it stays so, and Decisions has what is published. Splitting twice is harmless.
 func (s *Store) Split(ctx context.Context, entry event.ID) (known bool, err error) {
+	ctx, done := s.patient(ctx)
+	defer done()
 	err = s.write(ctx, "split a queue entry", func(tx *sql.Tx) error {
 		if _, err := tx.ExecContext(ctx, `INSERT INTO ledger_batches (entry_id, kind, created_at) VALUES ($1, $2, $3)
 			ON CONFLICT (entry_id) DO NOTHING`, s.dialect.id(&entry), batchSplit, event.Micros(s.now())); err != nil {

@@ -3,15 +3,14 @@ package store
 import (
 	"context"
 	"database/sql"
-	"errors"
-	"fmt"
 	"strconv"
+	"time"
 
-	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/pressly/goose/v3"
 	"github.com/pressly/goose/v3/lock"
 
 	"github.com/muttproject/mutt/migrations"
+	"github.com/muttproject/mutt/platform/connect/postgres"
 	"github.com/muttproject/mutt/platform/event"
 	"github.com/muttproject/mutt/platform/fault"
 )
@@ -33,6 +32,7 @@ func postgresDialect() dialect {
 		search:     `lower(raw_message) LIKE lower($%d) ESCAPE '!'`, // in the column's collation, "C": ASCII only
 		fault:      postgresFault,
 		lost:       lost,
+		patience:   30 * time.Second,
 		snapshot:   sql.LevelRepeatableRead,
 		inner:      func(ctx context.Context) context.Context { return ctx },
 		// The number is MUTT's own, of the database: 'mutt' in ASCII, then 1.
@@ -48,7 +48,7 @@ func postgresDialect() dialect {
 // lost reports whether the transaction lost against another one, or met a statement that was prepared before a
 // migration: it has left nothing, and may succeed when it is run again.
 func lost(err error) bool {
-	switch sqlState(err) {
+	switch postgres.State(err) {
 	case "40001", "40P01": // serialization_failure, deadlock_detected
 		return true
 	case "0A000": // "cached plan must not change result type": the driver has forgotten the statement by now
@@ -57,23 +57,11 @@ func lost(err error) bool {
 	return false
 }
 
-// sqlState gives the code of PostgreSQL's answer, "" when there was none.
-func sqlState(err error) string {
-	var answer *pgconn.PgError
-	if errors.As(err, &answer) {
-		return answer.Code
-	}
-	return ""
-}
-
-// postgresFault gives an error its meaning. What is wrong with the data itself has no code: it will not get better,
-// and the caller looks for the row that is to blame.
+// postgresFault gives an error its meaning. A row that is too long for an index is refused like any bad value: it will
+// not get better, and the caller looks for the event that is to blame.
 func postgresFault(err error, doing string) error {
-	if state := sqlState(err); len(state) == 5 {
-		switch state[:2] {
-		case "22", "23", "54": // data exception, integrity constraint violation, program limit exceeded
-			return fmt.Errorf("%s: %w", doing, err)
-		}
+	if postgres.State(err) == "54000" { // program_limit_exceeded
+		return fault.Wrap(fault.Internal, err, "%s: PostgreSQL refuses the values", doing)
 	}
-	return fault.Wrap(fault.StoreUnavailable, err, "%s", doing)
+	return postgres.Fault(err, fault.StoreUnavailable, doing)
 }

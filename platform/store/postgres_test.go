@@ -1,12 +1,11 @@
 package store_test
 
 import (
-	"context"
-	"fmt"
 	"testing"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/muttproject/mutt/platform/connect/postgres"
 	"github.com/muttproject/mutt/platform/store"
 	"github.com/muttproject/mutt/platform/store/storetest"
 	"github.com/muttproject/mutt/platform/testkit"
@@ -56,6 +55,8 @@ func openPostgres(t testing.TB, server *testkit.PostgresServer, o store.Options)
 			if err := s.Close(); err != nil {
 				t.Fatal(err)
 			}
+			server.Stop()
+			server.Start()
 			return open()
 		},
 	}
@@ -73,12 +74,12 @@ func openOn(t testing.TB, o store.Options) *store.Store {
 
 func newPool(t testing.TB, server *testkit.PostgresServer, database string) *pgxpool.Pool {
 	t.Helper()
-	c, err := pgxpool.ParseConfig(fmt.Sprintf("host=%s port=%d user=%s dbname=%s", server.Host, server.Port, server.User, database))
-	if err != nil {
-		t.Fatal(err)
-	}
-	c.ConnConfig.Password, c.ConnConfig.TLSConfig, c.MaxConns = server.Password.Reveal(), server.TLS(), 6
-	pool, err := pgxpool.NewWithConfig(context.Background(), c)
+	pool, err := postgres.Open(t.Context(), postgres.Config{
+		Host: server.Host, Port: server.Port, Database: database, MaxConns: 6, TLS: server.TLS(), Name: "store test",
+		Credentials: func() []postgres.Credential {
+			return []postgres.Credential{{User: server.User, Password: server.Password}}
+		},
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -58,6 +58,7 @@ func (s *Store) RuleByID(ctx context.Context, id int64) (rule.Rule, error) {
 func (s *Store) Ruleset(ctx context.Context) (all []rule.Rule, tables rule.Tables, err error) {
 	err = s.read(ctx, "read the ruleset", func(q querier) error {
 		var err error
+		tables = rule.Tables{}
 		if err = q.QueryRowContext(ctx, `SELECT ruleset_version FROM revisions WHERE id = 1`).Scan(&tables.Version); err != nil {
 			return err
 		}

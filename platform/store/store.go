@@ -138,8 +138,10 @@ func (s *Store) fail(ctx context.Context, err error, doing string) error {
 	if _, ok := fault.As(err); ok {
 		return err
 	}
-	if cause := ctx.Err(); cause != nil {
-		return fmt.Errorf("%s: %w", doing, cause)
+	if cause := context.Cause(ctx); errors.Is(cause, errNoAnswer) {
+		return fault.Wrap(fault.StoreUnavailable, err, "%s: %s", doing, cause.Error())
+	} else if ctx.Err() != nil {
+		return fmt.Errorf("%s: %w", doing, ctx.Err())
 	}
 	if s.closed.Load() {
 		return fault.Wrap(fault.Closed, err, "%s: the store is closed", doing)

@@ -11,9 +11,21 @@ const (
 	// commitWait bounds a COMMIT, which the end of the caller's context does not cut off: nobody could tell then whether
 	// it took place.
 	commitWait = 30 * time.Second
-	// writeTries bounds how often a transaction that lost against another one is run.
-	writeTries = 8
+	// maxTries bounds how often a transaction that lost against another one is run.
+	maxTries = 8
 )
+
+// errNoAnswer is the cause of a context that patient ended.
+var errNoAnswer = errors.New("the database does not answer")
+
+// patient bounds calls that the pipeline waits for, so that a database that stands still is reported and not waited for
+// in silence.
+func (s *Store) patient(ctx context.Context) (context.Context, context.CancelFunc) {
+	if s.dialect.patience == 0 {
+		return ctx, func() {}
+	}
+	return context.WithTimeoutCause(ctx, s.dialect.patience, errNoAnswer)
+}
 
 // errNothing ends a write that turned out to change nothing; it is rolled back and is no error.
 var errNothing = errors.New("nothing to write")
@@ -47,7 +59,7 @@ func (s *Store) transact(ctx context.Context, doing string, attempt func(*sql.Co
 		switch {
 		case errors.Is(err, errNothing):
 			return nil
-		case try < writeTries && ctx.Err() == nil && s.dialect.lost(err):
+		case try < maxTries && ctx.Err() == nil && s.dialect.lost(err):
 		default:
 			return s.fail(ctx, err, doing)
 		}
@@ -63,12 +75,21 @@ func (s *Store) withConn(ctx context.Context, fn func(*sql.Conn) error) error {
 	return fn(conn)
 }
 
-// read runs fn in one read transaction: all its queries see the same state.
+// read runs fn in one read transaction: all its queries see the same state. fn may be run more than once.
 func (s *Store) read(ctx context.Context, doing string, fn func(querier) error) error {
+	for try := 1; ; try++ {
+		err := s.readOnce(ctx, fn)
+		if try == maxTries || ctx.Err() != nil || !s.dialect.lost(err) {
+			return s.fail(ctx, err, doing)
+		}
+	}
+}
+
+func (s *Store) readOnce(ctx context.Context, fn func(querier) error) error {
 	tx, err := s.reader.BeginTx(ctx, &sql.TxOptions{Isolation: s.dialect.snapshot, ReadOnly: true})
 	if err != nil {
-		return s.fail(ctx, err, doing)
+		return err
 	}
 	defer func() { _ = tx.Rollback() }()
-	return s.fail(ctx, fn(tx), doing)
+	return fn(tx)
 }

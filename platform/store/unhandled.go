@@ -53,6 +53,8 @@ func (s *Store) CountUnhandled(ctx context.Context, p CountParams) ([]Counter, e
 
 // CountUnhandledBatch is CountUnhandled for several entries, in their order, in one transaction.
 func (s *Store) CountUnhandledBatch(ctx context.Context, entries []CountParams) ([][]Counter, error) {
+	ctx, done := s.patient(ctx)
+	defer done()
 	st, err := s.prepareCounting(ctx)
 	if err != nil {
 		return nil, err
@@ -86,6 +88,8 @@ func (s *Store) CountUnhandledBatch(ctx context.Context, entries []CountParams) 
 // MarkUnhandled notes that a meta-alert was published for the windows of these counters. A window that has begun
 // since is not marked.
 func (s *Store) MarkUnhandled(ctx context.Context, published ...Counter) error {
+	ctx, done := s.patient(ctx)
+	defer done()
 	return s.write(ctx, "mark unhandled counters", func(tx *sql.Tx) error {
 		if err := s.lockCounters(ctx, tx); err != nil {
 			return err

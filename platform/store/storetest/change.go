@@ -21,7 +21,6 @@ func changeCases() map[string]func(*testing.T, Harness) {
 		"error, panic and cancel roll back":   rollsBack,
 		"optimistic revisions":                optimisticRevisions,
 		"16 writers, one audit row per write": concurrentWriters,
-		"survives a restart":                  survivesRestart,
 		"after Close it says so":              afterClose,
 	}
 }
@@ -212,18 +211,6 @@ func concurrentWriters(t *testing.T, h Harness) {
 			t.Errorf("row %d: old value %s, but %s was set before", c.ID, c.OldValue, previous)
 		}
 		previous = c.NewValue
-	}
-}
-
-func survivesRestart(t *testing.T, h Harness) {
-	s := open(t, h)
-	change(t, s.Store, func(tx *store.Tx) error {
-		_, err := tx.CreateRule(sampleRule("r"))
-		return errors.Join(err, tx.PutDevHost("d"), tx.SetConfig("a", "1", 0))
-	})
-	before := snapshot(t, s.Store)
-	if diff := cmp.Diff(before, snapshot(t, s.Reopen())); diff != "" {
-		t.Errorf("(-before +after):\n%s", diff)
 	}
 }
 

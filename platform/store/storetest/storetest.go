@@ -33,12 +33,15 @@ type Instance struct {
 	Exec func(query string, args ...any) error
 	// Unguard takes away what protects config_audit_log from being edited.
 	Unguard func() error
-	// Reopen closes the store and opens it again on the same storage.
+	// Reopen closes the store and opens it again on the same storage. A database with a server is restarted in between.
 	Reopen func() *store.Store
 }
 
-// Run runs the suite.
+// Run runs the suite. Cases that restart the database run alone, before the others.
 func Run(t *testing.T, h Harness) {
+	for name, run := range restartCases() {
+		t.Run("Restart/"+name, func(t *testing.T) { run(t, h) })
+	}
 	for _, group := range []struct {
 		name  string
 		cases map[string]func(*testing.T, Harness)

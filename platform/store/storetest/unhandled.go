@@ -55,7 +55,6 @@ func unhandledCases() map[string]func(*testing.T, Harness) {
 	cases := map[string]func(*testing.T, Harness){
 		"pruning forgets what expired":            pruneUnhandled,
 		"pruning forgets what was counted":        pruneCounted,
-		"counters survive a restart":              countersSurvive,
 		"a call that is cancelled counts nothing": countCancelled,
 	}
 	for name, run := range counterCases() {
@@ -215,13 +214,6 @@ func pruneUnhandled(t *testing.T, h Harness) {
 	if got[0].N != 1 || got[1].N != 2 {
 		t.Errorf("after pruning: %+v", got)
 	}
-}
-
-func countersSurvive(t *testing.T, h Harness) {
-	s := open(t, h)
-	must(t, s.MarkUnhandled(t.Context(), count(t, s.Store, add("h", "m", 5, 0))...))
-	got := count(t, s.Reopen(), add("h", "m", 1, 1))
-	expect(t, "after a restart", got, store.Counter{Host: "h", Mask: "m", N: 6, WindowStart: at(0), Marked: true, Sample: "m at 0"})
 }
 
 func keysApart(t *testing.T, h CountersHarness) {
