@@ -8,6 +8,9 @@ local FORM = '>Bi8i8i8'
 local ZEROS = string.rep('\0', 16)
 local CHUNK = 1000
 
+-- Redis searches a small hash from its start, unless it has a long field.
+local LONG = string.rep('-', 65)
+
 local function folded(key) return string.sub(key, 1, 16) .. ZEROS end
 local function own(key) return string.sub(key, 17) ~= ZEROS end
 
@@ -51,7 +54,7 @@ local function find(wanted)
   local keys = {}
   for i = 1, #wanted do
     if not rows[wanted[i]] then
-      rows[wanted[i]] = {key = wanted[i]}
+      rows[wanted[i]] = {key = wanted[i], marked = 0, n = 0, start = 0, expiry = 0, note = '', exists = false, opened = false, changed = false}
       keys[#keys + 1] = wanted[i]
     end
   end
@@ -66,34 +69,35 @@ local function find(wanted)
 end
 
 -- load reads the counters of all adds, and for those that have none what they may fold into and the bounds.
-local function load(adds)
-  local keys = {}
-  for i = 1, #adds do keys[i] = adds[i].key end
+local function load(keys)
   find(keys)
   local names, others = {}, {ALL}
   for i = 1, #keys do
-    local group = string.sub(keys[i], 1, 16)
-    if not rows[keys[i]].exists and not groups[group] then
-      groups[group] = 0
-      names[#names + 1] = group
-      others[#others + 1] = folded(keys[i])
+    if not rows[keys[i]].exists then
+      local group = string.sub(keys[i], 1, 16)
+      if not groups[group] then
+        groups[group] = 0
+        names[#names + 1] = group
+        others[#others + 1] = folded(keys[i])
+      end
     end
   end
   if #names == 0 then return end
   find(others)
-  total = redis.call('HLEN', NUMBERS)
+  total = redis.call('HLEN', NUMBERS) - 1
   local numbers = inChunks('HMGET', GROUPS, names)
   for i = 1, #names do groups[names[i]] = tonumber(numbers[i] or 0) end
 end
 
 local changed, grown = {}, {}
 
-local function increment(r, add, batch)
-  if not r.exists or r.start + batch.expiry <= add.at then
-    r.marked, r.n, r.start, r.expiry, r.note, r.exists = 0, 0, add.at, nil, add.note, true
+-- increment adds n events, the first of which came at a time.
+local function increment(r, n, at, note, expiry)
+  if not r.exists or r.start + expiry <= at then
+    r.marked, r.n, r.start, r.note, r.exists, r.opened = 0, 0, at, note, true, true
   end
-  r.n = r.n + add.n
-  if r.expiry ~= batch.expiry then r.expiry, r.opened = batch.expiry, true end
+  r.n = r.n + n
+  if r.expiry ~= expiry then r.expiry, r.opened = expiry, true end
   if not r.changed then
     r.changed = true
     changed[#changed + 1] = r
@@ -116,12 +120,14 @@ local function made(key)
 end
 
 -- home finds, or makes when fresh, the first counter that may count an add: its own, its group's, the one of all.
-local function home(add, batch)
-  local homes = {add.key, folded(add.key), ALL}
+local function home(key, batch)
+  local r = rows[key]
+  if r.exists then return r, 0 end
+  local homes, group = {key, folded(key), ALL}, string.sub(key, 1, 16)
   for level = 0, 2 do
-    local r = rows[homes[level + 1]]
-    if r and r.exists then return r, level end
-    if batch.fresh and (level == 2 or room(batch, string.sub(add.key, 1, 16), level)) then
+    r = rows[homes[level + 1]]
+    if r.exists then return r, level end
+    if batch.fresh and (level == 2 or room(batch, group, level)) then
       made(r.key)
       return r, level
     end
@@ -147,32 +153,34 @@ local function flush()
   for group, n in pairs(grown) do redis.call('HINCRBY', GROUPS, group, n) end
 end
 
+redis.call('HSETNX', NUMBERS, LONG, '')
+redis.call('HSETNX', NOTES, LONG, '')
 prune()
-local batches, adds, at, longest = {}, {}, 2, 0
+local batches, keys, at, longest = {}, {}, 2, 0
 while at <= #ARGV do
-  local batch, count = {}, 0
+  local batch, count = {from = at + 1}, 0
   batch.expiry, batch.maxPerGroup, batch.maxTotal, count = struct.unpack('>i8i8i8i8', ARGV[at], 17)
   batch.fresh = redis.call('ZADD', BATCHES, 'NX', whole(now), string.sub(ARGV[at], 1, 16)) == 1
-  batch.from, batch.to = #adds + 1, #adds + count
-  for i = at + 1, at + 2 * count, 2 do
-    local n, first = struct.unpack('>i8i8', ARGV[i], 33)
-    adds[#adds + 1] = {key = string.sub(ARGV[i], 1, 32), n = n, at = first, note = ARGV[i + 1]}
-  end
+  at = at + 1 + 2 * count
+  for i = batch.from, at - 1, 2 do keys[#keys + 1] = string.sub(ARGV[i], 1, 32) end
+  batch.to = at - 1
   batches[#batches + 1] = batch
   longest = math.max(longest, batch.expiry)
-  at = at + 1 + 2 * count
 end
 redis.call('ZREMRANGEBYRANK', BATCHES, 0, -(MAX_BATCHES + 1))
-load(adds)
+load(keys)
 local out = {}
 for _, batch in ipairs(batches) do
-  for i = batch.from, batch.to do
-    local r, level = home(adds[i], batch)
-    if not r then
-      out[i] = struct.pack('>BBi8i8', 3, 0, 0, 0)
+  for i = batch.from, batch.to, 2 do
+    local r, level = home(keys[#out + 1], batch)
+    if r then
+      if batch.fresh then
+        local n, first = struct.unpack('>i8i8', ARGV[i], 33)
+        increment(r, n, first, ARGV[i + 1], batch.expiry)
+      end
+      out[#out + 1] = struct.pack('>BBi8i8', level, r.marked, r.n, r.start) .. r.note
     else
-      if batch.fresh then increment(r, adds[i], batch) end
-      out[i] = struct.pack('>BBi8i8', level, r.marked, r.n, r.start) .. r.note
+      out[#out + 1] = struct.pack('>BBi8i8', 3, 0, 0, 0)
     end
   end
 end

@@ -8,7 +8,7 @@ import (
 
 	"github.com/redis/rueidis"
 
-	"github.com/muttproject/mutt/platform/fault"
+	"github.com/muttproject/mutt/platform/connect/redis"
 )
 
 // callTimeout bounds one call of Redis: a server that hangs is away.
@@ -102,15 +102,10 @@ func (r *Redis) eval(ctx context.Context, doing string, s *rueidis.Lua, keys []s
 	call, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	m, err := s.Exec(call, r.client, keys, args).ToArray()
-	switch {
-	case err == nil:
-		return m, nil
-	case ctx.Err() != nil:
+	if err != nil && ctx.Err() != nil {
 		return nil, ctx.Err()
-	case call.Err() != nil:
-		return nil, fault.Wrap(fault.QueueUnavailable, err, "%s: Redis did not answer within %s", doing, callTimeout)
 	}
-	return nil, fault.Wrap(fault.QueueUnavailable, err, "%s", doing)
+	return m, redis.Fault(err, doing)
 }
 
 // integer reads an answer's element; the scripts answer in the form that is read.

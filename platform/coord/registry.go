@@ -1,0 +1,107 @@
+package coord
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/muttproject/mutt/platform/lifecycle"
+)
+
+// A process that dies without a word is listed for at most alive after its last beat.
+const (
+	beatEvery = 3 * time.Second
+	alive     = 12 * time.Second
+)
+
+const registryGroup = "processes"
+
+// Process is what a process tells of itself.
+type Process struct {
+	ID        string    `json:"id"`   // of this run, unique
+	Name      string    `json:"name"` // of the pod or host
+	Roles     []string  `json:"roles"`
+	Version   string    `json:"version"`
+	StartedAt time.Time `json:"started_at"`
+	Listeners []string  `json:"listeners,omitempty"` // such as "http 0.0.0.0:8080"
+	// ConfigRevision is the revision of the configuration that it works by.
+	ConfigRevision int64 `json:"config_revision"`
+	// Secrets gives the version in use of each secret; never a secret.
+	Secrets map[string]string `json:"secrets,omitempty"`
+}
+
+// Registry keeps this process among the living, and lists them.
+type Registry struct {
+	*lifecycle.Runner
+	coord  Coord
+	self   func() Process
+	log    *zap.Logger
+	silent bool // the last beat failed; of run
+}
+
+var _ lifecycle.Service = (*Registry)(nil)
+
+// NewRegistry makes a Registry. self gives the present state of this process, at each beat; its ID never changes.
+func NewRegistry(c Coord, self func() Process, log *zap.Logger) *Registry {
+	r := &Registry{coord: c, self: self, log: log}
+	r.Runner = lifecycle.NewRunner("process registry", r.run)
+	return r
+}
+
+// List gives the living processes by name.
+func (r *Registry) List(ctx context.Context) ([]Process, error) {
+	members, err := r.coord.Members(ctx, registryGroup)
+	if err != nil {
+		return nil, fmt.Errorf("list processes: %w", err)
+	}
+	out := make([]Process, len(members))
+	for i, m := range members {
+		// One of another version may word it otherwise: it is alive all the same.
+		if err := json.Unmarshal(m.Data, &out[i]); err != nil {
+			out[i] = Process{}
+		}
+		out[i].ID = m.Name
+	}
+	slices.SortStableFunc(out, func(a, b Process) int { return cmp.Compare(a.Name, b.Name) })
+	return out, nil
+}
+
+// run beats until ctx ends, and then takes its leave.
+func (r *Registry) run(ctx context.Context) error {
+	tick := time.NewTicker(beatEvery)
+	defer tick.Stop()
+	for {
+		err := r.beat(ctx)
+		if err != nil && !r.silent && ctx.Err() == nil {
+			r.log.Warn("the process registry cannot be written: this process is not listed", zap.Error(err))
+		}
+		r.silent = err != nil
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return r.leave(context.WithoutCancel(ctx))
+		}
+	}
+}
+
+func (r *Registry) beat(ctx context.Context) error {
+	p := r.self()
+	data, err := json.Marshal(p)
+	if err != nil {
+		return fmt.Errorf("encode the state of this process: %w", err)
+	}
+	return r.coord.Announce(ctx, AnnounceParams{Group: registryGroup, Member: p.ID, Data: data, TTL: alive})
+}
+
+// leave is for the case that the process stops: nobody waits for it.
+func (r *Registry) leave(ctx context.Context) error {
+	if err := r.coord.Announce(ctx, AnnounceParams{Group: registryGroup, Member: r.self().ID}); err != nil {
+		r.log.Warn("this process could not leave the process registry, it is listed a little longer", zap.Error(err))
+	}
+	return nil
+}
