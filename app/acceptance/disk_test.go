@@ -46,7 +46,7 @@ func TestDiskFull(t *testing.T) {
 	s := newSite(t, t.TempDir(), d.URL)
 	p, resize := smallDisk(t, s, "6m")
 	p.ready()
-	k := &killTest{T: t, site: s, destination: d, word: &word{sent: map[string]bool{}, acked: map[string]bool{}}}
+	k := &killTest{T: t, site: s, destination: d, word: newWord()}
 	if err := s.client.Do(t.Context(), apiclient.Call{Method: http.MethodPost, Path: []string{"rules", "import"}, Body: []byte(killRules),
 		ContentType: "application/yaml"}, nil); err != nil {
 		t.Fatal(err)
@@ -60,7 +60,7 @@ func TestDiskFull(t *testing.T) {
 	body, tags, seq := fill(from, client)
 	t.Logf("the disk is full after %d events", seq)
 	apptest.EventuallyWithin(t, 10*time.Second, "health tells it", func() (bool, any) {
-		a := health(t, s)
+		a := healthOf(t, s)
 		return strings.Contains(a, `"unhealthy"`) && strings.Contains(a, "the disk is full"), a
 	})
 	resize("256m")
@@ -68,7 +68,7 @@ func TestDiskFull(t *testing.T) {
 		k.word.note(tags, true)
 	}
 	apptest.Eventually(t, "health is well again", func() (bool, any) {
-		a := health(t, s)
+		a := healthOf(t, s)
 		return strings.Contains(a, `"healthy"`), a
 	})
 	k.drain()
@@ -122,8 +122,8 @@ func (s *sender) try(client *http.Client, body []byte) bool {
 	return false
 }
 
-// health gives what /health answers, whatever the status.
-func health(t *testing.T, s *site) string {
+// healthOf gives what /health answers, whatever the status.
+func healthOf(t *testing.T, s *site) string {
 	t.Helper()
 	out, err := exec.CommandContext(t.Context(), "curl", "-sS", "http://"+s.ingest+"/health").CombinedOutput()
 	if err != nil {

@@ -21,10 +21,12 @@ import (
 // word is what the senders of the kill test gave and what they were promised.
 type word struct {
 	mu    sync.Mutex
-	sent  map[string]bool // tag of each event that was tried
-	acked map[string]bool // those that were answered with 200
-	tries int             // requests that were repeated
+	sent  map[string]bool      // tag of each event that was tried
+	acked map[string]time.Time // when those were answered with 200
+	tries int                  // requests that were repeated
 }
+
+func newWord() *word { return &word{sent: map[string]bool{}, acked: map[string]time.Time{}} }
 
 func (w *word) note(tags []string, acked bool) {
 	w.mu.Lock()
@@ -32,7 +34,7 @@ func (w *word) note(tags []string, acked bool) {
 	for _, tag := range tags {
 		w.sent[tag] = true
 		if acked {
-			w.acked[tag] = true
+			w.acked[tag] = time.Now()
 		}
 	}
 }
@@ -56,12 +58,24 @@ type sender struct {
 	t      *testing.T
 	name   string
 	site   *site
+	also   []*site // further ones that take its events: what one of them refuses is tried at the next
+	turn   int     // which of them is tried
 	word   *word
 	batch  int
 	keyed  bool // Idempotency-Key instead of an id in each event
 	ndjson bool
+	own    bool   // its devices send to nobody else
 	pad    string // makes messages long
 	pause  time.Duration
+	seq    int // of the next event
+}
+
+// target gives the address to try.
+func (s *sender) target() string {
+	if n := s.turn % (1 + len(s.also)); n > 0 {
+		return s.also[n-1].ingest
+	}
+	return s.site.ingest
 }
 
 // run is the life of an HTTP sender. hurry ends the patience of an event that is not acknowledged.
@@ -70,7 +84,7 @@ func (s *sender) run(ctx, hurry context.Context) {
 	defer client.CloseIdleConnections()
 	tick := time.NewTicker(s.pause)
 	defer tick.Stop()
-	for seq := 0; ; {
+	for {
 		select {
 		case <-ctx.Done():
 			return
@@ -79,9 +93,9 @@ func (s *sender) run(ctx, hurry context.Context) {
 		tags := make([]string, s.batch)
 		events := make([]json.RawMessage, s.batch)
 		for i := range events {
-			tags[i] = s.name + "-" + strconv.Itoa(seq)
-			events[i] = s.event(tags[i], seq)
-			seq++
+			tags[i] = s.name + "-" + strconv.Itoa(s.seq)
+			events[i] = s.event(tags[i], s.seq)
+			s.seq++
 		}
 		s.word.note(tags, false)
 		if s.insist(ctx, hurry, client, s.body(events), uuid.NewString()) {
@@ -91,7 +105,11 @@ func (s *sender) run(ctx, hurry context.Context) {
 }
 
 func (s *sender) event(tag string, i int) json.RawMessage {
-	e := map[string]any{"hostname": "dev-" + strconv.Itoa(i%7), "timestamp": time.Now().UTC().Format(time.RFC3339Nano), "message": saying(tag, i) + s.pad}
+	device := "dev-"
+	if s.own {
+		device = s.name + "-"
+	}
+	e := map[string]any{"hostname": device + strconv.Itoa(i%7), "timestamp": time.Now().UTC().Format(time.RFC3339Nano), "message": saying(tag, i) + s.pad}
 	if !s.keyed {
 		e["id"] = uuid.NewString()
 	}
@@ -135,6 +153,7 @@ func (s *sender) insist(ctx, hurry context.Context, client *http.Client, body []
 			return false
 		}
 		s.word.again()
+		s.turn++
 		select {
 		case <-tick.C:
 		case <-hurry.Done():
@@ -144,7 +163,7 @@ func (s *sender) insist(ctx, hurry context.Context, client *http.Client, body []
 
 // post sends once. Anything but a refusal for now is a failure of the test.
 func (s *sender) post(ctx context.Context, client *http.Client, body []byte, key string) (done bool, err error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+s.site.ingest+"/api/v2/ingest", bytes.NewReader(body))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+s.target()+"/api/v2/ingest", bytes.NewReader(body))
 	if err != nil {
 		s.t.Error(err)
 		return false, err
@@ -173,12 +192,27 @@ func (s *sender) post(ctx context.Context, client *http.Client, body []byte, key
 	if err != nil {
 		return false, err // cut off: a 200 whose body is not whole is still a promise, but the sender does not know
 	}
+	return s.answered(text)
+}
+
+// answered reads what came with 200: all was taken, or some of a batch is to be repeated.
+func (s *sender) answered(text []byte) (done bool, err error) {
 	var answer struct {
 		Status   string
-		Accepted *int
+		Accepted int
+		Errors   []struct{ Retryable bool }
 	}
-	if err := json.Unmarshal(text, &answer); err != nil || answer.Status != "queued" || s.batch > 1 && (answer.Accepted == nil || *answer.Accepted != s.batch) {
+	if err := json.Unmarshal(text, &answer); err != nil || answer.Status != "queued" || s.batch > 1 && answer.Accepted+len(answer.Errors) != s.batch {
 		s.t.Errorf("%s was answered with 200 %s", s.name, text)
+	}
+	for _, e := range answer.Errors {
+		if !e.Retryable {
+			s.t.Errorf("%s was refused for good: %s", s.name, text)
+			return true, nil
+		}
+	}
+	if len(answer.Errors) > 0 {
+		return false, fmt.Errorf("%d of %d were not taken", len(answer.Errors), s.batch)
 	}
 	return true, nil
 }

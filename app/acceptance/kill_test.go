@@ -80,7 +80,7 @@ func TestKill(t *testing.T) {
 		// Sometimes lists of alerts, sometimes so little room that alerts are shed.
 		fmt.Sprintf("MUTT_FORWARD_BATCH_MAX=%d", 1+rnd.IntN(2)*19), fmt.Sprintf("ALERTER_QUEUE_SHED_THRESHOLD=%d", 100+rnd.IntN(2)*1_000_000)}
 	k := &killTest{T: t, rnd: rnd, destination: d, handling: "Page_only",
-		word: &word{sent: map[string]bool{}, acked: map[string]bool{}}, site: newSite(t, dir, d.URL, env...)}
+		word: newWord(), site: newSite(t, dir, d.URL, env...)}
 	begin := time.Now()
 	last := k.work(func(p *process) *process { return k.killing(p, kills) })
 	k.drain()
@@ -105,7 +105,7 @@ func TestOrderlyStops(t *testing.T) {
 	t.Parallel()
 	d := apptest.NewDestination(t)
 	k := &killTest{T: t, rnd: rand.New(rand.NewPCG(1, 1)), destination: d, handling: "Page_only",
-		word: &word{sent: map[string]bool{}, acked: map[string]bool{}}, site: newSite(t, t.TempDir(), d.URL)}
+		word: newWord(), site: newSite(t, t.TempDir(), d.URL)}
 	last := k.work(func(p *process) *process {
 		for range 5 {
 			k.after(p, 200*time.Millisecond, time.Second)

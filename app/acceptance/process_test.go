@@ -90,12 +90,8 @@ func (p *process) ready() time.Duration {
 	client := http.Client{Timeout: 5 * time.Second}
 	defer client.CloseIdleConnections()
 	apptest.Eventually(p.t, "the process is healthy", func() (bool, any) {
-		select {
-		case err := <-p.ended:
-			p.t.Fatalf("the process ended by itself: %v\n%s", err, p.site.tail())
-		default:
-		}
-		resp, err := client.Get("http://" + p.site.ingest + "/health")
+		p.lives()
+		resp, err := client.Get("http://" + p.site.ops + "/health")
 		if err != nil {
 			return false, err
 		}
@@ -106,14 +102,20 @@ func (p *process) ready() time.Duration {
 	return time.Since(begin)
 }
 
-// kill ends the process with SIGKILL. That it had ended by itself is a failure.
-func (p *process) kill() {
+// lives holds that the process did not end by itself.
+func (p *process) lives() {
 	p.t.Helper()
 	select {
 	case err := <-p.ended:
 		p.t.Fatalf("the process ended by itself: %v\n%s", err, p.site.tail())
 	default:
 	}
+}
+
+// kill ends the process with SIGKILL. That it had ended by itself is a failure.
+func (p *process) kill() {
+	p.t.Helper()
+	p.lives()
 	if err := p.cmd.Process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		p.t.Fatal(err)
 	}
