@@ -8,11 +8,12 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// TestReference holds the generated pages to the code. Run with -update to write them.
+// TestReference holds the generated pages and the sample file to the code. Run with -update to write them.
 func TestReference(t *testing.T) {
 	t.Parallel()
-	for name, text := range map[string]string{"configuration.md": ConfigurationReference(), "errors.md": ErrorReference()} {
-		path := filepath.Join("..", "docs", "reference", name)
+	for name, text := range map[string]string{"docs/reference/configuration.md": ConfigurationReference(), "docs/reference/errors.md": ErrorReference(),
+		"configs/mutt.yaml": SampleConfiguration()} {
+		path := filepath.Join("..", filepath.FromSlash(name))
 		if *update {
 			if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
 				t.Fatal(err)

@@ -13,15 +13,14 @@ import (
 
 // configFlags are the flags of commands that read the whole configuration.
 type configFlags struct {
-	cmd  *cobra.Command
 	file string
 	set  []string
-	own  map[string]*string // by path
+	own  map[string]func() (text string, given bool) // by path
 }
 
 // addConfigFlags adds --config, --set and the own flags of settings.
 func addConfigFlags(cmd *cobra.Command) *configFlags {
-	f := &configFlags{cmd: cmd, own: map[string]*string{}}
+	f := &configFlags{own: map[string]func() (string, bool){}}
 	cmd.Flags().StringVar(&f.file, "config", "", "configuration file (also MUTT_CONFIG; default the first that exists of "+strings.Join(app.ConfigFiles(), ", ")+")")
 	cmd.Flags().StringArrayVar(&f.set, "set", nil, "give any setting, as path=value; may be repeated")
 	must(cmd.RegisterFlagCompletionFunc("set", completeSet))
@@ -29,7 +28,9 @@ func addConfigFlags(cmd *cobra.Command) *configFlags {
 		if s.Flag == "" {
 			continue
 		}
-		f.own[s.Path] = cmd.Flags().String(s.Flag, "", strings.ToLower(s.About[:1])+s.About[1:]+" (also "+s.Variables[0].Name+"; default "+s.Default+")")
+		cmd.Flags().String(s.Flag, "", strings.ToLower(s.About[:1])+s.About[1:]+" (also "+s.Variables[0].Name+"; default "+s.Default+")")
+		flag := cmd.Flags().Lookup(s.Flag)
+		f.own[s.Path] = func() (string, bool) { return flag.Value.String(), flag.Changed }
 		if words := s.Value.Words(); words != nil {
 			must(cmd.RegisterFlagCompletionFunc(s.Flag, func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 				return words, cobra.ShellCompDirectiveNoFileComp
@@ -58,9 +59,9 @@ func completeSet(_ *cobra.Command, _ []string, begun string) (out []string, _ co
 // load reads the configuration. What is wrong with a flag is a usage error.
 func (f *configFlags) load(s streams) (app.Config, []string, error) {
 	from := app.Sources{Set: f.set, Flags: map[string]string{}}
-	for path, text := range f.own {
-		if name := flagOf(path); f.cmd.Flags().Changed(name) {
-			from.Flags[path] = *text
+	for path, flag := range f.own {
+		if text, given := flag(); given {
+			from.Flags[path] = text
 		}
 	}
 	if _, _, err := app.Load(from); err != nil {
@@ -68,16 +69,6 @@ func (f *configFlags) load(s streams) (app.Config, []string, error) {
 	}
 	from.File, from.Search, from.Environ = f.file, app.ConfigFiles(), s.environ
 	return app.Load(from)
-}
-
-// flagOf names the own flag of a setting.
-func flagOf(path string) string {
-	for _, s := range app.Settings() {
-		if s.Path == path {
-			return s.Flag
-		}
-	}
-	return ""
 }
 
 func newConfig(s streams) *cobra.Command {

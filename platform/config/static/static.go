@@ -10,8 +10,11 @@
 package static
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/muttproject/mutt/platform/config"
 	"github.com/muttproject/mutt/platform/fault"
@@ -148,6 +151,8 @@ func (s *Setting) take(g *Given, open func(name string) ([]byte, error)) error {
 	switch {
 	case strings.TrimSpace(g.Text) == "":
 		return fmt.Errorf("has no value: give one, or remove it for the default")
+	case !printable(g.Text) && !s.Value.Secret():
+		return fmt.Errorf("has a character that cannot be printed")
 	case g.part != nil:
 		return g.part.Set(g.Text)
 	case s.Value.Secret() && g.Source.Kind != Environment:
@@ -156,6 +161,10 @@ func (s *Setting) take(g *Given, open func(name string) ([]byte, error)) error {
 	default:
 		return s.Value.Set(g.Text)
 	}
+}
+
+func printable(text string) bool {
+	return utf8.ValidString(text) && !strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) })
 }
 
 // problemAt makes a problem of something at a place. It is named as its writer knows it: key, variable or flag.
@@ -175,17 +184,21 @@ func problemAt(at Source, path, message, nearest string) Problem {
 	return p
 }
 
-// nearestPath finds the setting that was meant: one whose last word it is, else the one that is written most alike.
+// nearestPath finds the setting that was meant: the file of what was given as a text, one in another section, else the
+// one that is written most alike.
 func nearestPath(path string, table []Setting) string {
 	last := path[strings.LastIndexByte(path, '.')+1:]
-	var paths []string
+	near, paths := "", make([]string, 0, len(table))
 	for _, s := range table {
-		if strings.HasSuffix(s.Path, "."+last) || s.Path == last {
+		switch {
+		case s.Path == path+"_file":
 			return s.Path
+		case near == "" && (strings.HasSuffix(s.Path, "."+last) || s.Path == last):
+			near = s.Path
 		}
 		paths = append(paths, s.Path)
 	}
-	return config.Nearest(path, paths)
+	return cmp.Or(near, config.Nearest(path, paths))
 }
 
 // Shown gives the value as it may be shown: a secret as the name of its file, or redacted.
