@@ -65,15 +65,17 @@ type parts struct {
 	registry *prometheus.Registry
 	live     atomic.Pointer[Config] // set by a reload
 
-	keys    bootstrapKeys
-	store   *store.Store // nil in a distributed ingestor or forwarder
-	redis   redis.Client // nil when embedded
-	queue   *queue.Queue
-	depths  depths
-	control *control
-	dynamic *config.Dynamic
-	keyring *authn.Keyring
-	coord   coord.Coord
+	keys       bootstrapKeys
+	store      *store.Store // nil in a distributed ingestor or forwarder
+	redis      redis.Client // nil when embedded
+	queue      *queue.Queue
+	depths     depths
+	control    *control
+	dynamic    *config.Dynamic
+	keyring    *authn.Keyring
+	coord      coord.Coord
+	registered *coord.Registry
+	leader     *coord.Leader // nil unless this process is a janitor
 	// unhandled counts for all processes; nil when embedded, where the store does
 	unhandled *coord.Counters
 	alert     *alert.Module // nil unless this process is an alerter
@@ -116,8 +118,9 @@ func components() []component {
 		{id: "registry", needs: []componentID{"coord", "control"}, build: buildRegistry},
 		{id: "forward", roles: []Role{Forwarder}, needs: []componentID{"queue", "control", "coord"}, build: buildForward},
 		{id: "alert", roles: []Role{Alerter}, needs: []componentID{"store", "queue", "control", "coord"}, build: buildAlert},
+		{id: "leader", roles: []Role{Janitor}, needs: []componentID{"coord"}, build: buildLeader},
 		{id: "books", roles: []Role{UI, Janitor}, needs: []componentID{"store", "queue"}, build: buildBooks},
-		{id: "janitor", roles: []Role{Janitor}, needs: []componentID{"books", "coord"}, build: buildJanitor},
+		{id: "janitor", roles: []Role{Janitor}, needs: []componentID{"books", "leader"}, build: buildJanitor},
 		{id: "admin", roles: []Role{UI}, needs: []componentID{"store", "queue", "control", "books", "registry"}, build: buildUI},
 		{id: "intake", roles: []Role{Ingestor}, needs: []componentID{"queue", "control", "coord"}, build: buildIntake},
 		{id: "ingest", roles: []Role{Ingestor}, needs: []componentID{"intake"}, build: buildIngest},

@@ -46,7 +46,7 @@ func (p *parts) reach(ctx context.Context, what string, connect func(context.Con
 
 func openRedis(ctx context.Context, p *parts) (lifecycle.Service, error) {
 	p.keys = bootstrapKeys{ingest: p.opts.Config.IngestKey, admin: p.opts.Config.AdminKey}
-	cfg, err := p.opts.Config.Redis.connection(p.process)
+	cfg, err := p.redisConfig()
 	if err != nil {
 		return nil, err
 	}
@@ -86,7 +86,7 @@ type redisQueue struct {
 
 // Ready asks Redis, and tells what its settings do to the promise that nothing is lost.
 func (q *redisQueue) Ready(ctx context.Context) ([]string, error) {
-	return nil, q.queue.Ping(ctx)
+	return q.driver.Warnings(), q.queue.Ping(ctx)
 }
 
 func (q *redisQueue) Stop(ctx context.Context) error {
@@ -97,6 +97,26 @@ func openRedisCoord(_ context.Context, p *parts) (lifecycle.Service, error) {
 	shared := coord.NewRedis(p.redis, p.opts.Config.KeyPrefix+":")
 	p.coord, p.unhandled = shared, coord.NewCounters(shared, "unhandled")
 	return &opened{name: "coord", close: p.coord.Close}, nil
+}
+
+// openPostgresStore refuses a schema that is not this program's, or migrates it when that was asked for.
+func openPostgresStore(ctx context.Context, p *parts) (lifecycle.Service, error) {
+	svc := &opened{name: "store"}
+	err := p.reach(ctx, "PostgreSQL", func(ctx context.Context) error {
+		s, closeAll, err := openStore(ctx, &p.opts.Config, p.process, p.secrets, store.Options{Logger: p.opts.Logger.Named("store"), Now: p.opts.Now})
+		if err != nil {
+			return err
+		}
+		if err := p.schema(ctx, s); err != nil {
+			return errors.Join(err, closeAll())
+		}
+		p.store, svc.ready, svc.close = s, s.Ping, closeAll
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return svc, nil
 }
 
 // schema sees that the store has the schema of this program.

@@ -31,7 +31,7 @@ func openDataDir(_ context.Context, p *parts) (lifecycle.Service, error) {
 
 // openSQLiteStore migrates the store too, after a backup.
 func openSQLiteStore(ctx context.Context, p *parts) (lifecycle.Service, error) {
-	s, err := store.Open(ctx, store.Options{Path: filepath.Join(p.opts.Config.DataDir, "mutt.db"),
+	s, err := store.Open(ctx, store.Options{Path: storePath(&p.opts.Config),
 		Logger: p.opts.Logger.Named("store"), Now: p.opts.Now})
 	if err != nil {
 		return nil, err

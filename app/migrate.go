@@ -10,6 +10,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/muttproject/mutt/platform/connect/postgres"
 	"github.com/muttproject/mutt/platform/connect/sqlite"
 	"github.com/muttproject/mutt/platform/store"
 )
@@ -25,7 +26,7 @@ func MigrateStore(ctx context.Context, c Config, log *zap.Logger) (before, after
 		}
 		unlock = lock.Unlock
 	}
-	err = withStore(ctx, c, log, func(s *store.Store) (err error) {
+	err = WithStore(ctx, c, log, func(s *store.Store) (err error) {
 		if before, err = s.Schema(ctx); err != nil {
 			return err
 		}
@@ -52,24 +53,50 @@ func MakeSchema(ctx context.Context, s *store.Store, now time.Time) error {
 // store where there is none.
 func StoreSchema(ctx context.Context, c Config, log *zap.Logger) (schema store.Schema, err error) {
 	if !c.Distributed() {
-		if _, err := os.Stat(storePath(c)); errors.Is(err, fs.ErrNotExist) {
+		if _, err := os.Stat(storePath(&c)); errors.Is(err, fs.ErrNotExist) {
 			return store.NoSchema()
 		}
 	}
-	err = withStore(ctx, c, log, func(s *store.Store) error {
+	err = WithStore(ctx, c, log, func(s *store.Store) error {
 		schema, err = s.Schema(ctx)
 		return err
 	})
 	return schema, err
 }
 
-func storePath(c Config) string { return filepath.Join(c.DataDir, "mutt.db") }
+func storePath(c *Config) string { return filepath.Join(c.DataDir, "mutt.db") }
 
-// withStore opens the configured store for fn.
-func withStore(ctx context.Context, c Config, log *zap.Logger, fn func(*store.Store) error) error {
-	s, err := store.Open(ctx, store.Options{Path: storePath(c), Logger: log})
+// openStore opens the store of a configuration, wherever it is; closeAll ends it and its connections.
+func openStore(ctx context.Context, c *Config, process string, secrets func() *Config, o store.Options) (s *store.Store, closeAll func() error, err error) {
+	if !c.Distributed() {
+		o.Path = storePath(c)
+		s, err := store.Open(ctx, o)
+		if err != nil {
+			return nil, nil, err
+		}
+		return s, s.Close, nil
+	}
+	cfg, err := postgresConfig(c, process, secrets)
+	if err != nil {
+		return nil, nil, err
+	}
+	pool, err := postgres.Open(ctx, cfg)
+	if err != nil {
+		return nil, nil, err
+	}
+	o.Postgres = pool
+	if s, err = store.Open(ctx, o); err != nil {
+		pool.Close()
+		return nil, nil, err
+	}
+	return s, func() error { defer pool.Close(); return s.Close() }, nil
+}
+
+// WithStore opens the configured store for fn.
+func WithStore(ctx context.Context, c Config, log *zap.Logger, fn func(*store.Store) error) error {
+	s, closeAll, err := openStore(ctx, &c, "cli", func() *Config { return &c }, store.Options{Logger: log})
 	if err != nil {
 		return err
 	}
-	return errors.Join(fn(s), s.Close())
+	return errors.Join(fn(s), closeAll())
 }

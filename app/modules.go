@@ -56,10 +56,19 @@ func buildForward(_ context.Context, p *parts) (lifecycle.Service, error) {
 	return m, nil
 }
 
+// buildLeader decides which of several janitors folds and prunes.
+func buildLeader(_ context.Context, p *parts) (lifecycle.Service, error) {
+	p.leader = coord.NewLeader(coord.LeaderOptions{Coord: p.coord, Name: "janitor", Owner: p.run, Log: p.opts.Logger.Named("leader")})
+	return p.leader, nil
+}
+
 // buildBooks makes the janitor's hands, which the ui uses too: it folds before it shows the books.
 func buildBooks(_ context.Context, p *parts) (lifecycle.Service, error) {
-	p.janitor = janitor.New(janitor.Config{}, janitor.Deps{Queue: p.queue, Store: p.store,
-		Logger: p.opts.Logger.Named("janitor"), Now: p.opts.Now})
+	deps := janitor.Deps{Queue: p.queue, Store: p.store, Logger: p.opts.Logger.Named("janitor"), Now: p.opts.Now}
+	if p.leader != nil { // a nil *Leader in the interface would not be nil
+		deps.Leader = p.leader
+	}
+	p.janitor = janitor.New(janitor.Config{}, deps)
 	return nil, nil
 }
 

@@ -2,27 +2,43 @@ package app
 
 import (
 	"context"
-	"time"
+	"slices"
 
 	"github.com/muttproject/mutt/platform/apiclient"
+	"github.com/muttproject/mutt/platform/coord"
+	"github.com/muttproject/mutt/platform/lifecycle"
 )
 
-// self is what this process says about itself.
-func (p *parts) self(now time.Time) apiclient.Process {
-	out := apiclient.Process{ID: p.run, Name: p.process, Version: Version, StartedAt: p.started, SeenAt: now,
-		SecretVersions: map[string]int64{}, Listeners: map[string]string{}, Revision: p.control.inForce()}
+func buildRegistry(_ context.Context, p *parts) (lifecycle.Service, error) {
+	p.registered = coord.NewRegistry(p.coord, p.self, p.opts.Logger.Named("registry"))
+	return p.registered, nil
+}
+
+// self is what this process tells of itself.
+func (p *parts) self() coord.Process {
+	out := coord.Process{ID: p.run, Name: p.process, Version: Version, StartedAt: p.started, ConfigRevision: p.control.inForce()}
 	for _, r := range p.opts.Roles {
 		out.Roles = append(out.Roles, string(r))
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for name, addr := range p.listeners {
-		out.Listeners[name] = addr
+		out.Listeners = append(out.Listeners, name+" "+addr)
 	}
+	slices.Sort(out.Listeners)
 	return out
 }
 
-// processes lists the live processes.
-func (p *parts) processes(context.Context) ([]apiclient.Process, error) {
-	return []apiclient.Process{p.self(p.opts.Now())}, nil
+// processes lists the live processes by name.
+func (p *parts) processes(ctx context.Context) ([]apiclient.Process, error) {
+	live, err := p.registered.List(ctx)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]apiclient.Process, len(live))
+	for i, l := range live {
+		out[i] = apiclient.Process{ID: l.ID, Name: l.Name, Roles: l.Roles, Version: l.Version, StartedAt: l.StartedAt,
+			ConfigRevision: l.ConfigRevision, Listeners: l.Listeners, SecretVersions: l.Secrets}
+	}
+	return out, nil
 }

@@ -19,9 +19,11 @@ func quick() map[string]string {
 
 // TestDestinationDown takes the destination away: judging goes on, alerts wait without losing attempts, health says
 // so; when it is back everything is delivered, in each device's order.
-func TestDestinationDown(t *testing.T) {
+func TestDestinationDown(t *testing.T) { inBothModes(t, destinationDown) }
+
+func destinationDown(t *testing.T, in mode) {
 	t.Parallel()
-	m := start(t, quick())
+	m := in.start(t, quick())
 	m.Destination.Down()
 	const n = 20
 	for i := range n {
@@ -46,12 +48,14 @@ func TestDestinationDown(t *testing.T) {
 }
 
 // TestCircuitBreaker opens on failures in a row: nothing more is sent, no retries burn, and a probe closes it.
-func TestCircuitBreaker(t *testing.T) {
+func TestCircuitBreaker(t *testing.T) { inBothModes(t, circuitBreaker) }
+
+func circuitBreaker(t *testing.T, in mode) {
 	t.Parallel()
 	env := quick()
 	env["CIRCUIT_BREAKER_ENABLED"], env["CIRCUIT_BREAKER_THRESHOLD"], env["CIRCUIT_BREAKER_TIMEOUT"] = "true", "3", "2"
 	env["MOOG_MAX_RETRIES"] = "100"
-	m := start(t, env)
+	m := in.start(t, env)
 	var broken atomic.Bool
 	broken.Store(true)
 	m.Destination.Answer(func(w http.ResponseWriter, r *http.Request) {
@@ -75,9 +79,11 @@ func TestCircuitBreaker(t *testing.T) {
 }
 
 // TestRetryAfter waits as long as the destination asks for.
-func TestRetryAfter(t *testing.T) {
+func TestRetryAfter(t *testing.T) { inBothModes(t, retryAfter) }
+
+func retryAfter(t *testing.T, in mode) {
 	t.Parallel()
-	m := start(t, quick())
+	m := in.start(t, quick())
 	var refused atomic.Bool
 	m.Destination.Answer(func(w http.ResponseWriter, r *http.Request) {
 		if refused.CompareAndSwap(false, true) {
@@ -98,9 +104,11 @@ func TestRetryAfter(t *testing.T) {
 
 // TestDeadLetters refuses an alert for good: it is dead-lettered at once with what was answered, can be looked at,
 // replayed and then arrives; another one is discarded with a reason. The books balance at every step.
-func TestDeadLetters(t *testing.T) {
+func TestDeadLetters(t *testing.T) { inBothModes(t, deadLetters) }
+
+func deadLetters(t *testing.T, in mode) {
 	t.Parallel()
-	m := start(t, quick())
+	m := in.start(t, quick())
 	m.Destination.Answer(func(w http.ResponseWriter, _ *http.Request) {
 		http.Error(w, "no such tenant", http.StatusForbidden)
 	})
@@ -142,11 +150,13 @@ func TestDeadLetters(t *testing.T) {
 }
 
 // TestExhausted fails an alert as often as it may fail: then it is a dead letter.
-func TestExhausted(t *testing.T) {
+func TestExhausted(t *testing.T) { inBothModes(t, exhausted) }
+
+func exhausted(t *testing.T, in mode) {
 	t.Parallel()
 	env := quick()
 	env["MOOG_MAX_RETRIES"] = "2"
-	m := start(t, env)
+	m := in.start(t, env)
 	m.Destination.Answer(func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "no", http.StatusBadGateway) })
 	m.Send(apptest.Event("tired", down("Gi0/1")))
 	apptest.Eventually(t, "it is a dead letter", func() (bool, any) { return m.Queue("alert").Dead == 1, m.Queue("alert") })
@@ -160,11 +170,13 @@ func TestExhausted(t *testing.T) {
 }
 
 // TestShedding parks what would be forwarded while too much waits; a replay delivers it.
-func TestShedding(t *testing.T) {
+func TestShedding(t *testing.T) { inBothModes(t, shedding) }
+
+func shedding(t *testing.T, in mode) {
 	t.Parallel()
 	env := quick()
 	env["ALERTER_QUEUE_SHED_THRESHOLD"] = "5"
-	m := start(t, env)
+	m := in.start(t, env)
 	m.Destination.Down()
 	const n = 30
 	for i := range n {
@@ -183,9 +195,11 @@ func TestShedding(t *testing.T) {
 }
 
 // TestRateLimitChange changes moog_rate_limit while alerts wait: what took its time is done at once.
-func TestRateLimitChange(t *testing.T) {
+func TestRateLimitChange(t *testing.T) { inBothModes(t, rateLimitChange) }
+
+func rateLimitChange(t *testing.T, in mode) {
 	t.Parallel()
-	m := start(t, map[string]string{"MOOG_RATE_LIMIT": "1", "MOOG_RATE_PERIOD": "600"})
+	m := in.start(t, map[string]string{"MOOG_RATE_LIMIT": "1", "MOOG_RATE_PERIOD": "600"})
 	const n = 10
 	for i := range n {
 		m.Send(apptest.Event("slow", down(fmt.Sprintf("Gi%d", i))))
@@ -202,12 +216,14 @@ func TestRateLimitChange(t *testing.T) {
 }
 
 // TestBatchMax sends several alerts in a request when the destination takes lists.
-func TestBatchMax(t *testing.T) {
+func TestBatchMax(t *testing.T) { inBothModes(t, batchMax) }
+
+func batchMax(t *testing.T, in mode) {
 	t.Parallel()
 	env := quick()
 	env["MUTT_FORWARD_BATCH_MAX"] = "50"
 	env["MOOG_RATE_LIMIT"], env["MOOG_RATE_PERIOD"] = "1", "600"
-	m := start(t, env)
+	m := in.start(t, env)
 	const n = 100
 	for i := range n {
 		m.Send(apptest.Event(fmt.Sprintf("batch-%d", i), down("Gi0/1")))

@@ -19,9 +19,11 @@ func down(port string) string { return "Interface " + port + ", changed state to
 
 // TestAlertContent holds contracts.md section 9 for one event, field by field, and that nothing keeps running after
 // an orderly stop.
-func TestAlertContent(t *testing.T) {
-	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
-	m := start(t, nil)
+func TestAlertContent(t *testing.T) { inBothModes(t, alertContent) }
+
+func alertContent(t *testing.T, in mode) {
+	defer goleak.VerifyNone(t, goleak.IgnoreCurrent(), goleak.IgnoreAnyFunction("github.com/muttproject/mutt/platform/testkit.(*process).run.func1"))
+	m := in.start(t, nil)
 	at := time.Now().Add(-time.Minute).UTC().Truncate(time.Second)
 	m.Send([]byte(`{"hostname":"sw1","timestamp":"` + at.Format(time.RFC3339) + `","message":"` + down("Gi0/1") +
 		`","severity":"err","facility":"local7","source_ip":"192.0.2.7","app_name":"link","rack":{"row":7}}`))
@@ -59,9 +61,11 @@ func TestAlertContent(t *testing.T) {
 }
 
 // TestEveryDoor sends over each listener and path; each event arrives with what that way knows of it.
-func TestEveryDoor(t *testing.T) {
+func TestEveryDoor(t *testing.T) { inBothModes(t, everyDoor) }
+
+func everyDoor(t *testing.T, in mode) {
 	t.Parallel()
-	m := start(t, nil)
+	m := in.start(t, nil)
 	for _, path := range []string{"/ingest", "/api/v1/ingest", "/api/v2/ingest"} {
 		a := m.Post(path, apptest.Event("door"+strings.ReplaceAll(path, "/", "-"), down(path)))
 		if a.Status != 200 || a.Header.Get("X-API-Version") != "v2.5" || a.Header.Get("X-Correlation-ID") == "" {
@@ -98,9 +102,11 @@ func TestEveryDoor(t *testing.T) {
 }
 
 // TestBatches sends a mixed batch: the good ones are accepted, each bad one is named, in each of the forms.
-func TestBatches(t *testing.T) {
+func TestBatches(t *testing.T) { inBothModes(t, batches) }
+
+func batches(t *testing.T, in mode) {
 	t.Parallel()
-	m := start(t, nil)
+	m := in.start(t, nil)
 	good, bad := string(apptest.Event("batch", down("1"))), `{"hostname":"batch","message":"no time"}`
 	for i, body := range []string{"[" + good + "," + bad + "," + good + "]", good + "\n" + bad + "\n" + good + "\n"} {
 		var got struct {
@@ -121,9 +127,11 @@ func TestBatches(t *testing.T) {
 }
 
 // TestOrderOfOneDevice sends a device's events one after the other: they arrive in that order.
-func TestOrderOfOneDevice(t *testing.T) {
+func TestOrderOfOneDevice(t *testing.T) { inBothModes(t, orderOfOneDevice) }
+
+func orderOfOneDevice(t *testing.T, in mode) {
 	t.Parallel()
-	m := start(t, nil)
+	m := in.start(t, nil)
 	const n = 40
 	for range n {
 		m.Send(apptest.Event("ordered", down("Gi0/1")+" again"))
@@ -144,9 +152,11 @@ func TestOrderOfOneDevice(t *testing.T) {
 
 // TestFates sends one event of each handling: only the first is delivered, each has its audit row and its place in
 // the books.
-func TestFates(t *testing.T) {
+func TestFates(t *testing.T) { inBothModes(t, fates) }
+
+func fates(t *testing.T, in mode) {
 	t.Parallel()
-	m := start(t, nil)
+	m := in.start(t, nil)
 	for fate, message := range map[string]string{"forwarded": down("Gi0/1"), "recorded": "%SYS-5-CONFIG_I: by admin",
 		"ignored": "last message repeated 3 times", "unhandled": "something new"} {
 		m.Send(apptest.Event("fate-"+fate, message))
@@ -168,9 +178,11 @@ func TestFates(t *testing.T) {
 }
 
 // TestRepeatsOfASender sends the same events again, by id and by Idempotency-Key: each is accepted once.
-func TestRepeatsOfASender(t *testing.T) {
+func TestRepeatsOfASender(t *testing.T) { inBothModes(t, repeatsOfASender) }
+
+func repeatsOfASender(t *testing.T, in mode) {
 	t.Parallel()
-	m := start(t, nil)
+	m := in.start(t, nil)
 	var e map[string]any
 	if err := json.Unmarshal(apptest.Event("again", down("Gi0/1")), &e); err != nil {
 		t.Fatal(err)

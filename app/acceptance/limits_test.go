@@ -14,9 +14,11 @@ import (
 
 // TestQueueCap fills the ingest queue while nobody judges: then 503 with Retry-After, and a batch that does not fit
 // is refused. When an alerter comes, exactly what was accepted is judged.
-func TestQueueCap(t *testing.T) {
+func TestQueueCap(t *testing.T) { inBothModes(t, queueCap) }
+
+func queueCap(t *testing.T, in mode) {
 	t.Parallel()
-	m := apptest.Start(t, apptest.Options{Roles: app.RoleSet{app.Ingestor, app.UI}, Rules: []byte(rules),
+	m := in.run(t, apptest.Options{Roles: app.RoleSet{app.Ingestor, app.UI},
 		Env: map[string]string{"MAX_INGEST_QUEUE_SIZE": "10"}})
 	accepted := 0
 	for range 30 {
@@ -46,9 +48,11 @@ func TestQueueCap(t *testing.T) {
 }
 
 // TestIngestRateLimit answers 429 with Retry-After above the configured rate, from the moment of the change.
-func TestIngestRateLimit(t *testing.T) {
+func TestIngestRateLimit(t *testing.T) { inBothModes(t, ingestRateLimit) }
+
+func ingestRateLimit(t *testing.T, in mode) {
 	t.Parallel()
-	m := start(t, nil)
+	m := in.start(t, nil)
 	m.SetConfig("ingest_max_rate", 5)
 	m.SetConfig("ingest_rate_window", 3600)
 	m.SetConfig("ingest_rate_limit_enabled", true)
@@ -75,9 +79,11 @@ func TestIngestRateLimit(t *testing.T) {
 }
 
 // TestKeys holds who may do what.
-func TestKeys(t *testing.T) {
+func TestKeys(t *testing.T) { inBothModes(t, keys) }
+
+func keys(t *testing.T, in mode) {
 	t.Parallel()
-	m := start(t, nil)
+	m := in.start(t, nil)
 	event := apptest.Event("keys", down("Gi0/1"))
 	for _, c := range []struct {
 		what, method, url, key string
@@ -105,9 +111,11 @@ func TestKeys(t *testing.T) {
 }
 
 // TestHealth looks at the states: everything runs, no destination (a warning), stopping and stopped.
-func TestHealth(t *testing.T) {
+func TestHealth(t *testing.T) { inBothModes(t, health) }
+
+func health(t *testing.T, in mode) {
 	t.Parallel()
-	m := apptest.Start(t, apptest.Options{NoDestination: true, Rules: []byte(rules)})
+	m := in.run(t, apptest.Options{NoDestination: true})
 	var got struct {
 		Status   string
 		Warnings []string
@@ -128,9 +136,11 @@ func TestHealth(t *testing.T) {
 }
 
 // TestRestart stops and starts: rules, configuration, what waits and the books are as they were.
-func TestRestart(t *testing.T) {
+func TestRestart(t *testing.T) { inBothModes(t, restart) }
+
+func restart(t *testing.T, in mode) {
 	t.Parallel()
-	m := start(t, quick())
+	m := in.start(t, quick())
 	m.SetConfig("unhandled_threshold", 77)
 	m.AddRule(map[string]any{"name": "fan", "match_string": "fan", "prod_handling": "Ticket_only", "dev_handling": "Ignore", "team_assignment": "DCOPS"})
 	m.Send(apptest.Event("before", down("Gi0/1")))

@@ -37,10 +37,29 @@ rules:
     team_assignment: NETO
 `
 
-// start runs a MUTT with the rules of this package.
-func start(t *testing.T, env map[string]string) *apptest.MUTT {
+// mode is where the MUTT of a test keeps things. The product must not show which it is.
+type mode struct{ distributed bool }
+
+// inBothModes runs a test on embedded storage and on Redis and PostgreSQL.
+func inBothModes(t *testing.T, test func(t *testing.T, in mode)) {
+	t.Run("embedded", func(t *testing.T) { test(t, mode{}) })
+	t.Run("distributed", func(t *testing.T) { test(t, mode{distributed: true}) })
+}
+
+// start runs a MUTT of all roles with the rules of this package.
+func (in mode) start(t *testing.T, env map[string]string) *apptest.MUTT {
 	t.Helper()
-	return apptest.Start(t, apptest.Options{Env: env, Rules: []byte(rules)})
+	return in.run(t, apptest.Options{Env: env})
+}
+
+// run runs a MUTT with the rules of this package.
+func (in mode) run(t *testing.T, o apptest.Options) *apptest.MUTT {
+	t.Helper()
+	o.Rules = []byte(rules)
+	if in.distributed {
+		o.Servers = apptest.NewServers(t, "always")
+	}
+	return apptest.Start(t, o)
 }
 
 // tool finds a program that a test needs. When it is missing, the test fails if MUTT_TEST_REQUIRE=1 and is skipped

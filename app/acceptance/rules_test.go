@@ -26,9 +26,11 @@ func becomes(t *testing.T, m *apptest.MUTT, host, message string, want func(apic
 }
 
 // TestRuleChanges creates, changes and deletes a rule over the API; each takes effect in the running process.
-func TestRuleChanges(t *testing.T) {
+func TestRuleChanges(t *testing.T) { inBothModes(t, ruleChanges) }
+
+func ruleChanges(t *testing.T, in mode) {
 	t.Parallel()
-	m := start(t, nil)
+	m := in.start(t, nil)
 	const message = "fan tray 1 failed"
 	m.Send(apptest.Event("fan", message))
 	if row := m.ExpectAudit(1, url.Values{"hostname": {"fan"}})[0]; row.Fate != "unhandled" {
@@ -53,9 +55,11 @@ func TestRuleChanges(t *testing.T) {
 }
 
 // TestBadRuleChangesNothing refuses a rule whose expression does not compile; the running set stays.
-func TestBadRuleChangesNothing(t *testing.T) {
+func TestBadRuleChangesNothing(t *testing.T) { inBothModes(t, badRuleChangesNothing) }
+
+func badRuleChangesNothing(t *testing.T, in mode) {
 	t.Parallel()
-	m := start(t, nil)
+	m := in.start(t, nil)
 	a := m.Do(http.MethodPost, m.AdminURL+"/api/v2/rules", []byte(`{"name":"bad","match_type":"regex","match_string":"a(","prod_handling":"Page_only","dev_handling":"Ignore","team_assignment":"X"}`),
 		"X-API-KEY", apptest.AdminKey, "Content-Type", "application/json")
 	var got struct{ Error, Field string }
@@ -67,9 +71,11 @@ func TestBadRuleChangesNothing(t *testing.T) {
 }
 
 // TestDevelopmentHost changes what is done with a host's events, and back.
-func TestDevelopmentHost(t *testing.T) {
+func TestDevelopmentHost(t *testing.T) { inBothModes(t, developmentHost) }
+
+func developmentHost(t *testing.T, in mode) {
 	t.Parallel()
-	m := start(t, nil)
+	m := in.start(t, nil)
 	const message = "Interface Gi9/9, changed state to down"
 	becomes(t, m, "lab-1", message, func(r apiclient.AuditLog) bool { return r.Environment == "prod" && r.Fate == "forwarded" })
 	m.Change(http.MethodPost, map[string]any{"hostname": "lab-*"}, nil, "dev-hosts")
@@ -81,9 +87,11 @@ func TestDevelopmentHost(t *testing.T) {
 
 // TestUnhandled sends what no rule knows: at the threshold one meta-alert tells the host's team, with the count and a
 // sample; what differs only in numbers counts together; another host counts for itself.
-func TestUnhandled(t *testing.T) {
+func TestUnhandled(t *testing.T) { inBothModes(t, unhandled) }
+
+func unhandled(t *testing.T, in mode) {
 	t.Parallel()
-	m := start(t, map[string]string{"UNHANDLED_THRESHOLD": "10"})
+	m := in.start(t, map[string]string{"UNHANDLED_THRESHOLD": "10"})
 	m.Send(apptest.Event("probe", down("x")))
 	before := m.ExpectAudit(1, url.Values{"hostname": {"probe"}})[0].RulesetVersion
 	m.Change(http.MethodPost, map[string]any{"hostname": "core-1", "team_assignment": "CORE"}, nil, "teams")

@@ -23,10 +23,12 @@ func command(t *testing.T, name string, args ...string) {
 }
 
 // TestLogger sends with util-linux's logger, in both forms over both networks.
-func TestLogger(t *testing.T) {
+func TestLogger(t *testing.T) { inBothModes(t, logger) }
+
+func logger(t *testing.T, in mode) {
 	t.Parallel()
 	logger := tool(t, "logger")
-	m := start(t, nil)
+	m := in.start(t, nil)
 	forms := map[string][]string{
 		"UDP": {"--udp"}, "TCP": {"--tcp"}, "UDP5424": {"--udp", "--rfc5424"}, "TCP5424": {"--tcp", "--rfc5424"},
 		"UDP3164": {"--udp", "--rfc3164"}, "TCPoctet": {"--tcp", "--octet-count", "--rfc5424"},
@@ -55,10 +57,12 @@ func TestLogger(t *testing.T) {
 }
 
 // TestRsyslog forwards with a real rsyslogd: its file input, its disk-assisted queue and omfwd over TCP.
-func TestRsyslog(t *testing.T) {
+func TestRsyslog(t *testing.T) { inBothModes(t, rsyslog) }
+
+func rsyslog(t *testing.T, in mode) {
 	t.Parallel()
 	rsyslogd := tool(t, "rsyslogd")
-	m := start(t, nil)
+	m := in.start(t, nil)
 	host, port, err := net.SplitHostPort(m.SyslogTCP)
 	if err != nil {
 		t.Fatal(err)
@@ -122,10 +126,12 @@ func relay(t *testing.T, addr string, lines int) {
 }
 
 // TestCurl sends with curl, as the README shows.
-func TestCurl(t *testing.T) {
+func TestCurl(t *testing.T) { inBothModes(t, curl) }
+
+func curl(t *testing.T, in mode) {
 	t.Parallel()
 	curl := tool(t, "curl")
-	m := start(t, nil)
+	m := in.start(t, nil)
 	command(t, curl, "-fsS", "-H", "X-API-KEY: "+apptest.IngestKey, "-H", "Content-Type: application/json",
 		"-d", string(apptest.Event("curl", down("Gi0/1"))), m.IngestURL+"/api/v2/ingest")
 	if a := m.ExpectDescription(down("Gi0/1")); a.Source != "curl" {

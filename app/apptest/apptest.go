@@ -9,6 +9,7 @@ package apptest
 
 import (
 	"context"
+	"maps"
 	"net/http"
 	"path/filepath"
 	"strings"
@@ -43,6 +44,7 @@ type Options struct {
 	Rules         []byte            // YAML; what judges from the first event on
 	DataDir       string            // "" for a temporary one
 	NoDestination bool              // leave MOOG_WEBHOOK_URL open
+	Servers       *Servers          // nil for embedded storage
 }
 
 // MUTT is a running MUTT.
@@ -96,9 +98,10 @@ func (m *MUTT) environ() []string {
 	if m.Destination != nil {
 		env["MOOG_WEBHOOK_URL"] = m.Destination.URL
 	}
-	for k, v := range m.opts.Env {
-		env[k] = v
+	if m.opts.Servers != nil {
+		maps.Copy(env, m.opts.Servers.Env())
 	}
+	maps.Copy(env, m.opts.Env)
 	out := make([]string, 0, len(env))
 	for k, v := range env {
 		out = append(out, k+"="+v)
@@ -115,7 +118,7 @@ func (m *MUTT) run() {
 		m.t.Fatalf("configuration: %v %v", err, warnings)
 	}
 	level := zap.NewAtomicLevelAt(zapcore.WarnLevel)
-	a := app.New(app.Options{Roles: m.opts.Roles, Config: cfg, Level: level,
+	a := app.New(app.Options{Roles: m.opts.Roles, Config: cfg, Level: level, Migrate: true,
 		Logger: zaptest.NewLogger(m.t, zaptest.Level(level)), Getenv: lookup(environ)})
 	if err := a.Start(m.t.Context()); err != nil {
 		m.t.Fatalf("start: %v", err)

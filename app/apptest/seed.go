@@ -2,11 +2,11 @@ package apptest
 
 import (
 	"os"
-	"path/filepath"
 	"time"
 
 	"go.uber.org/zap"
 
+	"github.com/muttproject/mutt/app"
 	"github.com/muttproject/mutt/platform/rule"
 	"github.com/muttproject/mutt/platform/store"
 )
@@ -21,26 +21,26 @@ func (m *MUTT) seed(file []byte) {
 	if err := os.MkdirAll(m.DataDir, 0o700); err != nil {
 		m.t.Fatal(err)
 	}
-	ctx := m.t.Context()
-	s, err := store.Open(ctx, store.Options{Path: filepath.Join(m.DataDir, "mutt.db"), Logger: zap.NewNop(), Now: time.Now})
+	cfg, _, err := app.LoadConfig(m.environ())
 	if err != nil {
 		m.t.Fatal(err)
 	}
-	if err := s.Migrate(ctx); err != nil {
-		m.t.Fatal(err)
-	}
-	_, err = s.Change(ctx, store.Actor{Name: "test"}, "rules of the test", func(tx *store.Tx) error {
-		for _, r := range rules {
-			if _, err := tx.CreateRule(r); err != nil {
-				return err
-			}
+	ctx := m.t.Context()
+	err = app.WithStore(ctx, cfg, zap.NewNop(), func(s *store.Store) error {
+		if err := app.MakeSchema(ctx, s, time.Now()); err != nil {
+			return err
 		}
-		return nil
+		_, err := s.Change(ctx, store.Actor{Name: "test"}, "rules of the test", func(tx *store.Tx) error {
+			for _, r := range rules {
+				if _, err := tx.CreateRule(r); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		return err
 	})
 	if err != nil {
-		m.t.Fatal(err)
-	}
-	if err := s.Close(); err != nil {
 		m.t.Fatal(err)
 	}
 }

@@ -143,8 +143,19 @@ func (r *rig) peak() float64 {
 	return kb / 1024
 }
 
-// rules imports n contains-rules of which two match a fifth of the generated events.
+// rules imports n rules and waits until they are in force.
 func (r *rig) rules(n int) {
+	r.b.Helper()
+	r.rulesOnly(n)
+	// In force within a second: one event that matches tells.
+	r.wait("the rules to be in force", 10*time.Second, func() bool {
+		r.send("--count", "10", "--batch", "10", "--tag", "warm-")
+		return r.ledger().Judging.ByFate["forwarded"] > 0
+	})
+}
+
+// rulesOnly imports n contains-rules of which two match a fifth of the generated events.
+func (r *rig) rulesOnly(n int) {
 	r.b.Helper()
 	var y strings.Builder
 	y.WriteString("version: 1\nrules:\n")
@@ -158,11 +169,6 @@ func (r *rig) rules(n int) {
 		Body: []byte(y.String()), ContentType: "application/yaml"}, nil); err != nil {
 		r.b.Fatal(err)
 	}
-	// In force within a second: one event that matches tells.
-	r.wait("the rules to be in force", 10*time.Second, func() bool {
-		r.send("--count", "10", "--batch", "10", "--tag", "warm-")
-		return r.ledger().Judging.ByFate["forwarded"] > 0
-	})
 }
 
 func (r *rig) ledger() apiclient.Ledger {

@@ -3,7 +3,6 @@ package cli
 import (
 	"io"
 	"net/http"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -62,13 +61,8 @@ func liveRoles(cmd *cobra.Command, s streams, f *clientFlags) error {
 	return print(cmd.OutOrStdout(), *f.output, got, func(w io.Writer) error {
 		lines := [][]string{{"PROCESS", "ROLES", "VERSION", "UP", "REVISION", "LISTENS"}}
 		for _, p := range got.Processes {
-			var at []string
-			for name, addr := range p.Listeners {
-				at = append(at, name+"="+addr)
-			}
-			slices.Sort(at)
-			lines = append(lines, []string{p.Name, strings.Join(p.Roles, ","), p.Version, p.SeenAt.Sub(p.StartedAt).Round(time.Second).String(),
-				strconv.FormatInt(p.Revision, 10), strings.Join(at, " ")})
+			lines = append(lines, []string{p.Name, strings.Join(p.Roles, ","), p.Version, time.Since(p.StartedAt).Round(time.Second).String(),
+				strconv.FormatInt(p.ConfigRevision, 10), strings.Join(p.Listeners, ", ")})
 		}
 		return table(w, lines)
 	})

@@ -192,10 +192,9 @@ type Process struct {
 	Roles          []string          `json:"roles"`
 	Version        string            `json:"version"`
 	StartedAt      time.Time         `json:"started_at"`
-	SeenAt         time.Time         `json:"seen_at"`
-	Revision       int64             `json:"config_revision"`
-	SecretVersions map[string]int64  `json:"secret_versions"`
-	Listeners      map[string]string `json:"listeners"`
+	ConfigRevision int64             `json:"config_revision"`
+	Listeners      []string          `json:"listeners"`       // "ingest 0.0.0.0:8080"
+	SecretVersions map[string]string `json:"secret_versions"` // in use, by the secret's name; never a secret
 }
 
 // Processes answers /processes.

@@ -72,8 +72,8 @@ func newBundle(t *testing.T, change ...func(*Deps)) *bundle {
 		Store: b.store, Queues: b.queue, Dynamic: dynamic, DynamicEnabled: true, Logger: zap.NewNop(), Now: now, Fold: b.fold,
 		Apply: func(context.Context) error { b.applied.Add(1); return nil },
 		Processes: func(context.Context) ([]apiclient.Process, error) {
-			return []apiclient.Process{{ID: "mutt-1/0190", Name: "mutt-1", Roles: []string{"ui"}, Version: "9.9.9", StartedAt: noon, SeenAt: noon,
-				Revision: 7, SecretVersions: map[string]int64{}, Listeners: map[string]string{"admin": "127.0.0.1:8090"}}}, nil
+			return []apiclient.Process{{ID: "mutt-1/0190", Name: "mutt-1", Roles: []string{"ui"}, Version: "9.9.9", StartedAt: noon,
+				ConfigRevision: 7, SecretVersions: map[string]string{}, Listeners: []string{"admin 127.0.0.1:8090"}}}, nil
 		},
 		Version: func() apiclient.Version {
 			return apiclient.Version{Product: "MUTT", Version: "9.9.9", APIVersion: httpserver.APIVersion, SupportedVersions: []string{"v1", "v2", "v2.5"}}

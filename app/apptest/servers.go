@@ -1,0 +1,38 @@
+package apptest
+
+import (
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/muttproject/mutt/platform/testkit"
+)
+
+// Servers are the Redis and the PostgreSQL of a distributed MUTT, for one test alone.
+type Servers struct {
+	Redis    *testkit.RedisServer
+	Postgres *testkit.PostgresServer
+	Database string
+}
+
+// NewServers runs both until the test ends; aof is Redis's appendfsync.
+func NewServers(t testing.TB, aof string) *Servers {
+	t.Helper()
+	s := &Servers{Redis: testkit.Redis(t, testkit.RedisOptions{AOF: aof}), Postgres: testkit.Postgres(t, testkit.PostgresOptions{})}
+	s.Database = s.Postgres.NewDatabase(t)
+	return s
+}
+
+// Env gives the settings that lead a process to them.
+func (s *Servers) Env() map[string]string {
+	env := s.RedisEnv()
+	env["DB_HOST"], env["DB_PORT"], env["DB_NAME"] = s.Postgres.Host, strconv.Itoa(s.Postgres.Port), s.Database
+	env["DB_USER"], env["DB_PASS"] = s.Postgres.User, s.Postgres.Password.Reveal()
+	return env
+}
+
+// RedisEnv gives the settings of an ingestor or forwarder, which does without PostgreSQL.
+func (s *Servers) RedisEnv() map[string]string {
+	host, port, _ := strings.Cut(s.Redis.Addr(), ":")
+	return map[string]string{"REDIS_HOST": host, "REDIS_PORT": port, "REDIS_USER": s.Redis.User, "REDIS_PASS": s.Redis.Password.Reveal()}
+}
