@@ -9,16 +9,23 @@ import (
 
 	"github.com/redis/rueidis"
 
+	"github.com/muttproject/mutt/platform/connect/redis"
 	"github.com/muttproject/mutt/platform/coord"
 	"github.com/muttproject/mutt/platform/coord/coordtest"
+	"github.com/muttproject/mutt/platform/secret"
 	"github.com/muttproject/mutt/platform/testkit"
 )
 
 // connect opens a client of one process.
 func connect(tb testing.TB, s *testkit.RedisServer) rueidis.Client {
 	tb.Helper()
-	client, err := rueidis.NewClient(rueidis.ClientOption{InitAddress: []string{s.Addr()}, Username: s.User, Password: s.Password.Reveal(),
-		DisableCache: true})
+	return open(tb, redis.Config{Addrs: []string{s.Addr()}}, s.User, s.Password)
+}
+
+func open(tb testing.TB, c redis.Config, user string, password secret.Secret) rueidis.Client {
+	tb.Helper()
+	c.Credentials = func() []redis.Credential { return []redis.Credential{{User: user, Password: password}} }
+	client, err := redis.Open(tb.Context(), c)
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -40,6 +47,13 @@ func namespaces(client rueidis.Client) func(testing.TB) (coord.Coord, func(time.
 func TestRedisConforms(t *testing.T) {
 	t.Parallel()
 	client := connect(t, testkit.Redis(t, testkit.RedisOptions{}))
+	coordtest.Run(t, coordtest.Harness{Open: namespaces(client), Slack: 100 * time.Millisecond, Unit: 50 * time.Millisecond, RealTime: true})
+}
+
+func TestRedisClusterConforms(t *testing.T) {
+	t.Parallel()
+	cluster := testkit.RedisCluster(t, testkit.RedisOptions{})
+	client := open(t, redis.Config{Mode: redis.Cluster, Addrs: cluster.Addrs()}, cluster.Nodes[0].User, cluster.Nodes[0].Password)
 	coordtest.Run(t, coordtest.Harness{Open: namespaces(client), Slack: 100 * time.Millisecond, Unit: 50 * time.Millisecond, RealTime: true})
 }
 
