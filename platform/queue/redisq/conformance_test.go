@@ -21,3 +21,10 @@ func TestContractOverCrashes(t *testing.T) {
 	t.Parallel()
 	queuetest.Run(t, crashing(t))
 }
+
+// TestContractOnACluster holds the contract where the partitions lie on different nodes.
+func TestContractOnACluster(t *testing.T) {
+	t.Parallel()
+	c := testkit.RedisCluster(t, testkit.RedisOptions{AOF: "everysec"})
+	queuetest.Run(t, sharing(func(t testing.TB) rueidis.Client { return connect(t, redis.Cluster, c.Nodes[0], c.Addrs()...) }))
+}
