@@ -3,8 +3,11 @@ package store
 import (
 	"context"
 	"database/sql"
+	"encoding/binary"
+	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/muttproject/mutt/platform/event"
 	"github.com/muttproject/mutt/platform/fault"
@@ -35,11 +38,6 @@ func scanAuditLog(rows *sql.Rows, a *AuditLog) error {
 func (s *Store) AuditLogs(ctx context.Context, f AuditFilter) (Page[AuditLog], error) {
 	var page Page[AuditLog]
 	err := s.read(ctx, "read the event audit", func(q querier) (err error) {
-		if s.dialect.preferIndex != "" {
-			if _, err := q.ExecContext(ctx, s.dialect.preferIndex); err != nil {
-				return err
-			}
-		}
 		page, err = s.auditPage(ctx, q, f)
 		return err
 	})
@@ -60,19 +58,22 @@ func (s *Store) AuditByID(ctx context.Context, id event.ID) (AuditLog, error) {
 }
 
 func (s *Store) auditPage(ctx context.Context, q querier, f AuditFilter) (page Page[AuditLog], err error) {
-	indexed, scans := s.auditRange(&f)
-	walk := indexed.below(f.Before)
-	limit, offset := pageLimit(f.Limit), max(f.Offset, 0)
+	indexed, scans := s.auditFilter(&f)
+	walk := indexed.and()
+	if f.Before != (event.ID{}) {
+		walk.add("id < $%d", s.dialect.id(&f.Before))
+	}
 	var floor event.ID // the last row of the window, zero when it holds all
 	if scans {
-		if floor, err = walk.nth(ctx, q, s.window-1); err != nil {
+		if floor, err = nthID(ctx, q, walk, s.window-1); err != nil {
 			return page, err
 		}
-		walk.from(floor)
-		s.dialect.residual(&walk.filter, &f)
-	} else if err = walk.bound(ctx, q, offset+limit); err != nil {
-		return page, err
+		if floor != (event.ID{}) {
+			walk.add("id >= $%d", s.dialect.id(&floor))
+		}
+		s.dialect.residual(walk, &f)
 	}
+	limit, offset := pageLimit(f.Limit), max(f.Offset, 0)
 	page.Items, err = list(ctx, q, scanAuditLog, fmt.Sprintf(`SELECT %s FROM event_audit%s ORDER BY id DESC LIMIT %d OFFSET %d`,
 		auditColumns, walk.where(), limit+1, offset), walk.args...)
 	switch {
@@ -86,7 +87,7 @@ func (s *Store) auditPage(ctx context.Context, q querier, f AuditFilter) (page P
 	}
 	switch {
 	case !scans:
-		page.Total, page.TotalIsEstimate, err = indexed.total(ctx, q)
+		page.Total, page.TotalIsEstimate, err = auditTotal(ctx, q, indexed)
 	case len(page.Items) == limit || offset > 0:
 		page.Total, err = walk.count(ctx, q, "event_audit")
 	default: // a second look through the window would find the same
@@ -94,6 +95,25 @@ func (s *Store) auditPage(ctx context.Context, q querier, f AuditFilter) (page P
 	}
 	page.TotalIsEstimate = page.TotalIsEstimate || floor != (event.ID{}) || page.Total > exactTotal
 	return page, err
+}
+
+// auditFilter gives the conditions that an index serves, and whether there are others.
+func (s *Store) auditFilter(f *AuditFilter) (indexed *filter, scans bool) {
+	indexed = &filter{}
+	indexed.text("hostname = $%d", f.Hostname)
+	if f.RuleID != nil {
+		indexed.add("matched_rule_id = $%d", *f.RuleID)
+	}
+	if !f.Start.IsZero() {
+		start := idFloor(f.Start)
+		indexed.add("id >= $%d", s.dialect.id(&start))
+	}
+	if !f.End.IsZero() {
+		end := idFloor(f.End.Add(time.Millisecond - time.Nanosecond))
+		indexed.add("id < $%d", s.dialect.id(&end))
+	}
+	both := f.Hostname != "" && f.RuleID != nil // one index serves one of them, the other is looked for
+	return indexed, both || f.Team != "" || f.Handling != 0 || f.Fate != 0 || f.CorrelationID != "" || f.Query != ""
 }
 
 // residual adds the conditions that no index serves.
@@ -115,4 +135,47 @@ func (d *dialect) residual(w *filter, f *AuditFilter) {
 func likePattern(text string) string {
 	quoted := string(event.AppendJSONString(nil, text))
 	return "%" + strings.NewReplacer("!", "!!", "%", "!%", "_", "!_").Replace(quoted[1:len(quoted)-1]) + "%"
+}
+
+// auditTotal counts, or above exactTotal extrapolates from the time that the newest of them span.
+func auditTotal(ctx context.Context, q querier, f *filter) (n int64, estimate bool, err error) {
+	if n, err = f.count(ctx, q, "event_audit"); err != nil || n <= exactTotal {
+		return n, false, err
+	}
+	newest, err := nthID(ctx, q, f, 0)
+	if err != nil {
+		return n, true, err
+	}
+	sample, err := nthID(ctx, q, f, exactTotal)
+	if err != nil {
+		return n, true, err
+	}
+	var oldest event.ID
+	if err := q.QueryRowContext(ctx, `SELECT id FROM event_audit`+f.where()+` ORDER BY id LIMIT 1`, f.args...).Scan(&oldest); err != nil {
+		return n, true, err
+	}
+	span, all := idMillis(newest)-idMillis(sample), idMillis(newest)-idMillis(oldest)
+	return max(n, int64(float64(n)*float64(all)/float64(max(span, 1)))), true, nil
+}
+
+// nthID gives the id of the n-th newest row, counted from 0; the zero id when there are fewer.
+func nthID(ctx context.Context, q querier, f *filter, n int) (id event.ID, err error) {
+	err = q.QueryRowContext(ctx, fmt.Sprintf(`SELECT id FROM event_audit%s ORDER BY id DESC LIMIT 1 OFFSET %d`, f.where(), n),
+		f.args...).Scan(&id)
+	if errors.Is(err, sql.ErrNoRows) {
+		return event.ID{}, nil
+	}
+	return id, err
+}
+
+// idFloor is the lowest UUIDv7 of a millisecond (RFC 9562 section 5.7: the first 48 bits are Unix milliseconds).
+func idFloor(t time.Time) (id event.ID) {
+	ms := uint64(max(t.UnixMilli(), 0))
+	binary.BigEndian.PutUint16(id[:2], uint16(ms>>32))
+	binary.BigEndian.PutUint32(id[2:6], uint32(ms))
+	return id
+}
+
+func idMillis(id event.ID) int64 {
+	return int64(binary.BigEndian.Uint16(id[:2]))<<32 | int64(binary.BigEndian.Uint32(id[2:6]))
 }

@@ -35,12 +35,9 @@ type dialect struct {
 	snapshot sql.IsolationLevel // in which all reads of a transaction see one state
 	// inner is the context of the statements of a transaction that ends with ctx all the same.
 	inner        func(ctx context.Context) context.Context
-	lockCounters string // lets one transaction at a time work on the counters of unhandled events; "" where all do
-	// windows says that event_audit has no index that gives ids in order, and preferIndex makes the planner look at
-	// the one that it has.
-	windows     bool
-	preferIndex string
-	locker      func() (lock.SessionLocker, error) // keeps two processes from migrating at once
+	lockCounters string                             // lets one transaction at a time work on the counters of unhandled events; "" where all do
+	hasTable     string                             // asks whether the table %s exists
+	locker       func() (lock.SessionLocker, error) // keeps two processes from migrating at once
 }
 
 func sqliteDialect() dialect {
@@ -61,6 +58,7 @@ func sqliteDialect() dialect {
 		backup:   "VACUUM INTO $1",
 		prepares: true,
 		// The driver starts a goroutine for every statement whose context can end.
-		inner: context.WithoutCancel,
+		inner:    context.WithoutCancel,
+		hasTable: `SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = '%s'`,
 	}
 }

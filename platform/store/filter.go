@@ -40,6 +40,11 @@ func (f *filter) text(cond, value string) {
 	}
 }
 
+// and gives a copy with more conditions.
+func (f *filter) and() *filter {
+	return &filter{conds: append([]string(nil), f.conds...), args: append([]any(nil), f.args...)}
+}
+
 func (f *filter) where() string {
 	if len(f.conds) == 0 {
 		return ""
@@ -49,12 +54,7 @@ func (f *filter) where() string {
 
 // count counts the rows of a table up to exactTotal + 1.
 func (f *filter) count(ctx context.Context, q querier, table string) (n int64, err error) {
-	return f.upTo(ctx, q, table, exactTotal+1)
-}
-
-// upTo counts the rows of a table up to a limit.
-func (f *filter) upTo(ctx context.Context, q querier, table string, limit int64) (n int64, err error) {
 	err = q.QueryRowContext(ctx, fmt.Sprintf(`SELECT count(*) FROM (SELECT 1 FROM %s%s LIMIT %d) AS bounded`,
-		table, f.where(), limit), f.args...).Scan(&n)
+		table, f.where(), exactTotal+1), f.args...).Scan(&n)
 	return n, err
 }
