@@ -30,9 +30,9 @@ func migrateUp(s streams) *cobra.Command {
 	cmd := &cobra.Command{Use: "up", Short: "apply every migration that is pending", Args: noArgs,
 		Long: "Applies what is pending, each migration in a transaction. Several at once do no harm: one works, the others wait.\n" +
 			"An embedded store must not be in use; it is copied first."}
-	output := outputFlag(cmd)
+	flags, output := addConfigFlags(cmd), outputFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		cfg, log, err := s.storeConfig()
+		cfg, log, err := flags.storeConfig(s)
 		if err != nil {
 			return err
 		}
@@ -55,9 +55,9 @@ func migrateUp(s streams) *cobra.Command {
 func migrateStatus(s streams) *cobra.Command {
 	cmd := &cobra.Command{Use: "status", Short: "list the migrations and when each was applied", Args: noArgs,
 		Long: "Exit status 1 when a migration is pending, or when the store was migrated by a newer version of MUTT."}
-	output := outputFlag(cmd)
+	flags, output := addConfigFlags(cmd), outputFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		cfg, log, err := s.storeConfig()
+		cfg, log, err := flags.storeConfig(s)
 		if err != nil {
 			return err
 		}
@@ -73,8 +73,8 @@ func migrateStatus(s streams) *cobra.Command {
 }
 
 // storeConfig reads the configuration of serve, with a log for what a migration says.
-func (s streams) storeConfig() (app.Config, *zap.Logger, error) {
-	cfg, _, err := app.LoadConfig(s.environ)
+func (f *configFlags) storeConfig(s streams) (app.Config, *zap.Logger, error) {
+	cfg, _, err := f.load(s)
 	return cfg, telemetry.NewLogger(s.err, isTerminal(s.err), zap.NewAtomicLevelAt(zap.WarnLevel)), err
 }
 

@@ -32,6 +32,9 @@ func newServe(s streams) *cobra.Command {
 	must(cmd.RegisterFlagCompletionFunc("log-level", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 		return []string{"debug", "info", "warn", "error"}, cobra.ShellCompDirectiveNoFileComp
 	}))
+	o := app.Options{}
+	cmd.Flags().BoolVar(&o.Migrate, "migrate", false, "bring the schema in PostgreSQL up to this version first; embedded storage does it always")
+	cmd.Flags().BoolVar(&o.FailFast, "fail-fast", false, "end when Redis or PostgreSQL is away at the start, instead of waiting")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if *level != "" {
 			if _, err := telemetry.ParseLevel(*level); err != nil {
@@ -39,12 +42,13 @@ func newServe(s streams) *cobra.Command {
 			}
 			s.environ = append(slices.Clone(s.environ), "LOG_LEVEL="+*level) // the last one rules
 		}
-		return serve(cmd.Context(), s, flags)
+		return serve(cmd.Context(), s, flags, o)
 	}
 	return cmd
 }
 
-func serve(ctx context.Context, s streams, flags *configFlags) error {
+// serve runs what o and the configuration describe until ctx ends.
+func serve(ctx context.Context, s streams, flags *configFlags, o app.Options) error {
 	begin := time.Now()
 	cfg, warnings, err := flags.load(s)
 	if err != nil {
@@ -53,18 +57,17 @@ func serve(ctx context.Context, s streams, flags *configFlags) error {
 	if err := cfg.Check(cfg.Roles); err != nil {
 		return err
 	}
-	level := zap.NewAtomicLevel()
 	console := cfg.LogFormat == "console" || cfg.LogFormat == "auto" && isTerminal(s.err)
-	log := telemetry.NewLogger(s.err, console, level)
+	o.Roles, o.Config, o.Level = cfg.Roles, cfg, zap.NewAtomicLevel()
+	log := telemetry.NewLogger(s.err, console, o.Level)
 	for _, w := range warnings {
 		log.Warn("a setting is ignored", zap.String("reason", w))
 	}
-	a := app.New(app.Options{
-		Roles: cfg.Roles, Config: cfg, Logger: log, Level: level,
-		Getenv:  func(name string) string { return lookup(s.environ, name) },
-		OnAdmin: func(file, key string) { tellKey(s, file, key) },
-		Started: func(l map[string]string) { tellStarted(log, cfg.Roles, cfg, l, time.Since(begin)) },
-	})
+	o.Logger = log
+	o.Getenv = func(name string) string { return lookup(s.environ, name) }
+	o.OnAdmin = func(file, key string) { tellKey(s, file, key) }
+	o.Started = func(l map[string]string) { tellStarted(log, cfg.Roles, cfg, l, time.Since(begin)) }
+	a := app.New(o)
 	stop := reloadOnHangup(ctx, func(ctx context.Context) {
 		reload(ctx, a, cfg.Roles, log, func() (app.Config, []string, error) { return flags.load(s) })
 	})
@@ -83,13 +86,18 @@ func tellKey(s streams, file, key string) {
 	_, _ = fmt.Fprintf(s.err, "an admin key was generated; it is in %s\n", file)
 }
 
+// tellStarted says what runs, where it listens and where it keeps what it accepts.
 func tellStarted(log *zap.Logger, set app.RoleSet, cfg app.Config, listeners map[string]string, took time.Duration) {
 	names := make([]string, 0, len(listeners))
 	for n := range listeners {
 		names = append(names, n)
 	}
 	slices.Sort(names)
-	fields := []zap.Field{zap.String("roles", set.String()), zap.String("data_dir", cfg.DataDir),
+	storage := zap.String("data_dir", cfg.DataDir)
+	if cfg.Distributed() {
+		storage = zap.Strings("redis", cfg.Redis.Addrs)
+	}
+	fields := []zap.Field{zap.String("roles", set.String()), storage,
 		zap.Duration("took", took), zap.Int("pid", os.Getpid()), zap.String("version", app.Version)}
 	for _, n := range names {
 		fields = append(fields, zap.String(strings.ReplaceAll(n, "-", "_"), listeners[n]))
