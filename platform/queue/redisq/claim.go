@@ -73,7 +73,7 @@ func (d *Driver) claim(ctx context.Context, p queue.ClaimParams) (glance, error)
 	if err := ctx.Err(); err != nil {
 		return glance{}, err
 	}
-	c := d.call().lease(p.Lease).num(int64(p.Max)).key(k.lane(p.Lease.Queue)...)
+	c := d.call().lease(p.Lease, d.fence.step(p.Lease)).num(int64(p.Max)).key(k.lane(p.Lease.Queue)...)
 	r, err := d.run(context.WithoutCancel(ctx), d.scripts.claim, "claim", c)
 	if err == nil {
 		err = r.refused(p.Lease)
@@ -82,7 +82,8 @@ func (d *Driver) claim(ctx context.Context, p queue.ClaimParams) (glance, error)
 		return glance{}, err
 	}
 	g := glance{due: time.Duration(r.int(0)) * time.Microsecond, cursor: r.text(1)}
-	r.rest = r.rest[2:]
+	d.fence.saw(p.Lease, r.int(2))
+	r.rest = r.rest[3:]
 	if n := len(r.rest) / claimFields; n > 0 {
 		g.entries = make([]queue.Claimed, n)
 	}

@@ -68,6 +68,7 @@ type Driver struct {
 	keys    []partitionKeys
 	loads   map[queue.Name]*load
 	watches *watches
+	fence   *fence
 	guard   *guard
 	recall  *recall        // nil in Memory mode
 	guards  sync.WaitGroup // what runs for these two
@@ -95,7 +96,7 @@ func Open(ctx context.Context, o Options) (*Driver, error) {
 		d.loads[q] = &load{}
 	}
 	d.ctx, d.end = context.WithCancel(context.WithoutCancel(ctx))
-	d.watches = newWatches(d)
+	d.watches, d.fence = newWatches(d), newFence()
 	d.guard = &guard{client: o.Client, mode: o.Durability, log: o.Logger}
 	if err := d.begin(ctx); err != nil {
 		return nil, errors.Join(err, d.Close())

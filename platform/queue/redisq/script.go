@@ -70,8 +70,8 @@ func (c *call) bytes(b []byte) *call { return c.text(string(b)) }
 
 func (c *call) num(n int64) *call { return c.text(strconv.FormatInt(n, 10)) }
 
-// lease says who asks.
-func (c *call) lease(l queue.Lease) *call { return c.text(l.Owner).num(l.Token) }
+// lease says who asks, and which of its steps was done last.
+func (c *call) lease(l queue.Lease, step int64) *call { return c.text(l.Owner).num(l.Token).num(step) }
 
 // counts are given as their number and each one's minute, field and addend, with a key for each.
 func (c *call) counts(k *partitionKeys, process string, counts []queue.Count) *call {

@@ -15,7 +15,7 @@ func (d *Driver) Settle(ctx context.Context, p queue.SettleParams) error {
 	if err != nil {
 		return err
 	}
-	c := d.call().lease(p.Lease).text("").num(timestamp(d.opts.Now()))
+	c := d.call().lease(p.Lease, d.fence.step(p.Lease)).text("").num(timestamp(d.opts.Now()))
 	c.key(k.lane(p.Lease.Queue)...).key(k.lane(other(p.Lease.Queue)).light()...).key(k.minutes)
 	c.num(int64(len(p.Progress)))
 	for i := range p.Progress {
@@ -29,10 +29,7 @@ func (d *Driver) Settle(ctx context.Context, p queue.SettleParams) error {
 		return err
 	}
 	r, err := d.run(ctx, d.scripts.settle, "settle", c.counts(k, p.Process, p.Counts))
-	if err != nil {
-		return err
-	}
-	return r.refused(p.Lease)
+	return d.stepped(p.Lease, r, err)
 }
 
 func other(q queue.Name) queue.Name {
@@ -83,11 +80,22 @@ func (d *Driver) Release(ctx context.Context, p queue.ReleaseParams) error {
 	if p.CountAttempt {
 		attempt = 1
 	}
-	c := d.call().lease(p.Lease).num(p.Delay.Microseconds()).text(p.Reason).num(attempt).key(k.lane(p.Lease.Queue)...).ids(p.Entries)
+	c := d.call().lease(p.Lease, d.fence.step(p.Lease)).num(p.Delay.Microseconds()).text(p.Reason).num(attempt).key(k.lane(p.Lease.Queue)...).ids(p.Entries)
 	r, err := d.run(ctx, d.scripts.release, "release", c)
 	if err != nil {
 		return err
 	}
 	d.watches.wake(laneName{p.Lease.Queue, p.Lease.Partition})
-	return r.refused(p.Lease)
+	return d.stepped(p.Lease, r, nil)
+}
+
+// stepped reads the answer to a step of a holder.
+func (d *Driver) stepped(l queue.Lease, r reply, err error) error {
+	if err == nil {
+		err = r.refused(l)
+	}
+	if err == nil {
+		d.fence.saw(l, r.int(0))
+	}
+	return err
 }

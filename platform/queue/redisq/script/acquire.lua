@@ -7,6 +7,7 @@ if alive(l, at) and l.owner ~= owner then return {'HELD', l.owner} end
 never_refused(l)
 if not alive(l, at) then
   hand_over(l)
+  l.step = 0
   save(l)
   l.token = integer(math.max(tonumber(l.token or 0) + 1, at))
 end

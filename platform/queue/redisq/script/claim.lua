@@ -1,12 +1,12 @@
 -- Claim: first what came back, then what is new. The answer has the time until the next delayed entry is due (-1 for none),
--- the cursor, and eight values for each entry.
+-- the cursor, the lease's steps, and eight values for each entry.
 local MOST_BYTES, CHUNK = 8 * 1024 * 1024, 16
-local owner, token, most = arg(), arg(), num()
+local by, most = holder(), num()
 local at, wall = clock()
 local l = worked(lane())
-if not held(l, owner, token, at) then return {'LOST'} end
+if not held(l, by, at) then return {'LOST'} end
 
-local out, taken, bytes, changed = {'OK', '-1', ''}, 0, 0, false
+local out, taken, bytes, changed = {'OK', '-1', '', 0}, 0, 0, false
 local function change()
   if not changed then never_refused(l) end
   changed = true
@@ -53,8 +53,11 @@ while taken < most and bytes < MOST_BYTES and l.cursor < l.last do
   end
 end
 
-if changed then save(l) end
+if changed then
+  stepped(l)
+  save(l)
+end
 local nearest = redis.call('ZRANGE', l.waiting, 0, 0, 'WITHSCORES')
 if nearest[2] then out[2] = integer(nearest[2] - wall) end
-out[3] = integer(l.cursor)
+out[3], out[4] = integer(l.cursor), l.step
 return out

@@ -28,7 +28,7 @@ end
 local function never_refused(l) redis.call('HDEL', l.key, '') end
 
 local STATE = {'owner', 'token', 'till', 'last', 'cursor', 'ready', 'ready_events', 'claimed', 'claimed_events',
-  'delayed', 'delayed_events'}
+  'delayed', 'delayed_events', 'step'}
 local TALLY = 4 -- from here on they are numbers, which save writes
 
 local function lane()
@@ -68,7 +68,15 @@ local function move(l, from, to, entries, events)
 end
 
 local function alive(l, at) return l.owner and at < tonumber(l.till) end
-local function held(l, owner, token, at) return l.owner == owner and l.token == token and alive(l, at) end
+
+-- A holder says which lease it has and which of its steps was done last, as far as it was told. Each claim, settlement and
+-- release is a step; a lease with fewer of them is that of a Redis that came back older, and is lost: what its holder
+-- believes to have or to have settled is not so.
+local function holder() return {owner = arg(), token = arg(), step = num()} end
+local function held(l, by, at)
+  return l.owner == by.owner and l.token == by.token and alive(l, at) and l.step >= by.step
+end
+local function stepped(l) l.step = l.step + 1 end
 
 -- hand_over gives back what a holder had claimed.
 local function hand_over(l)

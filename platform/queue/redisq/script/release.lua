@@ -1,8 +1,8 @@
 -- Release: gives claimed entries back, all or none.
-local owner, token, delay, reason, attempt = arg(), arg(), num(), arg(), num()
+local by, delay, reason, attempt = holder(), num(), arg(), num()
 local at, wall = clock()
 local l = worked(lane())
-if not held(l, owner, token, at) then return {'LOST'} end
+if not held(l, by, at) then return {'LOST'} end
 local ids, once = {}, {}
 for i = 1, num() do
   local id = arg()
@@ -23,5 +23,6 @@ for _, id in ipairs(ids) do
     move(l, 'claimed', 'ready', 1, m[EVENTS])
   end
 end
+stepped(l)
 save(l)
-return {'OK'}
+return {'OK', l.step}

@@ -1,8 +1,8 @@
 -- Settle: everything that a holder does to its entries, or nothing.
-local owner, token, op, stamp = arg(), arg(), arg(), arg()
+local by, op, stamp = holder(), arg(), arg()
 local at, wall = clock()
 local l = worked(lane())
-if not held(l, owner, token, at) then return {'LOST'} end
+if not held(l, by, at) then return {'LOST'} end
 if op ~= '' and known(l, op) then return {'OK'} end
 local lanes, minutes = {l, lane()}, key()
 
@@ -50,5 +50,6 @@ for _ = 1, num() do count(minutes) end
 for id in pairs(once) do remember(l, id, wall) end
 if op ~= '' then remember(l, op, wall) end
 forget(l, wall)
+stepped(l)
 for _, each in ipairs(lanes) do save(each) end
-return {'OK'}
+return {'OK', l.step}

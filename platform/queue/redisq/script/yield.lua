@@ -1,8 +1,8 @@
 -- Yield: ends a lease and gives back what it had claimed.
-local owner, token = arg(), arg()
+local by = holder()
 local at = clock()
 local l = worked(lane())
-if held(l, owner, token, at) then
+if held(l, by, at) then
   redis.call('HDEL', l.key, 'owner')
   hand_over(l)
   save(l)

@@ -1,0 +1,10 @@
+package redisq
+
+// Kept gives how many bytes are kept for a recall.
+func (d *Driver) Kept() int64 { return d.recall.bytes.Load() }
+
+// Restored gives how many events were appended again.
+func (d *Driver) Restored() int64 { return d.recall.restored.Load() }
+
+// Lost gives how many events could not be restored.
+func (d *Driver) Lost() int64 { return d.recall.lost.Load() }
