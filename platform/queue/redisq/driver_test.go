@@ -1,0 +1,379 @@
+package redisq_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/muttproject/mutt/platform/connect/redis"
+	"github.com/muttproject/mutt/platform/event"
+	"github.com/muttproject/mutt/platform/fault"
+	"github.com/muttproject/mutt/platform/queue"
+	"github.com/muttproject/mutt/platform/queue/redisq"
+	"github.com/muttproject/mutt/platform/testkit"
+)
+
+// lab is a Redis with one or more drivers on it, each with connections of its own like a process.
+type lab struct {
+	t     *testing.T
+	s     *testkit.RedisServer
+	clock clock
+}
+
+func newLab(t *testing.T, settings ...string) *lab {
+	t.Helper()
+	t.Parallel()
+	return &lab{t: t, s: testkit.Redis(t, testkit.RedisOptions{AOF: "everysec", Settings: settings})}
+}
+
+func (l *lab) driver(partitions int) *redisq.Driver {
+	l.t.Helper()
+	return open(l.t, redisq.Options{Client: connect(l.t, redis.Standalone, l.s), Prefix: "mutt", Partitions: partitions,
+		Timeout: time.Second, Shift: l.clock.shift})
+}
+
+func (l *lab) must(err error) {
+	l.t.Helper()
+	if err != nil {
+		l.t.Fatal(err)
+	}
+}
+
+func (l *lab) refused(err error, code fault.Code) {
+	l.t.Helper()
+	if !fault.Is(err, code) {
+		l.t.Fatalf("want %s, got %v", code, err)
+	}
+}
+
+func (l *lab) acquire(d *redisq.Driver, q queue.Name, partition int) queue.Lease {
+	l.t.Helper()
+	got, err := d.Acquire(l.t.Context(), queue.LeaseParams{Queue: q, Partition: partition, Owner: "a", TTL: time.Hour})
+	l.must(err)
+	return got
+}
+
+func (l *lab) append(d *redisq.Driver, partition int, entries ...queue.Entry) []event.ID {
+	l.t.Helper()
+	var ids []event.ID
+	for i := range entries {
+		entries[i].Partition = partition
+		ids = append(ids, entries[i].ID)
+	}
+	l.must(d.Append(l.t.Context(), queue.AppendParams{Entries: entries, Process: "p"}))
+	return ids
+}
+
+func (l *lab) claim(d *redisq.Driver, lease queue.Lease, most int) []event.ID {
+	l.t.Helper()
+	got, err := d.Claim(l.t.Context(), queue.ClaimParams{Lease: lease, Max: most})
+	l.must(err)
+	var ids []event.ID
+	for _, c := range got {
+		ids = append(ids, c.Entry)
+	}
+	return ids
+}
+
+func (l *lab) ack(d *redisq.Driver, lease queue.Lease, ids ...event.ID) {
+	l.t.Helper()
+	l.must(d.Settle(l.t.Context(), queue.SettleParams{Lease: lease, Ack: ids}))
+}
+
+func (l *lab) same(want, got any) {
+	l.t.Helper()
+	if diff := cmp.Diff(want, got); diff != "" {
+		l.t.Fatalf("(-want +got):\n%s", diff)
+	}
+}
+
+// info reads a number of INFO.
+func (l *lab) info(section, field string) int64 {
+	l.t.Helper()
+	for line := range strings.Lines(l.s.Do("INFO", section)) {
+		if value, ok := strings.CutPrefix(strings.TrimSpace(line), field); ok {
+			value, _, _ = strings.Cut(value, ",")
+			n, err := strconv.ParseInt(value, 10, 64)
+			l.must(err)
+			return n
+		}
+	}
+	return 0
+}
+
+func (l *lab) card(key string) int {
+	l.t.Helper()
+	n, err := strconv.Atoi(l.s.Do("ZCARD", key))
+	l.must(err)
+	return n
+}
+
+func entry(events, size int) queue.Entry {
+	return queue.Entry{ID: queue.NewEntryID(), Queue: queue.Ingest, Events: events, Body: bytes.Repeat([]byte{'x'}, size)}
+}
+
+func entries(n int) []queue.Entry {
+	all := make([]queue.Entry, n)
+	for i := range all {
+		all[i] = entry(1, 10)
+	}
+	return all
+}
+
+// TestWakes measures from the append in one process to the end of a claim that waits in another.
+func TestWakes(t *testing.T) {
+	l := newLab(t)
+	here, there := l.driver(1), l.driver(1)
+	lease := l.acquire(here, queue.Ingest, 0)
+	var took []time.Duration
+	for range 100 {
+		woken := make(chan time.Time, 1)
+		go func() {
+			got, err := here.Claim(t.Context(), queue.ClaimParams{Lease: lease, Max: 1, Wait: 10 * time.Second})
+			if err != nil || len(got) != 1 {
+				t.Errorf("claimed %d, %v", len(got), err)
+			}
+			woken <- time.Now()
+			if len(got) == 1 {
+				l.ack(here, lease, got[0].Entry)
+			}
+			close(woken)
+		}()
+		start := time.Now()
+		l.append(there, 0, entry(1, 10))
+		took = append(took, (<-woken).Sub(start))
+		<-woken
+	}
+	slices.Sort(took)
+	t.Logf("median %v, p99 %v", took[50], took[99])
+	if took[50] > 100*time.Millisecond {
+		t.Errorf("a waiting claim took %v (median) to see an append", took[50])
+	}
+}
+
+// TestWaitingDoesNotPoll counts what a claim that waits asks of Redis.
+func TestWaitingDoesNotPoll(t *testing.T) {
+	l := newLab(t)
+	d := l.driver(1)
+	lease := l.acquire(d, queue.Ingest, 0)
+	l.claim(d, lease, 1) // the scripts are known now
+	before := l.info("commandstats", "cmdstat_evalsha:calls=")
+	got, err := d.Claim(t.Context(), queue.ClaimParams{Lease: lease, Max: 1, Wait: 500 * time.Millisecond})
+	if err != nil || len(got) > 0 {
+		t.Fatal(len(got), err)
+	}
+	if n := l.info("commandstats", "cmdstat_evalsha:calls=") - before; n > 2 {
+		t.Errorf("%d looks in half a second", n)
+	}
+}
+
+// TestAckedMemoryIsFreed compares what Redis uses before and after many entries went through.
+func TestAckedMemoryIsFreed(t *testing.T) {
+	l := newLab(t)
+	d := l.driver(1)
+	lease := l.acquire(d, queue.Ingest, 0)
+	l.ack(d, lease, l.claimed(d, lease, l.append(d, 0, entry(1, 10)))...)
+	before := l.info("memory", "used_memory:")
+	const n, size = 2000, 4096
+	for range n / 20 {
+		var batch []queue.Entry
+		for range 20 {
+			batch = append(batch, entry(1, size))
+		}
+		l.ack(d, lease, l.claimed(d, lease, l.append(d, 0, batch...))...)
+	}
+	l.same("0", l.s.Do("XLEN", "mutt:{0}:ingest:stream"))
+	for _, key := range []string{"meta", "claimed", "back", "delayed"} {
+		l.same("0", l.s.Do("EXISTS", "mutt:{0}:ingest:"+key))
+	}
+	if grown := l.info("memory", "used_memory:") - before; grown > n*size/10 {
+		t.Errorf("%d bytes are left of %d", grown, n*size)
+	}
+}
+
+// claimed claims what was appended.
+func (l *lab) claimed(d *redisq.Driver, lease queue.Lease, want []event.ID) []event.ID {
+	l.t.Helper()
+	got := l.claim(d, lease, len(want))
+	l.same(want, got)
+	return got
+}
+
+// TestGoneIsRemembered appends again what was acked: after an unknown outcome, or after Redis came back older.
+func TestGoneIsRemembered(t *testing.T) {
+	l := newLab(t)
+	d := l.driver(1)
+	lease := l.acquire(d, queue.Ingest, 0)
+	e := entry(3, 10)
+	count := []queue.Count{{Minute: 1, Kind: queue.CountReceived, N: 3}}
+	again := func() {
+		l.must(d.Append(t.Context(), queue.AppendParams{Entries: []queue.Entry{e}, Process: "p", Counts: count}))
+	}
+	again()
+	l.ack(d, lease, l.claim(d, lease, 1)...)
+	again()
+	l.same(0, len(l.claim(d, lease, 1)))
+	got, err := d.Counters(t.Context(), 0)
+	l.must(err)
+	l.same([]queue.Counter{{Minute: 1, Process: "p", Kind: queue.CountReceived, N: 3}}, got)
+
+	// What is old or too much is forgotten, with the next ack.
+	const ids = "mutt:{0}:ingest:ids"
+	l.ack(d, lease, l.claimed(d, lease, l.append(d, 0, entries(100)...))...)
+	l.same(101, l.card(ids))
+	stored := l.append(d, 0, entries(3)...)
+	l.clock.step(16 * time.Minute)
+	l.ack(d, lease, l.claim(d, lease, 1)...)
+	l.same(3, l.card(ids))
+	l.s.Do("EVAL", "for i = 1, 70000 do redis.call('ZADD', KEYS[1], i * 1e11, 'filler ' .. i) end", "1", ids)
+	l.ack(d, lease, l.claim(d, lease, 1)...)
+	l.same(65536+1, l.card(ids))
+	l.must(d.Append(t.Context(), queue.AppendParams{Entries: []queue.Entry{{ID: stored[2], Queue: queue.Ingest, Events: 1}}}))
+	l.same(stored[2:], l.claim(d, lease, 5)) // never forgotten while it is stored
+}
+
+// TestFullMemoryOnlyRefusesAppends fills Redis to its memory limit and works it off.
+func TestFullMemoryOnlyRefusesAppends(t *testing.T) {
+	l := newLab(t, "maxmemory 16mb")
+	d := l.driver(1)
+	var err error
+	n := 0
+	for ; err == nil && n < 1000; n++ {
+		err = d.Append(t.Context(), queue.AppendParams{Entries: []queue.Entry{entry(1, 100_000)}})
+	}
+	l.refused(err, fault.QueueUnavailable)
+	if f, _ := fault.As(err); !strings.Contains(f.Error(), "memory") || !strings.Contains(f.Remedy, "maxmemory") {
+		t.Errorf("the operator is told %v, remedy %q", f, f.Remedy)
+	}
+	lease := l.acquire(d, queue.Ingest, 0)
+	ids := l.claim(d, lease, 2)
+	l.must(d.Release(t.Context(), queue.ReleaseParams{Lease: lease, Entries: ids[:1], Delay: time.Hour}))
+	l.must(d.Renew(t.Context(), lease, time.Hour))
+	alert := entry(1, 1000)
+	alert.Queue = queue.Alert
+	l.must(d.Settle(t.Context(), queue.SettleParams{Lease: lease, Ack: ids[1:], Publish: []queue.Entry{alert}}))
+	for len(ids) > 0 {
+		ids = l.claim(d, lease, 10)
+		l.ack(d, lease, ids...)
+	}
+	l.append(d, 0, entry(1, 100_000))
+}
+
+// TestEverythingLost empties Redis under a working process.
+func TestEverythingLost(t *testing.T) {
+	l := newLab(t)
+	d := l.driver(1)
+	lease := l.acquire(d, queue.Ingest, 0)
+	ids := l.claimed(d, lease, l.append(d, 0, entries(3)...))
+	l.s.Do("FLUSHALL")
+	l.refused(d.Settle(t.Context(), queue.SettleParams{Lease: lease, Ack: ids}), fault.LeaseLost)
+	next := l.acquire(d, queue.Ingest, 0)
+	if next.Token <= lease.Token {
+		t.Errorf("token %d after %d", next.Token, lease.Token)
+	}
+	l.s.Do("SCRIPT", "FLUSH")
+	all := l.append(d, 0, entries(1)...)
+	got := l.claim(d, next, 10)
+	if !slices.Contains(got, all[0]) { // what was lost may have been appended again
+		t.Errorf("claimed %v without %v", got, all)
+	}
+	l.ack(d, next, got...)
+}
+
+// TestSilentRedis freezes Redis: calls fail in time, and their repeats are recognised.
+func TestSilentRedis(t *testing.T) {
+	l := newLab(t)
+	d := l.driver(1)
+	lease := l.acquire(d, queue.Ingest, 0)
+	p := queue.AppendParams{Entries: entries(1)}
+	l.s.Pause()
+	start := time.Now()
+	l.refused(d.Append(t.Context(), p), fault.QueueUnavailable)
+	_, err := d.Claim(t.Context(), queue.ClaimParams{Lease: lease, Max: 1})
+	l.refused(err, fault.QueueUnavailable)
+	if took := time.Since(start); took > 5*time.Second {
+		t.Errorf("two calls took %v", took)
+	}
+	short, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+	defer cancel()
+	if err := d.Append(short, p); !errors.Is(err, context.DeadlineExceeded) || fault.Is(err, fault.QueueUnavailable) {
+		t.Errorf("the caller's deadline gives %v", err)
+	}
+	l.s.Resume()
+	for deadline := time.Now().Add(10 * time.Second); d.Append(t.Context(), p) != nil; {
+		if time.Now().After(deadline) {
+			t.Fatal("not well again")
+		}
+	}
+	depth, err := d.Depth(t.Context(), queue.Ingest)
+	l.must(err)
+	l.same(int64(1), depth.Live())
+}
+
+// TestCapOverPartitions fills one partition and appends to the other, from another process.
+func TestCapOverPartitions(t *testing.T) {
+	l := newLab(t)
+	a, b := l.driver(2), l.driver(2)
+	appendTo := func(d *redisq.Driver, partition int) error {
+		e := entry(6, 10)
+		e.Partition = partition
+		return d.Append(t.Context(), queue.AppendParams{Entries: []queue.Entry{e}, Cap: 10})
+	}
+	l.must(appendTo(a, 0))
+	l.refused(appendTo(b, 1), fault.QueueFull)
+	lease := l.acquire(a, queue.Ingest, 0)
+	l.ack(a, lease, l.claim(a, lease, 1)...)
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for deadline := time.Now().Add(5 * time.Second); ; <-tick.C {
+		err := appendTo(b, 1)
+		if err == nil {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatal(err)
+		}
+	}
+}
+
+// TestDeadOverPartitions lists, requeues and discards dead letters of both partitions in the order of their ids.
+func TestDeadOverPartitions(t *testing.T) {
+	l := newLab(t)
+	d := l.driver(2)
+	leases := []queue.Lease{l.acquire(d, queue.Alert, 0), l.acquire(d, queue.Alert, 1)}
+	var want []event.ID
+	for i := range 6 {
+		dl := queue.DeadLetter{ID: queue.NewEntryID(), Queue: queue.Alert, Body: []byte{byte(i)}}
+		want = append(want, dl.ID)
+		l.must(d.Settle(t.Context(), queue.SettleParams{Lease: leases[i%2], Dead: []queue.DeadLetter{dl}}))
+	}
+	page := func(after event.ID) (ids []event.ID) {
+		items, err := d.Dead(t.Context(), queue.DeadParams{Queue: queue.Alert, After: after, Limit: 4})
+		l.must(err)
+		for i := range items {
+			ids = append(ids, items[i].ID)
+		}
+		return ids
+	}
+	l.same(want[:4], page(event.ID{}))
+	l.same(want[4:], page(want[3]))
+	n, err := d.Requeue(t.Context(), queue.RequeueParams{Queue: queue.Alert, Limit: 3, Process: "p", Minute: 1})
+	l.must(err)
+	l.same(3, n)
+	n, err = d.Discard(t.Context(), queue.DiscardParams{Queue: queue.Alert, IDs: want[2:5], Process: "p", Minute: 1})
+	l.must(err)
+	l.same(2, n)
+	l.same(want[5:], page(event.ID{}))
+	l.same(2, len(l.claim(d, leases[0], 9)))
+	l.same(1, len(l.claim(d, leases[1], 9)))
+	got, err := d.Counters(t.Context(), 0)
+	l.must(err)
+	l.same([]queue.Counter{{Minute: 1, Process: "p", Kind: queue.CountDiscarded, N: 2}, {Minute: 1, Process: "p", Kind: queue.CountUnparked, N: 3}}, got)
+}
