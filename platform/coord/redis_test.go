@@ -60,7 +60,7 @@ func TestRedisClusterConforms(t *testing.T) {
 // TestRedisConformsOverRestarts restarts the server whenever time passes, so in the middle of each case that waits.
 func TestRedisConformsOverRestarts(t *testing.T) {
 	t.Parallel()
-	coordtest.Run(t, coordtest.Harness{Slack: time.Second, Unit: 200 * time.Millisecond, RealTime: true,
+	coordtest.Run(t, coordtest.Harness{Slack: 500 * time.Millisecond, Unit: 100 * time.Millisecond, RealTime: true,
 		Open: func(tb testing.TB) (coord.Coord, func(time.Duration)) {
 			server := testkit.Redis(tb, testkit.RedisOptions{AOF: "everysec"})
 			client := connect(tb, server)
