@@ -92,7 +92,7 @@ func (d *dialer) authenticate(ctx context.Context, conn net.Conn) error {
 			d.credentials.Worked(c)
 			return ready(ctx, conn)
 		case !refuses(reply):
-			return fmt.Errorf("authenticate: the server answers %q", kind(reply))
+			return fmt.Errorf("authenticate: %w", answer(strings.TrimPrefix(reply, "-")))
 		}
 	}
 	if d.sentinels && needsNoPassword(conn) {
@@ -111,10 +111,12 @@ func user(c Credential) string {
 // refuses reports whether an answer to AUTH is about the credential: a wrong one, a user that is off, or no such user.
 func refuses(reply string) bool { return strings.HasPrefix(reply, "-WRONGPASS") }
 
-// kind gives the first word of an error, which names no user.
-func kind(reply string) string {
-	word, _, _ := strings.Cut(strings.TrimPrefix(reply, "-"), " ")
-	return word
+// answer is an error that Redis gave to AUTH. Only its first word is shown: the rest could repeat the command.
+type answer string
+
+func (a answer) Error() string {
+	word, _, _ := strings.Cut(string(a), " ")
+	return "Redis answers " + strconv.Quote(word)
 }
 
 // needsNoPassword reports whether the server is a Sentinel that asks for no password, as many do.

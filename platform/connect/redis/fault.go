@@ -27,12 +27,15 @@ func Fault(err error, doing string) error {
 	if _, ok := fault.As(err); ok {
 		return err
 	}
-	var answer *rueidis.RedisError
+	var reply *rueidis.RedisError
+	var early answer
 	var untrusted *tls.CertificateVerificationError
 	var notTLS tls.RecordHeaderError
 	switch {
-	case errors.As(err, &answer):
-		return answered(err, answer, doing)
+	case errors.As(err, &reply):
+		return answered(err, reply.Error(), doing)
+	case errors.As(err, &early):
+		return answered(err, string(early), doing)
 	case errors.Is(err, errRefused):
 		return refused(err, doing)
 	case errors.As(err, &untrusted):
@@ -51,8 +54,8 @@ func Fault(err error, doing string) error {
 }
 
 // answered gives errors of the server their meaning by the first word, which Redis keeps stable.
-func answered(err error, answer *rueidis.RedisError, doing string) error {
-	word, _, _ := strings.Cut(answer.Error(), " ")
+func answered(err error, text, doing string) error {
+	word, _, _ := strings.Cut(text, " ")
 	switch word {
 	case "WRONGPASS", "NOAUTH":
 		return refused(err, doing)
@@ -71,7 +74,7 @@ func answered(err error, answer *rueidis.RedisError, doing string) error {
 	case "BUSY":
 		return away(err, "", "%s: Redis is busy with a script", doing)
 	}
-	if strings.Contains(answer.Error(), "max number of clients") {
+	if strings.Contains(text, "max number of clients") {
 		return away(err, "raise maxclients of Redis", "%s: Redis has too many connections", doing)
 	}
 	return fault.Wrap(fault.Internal, err, "%s: Redis refuses the command", doing)

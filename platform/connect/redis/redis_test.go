@@ -150,10 +150,57 @@ func TestServerAway(t *testing.T) {
 	if err := ping(t.Context(), client); err != nil {
 		t.Fatalf("the first call after the start: %v", err)
 	}
-	r.Kill()
-	r.Start() // between two calls
-	if err := ping(t.Context(), client); err != nil {
-		t.Fatalf("the first call after a restart: %v", err)
+}
+
+func TestServerRefuses(t *testing.T) {
+	t.Parallel()
+	for words, spoil := range map[string][]string{
+		"is a replica":     {"REPLICAOF", "127.0.0.1", "1"},
+		"no memory left":   {"CONFIG", "SET", "maxmemory", "1"},
+		"may not do this":  {"ACL", "SETUSER", testkit.RedisUser, "-set"},
+		"accepts no write": {"CONFIG", "SET", "min-replicas-to-write", "1"},
+	} {
+		t.Run(words, func(t *testing.T) {
+			t.Parallel()
+			r := testkit.Redis(t, testkit.RedisOptions{})
+			client := open(t, config(r))
+			r.Do(spoil...)
+			mustFail(t, set(t.Context(), client, "a", "1"), fault.QueueUnavailable, words)
+		})
+	}
+	t.Run("connections", func(t *testing.T) {
+		t.Parallel()
+		r := testkit.Redis(t, testkit.RedisOptions{})
+		r.Do("CONFIG", "SET", "maxclients", "1")
+		open(t, config(r))
+		_, err := redis.Open(t.Context(), config(r))
+		mustFail(t, err, fault.QueueUnavailable, "too many connections")
+	})
+}
+
+// TestServerRestarted has deadlines, with which the library would otherwise not read connections that nobody waits for.
+func TestServerRestarted(t *testing.T) {
+	t.Parallel()
+	r := testkit.Redis(t, testkit.RedisOptions{})
+	client := open(t, config(r))
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	wait := func() error {
+		err := client.Do(ctx, client.B().Blpop().Key("none").Timeout(0.01).Build()).Error()
+		if rueidis.IsRedisNil(err) {
+			return nil
+		}
+		return redis.Fault(err, "wait")
+	}
+	for name, restart := range map[string]func(){"nothing": func() {}, "stop": r.Stop, "kill": r.Kill} {
+		restart()
+		r.Start()
+		if err := ping(ctx, client); err != nil {
+			t.Errorf("the first call after %s: %v", name, err)
+		}
+		if err := wait(); err != nil {
+			t.Errorf("the first blocking call after %s: %v", name, err)
+		}
 	}
 }
 
