@@ -288,6 +288,26 @@ func TestSettleIsPatient(t *testing.T) {
 	})
 }
 
+func TestSettleWithoutAcksIsDoneOnce(t *testing.T) {
+	inBubble(t, func(t *testing.T, d *sqliteq.Driver) {
+		f := faultq.New(d, faultq.Script(faultq.Settle, faultq.Before, faultq.After))
+		q := queue.New(f, queue.Options{Process: "p1"})
+		result := make(chan error, 1)
+		stop := consume(t, q, func(ctx context.Context, h *queue.Holder) error {
+			result <- h.Settle(ctx, queue.Settlement{Counts: []queue.Count{{Kind: queue.CountDelivered, N: 1}}})
+			<-ctx.Done()
+			return nil
+		})
+		must(t, <-result)
+		must(t, stop())
+		got, err := q.Counters(t.Context(), 0)
+		must(t, err)
+		if len(got) != 1 || got[0].N != 1 {
+			t.Errorf("counted %+v", got)
+		}
+	})
+}
+
 func TestHolderFillsInAndReports(t *testing.T) {
 	inBubble(t, func(t *testing.T, d *sqliteq.Driver) {
 		q := queue.New(d, queue.Options{Process: "p1", Now: func() time.Time { return time.Unix(120, 0) }})

@@ -210,6 +210,7 @@ type DeadLetter struct {
 // StaleReceipt, and nothing done, when an entry of Ack or Progress is not claimed under the lease.
 type SettleParams struct {
 	Lease    Lease
+	Op       event.ID // when not zero: a settlement with this id that was done before under the lease is not done again, and is no error
 	Ack      []event.ID
 	Progress []Progress
 	Publish  []Entry

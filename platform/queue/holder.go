@@ -57,9 +57,8 @@ func (h *Holder) Claim(ctx context.Context, most int, wait time.Duration) ([]Cla
 	return got, nil
 }
 
-// Settle acks, notes progress, publishes, buries and counts, in one step. While the storage is away a settlement that acks
-// is repeated until ctx ends: a repeat of one that was done after all is recognised by its acks. One without acks is
-// tried once.
+// Settle acks, notes progress, publishes, buries and counts, in one step. While the storage is away it is repeated until ctx
+// ends: a repeat of one that was done after all is recognised by its acks, or by an id when it has none.
 func (h *Holder) Settle(ctx context.Context, s Settlement) error {
 	p := SettleParams{Lease: h.lease, Ack: s.Ack, Progress: s.Progress, Publish: s.Publish, Dead: s.Dead,
 		Process: h.q.opts.Process, Counts: s.Counts}
@@ -69,12 +68,12 @@ func (h *Holder) Settle(ctx context.Context, s Settlement) error {
 		}
 	}
 	if len(s.Ack) == 0 {
-		return h.wrap("settle", h.q.driver.Settle(ctx, p))
+		p.Op = NewEntryID()
 	}
 	unknown := false
 	err := h.patiently(ctx, func() error {
 		err := h.q.driver.Settle(ctx, p)
-		if unknown && fault.Is(err, fault.StaleReceipt) {
+		if unknown && len(p.Ack) > 0 && fault.Is(err, fault.StaleReceipt) {
 			return nil // only this holder can have acked under its lease
 		}
 		unknown = unknown || fault.Is(err, fault.QueueUnavailable)

@@ -16,6 +16,7 @@ func settleClauses() []clause {
 		{"a stale or double ack is harmless and reported", staleAck},
 		{"settle is one step over both queues, or nothing", settleAtomic},
 		{"a repeated publication is stored once", publishOnce},
+		{"a settlement with an id is done once", settleOnce},
 		{"progress stays beside an entry, also over a crash", progress},
 	}
 }
@@ -107,6 +108,24 @@ func publishOnce(f *fixture) {
 	f.settle(queue.SettleParams{Lease: l, Ack: want[:1], Publish: []queue.Entry{alert}})
 	f.settle(queue.SettleParams{Lease: l, Ack: want[1:], Publish: []queue.Entry{alert}})
 	f.depth(queue.Alert, queue.Depth{Ready: 3, Entries: 1})
+}
+
+func settleOnce(f *fixture) {
+	want := f.append(entry(2))
+	l := f.acquire("a")
+	f.claims(l, want...)
+	p := queue.SettleParams{Lease: l, Op: queue.NewEntryID(), Progress: []queue.Progress{{Entry: want[0], Note: []byte("half")}},
+		Counts: []queue.Count{{Minute: 1, Kind: queue.CountDelivered, N: 1}}}
+	stale := p
+	stale.Progress = []queue.Progress{{Entry: queue.NewEntryID(), Note: []byte("x")}}
+	f.refused(f.d.Settle(f.ctx(), stale), fault.StaleReceipt) // which is not remembered
+	f.settle(p)
+	f.settle(p)
+	p.Op = queue.NewEntryID()
+	f.settle(p)
+	f.same(map[string]int64{"delivered/": 2}, f.counted())
+	p.Lease.Token--
+	f.refused(f.d.Settle(f.ctx(), p), fault.LeaseLost)
 }
 
 func progress(f *fixture) {

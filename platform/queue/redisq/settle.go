@@ -15,7 +15,7 @@ func (d *Driver) Settle(ctx context.Context, p queue.SettleParams) error {
 	if err != nil {
 		return err
 	}
-	c := d.call().lease(p.Lease, d.fence.step(p.Lease)).text("").num(timestamp(d.opts.Now()))
+	c := d.call().lease(p.Lease, d.fence.step(p.Lease)).op(p.Op).num(timestamp(d.opts.Now()))
 	c.key(k.lane(p.Lease.Queue)...).key(k.lane(other(p.Lease.Queue)).light()...).key(k.minutes)
 	c.num(int64(len(p.Progress)))
 	for i := range p.Progress {
@@ -30,6 +30,14 @@ func (d *Driver) Settle(ctx context.Context, p queue.SettleParams) error {
 	}
 	r, err := d.run(ctx, d.scripts.settle, "settle", c.counts(k, p.Process, p.Counts))
 	return d.stepped(p.Lease, r, err)
+}
+
+// op is the id of a settlement, empty for none.
+func (c *call) op(id event.ID) *call {
+	if id == (event.ID{}) {
+		return c.text("")
+	}
+	return c.bytes(id[:])
 }
 
 func other(q queue.Name) queue.Name {

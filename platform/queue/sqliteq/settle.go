@@ -27,6 +27,9 @@ func (t *tx) settle(p *queue.SettleParams) error {
 	if err != nil {
 		return err
 	}
+	if done, err := t.done(p.Op); err != nil || done {
+		return err
+	}
 	for _, n := range p.Progress { // before the acks: an entry may be in both
 		r, err := t.receipt(l, n.Entry)
 		if err != nil {
@@ -46,6 +49,20 @@ func (t *tx) settle(p *queue.SettleParams) error {
 		return err
 	}
 	return t.count(p.Process, p.Counts)
+}
+
+// done tells whether a settlement was done before, and remembers it. Its id stands among the senders' keys, which are
+// UUIDs of another version, and goes with them; the random entry makes each further call a repeat.
+func (t *tx) done(op event.ID) (bool, error) {
+	if op == (event.ID{}) {
+		return false, nil
+	}
+	now, entry := t.now(), queue.NewEntryID()
+	n, err := t.exec(t.w.stmts.key, op[:], entry[:], 0, now, now-keyLife.Microseconds())
+	if err != nil {
+		return false, fmt.Errorf("remember a settlement: %w", err)
+	}
+	return n == 0, nil
 }
 
 // receipt finds an entry that is claimed in a lane.
