@@ -7,8 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/redis/rueidis"
-
+	"github.com/muttproject/mutt/platform/connect/redis"
 	"github.com/muttproject/mutt/platform/coord"
 	"github.com/muttproject/mutt/platform/event"
 	"github.com/muttproject/mutt/platform/store"
@@ -19,8 +18,9 @@ import (
 // process opens the counters of one process.
 func process(tb testing.TB, s *testkit.RedisServer) func(prefix string) *Shared {
 	tb.Helper()
-	client, err := rueidis.NewClient(rueidis.ClientOption{InitAddress: []string{s.Addr()}, Username: s.User, Password: s.Password.Reveal(),
-		DisableCache: true})
+	client, err := redis.Open(tb.Context(), redis.Config{Addrs: []string{s.Addr()}, Credentials: func() []redis.Credential {
+		return []redis.Credential{{User: s.User, Password: s.Password}}
+	}})
 	if err != nil {
 		tb.Fatal(err)
 	}
