@@ -13,13 +13,15 @@ type Servers struct {
 	Redis    *testkit.RedisServer
 	Postgres *testkit.PostgresServer
 	Database string
+
+	strict bool // Redis writes each append to the disk
 }
 
 // NewServers runs both until the test ends; aof is Redis's appendfsync.
 func NewServers(t testing.TB, aof string) *Servers {
 	t.Helper()
 	s := &Servers{Redis: testkit.Redis(t, testkit.RedisOptions{AOF: aof}), Postgres: testkit.Postgres(t, testkit.PostgresOptions{})}
-	s.Database = s.Postgres.NewDatabase(t)
+	s.Database, s.strict = s.Postgres.NewDatabase(t), aof == "always"
 	return s
 }
 
@@ -34,5 +36,9 @@ func (s *Servers) Env() map[string]string {
 // RedisEnv gives the settings of an ingestor or forwarder, which does without PostgreSQL.
 func (s *Servers) RedisEnv() map[string]string {
 	host, port, _ := strings.Cut(s.Redis.Addr(), ":")
-	return map[string]string{"REDIS_HOST": host, "REDIS_PORT": port, "REDIS_USER": s.Redis.User, "REDIS_PASS": s.Redis.Password.Reveal()}
+	env := map[string]string{"REDIS_HOST": host, "REDIS_PORT": port, "REDIS_USER": s.Redis.User, "REDIS_PASS": s.Redis.Password.Reveal()}
+	if s.strict {
+		env["MUTT_QUEUE_DURABILITY"] = "strict"
+	}
+	return env
 }
