@@ -29,13 +29,15 @@ local function never_refused(l) redis.call('HDEL', l.key, '') end
 
 local STATE = {'owner', 'token', 'till', 'last', 'cursor', 'ready', 'ready_events', 'claimed', 'claimed_events',
   'delayed', 'delayed_events', 'step'}
-local TALLY = 4 -- from here on they are numbers, which save writes
+local TALLY = 4 -- from here on they are numbers, which save keeps
 
 local function lane()
-  local l = {key = key(), stream = key(), ids = key(), letters = key(), dead = key()}
+  local l = {key = key(), stream = key(), ids = key(), letters = key(), dead = key(), was = {}}
   local v = redis.call('HMGET', l.key, unpack(STATE))
-  for i, name in ipairs(STATE) do
+  for i = 1, #STATE do
+    local name = STATE[i]
     if i < TALLY then l[name] = v[i] else l[name] = tonumber(v[i] or 0) end -- false for none
+    l.was[i] = l[name]
   end
   return l
 end
@@ -46,13 +48,17 @@ local function worked(l)
   return l
 end
 
+-- save writes the numbers that changed.
 local function save(l)
   local fields = {}
   for i = TALLY, #STATE do
-    fields[#fields + 1] = STATE[i]
-    fields[#fields + 1] = l[STATE[i]]
+    local n = l[STATE[i]]
+    if n ~= l.was[i] then
+      fields[#fields + 1] = STATE[i]
+      fields[#fields + 1] = n
+    end
   end
-  redis.call('HSET', l.key, unpack(fields))
+  if #fields > 0 then redis.call('HSET', l.key, unpack(fields)) end
 end
 
 -- move counts entries from one state to another; nil is outside.
