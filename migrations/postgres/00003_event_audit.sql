@@ -1,7 +1,8 @@
 -- +goose Up
 -- One row for each judged event: the decision that publication follows. id is MUTT's UUIDv7, so it orders by time.
 -- source, handling, fate: the numbers of platform/event. environment: 0 prod, 1 dev. severity: the destination's scale.
--- Partitions are ranges of id, that is of time. No key makes id unique: redelivery is caught by ledger_batches.
+-- Partitions are ranges of id, that is of time. Redelivery is caught by ledger_batches; the key sees to it that an
+-- event that was put back from the dead letters has one row all the same.
 -- Wide columns come first, so that none is padded. The indexes were chosen by measurement: docs/adr/0011-audit-indexes.md.
 CREATE TABLE event_audit (
     id              UUID     NOT NULL,
@@ -20,9 +21,9 @@ CREATE TABLE event_audit (
     team            TEXT     COLLATE "C" NOT NULL,
     signature       TEXT     COLLATE "C" NOT NULL,
     correlation_id  TEXT     COLLATE "C" NOT NULL,
-    raw_message     TEXT     COLLATE "C" NOT NULL
+    raw_message     TEXT     COLLATE "C" NOT NULL,
+    PRIMARY KEY (id)
 ) PARTITION BY RANGE (id);
-CREATE INDEX event_audit_id ON event_audit (id);
 CREATE INDEX event_audit_hostname ON event_audit (hostname, id);
 CREATE INDEX event_audit_rule ON event_audit (matched_rule_id, id) WHERE matched_rule_id IS NOT NULL;
 

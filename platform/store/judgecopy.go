@@ -5,15 +5,16 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
-	"slices"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/stdlib"
 
+	"github.com/muttproject/mutt/platform/connect/postgres"
 	"github.com/muttproject/mutt/platform/event"
 )
 
-// judgeByCopy is Judge with a binary COPY.
+// judgeByCopy is Judge with a binary COPY. A COPY is refused as a whole when one event has a row already, which only one
+// that was put back from the dead letters can have: then all are looked up and those are left out.
 func (s *Store) judgeByCopy(ctx context.Context, process string, sorted []JudgedEntry) (known []event.ID, err error) {
 	rows, ok := s.rows.Get().(*copyRows)
 	if !ok {
@@ -21,21 +22,18 @@ func (s *Store) judgeByCopy(ctx context.Context, process string, sorted []Judged
 	}
 	defer s.rows.Put(rows)
 	rows.encode(sorted) // before the transaction, so that it is short
+	j := copying{rows: rows, process: process, sorted: sorted, now: event.Micros(s.now())}
 	err = s.transact(ctx, "store judged events", func(conn *sql.Conn) error {
-		return native(ctx, conn, func(tx pgx.Tx) error {
-			rows.dropNone() // what an attempt before this one dropped
-			j := copying{ctx: ctx, tx: tx, rows: rows, now: event.Micros(s.now())}
-			if err := j.judge(process, sorted); err != nil {
-				return err
-			}
-			known = j.known
-			return nil
-		})
+		err := native(ctx, conn, func(tx pgx.Tx) error { return j.run(ctx, tx, false) })
+		if postgres.IsUnique(err) {
+			err = native(ctx, conn, func(tx pgx.Tx) error { return j.run(ctx, tx, true) })
+		}
+		return err
 	})
 	if err != nil {
 		return nil, err
 	}
-	return known, nil
+	return j.known, nil
 }
 
 // native runs fn in a transaction of the driver's own: see write.
@@ -62,25 +60,29 @@ func native(ctx context.Context, conn *sql.Conn, fn func(pgx.Tx) error) error {
 	})
 }
 
-// copying is one transaction of judgeByCopy.
+// copying is one call of judgeByCopy.
 type copying struct {
-	ctx   context.Context // of the call that it is part of
-	tx    pgx.Tx
-	rows  *copyRows
-	now   int64
-	known []event.ID
+	rows    *copyRows
+	process string
+	sorted  []JudgedEntry
+	now     int64
 
-	suspects suspects
+	ctx   context.Context // of the call that it is part of
+	tx    pgx.Tx          // of this attempt
+	known []event.ID
 }
 
-func (j *copying) judge(process string, sorted []JudgedEntry) error {
-	fresh, err := j.mark(sorted)
+// run makes an attempt. again says that events may have a row.
+func (j *copying) run(ctx context.Context, tx pgx.Tx, again bool) error {
+	j.ctx, j.tx, j.known = ctx, tx, nil
+	j.rows.dropNone()
+	fresh, err := j.mark()
 	if err != nil {
 		return err
 	}
 	counts, row := ledgerSum{}, 0
-	for i := range sorted {
-		e := &sorted[i]
+	for i := range j.sorted {
+		e := &j.sorted[i]
 		first := row
 		row += len(e.Rows)
 		if !fresh[e.Entry] {
@@ -90,31 +92,28 @@ func (j *copying) judge(process string, sorted []JudgedEntry) error {
 		}
 		delete(fresh, e.Entry) // an entry may come twice in one call
 		counts.add(e.Counts)
-		for k := range e.Rows {
-			if ev := e.Rows[k].Event; e.mayBeStored(ev) {
-				j.suspects.add(ev, first+k)
-			}
-		}
 	}
-	if err := j.dropStored(); err != nil {
-		return err
-	}
-	if out := j.rows.stream(); len(out) > 0 {
-		if _, err := j.tx.Conn().PgConn().CopyFrom(j.ctx, bytes.NewReader(out), copyAudit); err != nil {
+	if again {
+		if err := j.dropStored(); err != nil {
 			return err
 		}
 	}
-	return j.count(process, counts)
+	if out := j.rows.stream(); len(out) > 0 {
+		if _, err := tx.Conn().PgConn().CopyFrom(ctx, bytes.NewReader(out), copyAudit); err != nil {
+			return err
+		}
+	}
+	return j.count(counts)
 }
 
 // mark records the entries as judged and gives those that had no mark. It waits for another process that judges one of
 // them at this moment.
-func (j *copying) mark(entries []JudgedEntry) (map[event.ID]bool, error) {
-	ids := make([][16]byte, len(entries))
-	for i := range entries {
-		ids[i] = entries[i].Entry
+func (j *copying) mark() (map[event.ID]bool, error) {
+	ids := make([][16]byte, len(j.sorted))
+	for i := range j.sorted {
+		ids[i] = j.sorted[i].Entry
 	}
-	fresh := make(map[event.ID]bool, len(entries))
+	fresh := make(map[event.ID]bool, len(ids))
 	rows, err := j.tx.Query(j.ctx, `INSERT INTO ledger_batches (entry_id, kind, created_at)
 		SELECT id, $2, $3 FROM unnest($1::uuid[]) AS given (id) ON CONFLICT (entry_id) DO NOTHING RETURNING entry_id`,
 		ids, batchJudged, j.now)
@@ -127,7 +126,7 @@ func (j *copying) mark(entries []JudgedEntry) (map[event.ID]bool, error) {
 }
 
 // count adds to the judging book.
-func (j *copying) count(process string, sum ledgerSum) error {
+func (j *copying) count(sum ledgerSum) error {
 	if len(sum) == 0 {
 		return nil
 	}
@@ -140,66 +139,47 @@ func (j *copying) count(process string, sum ledgerSum) error {
 		SELECT minute, $1, source, fate, n FROM unnest($2::bigint[], $3::smallint[], $4::smallint[], $5::bigint[])
 			AS given (minute, source, fate, n)
 		ON CONFLICT (minute, process, source, fate) DO UPDATE SET n = ledger.n + excluded.n`,
-		process, minutes, sources, fates, counts)
+		j.process, minutes, sources, fates, counts)
 	return err
 }
 
-// soonMillis is within what time of its receipt an event is in its entry, unless the queue is away.
-const soonMillis = 2000
-
-// mayBeStored reports whether the event may have a row from another entry. Only one that was put back from the dead
-// letters or is judged as a part of its entry comes again: alone, or long after its receipt.
-func (e *JudgedEntry) mayBeStored(ev *event.Event) bool {
-	age := idMillis(e.Entry) - idMillis(ev.ID)
-	return len(e.Rows) == 1 || age < 0 || age > soonMillis
-}
-
-// suspects are events that may have a row.
-type suspects struct {
-	ids   [][16]byte
-	hosts []string
-	rows  []int
-}
-
-func (s *suspects) add(e *event.Event, row int) {
-	s.ids, s.hosts, s.rows = append(s.ids, e.ID), append(s.hosts, e.Hostname), append(s.rows, row)
-}
-
 // dropStored drops the rows of events that have one: the first decision stands. One that could not be judged and was
-// put back is judged anew. The host is asked for because its index finds a row of any age with a few reads.
+// put back is judged anew.
 func (j *copying) dropStored() error {
-	if len(j.suspects.ids) == 0 {
-		return nil
+	ids := make([][16]byte, 0, len(j.rows.dropped))
+	for i := range j.sorted {
+		for k := range j.sorted[i].Rows {
+			ids = append(ids, j.sorted[i].Rows[k].Event.ID)
+		}
 	}
-	stored, poison := map[event.ID]bool{}, [][16]byte{}
-	rows, err := j.tx.Query(j.ctx, `SELECT a.id, a.fate FROM unnest($1::uuid[], $2::text[]) AS given (id, hostname)
-		JOIN event_audit a ON a.hostname = given.hostname AND a.id = given.id`, j.suspects.ids, j.suspects.hosts)
+	if _, err := j.tx.Exec(j.ctx, `DELETE FROM event_audit WHERE id = ANY($1) AND fate = $2`, j.left(ids), int16(event.FatePoison)); err != nil {
+		return err
+	}
+	rows, err := j.tx.Query(j.ctx, `SELECT id FROM event_audit WHERE id = ANY($1)`, j.left(ids))
 	if err != nil {
 		return err
 	}
+	stored := map[[16]byte]bool{}
 	var id [16]byte
-	var fate int16
-	if _, err := pgx.ForEachRow(rows, []any{&id, &fate}, func() error {
-		if event.Fate(fate) == event.FatePoison {
-			poison = append(poison, id)
-		} else {
-			stored[id] = true
-		}
-		return nil
-	}); err != nil {
+	if _, err := pgx.ForEachRow(rows, []any{&id}, func() error { stored[id] = true; return nil }); err != nil {
 		return err
 	}
-	for i, id := range j.suspects.ids {
-		if row := j.suspects.rows[i]; stored[id] {
+	for row, id := range ids {
+		if stored[id] {
 			j.rows.drop(row, row+1)
 		}
-		stored[id] = true // an event may come twice in one call
-		if slices.Contains(poison, id) {
-			if _, err := j.tx.Exec(j.ctx, `DELETE FROM event_audit WHERE hostname = $1 AND id = $2 AND fate = $3`,
-				j.suspects.hosts[i], id, int16(event.FatePoison)); err != nil {
-				return err
-			}
-		}
+		stored[id] = stored[id] || !j.rows.dropped[row] // an event may come twice in one call
 	}
 	return nil
+}
+
+// left gives the ids of the rows that were not dropped.
+func (j *copying) left(ids [][16]byte) [][16]byte {
+	out := make([][16]byte, 0, len(ids))
+	for row, id := range ids {
+		if !j.rows.dropped[row] {
+			out = append(out, id)
+		}
+	}
+	return out
 }

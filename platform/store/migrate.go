@@ -2,10 +2,12 @@ package store
 
 import (
 	"context"
+	"database/sql"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/pressly/goose/v3"
 	"go.uber.org/zap"
@@ -14,15 +16,12 @@ import (
 )
 
 // Migrate brings the schema up to this program's. An older schema is copied to <file>.v<N>.backup first;
-// a newer one is refused with NewerVersion. Two processes must not migrate one file: the data directory's lock sees to it.
+// a newer one is refused with NewerVersion. On PostgreSQL the copy is the operator's task, and several processes may
+// migrate at once. Two must not migrate one file: the data directory's lock sees to it.
 func (s *Store) Migrate(ctx context.Context) error {
-	p, err := s.provider()
+	have, want, err := s.SchemaVersion(ctx)
 	if err != nil {
 		return err
-	}
-	have, want, err := p.GetVersions(ctx)
-	if err != nil {
-		return s.fail(ctx, err, "read the schema version")
 	}
 	if have > want {
 		return fault.New(fault.NewerVersion, "the store has schema %d, this program knows %d", have, want)
@@ -35,6 +34,10 @@ func (s *Store) Migrate(ctx context.Context) error {
 			return err
 		}
 	}
+	p, err := s.provider()
+	if err != nil {
+		return err
+	}
 	if _, err := p.Up(ctx); err != nil {
 		return s.fail(ctx, err, "migrate the store")
 	}
@@ -44,15 +47,46 @@ func (s *Store) Migrate(ctx context.Context) error {
 	return nil
 }
 
-// SchemaVersion gives the schema's number and the one that this program wants.
+// SchemaVersion gives the schema's number and the one that this program wants. It changes nothing.
 func (s *Store) SchemaVersion(ctx context.Context) (have, want int64, err error) {
 	p, err := s.provider()
 	if err != nil {
 		return 0, 0, err
 	}
-	have, want, err = p.GetVersions(ctx)
-	return have, want, s.fail(ctx, err, "read the schema version")
+	for _, source := range p.ListSources() {
+		want = max(want, source.Version)
+	}
+	applied, err := s.applied(ctx)
+	for version := range applied {
+		have = max(have, version)
+	}
+	return have, want, err
 }
+
+// applied gives the migrations that were applied, and when; none in a database without a schema. It does not create the
+// table that it looks for, as the library would.
+func (s *Store) applied(ctx context.Context) (map[int64]time.Time, error) {
+	out := map[int64]time.Time{}
+	err := s.read(ctx, "read the schema version", func(q querier) error {
+		var there bool
+		if err := q.QueryRowContext(ctx, fmt.Sprintf(s.dialect.hasTable, goose.DefaultTablename)).Scan(&there); err != nil || !there {
+			return err
+		}
+		found, err := list(ctx, q, scanApplied, `SELECT version_id, tstamp FROM `+goose.DefaultTablename+` WHERE is_applied ORDER BY id`)
+		for _, a := range found {
+			out[a.version] = a.at.UTC()
+		}
+		return err
+	})
+	return out, err
+}
+
+type appliedMigration struct {
+	version int64
+	at      time.Time
+}
+
+func scanApplied(rows *sql.Rows, a *appliedMigration) error { return rows.Scan(&a.version, &a.at) }
 
 func (s *Store) provider() (*goose.Provider, error) {
 	dir, err := s.dialect.migrations()
