@@ -35,25 +35,22 @@ func (s Schema) Pending() (n int) {
 	return n
 }
 
-// Schema tells the state of the schema. It waits for no lock of a migration that runs.
+// Schema tells the state of the schema. It changes nothing, and waits for no migration that runs.
 func (s *Store) Schema(ctx context.Context) (out Schema, err error) {
 	p, err := s.provider()
 	if err != nil {
 		return out, err
 	}
-	if out.Have, out.Want, err = p.GetVersions(ctx); err != nil {
-		return out, s.fail(ctx, err, "read the schema version")
-	}
-	rows, err := p.Status(ctx)
+	applied, err := s.applied(ctx)
 	if err != nil {
-		return out, s.fail(ctx, err, "read the applied migrations")
+		return out, err
 	}
-	for _, r := range rows {
-		m := Migration{Version: r.Source.Version, Name: migrationName(r.Source.Path)}
-		if !r.AppliedAt.IsZero() {
-			m.AppliedAt = r.AppliedAt.UTC()
-		}
-		out.Migrations = append(out.Migrations, m)
+	for version := range applied {
+		out.Have = max(out.Have, version)
+	}
+	for _, source := range p.ListSources() {
+		out.Want = max(out.Want, source.Version)
+		out.Migrations = append(out.Migrations, Migration{Version: source.Version, Name: migrationName(source.Path), AppliedAt: applied[source.Version]})
 	}
 	return out, nil
 }
