@@ -80,7 +80,7 @@ func (p *partitioned) number(text string, args ...any) (n int64) {
 
 const insertRows = `INSERT INTO event_audit (id, received_at, event_timestamp, ruleset_version, source, severity, handling, fate,
 	environment, hostname, rule_name, team, signature, correlation_id, raw_message)
-	SELECT (lpad(to_hex($1::bigint), 12, '0') || '7' || substr(md5(g::text), 1, 3) || '8' || substr(md5(g::text), 4, 15))::uuid,
+	SELECT (lpad(to_hex($1::bigint), 12, '0') || '7' || right(gen_random_uuid()::text, 3) || '8' || right(md5(g::text || random()), 15))::uuid,
 	0, 0, 0, 1, 1, 1, 1, 0, 'h', '', '', '', '', repeat('x', $3) FROM generate_series(1, $2::bigint) AS g`
 
 // rows inserts n rows that were received at a time, each with a message of some bytes.
