@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -19,6 +20,7 @@ import (
 // fakeLog is a storage that can be rolled back, with a history of states.
 type fakeLog struct {
 	now     func() time.Time
+	mu      sync.Mutex // around each call
 	away    bool
 	state   logState
 	history []logged
@@ -37,6 +39,8 @@ type logged struct {
 }
 
 func (f *fakeLog) appendMarked(_ context.Context, p queue.AppendParams, m mark) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	switch {
 	case f.away:
 		return fault.New(fault.QueueUnavailable, "away")
@@ -64,14 +68,31 @@ func (f *fakeLog) appendMarked(_ context.Context, p queue.AppendParams, m mark) 
 }
 
 func (f *fakeLog) readMark(context.Context, queue.Name, int) (int64, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	if f.away {
 		return 0, fault.New(fault.QueueUnavailable, "away")
 	}
 	return f.state.mark, nil
 }
 
+func (f *fakeLog) setAway(away bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.away = away
+}
+
+// present is what is stored.
+func (f *fakeLog) present() logState {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.state
+}
+
 // back takes the storage to its state of a time ago.
 func (f *fakeLog) back(d time.Duration) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	for i, h := range f.history {
 		if !h.at.Before(f.now().Add(-d)) {
 			f.state = h.state
@@ -110,12 +131,13 @@ func TestRecallWithoutAnotherEvent(t *testing.T) {
 			time.Sleep(100 * time.Millisecond)
 		}
 		f.back(time.Second)
-		if len(f.state.entries) != 0 {
+		if len(f.present().entries) != 0 {
 			t.Fatal("the test rolls nothing back")
 		}
 		time.Sleep(2 * recallProbe)
-		if !slices.Equal(want, f.state.entries) || f.state.received != 15 {
-			t.Errorf("%d entries and %d received events are there again", len(f.state.entries), f.state.received)
+		synctest.Wait()
+		if got := f.present(); !slices.Equal(want, got.entries) || got.received != 15 {
+			t.Errorf("%d entries and %d received events are there again", len(got.entries), got.received)
 		}
 		if r.restored.Load() != 15 || r.lost.Load() != 0 {
 			t.Errorf("restored %d, lost %d", r.restored.Load(), r.lost.Load())
@@ -140,7 +162,7 @@ func TestRecallCountsWhatIsTooOld(t *testing.T) {
 		if got := r.restored.Load() + r.lost.Load(); got != 16 || r.lost.Load() < 8 || r.restored.Load() < 4 {
 			t.Errorf("of 16 events %d were restored and %d lost", r.restored.Load(), r.lost.Load())
 		}
-		if n := len(f.state.entries); f.state.entries[n-1] != last {
+		if got := f.present().entries; got[len(got)-1] != last {
 			t.Error("the newest entry is not behind the restored ones")
 		}
 	})
@@ -152,29 +174,33 @@ func TestRecallForgets(t *testing.T) {
 		if err := r.append(t.Context(), p); err != nil {
 			t.Fatal(err)
 		}
-		f.away = true
+		f.setAway(true)
 		time.Sleep(time.Hour)
 		synctest.Wait()
 		if r.bytes.Load() == 0 {
 			t.Error("it was forgotten while Redis is away")
 		}
-		f.away = false
+		f.setAway(false)
 		time.Sleep(5 * time.Second)
 		synctest.Wait()
 		if r.bytes.Load() != 0 || len(r.lanes[recallKey{queue.Ingest, 0}].window) != 0 {
 			t.Errorf("%d bytes are kept for no use", r.bytes.Load())
 		}
-		r.maxBytes = 10
-		for range 5 {
-			p, _ := onePut(1)
-			if err := r.append(t.Context(), p); err != nil {
-				t.Fatal(err)
-			}
-		}
-		if r.bytes.Load() > 10 {
-			t.Errorf("%d bytes are kept", r.bytes.Load())
-		}
 	})
+}
+
+func TestRecallIsBounded(t *testing.T) {
+	r := newRecall(&fakeLog{now: time.Now}, 1, zap.NewNop())
+	r.maxBytes = 10
+	for range 5 {
+		p, _ := onePut(1)
+		if err := r.append(t.Context(), p); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := r.bytes.Load(); n == 0 || n > 10 {
+		t.Errorf("%d bytes are kept", n)
+	}
 }
 
 // TestRecallProperty: whatever is appended, however often the storage goes away, refuses and comes back older by up to two

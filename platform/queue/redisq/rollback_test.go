@@ -31,6 +31,15 @@ func (a ages) driver() *redisq.Driver {
 	return open(a.t, redisq.Options{Client: connect(a.t, redis.Standalone, a.server), Prefix: "mutt", Partitions: 1})
 }
 
+// size is that of the file. Redis holds writes back while it syncs, so they are awaited.
+func (a ages) size() int64 {
+	a.t.Helper()
+	until(a.t, "all is written", func() bool {
+		return strings.Contains(a.server.Do("INFO", "persistence"), "aof_buffer_length:0")
+	})
+	return a.server.AOFSize()
+}
+
 // back kills Redis and starts it as it was when its file had a size.
 func (a ages) back(size int64) {
 	a.t.Helper()
@@ -109,7 +118,7 @@ func TestLostAppendsComeBackByThemselves(t *testing.T) {
 	a := newAges(t)
 	d := a.driver()
 	ids := some(t, d, 20)
-	size := a.server.AOFSize()
+	size := a.size()
 	ids = append(ids, some(t, d, 30)...)
 	a.back(size)
 	until(t, "the lost events are there again", func() bool { return d.Restored() == 30 })
@@ -127,7 +136,7 @@ func TestNewEventsComeAfterTheLostOnes(t *testing.T) {
 	a := newAges(t)
 	one, two := a.driver(), a.driver()
 	some(t, one, 1)
-	size := a.server.AOFSize()
+	size := a.size()
 	var lost [2][]event.ID
 	for range 5 {
 		lost[0] = append(lost[0], some(t, one, 1)...)
@@ -154,7 +163,7 @@ func TestWhatIsTooOldIsCounted(t *testing.T) {
 	t.Parallel()
 	a := newAges(t)
 	d := a.driver()
-	size := a.server.AOFSize()
+	size := a.size()
 	some(t, d, 10)
 	until(t, "what is old is forgotten", func() bool { return d.Kept() == 0 })
 	ids := some(t, d, 4)
@@ -176,7 +185,7 @@ func TestHoldersNoticeARollback(t *testing.T) {
 	ids := some(t, d, 3)
 	l := lease(t, d, "me")
 	claim(t, d, l)
-	size := a.server.AOFSize()
+	size := a.size()
 	if err := d.Settle(t.Context(), queue.SettleParams{Lease: l, Ack: ids}); err != nil {
 		t.Fatal(err)
 	}
@@ -199,7 +208,7 @@ func TestLeaseThatCameBack(t *testing.T) {
 	ids := some(t, d, 3)
 	l := lease(t, d, "me")
 	claim(t, d, l)
-	size := a.server.AOFSize()
+	size := a.size()
 	if err := d.Yield(t.Context(), l); err != nil {
 		t.Fatal(err)
 	}
@@ -248,7 +257,7 @@ func TestPowerCutsUnderLoad(t *testing.T) {
 	for range 3 {
 		begin := time.Now()
 		until(t, "some work is done", func() bool { return time.Since(begin) > 300*time.Millisecond })
-		size := a.server.AOFSize()
+		size := a.size()
 		until(t, "more work is done", func() bool { return time.Since(begin) > 600*time.Millisecond })
 		a.back(size)
 		until(t, "Redis answers", func() bool { return d.Ping(ctx) == nil })
