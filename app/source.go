@@ -37,8 +37,18 @@ type storeSource struct {
 
 func (s storeSource) about() string { return "the store" }
 
-// prepare puts the hashes of the bootstrap keys where every process finds them, and replaces old ones.
+// prepare puts the hashes of the bootstrap keys where every process finds them, and replaces old ones. Processes that
+// start together do so at once: whoever comes second looks again.
 func (s storeSource) prepare(ctx context.Context) error {
+	for {
+		err := s.storeBootstrap(ctx)
+		if !fault.Is(err, fault.AlreadyExists) && !fault.Is(err, fault.PreconditionFail) || ctx.Err() != nil {
+			return err
+		}
+	}
+}
+
+func (s storeSource) storeBootstrap(ctx context.Context) error {
 	have, err := s.store.APIKeys(ctx)
 	if err != nil {
 		return fmt.Errorf("read the API keys: %w", err)

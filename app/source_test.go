@@ -6,10 +6,13 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+	"golang.org/x/sync/errgroup"
 
+	"github.com/muttproject/mutt/platform/authn"
 	"github.com/muttproject/mutt/platform/config"
 	"github.com/muttproject/mutt/platform/coord"
 	"github.com/muttproject/mutt/platform/secret"
+	"github.com/muttproject/mutt/platform/store"
 )
 
 // apart gives the parts of a process without a store, beside the publishing process p.
@@ -129,5 +132,23 @@ func forget(t *testing.T, shared coord.Coord) {
 	}
 	if _, err := shared.Put(ctx, coord.PutParams{Key: snapshotKey, Version: v.Version}); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestProcessesStartTogether has many of them store the bootstrap keys at once.
+func TestProcessesStartTogether(t *testing.T) {
+	t.Parallel()
+	p := controlled(t, true)
+	renewed := storeSource{p.store, []store.APIKey{bootstrap("bootstrap-ingest", authn.Ingest, "another"), bootstrap("bootstrap-new", authn.Admin, "new")}}
+	var g errgroup.Group
+	for range 16 {
+		g.Go(func() error { return renewed.prepare(t.Context()) })
+	}
+	if err := g.Wait(); err != nil {
+		t.Error(err)
+	}
+	keys, err := p.store.APIKeys(t.Context())
+	if err != nil || len(keys) != 3 {
+		t.Errorf("%d keys, %v", len(keys), err)
 	}
 }
