@@ -58,6 +58,19 @@ func TestCountersAreForgottenAndMakeRoom(t *testing.T) {
 	}
 }
 
+func TestCountersLiveOnWhenTheExpiryGrows(t *testing.T) {
+	t.Parallel()
+	c := coord.NewCounters(coord.NewRedis(connect(t, testkit.Redis(t, testkit.RedisOptions{})), "mutt:"), "unhandled")
+	p := coord.IncrParams{Adds: adds("g", 0, 1), Expiry: time.Second}
+	incr(t, c, p)
+	p.Expiry = time.Hour
+	incr(t, c, p)
+	wait(1100 * time.Millisecond)
+	if got := incr(t, c, p); got[0].N != 3 {
+		t.Fatalf("got %+v", got)
+	}
+}
+
 func TestCountersOfManyBatches(t *testing.T) {
 	t.Parallel()
 	c := coord.NewCounters(coord.NewRedis(connect(t, testkit.Redis(t, testkit.RedisOptions{})), "mutt:"), "unhandled")

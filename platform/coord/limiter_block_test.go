@@ -122,6 +122,45 @@ func TestLimiterRefusalEndsInTime(t *testing.T) {
 	})
 }
 
+// slow is a Coord that takes a second to answer.
+type slow struct {
+	coord.Coord
+	tokens atomic.Int64
+}
+
+func (s *slow) Take(ctx context.Context, p coord.TakeParams) (coord.Taken, error) {
+	<-time.After(time.Second)
+	s.tokens.Add(p.N)
+	return s.Coord.Take(ctx, p)
+}
+
+func TestLimiterSpendsNoTokenTwice(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := &slow{Coord: coord.NewLocal(nil)}
+		l := coord.NewLimiter(s, "k", limit(1000, time.Hour))
+		var got int64
+		var mu sync.Mutex
+		take := func(n int64) {
+			_, ok, err := l.Take(t.Context(), n)
+			mu.Lock()
+			defer mu.Unlock()
+			if got += n; !ok || err != nil {
+				t.Errorf("%d tokens: %v, %v", n, ok, err)
+			}
+		}
+		take(5) // 5 of the block are left
+		var wg sync.WaitGroup
+		wg.Go(func() { take(500) })
+		synctest.Wait()
+		wg.Go(func() { take(5) })
+		wg.Wait()
+		if got > s.tokens.Load() {
+			t.Fatalf("%d tokens were spent of %d", got, s.tokens.Load())
+		}
+	})
+}
+
 func TestLimiterWaitsForAHungServerOnce(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -185,4 +224,14 @@ func TestTwoLimitersOnRedisKeepTheSharedRate(t *testing.T) {
 		t.Errorf("%d questions for %d tokens", n, got.Load())
 	}
 	t.Logf("%d tokens of %d, %d questions", got.Load(), want, takes.Load())
+}
+
+func BenchmarkLimiterTake(b *testing.B) {
+	l := coord.NewLimiter(coord.NewLocal(nil), "k", limit(1e9, time.Second))
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, ok, err := l.Take(b.Context(), 1); !ok || err != nil {
+			b.Fatal(ok, err)
+		}
+	}
 }
