@@ -114,3 +114,64 @@ func BenchmarkSingles(b *testing.B) {
 		b.Fatalf("%d appends failed", n)
 	}
 }
+
+// BenchmarkLongQueue appends, claims and acks one entry of one event while many wait, and tells what one of them
+// takes of Redis's memory. Its figures must not grow with the length.
+func BenchmarkLongQueue(b *testing.B) {
+	for _, length := range []int{1_000, 100_000} {
+		b.Run(strconv.Itoa(length), func(b *testing.B) {
+			d, s := benchDriver(b)
+			l, err := d.Acquire(b.Context(), queue.LeaseParams{Queue: queue.Ingest, Owner: "a", TTL: time.Hour})
+			if err != nil {
+				b.Fatal(err)
+			}
+			empty := usedMemory(b, s)
+			fill(b, d, length)
+			perEntry := float64(usedMemory(b, s)-empty) / float64(length)
+			m := newMeter(b, s)
+			for range b.N {
+				fill(b, d, 1)
+				got, err := d.Claim(b.Context(), queue.ClaimParams{Lease: l, Max: 1})
+				if err != nil || len(got) != 1 {
+					b.Fatal(len(got), err)
+				}
+				if err := d.Settle(b.Context(), queue.SettleParams{Lease: l, Ack: []event.ID{got[0].Entry}}); err != nil {
+					b.Fatal(err)
+				}
+				if _, err := d.Depth(b.Context(), queue.Ingest); err != nil {
+					b.Fatal(err)
+				}
+			}
+			m.report(b.N)
+			b.ReportMetric(perEntry, "redis-B/entry")
+		})
+	}
+}
+
+func fill(b *testing.B, d *redisq.Driver, n int) {
+	body := bytes.Repeat([]byte("0123456789"), 20)
+	for n > 0 {
+		batch := make([]queue.Entry, min(n, 500))
+		for i := range batch {
+			batch[i] = queue.Entry{ID: queue.NewEntryID(), Queue: queue.Ingest, Events: 1, Body: body}
+		}
+		if err := d.Append(b.Context(), queue.AppendParams{Entries: batch}); err != nil {
+			b.Fatal(err)
+		}
+		n -= len(batch)
+	}
+}
+
+func usedMemory(b *testing.B, s *testkit.RedisServer) int {
+	for line := range strings.Lines(s.Do("INFO", "memory")) {
+		if value, ok := strings.CutPrefix(strings.TrimSpace(line), "used_memory:"); ok {
+			n, err := strconv.Atoi(value)
+			if err != nil {
+				b.Fatal(err)
+			}
+			return n
+		}
+	}
+	b.Fatal("Redis does not tell its memory")
+	return 0
+}
