@@ -35,7 +35,9 @@ type control struct {
 	mu        sync.Mutex // one Refresh at a time
 	now       *settled   // what is in force, nil before the first Refresh
 	published time.Time  // when the snapshot was last seen to be this revision or a later one
-	lastErr   error
+	// unpublished is set while publishing fails, which is told once.
+	unpublished bool
+	lastErr     error
 }
 
 // republish is how often a process with the store looks whether the snapshot is still there: Redis may have lost it.
@@ -126,8 +128,9 @@ func (c *control) refresh(ctx context.Context) error {
 	// Where it fails the change is committed and in force here all the same: the others get it with a later poll.
 	switch err := c.publish(ctx, c.now); {
 	case err == nil:
-		c.published = time.Now()
-	case !fault.Is(err, fault.Conflict):
+		c.published, c.unpublished = time.Now(), false
+	case !fault.Is(err, fault.Conflict) && !c.unpublished:
+		c.unpublished = true
 		c.log.Warn("the configuration snapshot was not published, trying again", zap.Error(err))
 	}
 	return nil

@@ -11,6 +11,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -81,13 +82,15 @@ type Module struct {
 	config Config
 	deps   Deps
 
+	failing map[string]bool // by message; of run
+
 	mu     sync.Mutex // one Fold at a time
 	folded int64      // the minute up to which everything is folded
 }
 
 // New makes the janitor. It does no I/O.
 func New(c Config, d Deps) *Module {
-	m := &Module{config: c.withDefaults(), deps: d}
+	m := &Module{config: c.withDefaults(), deps: d, failing: map[string]bool{}}
 	m.Runner = lifecycle.NewRunner("janitor", m.run)
 	return m
 }
@@ -143,9 +146,16 @@ func (m *Module) partitions(ctx context.Context) time.Duration {
 	return m.config.PartitionsEvery
 }
 
+// report tells of a task that begins to fail, and of one that works again: what is tried each second would fill the log.
 func (m *Module) report(ctx context.Context, message string, err error) {
-	if err != nil && ctx.Err() == nil {
+	switch failing := m.failing[message]; {
+	case ctx.Err() != nil:
+	case err != nil && !failing:
+		m.failing[message] = true
 		m.deps.Logger.Warn(message, zap.Error(err))
+	case err == nil && failing:
+		m.failing[message] = false
+		m.deps.Logger.Info("works again: " + strings.TrimPrefix(message, "cannot "))
 	}
 }
 
