@@ -136,8 +136,8 @@ func (m *Module) leading() bool { return m.deps.Leader == nil || m.deps.Leader.L
 // partitions makes the partitions that are missing and says when to look again.
 func (m *Module) partitions(ctx context.Context) time.Duration {
 	made, err := m.deps.Store.EnsurePartitions(ctx, m.deps.Now(), store.PartitionsAhead)
+	m.report(ctx, "cannot make the partitions of the event audit", err)
 	if err != nil {
-		m.report(ctx, "cannot make the partitions of the event audit", err)
 		return m.config.PartitionsEvery / 60
 	}
 	if made > 0 {
