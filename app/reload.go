@@ -26,7 +26,8 @@ func (c *Config) Changes(next *Config) (live, restart []string) {
 // Reload brings into force what may change while the process runs: the secrets of next, and then whatever files the
 // components read. It names the settings that wait for a restart. A component that cannot reload keeps what it had.
 func (a *App) Reload(ctx context.Context, next Config) (live, restart []string, err error) {
-	live, restart = a.parts.secrets().Changes(&next)
+	_, restart = a.opts.Config.Changes(&next) // until the restart they are named each time
+	live, _ = a.parts.secrets().Changes(&next)
 	a.parts.live.Store(&next)
 	return live, restart, a.sup.Reload(ctx)
 }

@@ -74,6 +74,10 @@ func TestHangup(t *testing.T) {
 	hangup()
 	says(file + ":5:9: queue.partitons is not a setting; did you mean queue.partitions?")
 
+	write(file, base+"redis: {host: r}\n")
+	hangup()
+	says("set DB_HOST too")
+
 	cancel()
 	if code := <-done; code != 0 {
 		t.Errorf("ended with %d: %s", code, log.String())

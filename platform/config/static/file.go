@@ -61,7 +61,6 @@ func (r *reader) syntax(err error) {
 
 // section reads a mapping; prefix is "" or ends with a dot.
 func (r *reader) section(prefix string, n *yaml.Node) {
-	n = resolve(n)
 	if n.Kind == yaml.ScalarNode && n.Tag == "!!null" { // everything in it is commented out
 		return
 	}

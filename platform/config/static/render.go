@@ -110,11 +110,8 @@ func scalar(v any) string {
 	if err := n.Encode(v); err != nil {
 		return fmt.Sprintf("%q", v) // cannot be: it is a string, number, bool or list of strings
 	}
-	switch text, _ := v.(string); {
-	case n.Kind == yaml.SequenceNode:
+	if n.Kind == yaml.SequenceNode {
 		n.Style = yaml.FlowStyle
-	case strings.ContainsFunc(text, func(r rune) bool { return r < ' ' || r > '~' }):
-		n.Style = yaml.DoubleQuotedStyle
 	}
 	text, err := yaml.Marshal(&n)
 	if err != nil {

@@ -129,14 +129,15 @@ func TestProblemsInAFile(t *testing.T) {
 
 func TestProblemsElsewhere(t *testing.T) {
 	t.Parallel()
-	f, sources, problems := read("", []string{"T_COUNT=none", "T_ADDR=off", "T_ADDR_PORT=1", "T_PORT=tcp://10.0.0.1:x"}, []string{"job.cuont=3", "wait=0", "nothing", "net.password_file=none"})
+	f, sources, problems := read("", []string{"T_COUNT=none", "T_ADDR=off", "T_ADDR_PORT=1", "T_PORT=tcp://10.0.0.1:x"}, []string{"job.cuont=3", "wait=0", "wait=25h", "nothing", "net.password_file=none"})
 	texts := make([]string, len(problems))
 	for i, p := range problems {
 		texts[i] = p.String()
 	}
 	want := []string{"--set nothing wants path=value", "T_ADDR_PORT gives the port of a listener that is off", `T_PORT takes a port from 1 to 65535, not "tcp://10.0.0.1:x"`,
 		`T_COUNT takes a whole number from 1 to 64, not "none"`, "--set job.cuont is not a setting; did you mean job.count?",
-		`--set wait takes a duration such as 30s or 1m30s, or seconds, up to 24h, not "0"`, "--set net.password_file names a file that cannot be read: file does not exist"}
+		`--set wait takes a duration such as 30s or 1m30s, or seconds, up to 24h, not "0"`, `--set wait takes a duration such as 30s or 1m30s, or seconds, up to 24h, not "25h"`,
+		"--set net.password_file names a file that cannot be read: file does not exist"}
 	if d := cmp.Diff(want, texts); d != "" {
 		t.Error(d)
 	}
@@ -168,6 +169,9 @@ func TestSecretsAreNotShown(t *testing.T) {
 		s := tab[5]
 		if got := s.Shown(sources[s.Path]); got != tc.want || strings.Contains(out.String(), "hush") || strings.Contains(fmt.Sprint(s.Value.Get()), "hush") {
 			t.Errorf("%q %v: shown as %v in %s", tc.file, tc.environ, got, &out)
+		}
+		if _, _, problems := read(out.String(), nil, nil); len(problems) > 0 {
+			t.Errorf("what is printed cannot be read: %v", problems)
 		}
 	}
 }
