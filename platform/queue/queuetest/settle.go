@@ -55,6 +55,7 @@ func staleAck(f *fixture) {
 	for what, p := range map[string]queue.SettleParams{
 		"a second ack":         {Ack: []event.ID{want[1], want[0]}},
 		"an ack of the ready":  {Ack: []event.ID{want[2]}},
+		"an ack twice":         {Ack: []event.ID{want[1], want[1]}},
 		"an unknown ack":       {Ack: []event.ID{queue.NewEntryID()}},
 		"progress of the gone": {Ack: []event.ID{want[1]}, Progress: []queue.Progress{{Entry: want[0], Note: []byte("x")}}},
 	} {
@@ -159,6 +160,10 @@ func releaseKeepsPlace(f *fixture) {
 	if got[0].Reason != "later" || got[0].Deliveries != 2 || got[2].Reason != "" {
 		f.t.Fatalf("claimed %+v", got)
 	}
+	// Also among what its holder leaves.
+	f.must(f.d.Release(f.ctx(), queue.ReleaseParams{Lease: l, Entries: []event.ID{want[1]}}))
+	f.must(f.d.Yield(f.ctx(), l))
+	f.claims(f.acquire("b"), want...)
 }
 
 func delayedRelease(f *fixture) {
@@ -216,6 +221,7 @@ func staleRelease(f *fixture) {
 	l := f.acquire("a")
 	f.claim(l, 2)
 	f.refused(f.d.Release(f.ctx(), queue.ReleaseParams{Lease: l, Entries: []event.ID{want[0], want[2]}}), fault.StaleReceipt)
+	f.refused(f.d.Release(f.ctx(), queue.ReleaseParams{Lease: l, Entries: []event.ID{want[1], want[1]}}), fault.StaleReceipt)
 	f.depth(queue.Ingest, queue.Depth{Ready: 1, Claimed: 2, Entries: 3})
 	f.ack(l, want[0])
 	f.refused(f.d.Release(f.ctx(), queue.ReleaseParams{Lease: l, Entries: want[:1]}), fault.StaleReceipt)

@@ -287,6 +287,29 @@ func TestEverythingLost(t *testing.T) {
 	l.ack(d, next, got...)
 }
 
+// TestManyDueAtOnce lets more delayed entries become due than one claim looks at.
+func TestManyDueAtOnce(t *testing.T) {
+	l := newLab(t)
+	d := l.driver(1)
+	lease := l.acquire(d, queue.Ingest, 0)
+	want := l.append(d, 0, entries(2500)...)
+	l.must(d.Release(t.Context(), queue.ReleaseParams{Lease: lease, Entries: l.claimed(d, lease, want), Delay: time.Minute}))
+	l.same(0, len(l.claim(d, lease, 1)))
+	l.clock.step(2 * time.Minute)
+	l.same(0, len(l.claim(d, lease, 0)))
+	seen := map[event.ID]bool{}
+	for len(seen) < len(want) {
+		ids := l.claim(d, lease, 400)
+		if len(ids) == 0 {
+			t.Fatalf("%d of %d came back", len(seen), len(want))
+		}
+		for _, id := range ids {
+			seen[id] = true
+		}
+		l.ack(d, lease, ids...)
+	}
+}
+
 // TestSilentRedis freezes Redis: calls fail in time, and their repeats are recognised.
 func TestSilentRedis(t *testing.T) {
 	l := newLab(t)

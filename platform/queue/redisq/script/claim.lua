@@ -1,6 +1,6 @@
 -- Claim: first what came back, then what is new. The answer has the time until the next delayed entry is due (-1 for none),
 -- the cursor, the lease's steps, and eight values for each entry.
-local MOST_BYTES, CHUNK = 8 * 1024 * 1024, 16
+local MOST_BYTES, MOST_DUE, CHUNK = 8 * 1024 * 1024, 1000, 16
 local by, most = holder(), num()
 local at, wall = clock()
 local l = worked(lane())
@@ -23,18 +23,17 @@ local function give(id, m, body)
   taken, bytes = taken + 1, bytes + #body
 end
 
-local due = redis.call('ZRANGEBYSCORE', l.waiting, '-inf', wall)
-if #due > 0 then
+-- Many may be due at once after a pause; those that are left are taken with the next claim.
+local due = redis.call('ZRANGEBYSCORE', l.waiting, '-inf', wall, 'LIMIT', 0, MOST_DUE)
+for _, id in ipairs(due) do
   change()
-  for _, id in ipairs(due) do
-    local m = meta(l, id)
-    redis.call('ZADD', l.back, m[PLACE], id)
-    move(l, 'delayed', 'ready', 1, m[EVENTS])
-  end
-  redis.call('ZREMRANGEBYSCORE', l.waiting, '-inf', wall)
+  local m = meta(l, id)
+  redis.call('ZREM', l.waiting, id)
+  redis.call('ZADD', l.back, m[PLACE], id)
+  move(l, 'delayed', 'ready', 1, m[EVENTS])
 end
 
-for _, id in ipairs(redis.call('ZRANGE', l.back, 0, most - 1)) do
+for _, id in ipairs(most > 0 and redis.call('ZRANGE', l.back, 0, most - 1) or {}) do
   if bytes >= MOST_BYTES then break end
   change()
   redis.call('ZREM', l.back, id)
@@ -58,6 +57,6 @@ if changed then
   save(l)
 end
 local nearest = redis.call('ZRANGE', l.waiting, 0, 0, 'WITHSCORES')
-if nearest[2] then out[2] = integer(nearest[2] - wall) end
+if nearest[2] then out[2] = integer(math.max(nearest[2] - wall, 0)) end
 out[3], out[4] = integer(l.cursor), l.step
 return out
