@@ -11,8 +11,6 @@ import (
 
 	"github.com/pressly/goose/v3"
 	"go.uber.org/zap"
-
-	"github.com/muttproject/mutt/platform/fault"
 )
 
 // Migrate brings the schema up to this program's. An older schema is copied to <file>.v<N>.backup first;
@@ -24,7 +22,7 @@ func (s *Store) Migrate(ctx context.Context) error {
 		return err
 	}
 	if have > want {
-		return fault.New(fault.NewerVersion, "the store has schema %d, this program knows %d", have, want)
+		return newerSchema(have, want)
 	}
 	if have == want {
 		return nil
