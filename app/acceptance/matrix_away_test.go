@@ -1,0 +1,128 @@
+package acceptance
+
+import (
+	"bytes"
+	"context"
+	"net/http"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/muttproject/mutt/app"
+	"github.com/muttproject/mutt/app/apptest"
+)
+
+const (
+	// awayCPU is how much of a core a process may use while a server is away and nobody sends.
+	awayCPU = 0.05
+	// awayLines is how many lines it may log of that, however long it takes.
+	awayLines = 20
+	// clockTick is the kernel's unit of CPU time in /proc (USER_HZ).
+	clockTick = 10 * time.Millisecond
+)
+
+// redisAway takes Redis away for a while: every ingestor says so and recovers by itself.
+func (m *matrix) redisAway() {
+	m.Helper()
+	m.sending(func() { m.pass(time.Second) })
+	m.servers.Redis.Stop()
+	m.idle(func() {
+		for _, x := range m.those(app.Ingestor) {
+			m.refuses(x)
+		}
+	})
+	m.servers.Redis.Start()
+	back := time.Now()
+	m.load(func() time.Time { return back })
+}
+
+// postgresAway takes PostgreSQL away for a while: events are accepted and wait.
+func (m *matrix) postgresAway() {
+	m.Helper()
+	m.servers.Postgres.Stop()
+	acked := len(m.word.acked)
+	m.sending(func() { m.pass(2 * time.Second) })
+	if len(m.word.acked) == acked {
+		m.Error("nothing was accepted while PostgreSQL was away")
+	}
+	m.idle(func() {})
+	m.servers.Postgres.Start()
+	back := time.Now()
+	m.load(func() time.Time { return back })
+}
+
+// refuses holds that an ingestor answers 503; post looks at the rest of the answer.
+func (m *matrix) refuses(x *member) {
+	m.Helper()
+	s := &sender{t: m.T, name: "refused", site: x.site, word: m.word, batch: 1, own: true}
+	client := &http.Client{Transport: &http.Transport{}}
+	defer client.CloseIdleConnections()
+	apptest.EventuallyWithin(m, recovery, x.name+" says that it takes nothing", func() (bool, any) {
+		ctx, cancel := context.WithTimeout(m.Context(), recovery)
+		defer cancel()
+		tag := s.name + "-" + strconv.Itoa(s.seq)
+		m.word.note([]string{tag}, false)
+		_, err := s.post(ctx, client, s.event(tag, s.seq), uuid.NewString())
+		s.seq++
+		return err != nil && strings.HasPrefix(err.Error(), "503 "), err
+	})
+}
+
+// idle lets the outage pass and holds that the processes neither spin nor fill their logs. first happens before the CPU
+// time is looked at, not before the log is.
+func (m *matrix) idle(first func()) {
+	m.Helper()
+	logged := map[*member]int{}
+	for _, x := range m.members {
+		logged[x] = x.lines(m)
+	}
+	begin := time.Now()
+	first()
+	used := map[*member]time.Duration{}
+	for _, x := range m.members {
+		used[x] = x.cpu(m)
+	}
+	quiet := time.Now()
+	m.pass(m.outage - time.Since(begin))
+	lasted := time.Since(quiet)
+	for _, x := range m.members {
+		share, lines := float64(x.cpu(m)-used[x])/float64(lasted), x.lines(m)-logged[x]
+		m.Logf("%s used %.1f %% of a core for %s and logged %d lines", x.name, 100*share, lasted.Round(time.Second), lines)
+		if share > awayCPU || lines > awayLines {
+			m.Errorf("%s does not wait quietly: %.1f %% of a core, %d lines", x.name, 100*share, lines)
+		}
+	}
+}
+
+// lines counts what a process logged.
+func (x *member) lines(m *matrix) int {
+	m.Helper()
+	text, err := os.ReadFile(x.site.logFile)
+	if err != nil {
+		m.Fatal(err)
+	}
+	return bytes.Count(text, []byte("\n"))
+}
+
+// cpu gives the CPU time that a process used so far.
+func (x *member) cpu(m *matrix) time.Duration {
+	m.Helper()
+	stat, err := os.ReadFile("/proc/" + strconv.Itoa(x.p.cmd.Process.Pid) + "/stat")
+	if err != nil {
+		m.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(stat), ") ") // the name before it may hold anything
+	fields := strings.Fields(rest)
+	var used time.Duration
+	for _, field := range fields[11:13] { // utime and stime
+		n, err := strconv.Atoi(field)
+		if err != nil {
+			m.Fatal(err)
+		}
+		used += time.Duration(n) * clockTick
+	}
+	return used
+}

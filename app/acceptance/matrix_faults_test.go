@@ -1,0 +1,169 @@
+package acceptance
+
+import (
+	"time"
+
+	"github.com/muttproject/mutt/app"
+)
+
+// scenario is what is done to a distributed MUTT between one quiet moment and the next.
+type scenario struct {
+	name string
+	play func(m *matrix)
+}
+
+// scenarios is the kill matrix.
+func scenarios() []scenario {
+	var out []scenario
+	for _, role := range app.Roles() {
+		out = append(out, scenario{"kill each " + string(role), func(m *matrix) { m.killEach(role) }})
+	}
+	return append(out,
+		scenario{"kills at random", func(m *matrix) { m.each(6, m.killAny) }},
+		scenario{"redis killed with always", func(m *matrix) { m.each(1, m.killRedis) }},
+		scenario{"redis killed with everysec", func(m *matrix) { m.everysec(); m.each(1, m.killRedis) }},
+		scenario{"redis forgets its last moments", (*matrix).forget},
+		scenario{"redis restarted", func(m *matrix) { m.each(1, m.restartRedis) }},
+		scenario{"redis paused", func(m *matrix) { m.each(1, func() time.Time { return m.pauseRedis(6 * time.Second) }) }}, // longer than a lease
+		scenario{"postgres restarted", func(m *matrix) { m.each(1, m.restartPostgres) }},
+		scenario{"postgres killed", func(m *matrix) { m.each(1, m.killPostgres) }},
+		scenario{"postgres paused", func(m *matrix) { m.each(1, func() time.Time { return m.pausePostgres(5 * time.Second) }) }},
+		scenario{"mix at random", func(m *matrix) { m.mix(8) }},
+		scenario{"redis away", (*matrix).redisAway},
+		scenario{"postgres away", (*matrix).postgresAway},
+	)
+}
+
+// each does one thing to a MUTT under load, a number of times. The fault gives the moment when it was over.
+func (m *matrix) each(times int, fault func() time.Time) {
+	m.Helper()
+	m.load(func() (last time.Time) {
+		for n := range times {
+			if n > 0 {
+				m.pass(m.between(200*time.Millisecond, 800*time.Millisecond))
+			}
+			last = fault()
+		}
+		return last
+	})
+}
+
+// killEach kills the processes of a role in turn.
+func (m *matrix) killEach(role app.Role) {
+	m.Helper()
+	all := m.those(role)
+	m.each(len(all), func() time.Time {
+		defer func() { all = all[1:] }()
+		return m.kill(all[0])
+	})
+}
+
+// kill kills a process, and starts it again after a moment. The fault ends with the death: the others are to go on.
+func (m *matrix) kill(x *member) time.Time {
+	m.Helper()
+	x.p.kill()
+	died := time.Now()
+	timer := time.NewTimer(m.between(100*time.Millisecond, 500*time.Millisecond))
+	defer timer.Stop()
+	<-timer.C
+	m.start(x)
+	m.lives()
+	return died
+}
+
+func (m *matrix) killAny() time.Time {
+	m.Helper()
+	return m.kill(m.members[m.rnd.IntN(len(m.members))])
+}
+
+// away is how long a server is gone when it is restarted.
+func (m *matrix) away() time.Duration { return m.between(200*time.Millisecond, 1500*time.Millisecond) }
+
+func (m *matrix) killRedis() time.Time {
+	m.Helper()
+	m.servers.Redis.Kill()
+	m.pass(m.away())
+	m.servers.Redis.Start()
+	return time.Now()
+}
+
+func (m *matrix) restartRedis() time.Time {
+	m.Helper()
+	m.servers.Redis.Stop()
+	m.pass(m.away())
+	m.servers.Redis.Start()
+	return time.Now()
+}
+
+func (m *matrix) pauseRedis(d time.Duration) time.Time {
+	m.Helper()
+	m.servers.Redis.Pause()
+	defer m.servers.Redis.Resume()
+	m.pass(d)
+	return time.Now()
+}
+
+func (m *matrix) restartPostgres() time.Time {
+	m.Helper()
+	m.servers.Postgres.Stop()
+	m.pass(m.away())
+	m.servers.Postgres.Start()
+	return time.Now()
+}
+
+func (m *matrix) killPostgres() time.Time {
+	m.Helper()
+	m.servers.Postgres.Kill()
+	m.pass(m.away())
+	m.servers.Postgres.Start()
+	return time.Now()
+}
+
+func (m *matrix) pausePostgres(d time.Duration) time.Time {
+	m.Helper()
+	m.servers.Postgres.Pause()
+	defer m.servers.Postgres.Resume()
+	m.pass(d)
+	return time.Now()
+}
+
+// everysec makes Redis write once a second what it promised, from now on and after a restart.
+func (m *matrix) everysec() {
+	m.Helper()
+	m.servers.Redis.Do("CONFIG", "SET", "appendfsync", "everysec")
+	m.servers.Redis.Do("CONFIG", "REWRITE")
+}
+
+// forget takes from Redis what it was told last, as a power cut does under everysec. What an ingestor appends again then
+// may be delivered after later events of its device, so what was acknowledged in that time is left out of the check of
+// the order; everything else holds for it too.
+func (m *matrix) forget() {
+	m.Helper()
+	m.everysec()
+	m.load(func() time.Time {
+		kept, from := m.servers.Redis.AOFSize(), time.Now()
+		m.pass(m.between(300*time.Millisecond, 900*time.Millisecond))
+		m.servers.Redis.Kill()
+		lost := m.servers.Redis.AOFSize() - kept
+		m.servers.Redis.CutAOF(lost)
+		m.Logf("Redis forgot the last %d bytes", lost)
+		m.pass(m.away())
+		m.servers.Redis.Start()
+		last := time.Now()
+		// An answer reaches its sender a little later than Redis's reached the ingestor.
+		m.rolled = append(m.rolled, span{from.Add(-100 * time.Millisecond), last.Add(100 * time.Millisecond)})
+		return last
+	})
+}
+
+// mix does so many things in an order and with pauses that the seed decides.
+func (m *matrix) mix(faults int) {
+	m.Helper()
+	seconds := func() time.Duration { return m.between(time.Second, 3*time.Second) }
+	choice := []func() time.Time{
+		m.killAny, m.killAny, m.killAny, m.killAny, m.killRedis, m.restartRedis, m.killPostgres, m.restartPostgres,
+		func() time.Time { return m.pauseRedis(seconds()) },
+		func() time.Time { return m.pausePostgres(seconds()) },
+	}
+	m.each(faults, func() time.Time { return choice[m.rnd.IntN(len(choice))]() })
+}

@@ -1,0 +1,274 @@
+package acceptance
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/muttproject/mutt/app"
+	"github.com/muttproject/mutt/app/apptest"
+	"github.com/muttproject/mutt/platform/apiclient"
+)
+
+// matrix is a distributed MUTT under load, two processes of each role on servers of its own, that scenarios disturb one
+// after the other.
+type matrix struct {
+	*killTest
+	root    *testing.T // the scenarios are its subtests
+	seed    uint64
+	dir     string
+	servers *apptest.Servers
+	members []*member
+	senders []*sender
+	probe   *sender
+	outage  time.Duration   // of a server that is away
+	rolled  []span          // what Redis forgot was acknowledged in these
+	back    []time.Duration // until fresh events were delivered after the last fault, one for each scenario
+}
+
+// member is one place where a process of a role runs, is killed and runs again.
+type member struct {
+	role app.Role
+	name string
+	site *site
+	p    *process
+}
+
+// span is a stretch of time.
+type span struct{ from, to time.Time }
+
+// TestMatrix kills processes and servers of a distributed MUTT under load, in the scenarios of the table, and asks after
+// each whether every guarantee was kept. A process that was killed is started again, as systemd would; one that ends by
+// itself fails the test. MUTT_TEST_KILL_SEED repeats the choices of a run; MUTT_TEST_CHAOS_MINUTES adds faults at random
+// for so long and makes outages last a minute.
+func TestMatrix(t *testing.T) { // not parallel: it measures the CPU time of idle processes
+	before := goleak.IgnoreCurrent()
+	t.Cleanup(func() { goleak.VerifyNone(t, before) })
+	m := newMatrix(t)
+	m.begin()
+	for _, s := range scenarios() {
+		if !m.run(s) {
+			return // what follows would report the same again
+		}
+	}
+	minutes := time.Duration(number(t, "MUTT_TEST_CHAOS_MINUTES", 0)) * time.Minute
+	for n, begin := 1, time.Now(); time.Since(begin) < minutes; n++ {
+		if !m.run(scenario{fmt.Sprintf("mix %d", n), func(m *matrix) { m.mix(15) }}) {
+			return
+		}
+	}
+	m.end()
+}
+
+func newMatrix(t *testing.T) *matrix {
+	t.Helper()
+	seed := number(t, "MUTT_TEST_KILL_SEED", rand.Uint64())
+	dir, err := os.MkdirTemp("", "mutt-matrix-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("seed %d; the logs are kept in %s", seed, dir)
+			return
+		}
+		_ = os.RemoveAll(dir)
+	})
+	m := &matrix{root: t, seed: seed, dir: dir, servers: apptest.NewServers(t, "always"), outage: 10 * time.Second}
+	if os.Getenv("MUTT_TEST_CHAOS_MINUTES") != "" {
+		m.outage = time.Minute
+	}
+	m.killTest = &killTest{T: t, rnd: rand.New(rand.NewPCG(seed, 0)), destination: apptest.NewDestination(t), word: newWord()}
+	for _, role := range app.Roles() {
+		for n := range 2 {
+			m.members = append(m.members, m.place(role, n+1))
+		}
+	}
+	m.site = m.those(app.UI)[0].site
+	return m
+}
+
+// place prepares a member. An ingestor or forwarder is not told where PostgreSQL is.
+func (m *matrix) place(role app.Role, n int) *member {
+	m.Helper()
+	x := &member{role: role, name: fmt.Sprintf("%s-%d", role, n)}
+	dir := filepath.Join(m.dir, x.name)
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		m.Fatal(err)
+	}
+	env := m.servers.Env()
+	if role == app.Ingestor || role == app.Forwarder {
+		env = m.servers.RedisEnv()
+	}
+	var settings []string
+	for k, v := range env {
+		settings = append(settings, k+"="+v)
+	}
+	settings = append(settings, "POD_NAME="+x.name, "UNHANDLED_THRESHOLD=4", "UNHANDLED_EXPIRY_SECONDS=5", "MOOG_RETRY_BASE_DELAY=0.05",
+		"MUTT_QUEUE_DURABILITY=everysec") // the scenarios change how Redis writes
+	x.site = newSite(m.T, dir, m.destination.URL, settings...)
+	return x
+}
+
+// those gives the members of a role.
+func (m *matrix) those(role app.Role) (out []*member) {
+	for _, x := range m.members {
+		if x.role == role {
+			out = append(out, x)
+		}
+	}
+	return out
+}
+
+// begin migrates, starts everything and waits until an event gets through.
+func (m *matrix) begin() {
+	m.Helper()
+	migrate := exec.Command(binary(m.T), "migrate", "up")
+	migrate.Env = m.site.env
+	if out, err := migrate.CombinedOutput(); err != nil {
+		m.Fatalf("migrate: %v: %s", err, out)
+	}
+	begin := time.Now()
+	for _, x := range m.members {
+		m.start(x)
+	}
+	m.ready()
+	m.Logf("seed %d: %d processes were ready after %s", m.seed, len(m.members), time.Since(begin).Round(time.Millisecond))
+	if err := m.site.client.Do(m.Context(), apiclient.Call{Method: http.MethodPost, Path: []string{"rules", "import"}, Body: []byte(killRules),
+		ContentType: "application/yaml"}, nil); err != nil {
+		m.Fatal(err)
+	}
+	ingestors := m.those(app.Ingestor)
+	for n, s := range []*sender{
+		{name: "one", batch: 1, pause: 25 * time.Millisecond},
+		{name: "keyed", batch: 1, keyed: true, pause: 25 * time.Millisecond},
+		{name: "lines", batch: 20, ndjson: true, pause: 500 * time.Millisecond},
+		{name: "array", batch: 10, keyed: true, pause: 300 * time.Millisecond},
+		{name: "probe", batch: 7},
+	} {
+		s.t, s.word, s.own = m.T, m.word, true
+		s.site, s.also = ingestors[n%2].site, []*site{ingestors[(n+1)%2].site}
+		m.senders = append(m.senders, s)
+	}
+	m.probe = m.senders[len(m.senders)-1]
+	m.senders = m.senders[:len(m.senders)-1]
+	for {
+		if _, ok := m.fresh(5 * time.Second); ok { // the rules are in force in every alerter
+			return
+		}
+	}
+}
+
+// start runs the process of a member.
+func (m *matrix) start(x *member) {
+	m.Helper()
+	x.p = launch(m.root, x.site, exec.Command(binary(m.T), "serve", "--roles="+string(x.role)))
+	x.p.t = m.T
+}
+
+// ready waits until every process is healthy.
+func (m *matrix) ready() {
+	m.Helper()
+	for _, x := range m.members {
+		x.p.ready()
+	}
+}
+
+// lives holds that no process ended by itself.
+func (m *matrix) lives() {
+	m.Helper()
+	for _, x := range m.members {
+		x.p.lives()
+	}
+}
+
+// run runs one scenario: load, faults, recovery, quiet, checks.
+func (m *matrix) run(s scenario) bool {
+	return m.root.Run(strings.ReplaceAll(s.name, " ", "_"), func(t *testing.T) {
+		m.during(t)
+		defer m.during(m.root)
+		defer func() {
+			if t.Failed() {
+				m.tell(s.name)
+			}
+		}()
+		sent, begin := len(m.word.acked), time.Now()
+		s.play(m)
+		worked := time.Since(begin)
+		m.settle()
+		t.Logf("%s: %s under load, %d events acknowledged, fresh events delivered %s after the last fault, checked in %s", s.name,
+			worked.Round(time.Millisecond), len(m.word.acked)-sent, m.back[len(m.back)-1].Round(time.Millisecond), (time.Since(begin) - worked).Round(time.Millisecond))
+	})
+}
+
+// during makes failures those of t.
+func (m *matrix) during(t *testing.T) {
+	m.T, m.probe.t = t, t
+	for _, x := range m.members {
+		x.p.t = t
+	}
+	for _, s := range m.senders {
+		s.t = t
+	}
+}
+
+// load has the senders work while the faults happen and until fresh events arrive after the last of them. faults gives
+// the moment of that.
+func (m *matrix) load(faults func() (last time.Time)) {
+	m.Helper()
+	m.sending(func() {
+		m.pass(300 * time.Millisecond)
+		m.recovers(faults())
+		m.pass(300 * time.Millisecond)
+	})
+}
+
+// sending has the senders work for as long as during takes. What they began is acknowledged when it returns.
+func (m *matrix) sending(during func()) {
+	m.Helper()
+	ctx, enough := context.WithCancel(m.Context())
+	hurry, giveUp := context.WithTimeout(m.Context(), 5*time.Minute)
+	defer giveUp()
+	var senders sync.WaitGroup
+	defer senders.Wait()
+	defer enough()
+	for _, s := range m.senders {
+		senders.Go(func() { s.run(ctx, hurry) })
+	}
+	during()
+}
+
+// pass lets time pass.
+func (m *matrix) pass(d time.Duration) {
+	m.Helper()
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	<-timer.C
+	m.lives()
+}
+
+// between chooses a time.
+func (m *matrix) between(least, most time.Duration) time.Duration {
+	return least + time.Duration(m.rnd.Int64N(int64(most-least)))
+}
+
+// end stops every process in order.
+func (m *matrix) end() {
+	m.Helper()
+	for _, x := range m.members {
+		x.p.stop()
+		k := killTest{T: m.T, site: x.site}
+		k.checkLog()
+	}
+	m.summary()
+}
