@@ -287,6 +287,35 @@ func TestEverythingLost(t *testing.T) {
 	l.ack(d, next, got...)
 }
 
+// TestOldest looks at the age of what is claimed, came back, or is new.
+func TestOldest(t *testing.T) {
+	l := newLab(t)
+	d := l.driver(1)
+	lease := l.acquire(d, queue.Ingest, 0)
+	l.append(d, 0, entries(1)...)
+	l.append(d, 0, entries(1)...)
+	l.append(d, 0, entries(1)...)
+	got, err := d.Claim(t.Context(), queue.ClaimParams{Lease: lease, Max: 2})
+	l.must(err)
+	oldest := func(want time.Time) {
+		t.Helper()
+		depth, err := d.Depth(t.Context(), queue.Ingest)
+		l.must(err)
+		l.same(want, depth.Oldest)
+	}
+	first, second := got[0], got[1]
+	oldest(first.AppendedAt)
+	l.must(d.Release(t.Context(), queue.ReleaseParams{Lease: lease, Entries: []event.ID{second.Entry}}))
+	oldest(first.AppendedAt)
+	l.ack(d, lease, first.Entry)
+	oldest(second.AppendedAt)
+	l.ack(d, lease, l.claim(d, lease, 1)...)
+	got, err = d.Claim(t.Context(), queue.ClaimParams{Lease: lease, Max: 1})
+	l.must(err)
+	l.must(d.Release(t.Context(), queue.ReleaseParams{Lease: lease, Entries: []event.ID{got[0].Entry}, Delay: time.Hour}))
+	oldest(time.Time{})
+}
+
 // TestManyDueAtOnce lets more delayed entries become due than one claim looks at.
 func TestManyDueAtOnce(t *testing.T) {
 	l := newLab(t)
@@ -394,6 +423,9 @@ func TestDeadOverPartitions(t *testing.T) {
 	l.must(err)
 	l.same(2, n)
 	l.same(want[5:], page(event.ID{}))
+	gone, err := d.Dead(t.Context(), queue.DeadParams{Queue: queue.Alert, ID: want[4]})
+	l.must(err)
+	l.same(0, len(gone))
 	l.same(2, len(l.claim(d, leases[0], 9)))
 	l.same(1, len(l.claim(d, leases[1], 9)))
 	got, err := d.Counters(t.Context(), 0)
