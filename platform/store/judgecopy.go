@@ -20,7 +20,6 @@ func (s *Store) judgeByCopy(ctx context.Context, process string, sorted []Judged
 	if !ok {
 		rows = &copyRows{}
 	}
-	defer s.rows.Put(rows)
 	rows.encode(sorted) // before the transaction, so that it is short
 	j := copying{rows: rows, process: process, sorted: sorted, now: event.Micros(s.now())}
 	err = s.transact(ctx, "store judged events", func(conn *sql.Conn) error {
@@ -31,8 +30,9 @@ func (s *Store) judgeByCopy(ctx context.Context, process string, sorted []Judged
 		return err
 	})
 	if err != nil {
-		return nil, err
+		return nil, err // and the rows to nobody: the driver may still read them
 	}
+	s.rows.Put(rows)
 	return j.known, nil
 }
 
@@ -47,17 +47,22 @@ func native(ctx context.Context, conn *sql.Conn, fn func(pgx.Tx) error) error {
 		if err != nil {
 			return err
 		}
-		held, release := context.WithTimeout(context.WithoutCancel(ctx), commitWait)
-		defer release()
-		defer func() { _ = tx.Rollback(held) }() // after Commit it does nothing
+		defer func() { _ = uncut(ctx, tx.Rollback) }() // after Commit it does nothing
 		if err := fn(tx); err != nil {
 			return err
 		}
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		return tx.Commit(held)
+		return uncut(ctx, tx.Commit)
 	})
+}
+
+// uncut ends a transaction, whether ctx ends or not: see commitWait.
+func uncut(ctx context.Context, end func(context.Context) error) error {
+	held, release := context.WithTimeout(context.WithoutCancel(ctx), commitWait)
+	defer release()
+	return end(held)
 }
 
 // copying is one call of judgeByCopy.

@@ -20,6 +20,7 @@ func TestPostgresBreaks(t *testing.T) {
 		"calls are cancelled":                     cancelledCalls,
 		"the server is killed while judging":      killedServer,
 		"the server is away":                      awayServer,
+		"the server stands still":                 pausedServer,
 	} {
 		t.Run(name, func(t *testing.T) { run(t, server) })
 	}
@@ -157,5 +158,34 @@ func awayServer(t *testing.T, server *testkit.PostgresServer) {
 		}
 	}
 	server.Start()
+	judgeOK(t, s, judgedEntry(judged("h", "")))
+}
+
+// pausedServer holds that calls end with their context when nothing answers, and that all goes on afterwards.
+func pausedServer(t *testing.T, server *testkit.PostgresServer) {
+	stores, _ := processes(t, server, 1)
+	s := stores[0]
+	judgeOK(t, s, judgedEntry(judged("h", "")))
+	server.Pause()
+	for name, call := range map[string]func(context.Context) error{
+		"judge": func(ctx context.Context) error {
+			_, err := s.Judge(ctx, "p", []store.JudgedEntry{judgedEntry(judged("h", ""))})
+			return err
+		},
+		"change": func(ctx context.Context) error {
+			_, err := s.Change(ctx, store.Actor{}, "", func(tx *store.Tx) error { return tx.SetConfig("k", "1", 0) })
+			return err
+		},
+		"rules":   func(ctx context.Context) error { _, err := s.Rules(ctx); return err },
+		"ruleset": func(ctx context.Context) error { _, _, err := s.Ruleset(ctx); return err },
+	} {
+		ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+		began := time.Now()
+		if err := call(ctx); !errors.Is(err, context.DeadlineExceeded) || time.Since(began) > 5*time.Second {
+			t.Errorf("%s: %v after %v", name, err, time.Since(began))
+		}
+		cancel()
+	}
+	server.Resume()
 	judgeOK(t, s, judgedEntry(judged("h", "")))
 }

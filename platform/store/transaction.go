@@ -36,19 +36,24 @@ func (s *Store) write(ctx context.Context, doing string, fn func(*sql.Tx) error)
 	return s.transact(ctx, doing, func(conn *sql.Conn) error {
 		held, release := context.WithCancel(context.WithoutCancel(ctx))
 		defer release()
+		begun := context.AfterFunc(ctx, release)
 		tx, err := conn.BeginTx(held, nil)
+		begun()
 		if err != nil {
 			return err
 		}
-		defer func() { _ = tx.Rollback() }() // after Commit it does nothing
+		end := func(how func() error) error {
+			defer time.AfterFunc(commitWait, release).Stop()
+			return how()
+		}
+		defer func() { _ = end(tx.Rollback) }() // after Commit it does nothing
 		if err := fn(tx); err != nil {
 			return err
 		}
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		defer time.AfterFunc(commitWait, release).Stop()
-		return tx.Commit()
+		return end(tx.Commit)
 	})
 }
 
