@@ -1,131 +1,17 @@
 package redisq_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
-	"github.com/muttproject/mutt/platform/connect/redis"
 	"github.com/muttproject/mutt/platform/event"
 	"github.com/muttproject/mutt/platform/fault"
 	"github.com/muttproject/mutt/platform/queue"
-	"github.com/muttproject/mutt/platform/queue/redisq"
-	"github.com/muttproject/mutt/platform/testkit"
 )
-
-// lab is a Redis with one or more drivers on it, each with connections of its own like a process.
-type lab struct {
-	t     *testing.T
-	s     *testkit.RedisServer
-	clock clock
-}
-
-func newLab(t *testing.T, settings ...string) *lab {
-	t.Helper()
-	t.Parallel()
-	return &lab{t: t, s: testkit.Redis(t, testkit.RedisOptions{AOF: "everysec", Settings: settings})}
-}
-
-func (l *lab) driver(partitions int) *redisq.Driver {
-	l.t.Helper()
-	return open(l.t, redisq.Options{Client: connect(l.t, redis.Standalone, l.s), Prefix: "mutt", Partitions: partitions,
-		Timeout: time.Second, Shift: l.clock.shift})
-}
-
-func (l *lab) must(err error) {
-	l.t.Helper()
-	if err != nil {
-		l.t.Fatal(err)
-	}
-}
-
-func (l *lab) refused(err error, code fault.Code) {
-	l.t.Helper()
-	if !fault.Is(err, code) {
-		l.t.Fatalf("want %s, got %v", code, err)
-	}
-}
-
-func (l *lab) acquire(d *redisq.Driver, q queue.Name, partition int) queue.Lease {
-	l.t.Helper()
-	got, err := d.Acquire(l.t.Context(), queue.LeaseParams{Queue: q, Partition: partition, Owner: "a", TTL: time.Hour})
-	l.must(err)
-	return got
-}
-
-func (l *lab) append(d *redisq.Driver, partition int, entries ...queue.Entry) []event.ID {
-	l.t.Helper()
-	var ids []event.ID
-	for i := range entries {
-		entries[i].Partition = partition
-		ids = append(ids, entries[i].ID)
-	}
-	l.must(d.Append(l.t.Context(), queue.AppendParams{Entries: entries, Process: "p"}))
-	return ids
-}
-
-func (l *lab) claim(d *redisq.Driver, lease queue.Lease, most int) []event.ID {
-	l.t.Helper()
-	got, err := d.Claim(l.t.Context(), queue.ClaimParams{Lease: lease, Max: most})
-	l.must(err)
-	var ids []event.ID
-	for _, c := range got {
-		ids = append(ids, c.Entry)
-	}
-	return ids
-}
-
-func (l *lab) ack(d *redisq.Driver, lease queue.Lease, ids ...event.ID) {
-	l.t.Helper()
-	l.must(d.Settle(l.t.Context(), queue.SettleParams{Lease: lease, Ack: ids}))
-}
-
-func (l *lab) same(want, got any) {
-	l.t.Helper()
-	if diff := cmp.Diff(want, got); diff != "" {
-		l.t.Fatalf("(-want +got):\n%s", diff)
-	}
-}
-
-// info reads a number of INFO.
-func (l *lab) info(section, field string) int64 {
-	l.t.Helper()
-	for line := range strings.Lines(l.s.Do("INFO", section)) {
-		if value, ok := strings.CutPrefix(strings.TrimSpace(line), field); ok {
-			value, _, _ = strings.Cut(value, ",")
-			n, err := strconv.ParseInt(value, 10, 64)
-			l.must(err)
-			return n
-		}
-	}
-	return 0
-}
-
-func (l *lab) card(key string) int {
-	l.t.Helper()
-	n, err := strconv.Atoi(l.s.Do("ZCARD", key))
-	l.must(err)
-	return n
-}
-
-func entry(events, size int) queue.Entry {
-	return queue.Entry{ID: queue.NewEntryID(), Queue: queue.Ingest, Events: events, Body: bytes.Repeat([]byte{'x'}, size)}
-}
-
-func entries(n int) []queue.Entry {
-	all := make([]queue.Entry, n)
-	for i := range all {
-		all[i] = entry(1, 10)
-	}
-	return all
-}
 
 // TestWakes measures from the append in one process to the end of a claim that waits in another.
 func TestWakes(t *testing.T) {
@@ -196,14 +82,6 @@ func TestAckedMemoryIsFreed(t *testing.T) {
 	if grown := l.info("memory", "used_memory:") - before; grown > n*size/10 {
 		t.Errorf("%d bytes are left of %d", grown, n*size)
 	}
-}
-
-// claimed claims what was appended.
-func (l *lab) claimed(d *redisq.Driver, lease queue.Lease, want []event.ID) []event.ID {
-	l.t.Helper()
-	got := l.claim(d, lease, len(want))
-	l.same(want, got)
-	return got
 }
 
 // TestGoneIsRemembered appends again what was acked: after an unknown outcome, or after Redis came back older.
@@ -367,68 +245,4 @@ func TestSilentRedis(t *testing.T) {
 	depth, err := d.Depth(t.Context(), queue.Ingest)
 	l.must(err)
 	l.same(int64(1), depth.Live())
-}
-
-// TestCapOverPartitions fills one partition and appends to the other, from another process.
-func TestCapOverPartitions(t *testing.T) {
-	l := newLab(t)
-	a, b := l.driver(2), l.driver(2)
-	appendTo := func(d *redisq.Driver, partition int) error {
-		e := entry(6, 10)
-		e.Partition = partition
-		return d.Append(t.Context(), queue.AppendParams{Entries: []queue.Entry{e}, Cap: 10})
-	}
-	l.must(appendTo(a, 0))
-	l.refused(appendTo(b, 1), fault.QueueFull)
-	lease := l.acquire(a, queue.Ingest, 0)
-	l.ack(a, lease, l.claim(a, lease, 1)...)
-	tick := time.NewTicker(10 * time.Millisecond)
-	defer tick.Stop()
-	for deadline := time.Now().Add(5 * time.Second); ; <-tick.C {
-		err := appendTo(b, 1)
-		if err == nil {
-			break
-		}
-		if time.Now().After(deadline) {
-			t.Fatal(err)
-		}
-	}
-}
-
-// TestDeadOverPartitions lists, requeues and discards dead letters of both partitions in the order of their ids.
-func TestDeadOverPartitions(t *testing.T) {
-	l := newLab(t)
-	d := l.driver(2)
-	leases := []queue.Lease{l.acquire(d, queue.Alert, 0), l.acquire(d, queue.Alert, 1)}
-	var want []event.ID
-	for i := range 6 {
-		dl := queue.DeadLetter{ID: queue.NewEntryID(), Queue: queue.Alert, Body: []byte{byte(i)}}
-		want = append(want, dl.ID)
-		l.must(d.Settle(t.Context(), queue.SettleParams{Lease: leases[i%2], Dead: []queue.DeadLetter{dl}}))
-	}
-	page := func(after event.ID) (ids []event.ID) {
-		items, err := d.Dead(t.Context(), queue.DeadParams{Queue: queue.Alert, After: after, Limit: 4})
-		l.must(err)
-		for i := range items {
-			ids = append(ids, items[i].ID)
-		}
-		return ids
-	}
-	l.same(want[:4], page(event.ID{}))
-	l.same(want[4:], page(want[3]))
-	n, err := d.Requeue(t.Context(), queue.RequeueParams{Queue: queue.Alert, Limit: 3, Process: "p", Minute: 1})
-	l.must(err)
-	l.same(3, n)
-	n, err = d.Discard(t.Context(), queue.DiscardParams{Queue: queue.Alert, IDs: want[2:5], Process: "p", Minute: 1})
-	l.must(err)
-	l.same(2, n)
-	l.same(want[5:], page(event.ID{}))
-	gone, err := d.Dead(t.Context(), queue.DeadParams{Queue: queue.Alert, ID: want[4]})
-	l.must(err)
-	l.same(0, len(gone))
-	l.same(2, len(l.claim(d, leases[0], 9)))
-	l.same(1, len(l.claim(d, leases[1], 9)))
-	got, err := d.Counters(t.Context(), 0)
-	l.must(err)
-	l.same([]queue.Counter{{Minute: 1, Process: "p", Kind: queue.CountDiscarded, N: 2}, {Minute: 1, Process: "p", Kind: queue.CountUnparked, N: 3}}, got)
 }
