@@ -64,7 +64,7 @@ type rig struct {
 func start(b *testing.B, bin, roles string, env ...string) *rig {
 	b.Helper()
 	r := &rig{b: b, bin: bin, dir: b.TempDir(), addrs: map[string]string{}}
-	r.cmd = exec.Command(bin, "serve", "--roles", roles)
+	r.cmd = exec.Command(bin, "serve", "--migrate", "--roles", roles)
 	r.cmd.Env = append([]string{"MUTT_DATA_DIR=" + r.dir, "SERVER_PORT_INGESTOR=0", "SERVER_PORT_WEBUI=0", "MUTT_INGEST_ADDR=127.0.0.1",
 		"MUTT_OPS_ADDR=127.0.0.1:0", "MUTT_SYSLOG_UDP_ADDR=127.0.0.1:0", "MUTT_SYSLOG_TCP_ADDR=127.0.0.1:0", "MUTT_LOG_FORMAT=json",
 		"INGEST_API_KEY=" + ingestKey, "WEBUI_API_KEY=" + adminKey, "MOOG_RATE_LIMIT=1000000"}, env...)
@@ -78,7 +78,9 @@ func start(b *testing.B, bin, roles string, env ...string) *rig {
 	}
 	b.Cleanup(r.stop)
 	lines := bufio.NewScanner(stderr)
+	var said []string
 	for lines.Scan() {
+		said = append(said, lines.Text())
 		var l map[string]any
 		if json.Unmarshal(lines.Bytes(), &l) == nil && l["msg"] == "ready" {
 			r.startup = time.Since(begin)
@@ -91,7 +93,7 @@ func start(b *testing.B, bin, roles string, env ...string) *rig {
 		}
 	}
 	if r.startup == 0 {
-		b.Fatalf("mutt serve did not become ready: %s", lines.Text())
+		b.Fatalf("mutt serve did not become ready: %s", strings.Join(said, "\n"))
 	}
 	go func() { _, _ = io.Copy(os.Stderr, stderr) }()
 	if r.addrs["admin"] == "" {
