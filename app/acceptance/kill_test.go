@@ -40,7 +40,11 @@ type killTest struct {
 	attempt     string // of a change that was cut off, "" for none
 	changes     int    // acknowledged
 	replayed    int    // dead letters that were put back
+	rolled      []span // what Redis was told in these it may have forgotten
 }
+
+// span is a stretch of time.
+type span struct{ from, to time.Time }
 
 // number reads a setting of the test from the environment.
 func number(t *testing.T, name string, def uint64) uint64 {

@@ -122,7 +122,7 @@ func (m *matrix) checkOrder() {
 // forgotten reports whether Redis may have lost the event after it was acknowledged.
 func (m *matrix) forgotten(tag string) bool {
 	at, ok := m.word.acked[tag]
-	return ok && slices.ContainsFunc(m.rolled, func(s span) bool { return at.After(s.from) && at.Before(s.to) })
+	return ok && m.lost(at)
 }
 
 // tell prints what a failure is looked for in.

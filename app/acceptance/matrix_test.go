@@ -32,7 +32,6 @@ type matrix struct {
 	senders []*sender
 	probe   *sender
 	outage  time.Duration   // of a server that is away
-	rolled  []span          // what Redis forgot was acknowledged in these
 	back    []time.Duration // until fresh events were delivered after the last fault, one for each scenario
 }
 
@@ -43,9 +42,6 @@ type member struct {
 	site *site
 	p    *process
 }
-
-// span is a stretch of time.
-type span struct{ from, to time.Time }
 
 // TestMatrix kills processes and servers of a distributed MUTT under load, in the scenarios of the table, and asks after
 // each whether every guarantee was kept. A process that was killed is started again, as systemd would; one that ends by
