@@ -8,8 +8,9 @@ export MUTT_TEST_REQUIRE ?= 1
 # A count, not a duration: a run cut off by its deadline may report that as a failure (golang/go#75804).
 FUZZTIME ?= 20000x
 RUNS ?= 10
+MINUTES ?= 2
 
-.PHONY: help run build test test-quick verify fuzz bench bench-once kill install-tools clean
+.PHONY: help run build test test-quick verify fuzz bench bench-once kill chaos install-tools clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -47,6 +48,9 @@ bench: ## measure the figures of docs/performance.md (takes some minutes; quiet 
 
 kill: build ## the kill test, RUNS times in a row
 	$(GO) test -count=$(RUNS) -timeout 60m -run 'TestKill' ./app/acceptance -v
+
+chaos: ## the kill matrix with outages of a minute and MINUTES of further faults at random, RUNS times in a row
+	MUTT_TEST_CHAOS_MINUTES=$(MINUTES) $(GO) test -count=$(RUNS) -timeout 0 -run 'TestMatrix' ./app/acceptance -v
 
 install-tools: ## install what the tests need from Debian's packages when it is missing
 	@.ci/install

@@ -19,7 +19,7 @@ func scenarios() []scenario {
 		out = append(out, scenario{"kill each " + string(role), func(m *matrix) { m.killEach(role) }})
 	}
 	return append(out,
-		scenario{"kills at random", func(m *matrix) { m.each(6, m.killAny) }},
+		scenario{"kills at random", func(m *matrix) { m.each(5, m.killAny) }},
 		scenario{"redis killed with always", func(m *matrix) { m.each(1, m.killRedis) }},
 		scenario{"redis killed with everysec", func(m *matrix) { m.everysec(); m.each(1, m.killRedis) }},
 		scenario{"redis forgets its last moments", (*matrix).forget},
@@ -28,7 +28,7 @@ func scenarios() []scenario {
 		scenario{"postgres restarted", func(m *matrix) { m.each(1, m.restartPostgres) }},
 		scenario{"postgres killed", func(m *matrix) { m.each(1, m.killPostgres) }},
 		scenario{"postgres paused", func(m *matrix) { m.each(1, func() time.Time { return m.pausePostgres(5 * time.Second) }) }},
-		scenario{"mix at random", func(m *matrix) { m.mix(8) }},
+		scenario{"mix at random", func(m *matrix) { m.mix(6) }},
 		scenario{"redis away", (*matrix).redisAway},
 		scenario{"postgres away", (*matrix).postgresAway},
 	)
@@ -58,22 +58,30 @@ func (m *matrix) killEach(role app.Role) {
 	})
 }
 
-// kill kills a process, and starts it again after a moment. The fault ends with the death: the others are to go on.
-func (m *matrix) kill(x *member) time.Time {
+// kill kills processes, and starts each again after a moment. The fault ends with their death: the others are to go on.
+func (m *matrix) kill(victims ...*member) time.Time {
 	m.Helper()
-	x.p.kill()
+	for _, x := range victims {
+		x.p.kill()
+	}
 	died := time.Now()
-	timer := time.NewTimer(m.between(100*time.Millisecond, 500*time.Millisecond))
-	defer timer.Stop()
-	<-timer.C
-	m.start(x)
+	for _, x := range victims {
+		timer := time.NewTimer(m.between(100*time.Millisecond, 500*time.Millisecond))
+		<-timer.C
+		m.start(x)
+	}
 	m.lives()
 	return died
 }
 
+// killAny kills up to three processes of any roles together.
 func (m *matrix) killAny() time.Time {
 	m.Helper()
-	return m.kill(m.members[m.rnd.IntN(len(m.members))])
+	var victims []*member
+	for _, n := range m.rnd.Perm(len(m.members))[:1+m.rnd.IntN(3)] {
+		victims = append(victims, m.members[n])
+	}
+	return m.kill(victims...)
 }
 
 // away is how long a server is gone when it is restarted.
