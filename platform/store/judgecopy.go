@@ -5,6 +5,8 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"io"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/stdlib"
@@ -104,11 +106,37 @@ func (j *copying) run(ctx context.Context, tx pgx.Tx, again bool) error {
 		}
 	}
 	if out := j.rows.stream(); len(out) > 0 {
-		if _, err := tx.Conn().PgConn().CopyFrom(ctx, bytes.NewReader(out), copyAudit); err != nil {
+		if err := copyIn(ctx, tx, out); err != nil {
 			return err
 		}
 	}
 	return j.count(counts)
+}
+
+// copyGrace is how long a COPY whose context ended may take to say so.
+const copyGrace = time.Second
+
+// copyIn sends rows. When ctx ends it tells the server: one that waits for the rest of a COPY takes no cancellation, and
+// would keep the marks of the entries from the next process until it notices that the connection is gone.
+func copyIn(ctx context.Context, tx pgx.Tx, rows []byte) error {
+	held, release := context.WithCancel(context.WithoutCancel(ctx))
+	defer release()
+	defer context.AfterFunc(ctx, func() { time.AfterFunc(copyGrace, release) })()
+	_, err := tx.Conn().PgConn().CopyFrom(held, endingReader{ctx, bytes.NewReader(rows)}, copyAudit)
+	return err
+}
+
+// endingReader fails when ctx has ended.
+type endingReader struct {
+	ctx context.Context // of the one call that reads
+	r   io.Reader
+}
+
+func (r endingReader) Read(b []byte) (int, error) {
+	if err := r.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return r.r.Read(b)
 }
 
 // mark records the entries as judged and gives those that had no mark. It waits for another process that judges one of
