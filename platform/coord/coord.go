@@ -52,6 +52,9 @@ type TakeParams struct {
 	// Ahead grants a token whose time is at most this far in the future; the caller waits Taken.Wait before it uses
 	// it. A limiter that is always late by a timer's slack would otherwise lose that much of every interval.
 	Ahead time.Duration
+	// Spread gives each token a time of its own, one after the other, of which Taken.Wait is the last one's. Without it
+	// all have the same.
+	Spread bool
 }
 
 // Taken is the answer of Take.

@@ -26,8 +26,11 @@ type Limiter struct {
 	failed   error
 	failedAt time.Time
 
-	mu    sync.Mutex
-	lease block
+	asking chan struct{} // holds one while tokens for those who wait are asked for
+
+	mu      sync.Mutex
+	lease   block
+	waiting []*waiter
 }
 
 // block is what a limiter has of a limit.
@@ -41,7 +44,7 @@ type block struct {
 
 // NewLimiter makes a Limiter. limit gives the present limit.
 func NewLimiter(c Coord, key string, limit func() Limit) *Limiter {
-	return &Limiter{coord: c, key: key, limit: limit, fetching: make(chan struct{}, 1)}
+	return &Limiter{coord: c, key: key, limit: limit, fetching: make(chan struct{}, 1), asking: make(chan struct{}, 1)}
 }
 
 // recheck is after how long a refusal is asked for again, though nothing should have changed.
@@ -112,37 +115,6 @@ func (l *Limiter) fetch(ctx context.Context, n int64) (wait time.Duration, ok bo
 		}
 	}
 	return t.RetryAfter, t.Granted, err
-}
-
-// ahead bounds how far a Wait reserves: a process that dies wastes no more than this.
-const ahead = time.Second
-
-// Wait takes n tokens and returns when they may be used; waited says that it took time.
-func (l *Limiter) Wait(ctx context.Context, n int64) (waited bool, err error) {
-	for {
-		l.mu.Lock()
-		p := l.present().params(n)
-		l.mu.Unlock()
-		p.Ahead = ahead
-		t, err := l.coord.Take(ctx, p)
-		if err != nil {
-			return waited, err
-		}
-		pause := t.Wait
-		if !t.Granted {
-			// The limit may be raised meanwhile: look again once a second.
-			pause = min(t.RetryAfter, time.Second)
-		}
-		if pause > 0 {
-			waited = true
-			if err := sleep(ctx, pause); err != nil {
-				return waited, err
-			}
-		}
-		if t.Granted {
-			return waited, nil
-		}
-	}
 }
 
 // present gives the block of the present limit. The caller holds mu.

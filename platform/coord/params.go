@@ -29,7 +29,12 @@ func (p *TakeParams) interval() time.Duration {
 func (p *TakeParams) cost() time.Duration { return time.Duration(p.N) * p.interval() }
 
 // slack is how much may be outstanding after a take without a wait.
-func (p *TakeParams) slack() time.Duration { return time.Duration(max(p.Burst, p.N)) * p.interval() }
+func (p *TakeParams) slack() time.Duration {
+	if p.Spread {
+		return time.Duration(p.Burst) * p.interval()
+	}
+	return time.Duration(max(p.Burst, p.N)) * p.interval()
+}
 
 func (p *PutParams) check() error {
 	if p.Key == "" || p.TTL < 0 {

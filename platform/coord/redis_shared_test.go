@@ -86,7 +86,7 @@ func TestThreeLimitersOnRedisKeepTheLimit(t *testing.T) {
 		})
 		wg.Go(func() {
 			for range 7 {
-				if _, err := l.Wait(t.Context(), 1); err != nil {
+				if _, err := l.Wait(t.Context()); err != nil {
 					t.Error(err)
 				}
 				mu.Lock()

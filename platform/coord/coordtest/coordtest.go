@@ -50,6 +50,7 @@ func Run(t *testing.T, h Harness) {
 		{"take/rate and burst", takeBurst},
 		{"take/refusal says when", takeRefusal},
 		{"take/ahead reserves in turn", takeAhead},
+		{"take/tokens of a spread follow each other", takeSpread},
 		{"take/more than the burst is a debt", takeDebt},
 		{"take/keys are independent", takeKeys},
 		{"take/concurrent takers share one limit", takeConcurrent},
@@ -149,6 +150,21 @@ func takeAhead(t *testing.T, s *suite) {
 	}
 	if got := s.take(t, p); got.Granted && s.Slack == 0 {
 		t.Fatal("a token further ahead than asked for was granted")
+	}
+}
+
+// takeSpread takes several tokens at once, each of which has its own time.
+func takeSpread(t *testing.T, s *suite) {
+	p := s.limit(1, 3)
+	p.Spread, p.Ahead = true, 50*s.Unit
+	for i, last := range []int{2, 5} {
+		want := time.Duration(last) * 10 * s.Unit
+		if got := s.take(t, p); !got.Granted || got.Wait > want || got.Wait < want-s.Slack {
+			t.Fatalf("take %d: %+v, want a wait of %v for the last token", i, got, want)
+		}
+	}
+	if got := s.take(t, p); got.Granted && s.Slack == 0 {
+		t.Fatal("tokens further ahead than asked for were granted")
 	}
 }
 

@@ -198,7 +198,7 @@ func (e *Engine) next(ctx context.Context) (job, bool) {
 	if !ok {
 		return job{}, false
 	}
-	waited, err := e.deps.Limiter.Wait(ctx, 1)
+	waited, err := e.deps.Limiter.Wait(ctx)
 	if waited {
 		e.deps.Metrics.limited.Inc()
 	}
