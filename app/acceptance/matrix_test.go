@@ -63,7 +63,9 @@ func TestMatrix(t *testing.T) { // not parallel: it measures the CPU time of idl
 			return
 		}
 	}
-	m.end()
+	if m.run(last()) {
+		m.end()
+	}
 }
 
 func newMatrix(t *testing.T) *matrix {
@@ -85,6 +87,7 @@ func newMatrix(t *testing.T) *matrix {
 		m.outage = time.Minute
 	}
 	m.killTest = &killTest{T: t, rnd: rand.New(rand.NewPCG(seed, 0)), destination: apptest.NewDestination(t), word: newWord()}
+	m.destination.Answer(m.busy)
 	for _, role := range app.Roles() {
 		for n := range 2 {
 			m.members = append(m.members, m.place(role, n+1))
@@ -92,6 +95,23 @@ func newMatrix(t *testing.T) *matrix {
 	}
 	m.site = m.those(app.UI)[0].site
 	return m
+}
+
+// busy makes the destination take its time, now more and now less, and refuse a request now and then: what goes out
+// together does not arrive together.
+func (m *matrix) busy(w http.ResponseWriter, r *http.Request) {
+	timer := time.NewTimer(rand.N(20 * time.Millisecond))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-r.Context().Done():
+		return
+	}
+	if rand.IntN(50) == 0 {
+		http.Error(w, "not now", http.StatusServiceUnavailable)
+		return
+	}
+	m.destination.Sink.ServeHTTP(w, r)
 }
 
 // place prepares a member. An ingestor or forwarder is not told where PostgreSQL is.
