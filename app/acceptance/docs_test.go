@@ -4,13 +4,10 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
-
-	"github.com/muttproject/mutt/app/apptest"
 )
 
 // root is the checkout.
@@ -99,7 +96,7 @@ func TestBlocks(t *testing.T) {
 // those that say why they are not run.
 func TestDocs(t *testing.T) {
 	t.Parallel()
-	for _, name := range []string{"bash", "curl", "logger", "gzip"} {
+	for _, name := range []string{"bash", "curl", "logger", "gzip", "redis-cli", "psql"} {
 		tool(t, name)
 	}
 	for _, doc := range documents(t) {
@@ -113,77 +110,24 @@ func TestDocs(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			run(t, doc, found)
+			run(t, doc, string(text), found)
 		})
 	}
 }
 
-// run runs the blocks of one document, one after the other, in one directory and against one server.
-func run(t *testing.T, doc string, found []block) {
-	var d *desk
+// run runs the blocks of one document one after the other in one shell, as a reader does in a terminal.
+func run(t *testing.T, doc, text string, found []block) {
+	var script strings.Builder
 	for _, b := range found {
 		if !b.run {
 			t.Logf("%s:%d is not run: %s", doc, b.line, b.why)
 			continue
 		}
-		if d == nil {
-			d = newDesk(t)
-		}
-		cmd := exec.CommandContext(t.Context(), "bash", "-euo", "pipefail", "-c", d.ports.Replace(b.text))
-		cmd.Dir, cmd.Env = d.dir, d.env
-		if out, err := cmd.CombinedOutput(); err != nil {
-			t.Fatalf("%s:%d: %v\n%s\n%s", doc, b.line, err, b.text, out)
-		}
+		fmt.Fprintf(&script, "echo '--- %s:%d'\n%s", doc, b.line, b.text)
 	}
-	if d != nil {
-		d.process.stop()
+	if script.Len() > 0 {
+		newDesk(t, text).run(script.String())
 	}
-}
-
-// desk is what a reader of the docs has before them: a running server, a sink, mutt on the PATH.
-type desk struct {
-	dir     string
-	env     []string
-	ports   *strings.Replacer // from the ports of the text to those of the test
-	process *process
-}
-
-func newDesk(t *testing.T) *desk {
-	t.Helper()
-	dir := t.TempDir()
-	s := newSite(t, dir, apptest.NewDestination(t).URL, "INGEST_API_KEY=", "WEBUI_API_KEY=")
-	source, err := filepath.Abs(root)
-	if err != nil {
-		t.Fatal(err)
-	}
-	d := &desk{dir: filepath.Join(dir, "work"), ports: strings.NewReplacer(
-		"127.0.0.1:8080", s.ingest, "127.0.0.1:8090", s.admin, "127.0.0.1:8081", s.ops,
-		"127.0.0.1:5514", s.tcp, "-P 5514", "-P "+s.tcp[strings.LastIndex(s.tcp, ":")+1:])}
-	bin := filepath.Join(dir, "bin")
-	for _, sub := range []string{d.dir, bin} {
-		if err := os.Mkdir(sub, 0o700); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := os.WriteFile(filepath.Join(bin, "mutt"), []byte(wrapper(binary(t), s)), 0o700); err != nil {
-		t.Fatal(err)
-	}
-	d.env = []string{"PATH=" + bin + ":" + os.Getenv("PATH"), "HOME=" + dir, "MUTT_DATA_DIR=" + s.dir, "MUTT_SOURCE=" + source, "MUTT_SERVER=http://" + s.admin}
-	d.process = serve(t, s)
-	d.process.ready()
-	return d
-}
-
-// wrapper is a mutt whose send goes to the test's ports where the text leaves the standard ones out.
-func wrapper(binary string, s *site) string {
-	return fmt.Sprintf(`#!/bin/bash
-case " $* " in
-*" --target "*) ;;
-" send "*syslog*) set -- "$@" --target %[2]s ;;
-" send "*) set -- "$@" --target http://%[3]s ;;
-esac
-exec %[1]s "$@"
-`, binary, s.tcp, s.ingest)
 }
 
 var link = regexp.MustCompile(`\]\(([^)#: ]+)(#[^)]*)?\)`)
