@@ -26,11 +26,8 @@ type Limiter struct {
 	failed   error
 	failedAt time.Time
 
-	asking chan struct{} // holds one while tokens for those who wait are asked for
-
-	mu      sync.Mutex
-	lease   block
-	waiting []*waiter
+	mu    sync.Mutex
+	lease block
 }
 
 // block is what a limiter has of a limit.
@@ -44,7 +41,7 @@ type block struct {
 
 // NewLimiter makes a Limiter. limit gives the present limit.
 func NewLimiter(c Coord, key string, limit func() Limit) *Limiter {
-	return &Limiter{coord: c, key: key, limit: limit, fetching: make(chan struct{}, 1), asking: make(chan struct{}, 1)}
+	return &Limiter{coord: c, key: key, limit: limit, fetching: make(chan struct{}, 1)}
 }
 
 // recheck is after how long a refusal is asked for again, though nothing should have changed.

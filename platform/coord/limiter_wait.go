@@ -2,103 +2,74 @@ package coord
 
 import (
 	"context"
-	"slices"
 	"time"
 )
 
 const (
-	// ahead bounds how far a Wait reserves: a process that dies wastes no more than this.
+	// ahead bounds how far tokens are reserved: a process that dies wastes no more than this.
 	ahead = time.Second
-	// spread bounds the time over which one call's tokens are spread.
+	// spread bounds the time between the first and the last token of one call, and how long one may be left unused.
 	spread = 50 * time.Millisecond
 )
 
-// waiter is a caller of Wait until it has an answer.
-type waiter struct {
-	answer chan turn // holds one
+// Turns hands out the tokens of a Limiter one after the other, each at its own time, to one goroutine.
+type Turns struct {
+	limiter *Limiter
+	key     string        // of the limit that the tokens are of
+	next    time.Time     // when the next token may be used
+	step    time.Duration // between two tokens
+	left    int           // tokens
 }
 
-// turn is the answer: a token and when it may be used, a refusal and when to ask again, or an error.
-type turn struct {
-	granted bool
-	at      time.Time
-	err     error
-}
+// Turns makes a Turns. Several of one Limiter, or of several, keep its limit together.
+func (l *Limiter) Turns() *Turns { return &Turns{limiter: l} }
 
-// Wait takes a token and returns when it may be used; waited says that it took time. Callers who come while a call of
-// the shared limit runs share the next one, each with a token of its own time, so that many requests cost few calls.
-func (l *Limiter) Wait(ctx context.Context) (waited bool, err error) {
+// Wait returns when a token may be used; waited says that it took time. want is how many the caller could use at once:
+// up to so many are reserved in one call of the shared limit, so that a fast caller makes few calls.
+func (t *Turns) Wait(ctx context.Context, want int) (waited bool, err error) {
 	for {
-		t := l.next(ctx)
-		if t.err != nil {
-			return waited, t.err
+		pause, err := t.reserve(ctx, want)
+		if err != nil {
+			return waited, err
 		}
-		if pause := time.Until(t.at); pause > 0 {
+		if pause <= 0 {
+			pause = time.Until(t.next)
+		}
+		if pause > 0 {
 			waited = true
 			if err := sleep(ctx, pause); err != nil {
 				return waited, err
 			}
 		}
-		if t.granted {
+		if t.left > 0 {
+			t.left--
+			t.next = t.next.Add(t.step)
 			return waited, nil
 		}
 	}
 }
 
-// next gets the caller an answer, by asking for everybody who waits unless another caller does so.
-func (l *Limiter) next(ctx context.Context) turn {
-	me := &waiter{answer: make(chan turn, 1)}
-	l.mu.Lock()
-	l.waiting = append(l.waiting, me)
-	l.mu.Unlock()
-	for {
-		select {
-		case t := <-me.answer:
-			return t
-		case l.asking <- struct{}{}:
-			l.ask(ctx, me)
-			<-l.asking
-		case <-ctx.Done():
-			l.leave(me)
-			return turn{err: ctx.Err()}
-		}
-	}
-}
-
-// leave takes back a request. A token that was asked for already is lost, like one of a process that dies.
-func (l *Limiter) leave(me *waiter) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.waiting = slices.DeleteFunc(l.waiting, func(w *waiter) bool { return w == me })
-}
-
-// ask takes tokens for the first of those who wait and hands them out in order. When the context of the caller, me, ends
-// the call, the others ask again.
-func (l *Limiter) ask(ctx context.Context, me *waiter) {
+// reserve sees that a token is there; after a refusal it gives how long to wait before it is called again.
+func (t *Turns) reserve(ctx context.Context, want int) (pause time.Duration, err error) {
+	l := t.limiter
 	l.mu.Lock()
 	p := l.present().params(1)
-	most := 1 + int(spread/p.interval())
-	first := l.waiting[:min(most, len(l.waiting))]
-	l.waiting = slices.Clone(l.waiting[len(first):])
 	l.mu.Unlock()
-	if len(first) == 0 {
-		return // somebody was answered meanwhile
+	if t.left > 0 && t.key == p.Key && time.Since(t.next) <= spread {
+		return 0, nil
 	}
-	p.N, p.Ahead, p.Spread = int64(len(first)), ahead, true
-	t, err := l.coord.Take(ctx, p)
-	now := time.Now()
-	for i, w := range first {
-		left := time.Duration(len(first)-1-i) * p.interval() // between its token's time and the last one's
-		switch {
-		case err != nil && ctx.Err() != nil && w != me:
-			w.answer <- turn{at: now} // refused for nobody's fault: at once again
-		case err != nil:
-			w.answer <- turn{err: err}
-		case t.Granted:
-			w.answer <- turn{granted: true, at: now.Add(t.Wait - left)}
-		default:
-			// The limit may be raised meanwhile: look again once a second.
-			w.answer <- turn{at: now.Add(min(t.RetryAfter, time.Second))}
-		}
+	*t = Turns{limiter: l, key: p.Key, step: p.interval()}
+	p.N = int64(max(1, min(want, 1+int(spread/t.step))))
+	p.Ahead, p.Spread = ahead, true
+	got, err := l.coord.Take(ctx, p)
+	switch {
+	case err != nil:
+		return 0, err
+	case !got.Granted:
+		// The limit may be raised meanwhile: look again once a second.
+		return min(got.RetryAfter, time.Second), nil
 	}
+	t.left = int(p.N)
+	t.next = time.Now().Add(got.Wait - time.Duration(p.N-1)*t.step)
+	return 0, nil
 }

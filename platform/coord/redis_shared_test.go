@@ -83,10 +83,10 @@ func TestThreeLimitersOnRedisKeepTheLimit(t *testing.T) {
 	for range 3 {
 		l := coord.NewLimiter(coord.NewRedis(connect(t, server), "mutt:"), "rate", func() coord.Limit {
 			return coord.Limit{Rate: rate, Period: period, Burst: 1}
-		})
+		}).Turns()
 		wg.Go(func() {
 			for range 7 {
-				if _, err := l.Wait(t.Context()); err != nil {
+				if _, err := l.Wait(t.Context(), 1); err != nil {
 					t.Error(err)
 				}
 				mu.Lock()

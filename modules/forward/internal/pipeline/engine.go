@@ -72,6 +72,8 @@ type Engine struct {
 	jobs chan job
 	wake chan struct{} // something may have become ready
 
+	turns *coord.Turns // of the dispatcher
+
 	mu     sync.Mutex // guards what follows, and everything of the partitions
 	parts  []*partition
 	turn   int // the partition that picks next
@@ -92,7 +94,7 @@ const reportTime = 2 * time.Second
 // New makes an Engine.
 func New(c Config, d Deps) *Engine {
 	c = c.withDefaults()
-	return &Engine{cfg: c, deps: d, free: make(chan struct{}, c.Workers), jobs: make(chan job), wake: make(chan struct{}, 1)}
+	return &Engine{cfg: c, deps: d, free: make(chan struct{}, c.Workers), jobs: make(chan job), wake: make(chan struct{}, 1), turns: d.Limiter.Turns()}
 }
 
 // Run sends until ctx ends. The caller ends Work first.
@@ -198,7 +200,7 @@ func (e *Engine) next(ctx context.Context) (job, bool) {
 	if !ok {
 		return job{}, false
 	}
-	waited, err := e.deps.Limiter.Wait(ctx)
+	waited, err := e.turns.Wait(ctx, e.wanted())
 	if waited {
 		e.deps.Metrics.limited.Inc()
 	}
@@ -211,6 +213,17 @@ func (e *Engine) next(ctx context.Context) (job, bool) {
 	}
 	e.coordAway(ctx, errors.Join(err, e.giveBack(ctx, permit)))
 	return job{}, false
+}
+
+// wanted is for how many requests there are alerts now, at most one for each worker.
+func (e *Engine) wanted() int {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	ready := 0
+	for _, p := range e.parts {
+		ready += (p.ready.len() + e.cfg.BatchMax - 1) / e.cfg.BatchMax
+	}
+	return min(ready, e.cfg.Workers)
 }
 
 // giveBack cancels a permit, also when ctx ended: others wait for a probe.
