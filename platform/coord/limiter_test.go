@@ -106,7 +106,7 @@ func TestTurnsShareCalls(t *testing.T) {
 			l := coord.NewLimiter(c, "k", func() coord.Limit { return coord.Limit{Rate: rate, Period: time.Second, Burst: 1} }).Turns()
 			wg.Go(func() {
 				for range each {
-					if _, err := l.Wait(t.Context(), 32); err != nil {
+					if _, err := l.Wait(t.Context(), 2); err != nil {
 						t.Error(err)
 					}
 					mu.Lock()

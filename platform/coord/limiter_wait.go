@@ -10,6 +10,8 @@ const (
 	ahead = time.Second
 	// spread bounds the time between the first and the last token of one call, and how long one may be left unused.
 	spread = 50 * time.Millisecond
+	// mostTurns bounds the tokens of one call.
+	mostTurns = 256
 )
 
 // Turns hands out the tokens of a Limiter one after the other, each at its own time, to one goroutine.
@@ -19,13 +21,15 @@ type Turns struct {
 	next    time.Time     // when the next token may be used
 	step    time.Duration // between two tokens
 	left    int           // tokens
+	took    int           // tokens of the last call
 }
 
 // Turns makes a Turns. Several of one Limiter, or of several, keep its limit together.
 func (l *Limiter) Turns() *Turns { return &Turns{limiter: l} }
 
 // Wait returns when a token may be used; waited says that it took time. want is how many the caller could use at once:
-// up to so many are reserved in one call of the shared limit, so that a fast caller makes few calls.
+// so many are reserved in one call of the shared limit, and twice as many as the last time by a caller who has used
+// those up already, so that a fast one makes few calls.
 func (t *Turns) Wait(ctx context.Context, want int) (waited bool, err error) {
 	for {
 		pause, err := t.reserve(ctx, want)
@@ -58,8 +62,11 @@ func (t *Turns) reserve(ctx context.Context, want int) (pause time.Duration, err
 	if t.left > 0 && t.key == p.Key && time.Since(t.next) <= spread {
 		return 0, nil
 	}
+	if t.left == 0 && time.Since(t.next) <= spread {
+		want = max(want, 2*t.took)
+	}
 	*t = Turns{limiter: l, key: p.Key, step: p.interval()}
-	p.N = int64(max(1, min(want, 1+int(spread/t.step))))
+	p.N = int64(max(1, min(want, mostTurns, 1+int(spread/t.step))))
 	p.Ahead, p.Spread = ahead, true
 	got, err := l.coord.Take(ctx, p)
 	switch {
@@ -69,7 +76,7 @@ func (t *Turns) reserve(ctx context.Context, want int) (pause time.Duration, err
 		// The limit may be raised meanwhile: look again once a second.
 		return min(got.RetryAfter, time.Second), nil
 	}
-	t.left = int(p.N)
+	t.left, t.took = int(p.N), int(p.N)
 	t.next = time.Now().Add(got.Wait - time.Duration(p.N-1)*t.step)
 	return 0, nil
 }
