@@ -144,8 +144,13 @@ func selected(m Mode, roles RoleSet) []component {
 // opened is a resource that was opened by its row and is closed at the end.
 type opened struct {
 	name  string
-	ready func(ctx context.Context) error
+	ready func(ctx context.Context) (warnings []string, err error)
 	close func() error
+}
+
+// silently is a check that has no warnings.
+func silently(check func(context.Context) error) func(context.Context) ([]string, error) {
+	return func(ctx context.Context) ([]string, error) { return nil, check(ctx) }
 }
 
 func (o *opened) Name() string                { return o.name }
@@ -160,7 +165,7 @@ func (o *opened) Ready(ctx context.Context) ([]string, error) {
 	if o.ready == nil {
 		return nil, nil
 	}
-	return nil, o.ready(ctx)
+	return o.ready(ctx)
 }
 
 func buildControl(_ context.Context, p *parts) (lifecycle.Service, error) {

@@ -110,7 +110,7 @@ func openPostgresStore(ctx context.Context, p *parts) (lifecycle.Service, error)
 		if err := p.schema(ctx, s); err != nil {
 			return errors.Join(err, closeAll())
 		}
-		p.store, svc.ready, svc.close = s, s.Ping, closeAll
+		p.store, svc.ready, svc.close = s, s.PartitionWarnings, closeAll
 		return nil
 	})
 	if err != nil {

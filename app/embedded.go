@@ -40,7 +40,7 @@ func openSQLiteStore(ctx context.Context, p *parts) (lifecycle.Service, error) {
 		return nil, errors.Join(err, s.Close())
 	}
 	p.store = s
-	return &opened{name: "store", ready: s.Ping, close: s.Close}, nil
+	return &opened{name: "store", ready: silently(s.Ping), close: s.Close}, nil
 }
 
 func openSQLiteQueue(ctx context.Context, p *parts) (lifecycle.Service, error) {
@@ -50,7 +50,7 @@ func openSQLiteQueue(ctx context.Context, p *parts) (lifecycle.Service, error) {
 	}
 	p.queue = queue.New(d, queue.Options{Partitions: 1, Process: p.run, Owner: p.process, Now: p.opts.Now})
 	p.depths = directDepths{p.queue}
-	return &opened{name: "queue", ready: p.queue.Ping, close: d.Close}, nil
+	return &opened{name: "queue", ready: silently(p.queue.Ping), close: d.Close}, nil
 }
 
 // openLocalCoord makes the in-process coordination; it holds nothing that would have to be closed.
