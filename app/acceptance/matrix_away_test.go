@@ -28,8 +28,9 @@ const (
 func (m *matrix) redisAway() {
 	m.Helper()
 	m.sending(func() { m.pass(time.Second) })
+	logged := m.logged()
 	m.servers.Redis.Stop()
-	m.idle(func() {
+	m.idle(logged, func() {
 		for _, x := range m.those(app.Ingestor) {
 			m.refuses(x)
 		}
@@ -42,13 +43,15 @@ func (m *matrix) redisAway() {
 // postgresAway takes PostgreSQL away for a while: events are accepted and wait.
 func (m *matrix) postgresAway() {
 	m.Helper()
+	logged := m.logged()
 	m.servers.Postgres.Stop()
-	acked := len(m.word.acked)
-	m.sending(func() { m.pass(2 * time.Second) })
-	if len(m.word.acked) == acked {
-		m.Error("nothing was accepted while PostgreSQL was away")
-	}
-	m.idle(func() {})
+	m.idle(logged, func() {
+		acked := len(m.word.acked)
+		m.sending(func() { m.pass(2 * time.Second) })
+		if len(m.word.acked) == acked {
+			m.Error("nothing was accepted while PostgreSQL was away")
+		}
+	})
 	m.servers.Postgres.Start()
 	back := time.Now()
 	m.load(func() time.Time { return back })
@@ -71,14 +74,24 @@ func (m *matrix) refuses(x *member) {
 	})
 }
 
-// idle lets the outage pass and holds that the processes neither spin nor fill their logs. first happens before the CPU
-// time is looked at, not before the log is.
-func (m *matrix) idle(first func()) {
+// logged counts the lines that each process logged so far.
+func (m *matrix) logged() map[*member]int {
 	m.Helper()
-	logged := map[*member]int{}
+	lines := map[*member]int{}
 	for _, x := range m.members {
-		logged[x] = x.lines(m)
+		text, err := os.ReadFile(x.site.logFile)
+		if err != nil {
+			m.Fatal(err)
+		}
+		lines[x] = bytes.Count(text, []byte("\n"))
 	}
+	return lines
+}
+
+// idle lets the outage pass and holds that the processes neither spin nor filled their logs since logged. first is done
+// before the CPU time is looked at.
+func (m *matrix) idle(logged map[*member]int, first func()) {
+	m.Helper()
 	begin := time.Now()
 	first()
 	used := map[*member]time.Duration{}
@@ -88,23 +101,14 @@ func (m *matrix) idle(first func()) {
 	quiet := time.Now()
 	m.pass(m.outage - time.Since(begin))
 	lasted := time.Since(quiet)
+	now := m.logged()
 	for _, x := range m.members {
-		share, lines := float64(x.cpu(m)-used[x])/float64(lasted), x.lines(m)-logged[x]
+		share, lines := float64(x.cpu(m)-used[x])/float64(lasted), now[x]-logged[x]
 		m.Logf("%s used %.1f %% of a core for %s and logged %d lines", x.name, 100*share, lasted.Round(time.Second), lines)
 		if share > awayCPU || lines > awayLines {
 			m.Errorf("%s does not wait quietly: %.1f %% of a core, %d lines", x.name, 100*share, lines)
 		}
 	}
-}
-
-// lines counts what a process logged.
-func (x *member) lines(m *matrix) int {
-	m.Helper()
-	text, err := os.ReadFile(x.site.logFile)
-	if err != nil {
-		m.Fatal(err)
-	}
-	return bytes.Count(text, []byte("\n"))
 }
 
 // cpu gives the CPU time that a process used so far.
