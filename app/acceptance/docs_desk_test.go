@@ -63,6 +63,9 @@ func newDesk(t *testing.T, text string) *desk {
 
 // serversOf runs a Redis and a PostgreSQL and gives what a document says of them, each followed by what is true.
 func serversOf(t *testing.T) []string {
+	t.Helper()
+	tool(t, "redis-cli")
+	tool(t, "psql")
 	s := apptest.NewServers(t, "everysec")
 	env := s.Env()
 	return []string{
@@ -78,8 +81,8 @@ var local = regexp.MustCompile(`127\.0\.0\.1:\d+`)
 
 // portsOf gives each local address that a text names followed by one with a free port.
 func portsOf(t *testing.T, text string) (words []string) {
-	seen := map[string]bool{}
-	taken := map[int]bool{}
+	t.Helper()
+	seen, taken := map[string]bool{}, map[int]bool{}
 	for _, addr := range local.FindAllString(text, -1) {
 		if seen[addr] {
 			continue
@@ -100,7 +103,7 @@ func (d *desk) run(script string) {
 	d.t.Helper()
 	cmd := exec.CommandContext(d.t.Context(), "bash", "-euo", "pipefail", "-c", d.words.Replace(script))
 	cmd.Dir, cmd.Env = d.dir, d.env
-	cmd.WaitDelay = time.Second // what runs on in the background may hold the output
+	cmd.WaitDelay = time.Second // what runs on in the background must not hold the output
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		d.t.Fatalf("%v after\n%s\n%s", err, out, d.logs())

@@ -96,7 +96,7 @@ func TestBlocks(t *testing.T) {
 // those that say why they are not run.
 func TestDocs(t *testing.T) {
 	t.Parallel()
-	for _, name := range []string{"bash", "curl", "logger", "gzip", "redis-cli", "psql"} {
+	for _, name := range []string{"bash", "curl", "logger", "gzip"} {
 		tool(t, name)
 	}
 	for _, doc := range documents(t) {
