@@ -142,6 +142,9 @@ func (m *matrix) tell(scenario string) {
 
 // summary prints the figures of the whole.
 func (m *matrix) summary() {
+	if len(m.back) == 0 {
+		return // no scenario was chosen
+	}
 	slices.Sort(m.back)
 	st := m.destination.Stats()
 	m.Logf("seed %d: %d scenarios, %d events sent, %d acknowledged, %d requests repeated, %d deliveries of which %d repeats; "+
