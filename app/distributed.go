@@ -96,8 +96,14 @@ func (q *redisQueue) Stop(ctx context.Context) error {
 	return errors.Join(q.Runner.Stop(ctx), q.driver.Close())
 }
 
-func openRedisCoord(_ context.Context, p *parts) (lifecycle.Service, error) {
+func openRedisCoord(ctx context.Context, p *parts) (lifecycle.Service, error) {
 	shared := coord.NewRedis(p.redis, p.opts.Config.KeyPrefix+":")
+	err := p.reach(ctx, "the number of partitions", func(ctx context.Context) error {
+		return agreePartitions(ctx, shared, p.opts.Config.QueuePartitions)
+	})
+	if err != nil {
+		return nil, err
+	}
 	p.coord, p.unhandled = shared, coord.NewCounters(shared, "unhandled")
 	return &opened{name: "coord", close: p.coord.Close}, nil
 }
