@@ -31,8 +31,8 @@ func (m *matrix) redisAway() {
 	logged := m.logged()
 	m.servers.Redis.Stop()
 	m.idle(logged, func() {
-		for _, x := range m.those(app.Ingestor) {
-			m.refuses(x)
+		for n, x := range m.those(app.Ingestor) {
+			m.refuses(x, 1000*n)
 		}
 	})
 	m.servers.Redis.Start()
@@ -57,10 +57,10 @@ func (m *matrix) postgresAway() {
 	m.load(func() time.Time { return back })
 }
 
-// refuses holds that an ingestor answers 503; post looks at the rest of the answer.
-func (m *matrix) refuses(x *member) {
+// refuses holds that an ingestor answers 503; post looks at the rest of the answer. Its events are numbered from seq.
+func (m *matrix) refuses(x *member, seq int) {
 	m.Helper()
-	s := &sender{t: m.T, name: "refused", site: x.site, word: m.word, batch: 1, own: true}
+	s := &sender{t: m.T, name: "refused", site: x.site, word: m.word, batch: 1, own: true, seq: seq}
 	client := &http.Client{Transport: &http.Transport{}}
 	defer client.CloseIdleConnections()
 	apptest.EventuallyWithin(m, recovery, x.name+" says that it takes nothing", func() (bool, any) {
