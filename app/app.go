@@ -79,6 +79,7 @@ func (a *App) Start(ctx context.Context) error {
 		}
 	}
 	a.parts.health.SetReady(true)
+	a.parts.registered.Tell() // where it listens
 	if a.opts.Started != nil {
 		a.opts.Started(a.Listeners())
 	}

@@ -40,7 +40,7 @@ func postgresConfig(c *Config, process string, secrets func() *Config) (postgres
 func (c *PostgresConfig) credentials() (order []connect.Credential) {
 	for i, p := range c.Passwords {
 		user := c.User
-		if i > 0 && c.UserNext != "" {
+		if last := i == len(c.Passwords)-1; last && !c.next.Empty() && c.UserNext != "" {
 			user = c.UserNext
 		}
 		order = append(order, connect.Credential{User: user, Password: p})

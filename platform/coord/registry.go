@@ -42,15 +42,24 @@ type Registry struct {
 	self   func() Process
 	log    *zap.Logger
 	silent bool // the last beat failed; of run
+	news   chan struct{}
 }
 
 var _ lifecycle.Service = (*Registry)(nil)
 
 // NewRegistry makes a Registry. self gives the present state of this process, at each beat; its ID never changes.
 func NewRegistry(c Coord, self func() Process, log *zap.Logger) *Registry {
-	r := &Registry{coord: c, self: self, log: log}
+	r := &Registry{coord: c, self: self, log: log, news: make(chan struct{}, 1)}
 	r.Runner = lifecycle.NewRunner("process registry", r.run)
 	return r
+}
+
+// Tell makes the next beat come now: the state of this process has changed.
+func (r *Registry) Tell() {
+	select {
+	case r.news <- struct{}{}:
+	default:
+	}
 }
 
 // List gives the living processes by name.
@@ -83,6 +92,7 @@ func (r *Registry) run(ctx context.Context) error {
 		r.silent = err != nil
 		select {
 		case <-tick.C:
+		case <-r.news:
 		case <-ctx.Done():
 			return r.leave(context.WithoutCancel(ctx))
 		}

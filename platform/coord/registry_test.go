@@ -59,6 +59,21 @@ func TestRegistryListsTheLiving(t *testing.T) {
 	})
 }
 
+func TestRegistryTellsNewsAtOnce(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := registry(coord.NewLocal(nil), "1", "a")
+		start(t, r)
+		for want := int64(1); want < 4; want++ {
+			synctest.Wait()
+			if list, err := r.List(t.Context()); err != nil || len(list) != 1 || list[0].ConfigRevision != want {
+				t.Fatalf("beat %d: %+v, %v", want, list, err)
+			}
+			r.Tell()
+		}
+	})
+}
+
 func TestRegistryListsWhatItCannotRead(t *testing.T) {
 	t.Parallel()
 	c := coord.NewLocal(nil)

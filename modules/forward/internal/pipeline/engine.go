@@ -31,7 +31,7 @@ type Config struct {
 	MaxAlerts  int           // alerts of one partition in memory; 10,000
 	MaxBytes   int           // bytes of entries of one partition in memory, as stored; 16 MiB
 	FlushEvery time.Duration // between writes of progress; 100 ms
-	Drain      time.Duration // for requests under way when work stops; 4 s. The lease lives on for little more than 6 s.
+	Drain      time.Duration // for requests under way when work stops, while the lease is still renewed; 4 s
 }
 
 func (c Config) withDefaults() Config {
