@@ -280,13 +280,23 @@ func BenchmarkP12Memory(b *testing.B) {
 	}
 }
 
-// BenchmarkP13Start: from exec to ready, on a new data directory.
+// BenchmarkP13Start: from exec to ready, on a new data directory, and on Redis and PostgreSQL with their schema in place.
 func BenchmarkP13Start(b *testing.B) {
+	b.Run("embedded", func(b *testing.B) { starts(b) })
+	b.Run("distributed", func(b *testing.B) {
+		_, where := servers(b)
+		start(b, binary(b), "all", where...).stop()
+		starts(b, where...)
+	})
+}
+
+func starts(b *testing.B, env ...string) {
+	b.Helper()
 	bin, runs := binary(b), size(15, 2)
 	for b.Loop() {
 		var took []time.Duration
 		for range runs {
-			r := start(b, bin, "all")
+			r := start(b, bin, "all", env...)
 			took = append(took, r.startup)
 			r.stop()
 		}
