@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.uber.org/zap"
@@ -32,12 +33,13 @@ type control struct {
 	log     *zap.Logger
 	keys    []store.APIKey // the bootstrap keys of this process, which it always knows
 
-	mu        sync.Mutex // one Refresh at a time
-	now       *settled   // what is in force, nil before the first Refresh
-	published time.Time  // when the snapshot was last seen to be this revision or a later one
-	// unpublished is set while publishing fails, which is told once.
+	refreshing sync.Mutex // one Refresh at a time; it is held over I/O, so nobody else waits for it
+	published  time.Time  // when the snapshot was last seen to be this revision or a later one; of Refresh
+	// unpublished is set while publishing fails, which is told once; of Refresh.
 	unpublished bool
-	lastErr     error
+
+	now     atomic.Pointer[settled] // what is in force, nil before there is anything
+	lastErr atomic.Pointer[error]   // of the last Refresh
 }
 
 // republish is how often a process with the store looks whether the snapshot is still there: Redis may have lost it.
@@ -86,12 +88,10 @@ func (c *control) poll(ctx context.Context) error {
 
 // Ready warns while the source cannot be asked for changes.
 func (c *control) Ready(context.Context) (warnings []string, err error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	switch {
-	case c.lastErr != nil:
+	switch err := c.lastErr.Load(); {
+	case err != nil && *err != nil:
 		warnings = append(warnings, "configuration changes do not arrive: "+c.source.about()+" cannot be read")
-	case c.now == nil:
+	case c.now.Load() == nil:
 		warnings = append(warnings, "no configuration snapshot is published yet: defaults and this process's own keys apply until an alerter, ui or janitor runs")
 	}
 	return warnings, nil
@@ -100,33 +100,35 @@ func (c *control) Ready(context.Context) (warnings []string, err error) {
 // Refresh applies what the source has when its revision is new, and publishes it. The process that takes a change
 // calls it before it answers.
 func (c *control) Refresh(ctx context.Context) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
+	c.refreshing.Lock()
+	defer c.refreshing.Unlock()
 	err := c.refresh(ctx)
-	c.lastErr = err
+	c.lastErr.Store(&err)
 	return err
 }
 
 func (c *control) refresh(ctx context.Context) error {
 	known := int64(-1)
-	if c.now != nil {
-		known = c.now.Revision
+	before := c.now.Load()
+	if before != nil {
+		known = before.Revision
 	}
 	next, err := c.source.load(ctx, known)
 	if err != nil {
 		return err
 	}
-	if next != nil || c.now == nil {
+	if next != nil || before == nil {
 		c.enforce(next)
 	}
 	if next != nil {
 		c.published = time.Time{}
 	}
-	if c.publish == nil || c.now == nil || time.Since(c.published) < republish {
+	now := c.now.Load()
+	if c.publish == nil || now == nil || time.Since(c.published) < republish {
 		return nil
 	}
 	// Where it fails the change is committed and in force here all the same: the others get it with a later poll.
-	switch err := c.publish(ctx, c.now); {
+	switch err := c.publish(ctx, now); {
 	case err == nil:
 		c.published, c.unpublished = time.Now(), false
 	case !fault.Is(err, fault.Conflict) && !c.unpublished:
@@ -138,12 +140,10 @@ func (c *control) refresh(ctx context.Context) error {
 
 // inForce is the revision that the process lives by, 0 before the first.
 func (c *control) inForce() int64 {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.now == nil {
-		return 0
+	if now := c.now.Load(); now != nil {
+		return now.Revision
 	}
-	return c.now.Revision
+	return 0
 }
 
 // enforce brings a revision into force; nil means that there is none yet.
@@ -163,7 +163,7 @@ func (c *control) enforce(next *settled) {
 	if l, err := telemetry.ParseLevel(c.dynamic.String(config.LogLevel)); err == nil {
 		c.level.SetLevel(l)
 	}
-	c.now = next
+	c.now.Store(next)
 }
 
 func ringOf(keys []store.APIKey) []authn.Key {

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"runtime"
 	"testing"
 	"time"
 
@@ -80,7 +81,7 @@ func TestSnapshotNeverGoesBack(t *testing.T) {
 	with := publishing(t, shared)
 	set(t, with, config.UnhandledThreshold, "9")
 	without := apart(t, shared)
-	late := *with.control.now
+	late := *with.control.now.Load()
 	late.Revision--
 	late.Values = map[string]string{config.UnhandledThreshold: "3"}
 	if err := (snapshotSource{shared}).publish(t.Context(), &late); err != nil {
@@ -150,5 +151,43 @@ func TestProcessesStartTogether(t *testing.T) {
 	keys, err := p.store.APIKeys(t.Context())
 	if err != nil || len(keys) != 3 {
 		t.Errorf("%d keys, %v", len(keys), err)
+	}
+}
+
+// hanging is a source that does not answer before its context ends.
+type hanging struct{ source }
+
+func (hanging) load(ctx context.Context, _ int64) (*settled, error) {
+	<-ctx.Done()
+	return nil, ctx.Err()
+}
+
+// TestNobodyWaitsForASourceThatHangs asks for health and revision while a refresh hangs.
+func TestNobodyWaitsForASourceThatHangs(t *testing.T) {
+	t.Parallel()
+	shared := coord.NewLocal(nil)
+	set(t, publishing(t, shared), config.UnhandledThreshold, "9")
+	p := apart(t, shared)
+	want := p.control.inForce()
+	p.control.source = hanging{p.control.source}
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- p.control.Refresh(ctx) }()
+	for p.control.refreshing.TryLock() { // until it hangs
+		p.control.refreshing.Unlock()
+		runtime.Gosched()
+	}
+	if got := p.control.inForce(); got != want || want == 0 {
+		t.Errorf("revision %d, want %d", got, want)
+	}
+	if w, err := p.control.Ready(ctx); len(w) != 0 || err != nil {
+		t.Errorf("health: %q %v", w, err)
+	}
+	cancel()
+	if err := <-ended; err == nil {
+		t.Error("the refresh went through")
+	}
+	if w, _ := p.control.Ready(t.Context()); len(w) != 1 {
+		t.Errorf("health after it failed: %q", w)
 	}
 }

@@ -62,18 +62,10 @@ func (h *Health) Report(ctx context.Context) (Report, int) {
 	}
 	h.mu.Unlock()
 
-	type result struct {
-		warnings []string
-		err      error
-	}
 	results := make([]result, len(names))
 	var wg sync.WaitGroup
 	for i, c := range checks {
-		wg.Go(func() {
-			ctx, cancel := context.WithTimeout(ctx, CheckBound)
-			defer cancel()
-			results[i].warnings, results[i].err = c(ctx)
-		})
+		wg.Go(func() { results[i] = bounded(ctx, c) })
 	}
 	wg.Wait()
 
@@ -94,6 +86,28 @@ func (h *Health) Report(ctx context.Context) (Report, int) {
 		return r, http.StatusServiceUnavailable
 	}
 	return r, http.StatusOK
+}
+
+type result struct {
+	warnings []string
+	err      error
+}
+
+// bounded runs a check within CheckBound, also one that does not look at its context: it is left behind then.
+func bounded(ctx context.Context, c Check) result {
+	ctx, cancel := context.WithTimeout(ctx, CheckBound)
+	defer cancel()
+	done := make(chan result, 1)
+	go func() {
+		warnings, err := c(ctx)
+		done <- result{warnings, err}
+	}()
+	select {
+	case r := <-done:
+		return r
+	case <-ctx.Done():
+		return result{err: ctx.Err()}
+	}
 }
 
 // sentence gives what may be shown of an error: a fault's message and remedy, never a foreign error's text,

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
@@ -34,6 +35,23 @@ func TestHealth(t *testing.T) {
 			!strings.Contains(all, "did not answer within 2s") || !strings.Contains(all, "raise max_ingest_queue_size") {
 			t.Fatalf("%d %+v", code, r)
 		}
+	})
+}
+
+// TestHealthIsBounded has a check that does not look at its context.
+func TestHealthIsBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := NewHealth()
+		h.SetReady(true)
+		stuck := make(chan struct{})
+		h.Add("store", func(context.Context) ([]string, error) { <-stuck; return nil, nil })
+		h.Add("queue", func(context.Context) ([]string, error) { return []string{"slow"}, nil })
+		begin := time.Now()
+		r, status := h.Report(t.Context())
+		if took := time.Since(begin); took != CheckBound || status != 503 || len(r.Errors) != 1 || !strings.Contains(r.Errors[0], "did not answer") || len(r.Warnings) != 1 {
+			t.Errorf("after %v: %d %+v", took, status, r)
+		}
+		close(stuck)
 	})
 }
 
