@@ -86,52 +86,42 @@ func (m *matrix) killAny() time.Time {
 // away is how long a server is gone when it is restarted.
 func (m *matrix) away() time.Duration { return m.between(200*time.Millisecond, 1500*time.Millisecond) }
 
-func (m *matrix) killRedis() time.Time {
+// gone ends a server and starts it again after a while, and says when that was.
+func (m *matrix) gone(end, start func()) time.Time {
 	m.Helper()
-	m.servers.Redis.Kill()
+	end()
 	m.pass(m.away())
-	m.servers.Redis.Start()
+	start()
 	return time.Now()
 }
 
-func (m *matrix) restartRedis() time.Time {
+// frozen stops a server's processes for a time.
+func (m *matrix) frozen(d time.Duration, pause, resume func()) time.Time {
 	m.Helper()
-	m.servers.Redis.Stop()
-	m.pass(m.away())
-	m.servers.Redis.Start()
-	return time.Now()
-}
-
-func (m *matrix) pauseRedis(d time.Duration) time.Time {
-	m.Helper()
-	m.servers.Redis.Pause()
-	defer m.servers.Redis.Resume()
+	pause()
+	defer resume()
 	m.pass(d)
 	return time.Now()
+}
+
+func (m *matrix) killRedis() time.Time { return m.gone(m.servers.Redis.Kill, m.servers.Redis.Start) }
+
+func (m *matrix) restartRedis() time.Time { return m.gone(m.servers.Redis.Stop, m.servers.Redis.Start) }
+
+func (m *matrix) pauseRedis(d time.Duration) time.Time {
+	return m.frozen(d, m.servers.Redis.Pause, m.servers.Redis.Resume)
 }
 
 func (m *matrix) restartPostgres() time.Time {
-	m.Helper()
-	m.servers.Postgres.Stop()
-	m.pass(m.away())
-	m.servers.Postgres.Start()
-	return time.Now()
+	return m.gone(m.servers.Postgres.Stop, m.servers.Postgres.Start)
 }
 
 func (m *matrix) killPostgres() time.Time {
-	m.Helper()
-	m.servers.Postgres.Kill()
-	m.pass(m.away())
-	m.servers.Postgres.Start()
-	return time.Now()
+	return m.gone(m.servers.Postgres.Kill, m.servers.Postgres.Start)
 }
 
 func (m *matrix) pausePostgres(d time.Duration) time.Time {
-	m.Helper()
-	m.servers.Postgres.Pause()
-	defer m.servers.Postgres.Resume()
-	m.pass(d)
-	return time.Now()
+	return m.frozen(d, m.servers.Postgres.Pause, m.servers.Postgres.Resume)
 }
 
 // everysec makes Redis write once a second what it promised, from now on and after a restart.
