@@ -78,9 +78,8 @@ func (d *dialer) authenticate(ctx context.Context, conn net.Conn) error {
 	if len(order) == 0 {
 		return nil
 	}
-	if err := conn.SetDeadline(deadline(ctx)); err != nil {
-		return fmt.Errorf("bound the authentication: %w", err)
-	}
+	// The end of ctx ends the waiting, not a deadline of the connection's own: that could fire first, and the caller would not see its
+	// own deadline in ctx.
 	defer context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Now()) })()
 	for _, c := range order {
 		reply, err := ask(conn, "AUTH", user(c), c.Password.Reveal())
@@ -135,11 +134,6 @@ func ready(ctx context.Context, conn net.Conn) error {
 		return fmt.Errorf("authenticate: %w", err)
 	}
 	return conn.SetDeadline(time.Time{})
-}
-
-func deadline(ctx context.Context) time.Time {
-	at, _ := ctx.Deadline()
-	return at
 }
 
 // ask sends a command and gives the first line of the answer.
