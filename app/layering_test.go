@@ -32,7 +32,7 @@ func thirdParty() map[string][]string {
 		"github.com/klauspost/compress":        {"platform/event", "modules/ingest/internal/httpin"},
 		"github.com/rogpeppe/go-internal":      {"app/cli"},
 		"github.com/google/uuid":               {"platform/", "modules/", "app"},
-		"go.yaml.in/yaml":                      {"platform/rule", "platform/config", "platform/secret"},
+		"go.yaml.in/yaml":                      {"platform/rule", "platform/config", "platform/secret", "app/cli"},
 		"golang.org/x/term":                    {"app/cli"},
 	}
 }

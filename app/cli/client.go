@@ -22,10 +22,7 @@ func addClientFlags(cmd *cobra.Command) *clientFlags {
 	f := &clientFlags{}
 	cmd.PersistentFlags().StringVar(&f.server, "server", "", "admin address of a running MUTT (also MUTT_SERVER; default http://127.0.0.1:8090)")
 	cmd.PersistentFlags().StringVar(&f.key, "key", "", "API key (also MUTT_API_KEY; default: the generated one in the data directory)")
-	f.output = cmd.PersistentFlags().StringP("output", "o", "text", "text or json")
-	must(cmd.RegisterFlagCompletionFunc("output", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-		return []string{"text", "json"}, cobra.ShellCompDirectiveNoFileComp
-	}))
+	f.output = outputFlag(cmd.PersistentFlags(), cmd)
 	return f
 }
 

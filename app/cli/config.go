@@ -129,7 +129,7 @@ func newConfigLint(s streams) *cobra.Command {
 			}
 			return nil
 		}}
-	output := outputFlag(cmd)
+	output := outputFlag(cmd.Flags(), cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		problems := []static.Problem{}
 		for _, name := range args {

@@ -30,7 +30,7 @@ func migrateUp(s streams) *cobra.Command {
 	cmd := &cobra.Command{Use: "up", Short: "apply every migration that is pending", Args: noArgs,
 		Long: "Applies what is pending, each migration in a transaction. Several at once do no harm: one works, the others wait.\n" +
 			"An embedded store must not be in use; it is copied first."}
-	flags, output := addConfigFlags(cmd), outputFlag(cmd)
+	flags, output := addConfigFlags(cmd), outputFlag(cmd.Flags(), cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		cfg, log, err := flags.storeConfig(s)
 		if err != nil {
@@ -55,7 +55,7 @@ func migrateUp(s streams) *cobra.Command {
 func migrateStatus(s streams) *cobra.Command {
 	cmd := &cobra.Command{Use: "status", Short: "list the migrations and when each was applied", Args: noArgs,
 		Long: "Exit status 1 when a migration is pending, or when the store was migrated by a newer version of MUTT."}
-	flags, output := addConfigFlags(cmd), outputFlag(cmd)
+	flags, output := addConfigFlags(cmd), outputFlag(cmd.Flags(), cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		cfg, log, err := flags.storeConfig(s)
 		if err != nil {

@@ -2,7 +2,7 @@
 //
 // Principles:
 //  1. A command parses, calls one function of another package, and prints; it decides nothing.
-//  2. What is for people goes to stdout as text or a table; -o json gives the same as JSON; errors go to stderr with
+//  2. What is for people goes to stdout as text or a table; -o json and -o yaml give the same for programs; errors go to stderr with
 //     their code and the remedy.
 //  3. Exit status: 0 done, 1 failed, 2 wrong usage.
 package cli

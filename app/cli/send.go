@@ -54,7 +54,7 @@ func newSend(s streams) *cobra.Command {
 	fl.StringVar(&f.host, "host", "mutt-send", "hostname of plain text lines")
 	fl.StringVar(&f.tag, "tag", "", "text before the sequence number of generated messages")
 	fl.DurationVar(&f.retry, "retry", time.Minute, "give up when nothing was taken for so long (429, 503, no connection are sent again until then)")
-	output := outputFlag(cmd)
+	output := outputFlag(cmd.Flags(), cmd)
 	must(cmd.RegisterFlagCompletionFunc("to", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 		return transports(), cobra.ShellCompDirectiveNoFileComp
 	}))
