@@ -31,6 +31,7 @@ type Tx struct {
 	actor    Actor
 	at       time.Time
 	revision int64 // what this change will have
+	lastRow  int64 // of the change audit before this change
 	pending  []Change
 	ruleset  bool // rules, hosts or teams changed
 }
@@ -51,7 +52,8 @@ func (s *Store) Change(ctx context.Context, actor Actor, reason string, fn func(
 			Scan(&revision, &ruleset, &head.id, &head.hash); err != nil {
 			return err
 		}
-		t := &Tx{ctx: ctx, tx: tx, actor: actor, at: s.now().UTC().Truncate(time.Microsecond), revision: revision}
+		t := &Tx{ctx: ctx, tx: tx, actor: actor, at: s.now().UTC().Truncate(time.Microsecond),
+			revision: revision, lastRow: head.id}
 		if err := fn(t); err != nil {
 			return err
 		}
@@ -78,6 +80,9 @@ func (s *Store) Change(ctx context.Context, actor Actor, reason string, fn func(
 
 // Revision is the revision that this change will have.
 func (t *Tx) Revision() int64 { return t.revision }
+
+// AuditID is the number that the audit row of what was changed last will have.
+func (t *Tx) AuditID() int64 { return t.lastRow + int64(len(t.pending)) }
 
 // record notes a change for the audit. old and new may be nil, for a creation and a deletion.
 func (t *Tx) record(table, id string, old, now object, identity ...string) {

@@ -50,6 +50,13 @@ func (s *Store) Changes(ctx context.Context, f ChangeFilter) (Page[Change], erro
 
 // ChangeByID gives one row of the change audit, nil when there is none.
 func (s *Store) ChangeByID(ctx context.Context, id int64) (*Change, error) {
-	c, err := first(list(ctx, s.reader, scanChange, `SELECT `+changeColumns+` FROM config_audit_log WHERE id = $1`, id))
+	c, err := changeByID(ctx, s.reader, id)
 	return c, s.fail(ctx, err, "read the change audit")
+}
+
+// ChangeByID gives one row as this change sees it, nil when there is none. Its own rows are not among them.
+func (t *Tx) ChangeByID(id int64) (*Change, error) { return changeByID(t.ctx, t.tx, id) }
+
+func changeByID(ctx context.Context, q querier, id int64) (*Change, error) {
+	return first(list(ctx, q, scanChange, `SELECT `+changeColumns+` FROM config_audit_log WHERE id = $1`, id))
 }

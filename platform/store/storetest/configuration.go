@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -24,8 +25,74 @@ func configurationCases() map[string]func(*testing.T, Harness) {
 		"readers see no change before its end":  readersDoNotWait,
 		"hostile texts are kept as they are":    hostileTexts,
 		"ids are not given twice":               idsNotReused,
+		"a deleted rule comes back as it was":   rulesComeBack,
+		"records read as the audit shows them":  recordsAsAudited,
 		"empty lists are lists":                 emptyLists,
 		"order of lists does not depend on age": listOrder,
+	}
+}
+
+func rulesComeBack(t *testing.T, h Harness) {
+	s := open(t, h)
+	r := sampleRule("r")
+	change(t, s.Store, func(tx *store.Tx) (err error) { r.ID, err = tx.CreateRule(r); return err })
+	refuse := func(what string, r rule.Rule) {
+		t.Helper()
+		if _, err := s.Change(t.Context(), actor(), "", func(tx *store.Tx) error { return tx.RestoreRule(r) }); !fault.Is(err, fault.AlreadyExists) {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	refuse("its id is taken", r)
+	change(t, s.Store, func(tx *store.Tx) error { return tx.DeleteRule(r.ID, 0) })
+	var other int64
+	change(t, s.Store, func(tx *store.Tx) (err error) { other, err = tx.CreateRule(sampleRule("r")); return err })
+	refuse("its name is taken", r)
+	change(t, s.Store, func(tx *store.Tx) error { return errors.Join(tx.DeleteRule(other, 0), tx.RestoreRule(r)) })
+	got := value[rule.Rule](t)(s.RuleByID(t.Context(), r.ID))
+	r.Revision = 4
+	if diff := cmp.Diff(r, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	var next int64
+	change(t, s.Store, func(tx *store.Tx) (err error) { next, err = tx.CreateRule(sampleRule("n")); return err })
+	if next <= other {
+		t.Errorf("the next rule has the id %d after %d", next, other)
+	}
+}
+
+func recordsAsAudited(t *testing.T, h Harness) {
+	s := open(t, h)
+	change(t, s.Store, func(tx *store.Tx) error {
+		_, err := tx.CreateRule(sampleRule("r"))
+		return errors.Join(err, tx.PutDevHost("lab"), tx.PutTeam(store.Team{Hostname: "sw1", TeamAssignment: "NOC"}, 0), tx.SetConfig("a", "1", 0))
+	})
+	rows := value[store.Page[store.Change]](t)(s.Changes(t.Context(), store.ChangeFilter{})).Items
+	change(t, s.Store, func(tx *store.Tx) error {
+		if tx.AuditID() != 4 {
+			t.Errorf("%d audit rows before", tx.AuditID())
+		}
+		for _, c := range rows {
+			got, revision, err := tx.Record(c.TableName, c.RecordID)
+			must(t, err)
+			text := string(value[[]byte](t)(json.Marshal(got)))
+			if text != c.NewValue || revision != 1 {
+				t.Errorf("%s %s at revision %d: %s, want %s", c.TableName, c.RecordID, revision, text, c.NewValue)
+			}
+			if got, revision, err = tx.Record(c.TableName, c.RecordID+"9"); err != nil || got != nil || revision != 0 {
+				t.Errorf("%s without a record: %v %d %v", c.TableName, got, revision, err)
+			}
+		}
+		if _, _, err := tx.Record(store.TableKeys, "1"); !fault.Is(err, fault.Unprocessable) {
+			t.Errorf("keys: %v", err)
+		}
+		err := tx.SetConfig("b", "1", 0)
+		if row, none := tx.ChangeByID(tx.AuditID()); row != nil || none != nil || tx.AuditID() != 5 {
+			t.Errorf("a row to come: %d %v %v", tx.AuditID(), row, none)
+		}
+		return err
+	})
+	if row := value[*store.Change](t)(s.ChangeByID(t.Context(), 5)); row == nil || row.RecordID != "b" {
+		t.Errorf("got %v", row)
 	}
 }
 

@@ -35,6 +35,7 @@ type Store interface {
 	Teams(ctx context.Context) ([]store.Team, error)
 	ConfigValues(ctx context.Context) ([]store.ConfigValue, error)
 	Changes(ctx context.Context, f store.ChangeFilter) (store.Page[store.Change], error)
+	ChangeByID(ctx context.Context, id int64) (*store.Change, error)
 	AuditLogs(ctx context.Context, f store.AuditFilter) (store.Page[store.AuditLog], error)
 	Books(ctx context.Context) (store.Books, error)
 	RatePerMinute(ctx context.Context, from, to int64) ([]int64, error)
@@ -108,11 +109,13 @@ func (a *API) endpoints() []endpoint {
 
 		{get, "/config", authn.Viewer, a.dynamic(a.listConfig)},
 		{get, "/config/history", authn.Viewer, a.dynamic(a.configHistory)},
+		{post, "/config/rollback", authn.Operator, a.dynamic(a.rollback)}, // of a dynamic key: admin
 		{get, "/config/:key", authn.Viewer, a.dynamic(a.getConfig)},
 		{put, "/config/:key", authn.Admin, a.dynamic(a.setConfig)},
 		{del, "/config/:key", authn.Admin, a.dynamic(a.unsetConfig)},
 
 		{get, "/audit", authn.Viewer, a.listChanges},
+		{get, "/audit/:id", authn.Viewer, a.getChange},
 		{get, "/config-audit", authn.Viewer, a.listChanges},
 		{get, "/audit-logs", authn.Viewer, a.listAuditLogs},
 

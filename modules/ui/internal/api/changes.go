@@ -2,6 +2,7 @@ package api
 
 import (
 	"encoding/json"
+	"strconv"
 	"strings"
 
 	"github.com/labstack/echo/v4"
@@ -61,16 +62,45 @@ func (a *API) changes(c echo.Context, p paging, f store.ChangeFilter) ([]apiclie
 		return nil, apiclient.Pagination{}, err
 	}
 	rows := make([]apiclient.Change, len(found.Items))
-	for i, ch := range found.Items {
-		rows[i] = apiclient.Change{
-			ID: ch.ID, ChangedAt: ch.ChangedAt.UTC(), ChangedBy: ch.ChangedBy, Operation: ch.Operation,
-			TableName: ch.TableName, RecordID: ch.RecordID, OldValue: rawOrNull(ch.OldValue), NewValue: rawOrNull(ch.NewValue),
-			Reason: ch.Reason, CorrelationID: ch.CorrelationID,
-		}
+	for i := range found.Items {
+		rows[i] = changeRow(&found.Items[i])
 	}
 	pages := p.pagination(found.Total)
 	pages.TotalIsEstimate = found.TotalIsEstimate
 	return rows, pages, nil
+}
+
+func changeRow(ch *store.Change) apiclient.Change {
+	return apiclient.Change{
+		ID: ch.ID, ChangedAt: ch.ChangedAt.UTC(), ChangedBy: ch.ChangedBy, Operation: ch.Operation,
+		TableName: ch.TableName, RecordID: ch.RecordID, OldValue: rawOrNull(ch.OldValue), NewValue: rawOrNull(ch.NewValue),
+		Reason: ch.Reason, CorrelationID: ch.CorrelationID,
+	}
+}
+
+// getChange shows one row of the change audit.
+func (a *API) getChange(c echo.Context) error {
+	text, err := pathParam(c, "id")
+	if err != nil {
+		return err
+	}
+	id, err := strconv.ParseInt(text, 10, 64)
+	if err != nil || id < 1 {
+		return fault.Field(fault.InvalidField, "id", "is no number of a row: a whole number from 1")
+	}
+	row, err := a.Store.ChangeByID(c.Request().Context(), id)
+	if err != nil {
+		return err
+	}
+	if row == nil {
+		return noChange("id", id)
+	}
+	return answerList(c, 0, changeRow(row))
+}
+
+func noChange(field string, id int64) error {
+	return fault.Field(fault.NotFound, field, "the change audit has no row %d", id).
+		WithRemedy("GET /audit lists the rows; old ones are removed by retention")
 }
 
 // rawOrNull puts a stored JSON text into an answer; what is no JSON becomes a string of it.
