@@ -128,6 +128,7 @@ func buildUI(_ context.Context, p *parts) (lifecycle.Service, error) {
 	m, err := ui.New(ui.Config{DynamicConfig: p.opts.Config.DynamicConfig}, ui.Deps{
 		Store: p.store, Queues: p.queue, Dynamic: p.dynamic, Apply: p.apply, Fold: p.janitor.Fold, Processes: p.processes,
 		Status: func() ui.Status { return p.status(p.started) }, Assets: web.Assets, Logger: p.opts.Logger.Named("ui"), Now: p.opts.Now,
+		Senders: ingest.Operations(),
 	})
 	if err != nil {
 		return nil, err

@@ -4,9 +4,12 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/muttproject/mutt/modules/ingest"
+	"github.com/muttproject/mutt/modules/ui"
 	"github.com/muttproject/mutt/platform/config"
 	"github.com/muttproject/mutt/platform/config/static"
 	"github.com/muttproject/mutt/platform/fault"
+	"github.com/muttproject/mutt/platform/openapi"
 )
 
 // ConfigurationReference gives docs/reference/configuration.md.
@@ -66,6 +69,9 @@ func SampleConfiguration() string {
 	_ = static.WriteSample(&b, table) // a Builder takes everything
 	return b.String()
 }
+
+// APIDocument gives docs/reference/openapi.json: every operation of the admin API, and those that senders use.
+func APIDocument() *openapi.Document { return ui.Document(ingest.Operations()) }
 
 // ErrorReference gives docs/reference/errors.md.
 func ErrorReference() string {

@@ -26,6 +26,7 @@ import (
 	"github.com/muttproject/mutt/platform/fault"
 	"github.com/muttproject/mutt/platform/httpserver"
 	"github.com/muttproject/mutt/platform/lifecycle"
+	"github.com/muttproject/mutt/platform/openapi"
 )
 
 // Config bounds what is taken in. Zero fields take their defaults (behaviour.md, Ingestor).
@@ -154,6 +155,9 @@ func New(c Config, d Deps) (*Module, error) {
 
 // Routes lists the routes of the ingest HTTP listener.
 func (m *Module) Routes() []httpserver.Route { return m.http.Routes() }
+
+// Operations declares the HTTP operations for the API's document.
+func Operations() []openapi.Operation { return httpin.Operations() }
 
 // Observe is the middleware of that listener that measures the ingest routes (httpserver.Options.Around).
 func (m *Module) Observe(next httpserver.Handler) httpserver.Handler { return m.http.Observe(next) }

@@ -21,6 +21,7 @@ import (
 	"github.com/muttproject/mutt/platform/apiclient"
 	"github.com/muttproject/mutt/platform/config"
 	"github.com/muttproject/mutt/platform/httpserver"
+	"github.com/muttproject/mutt/platform/openapi"
 )
 
 // Config is the module's static configuration.
@@ -64,6 +65,8 @@ type Deps struct {
 	Fold func(context.Context) error
 	// Processes lists the live processes, this one included.
 	Processes func(context.Context) ([]apiclient.Process, error)
+	// Senders declares the operations of the ingest listener, for the API's document.
+	Senders []openapi.Operation
 	// Status is asked for each view of the page.
 	Status func() Status
 	Assets fs.FS // package web's
@@ -94,7 +97,7 @@ func New(cfg Config, d Deps) (*Module, error) {
 	}
 	return &Module{page: home, api: api.New(api.Deps{
 		Store: d.Store, Queues: d.Queues, Dynamic: d.Dynamic, DynamicEnabled: cfg.DynamicConfig, Apply: d.Apply, Fold: d.Fold, Processes: d.Processes,
-		Version: d.version, Logger: d.Logger, Now: d.Now,
+		Document: api.NewDocument(d.Senders).JSON(), Version: d.version, Logger: d.Logger, Now: d.Now,
 	})}, nil
 }
 
@@ -119,6 +122,9 @@ func (d *Deps) version() apiclient.Version {
 	return apiclient.Version{Product: "MUTT", Version: s.Version, Commit: s.Commit, APIVersion: httpserver.APIVersion,
 		SupportedVersions: strings.Split(httpserver.SupportedVersions, ", ")}
 }
+
+// Document makes the API's OpenAPI document, with the operations of the ingest listener.
+func Document(senders []openapi.Operation) *openapi.Document { return api.NewDocument(senders) }
 
 // Routes lists everything that the admin listener serves for this module.
 func (m *Module) Routes() []httpserver.Route { return append(m.page.Routes(), m.api.Routes()...) }

@@ -9,24 +9,24 @@ import (
 
 // Pagination says which part of a list an answer holds. Page and Pages are 0 in a walk by cursor.
 type Pagination struct {
-	Page            int64  `json:"page"`
-	Limit           int    `json:"limit"`
-	Total           int64  `json:"total"`
-	Pages           int64  `json:"pages"`
-	TotalIsEstimate bool   `json:"total_is_estimate,omitempty"`
-	Partial         bool   `json:"partial,omitempty"`     // the bounded search window ended before the page was full
-	NextCursor      string `json:"next_cursor,omitempty"` // "" at the end
+	Page            int64  `json:"page" doc:"from 1; 0 in a walk by cursor"`
+	Limit           int    `json:"limit" doc:"rows per page" min:"1" max:"200"`
+	Total           int64  `json:"total" doc:"of rows; an estimate when total_is_estimate is there" min:"0"`
+	Pages           int64  `json:"pages" doc:"0 in a walk by cursor" min:"0"`
+	TotalIsEstimate bool   `json:"total_is_estimate,omitempty" doc:"total is exact to 10,000, an estimate above"`
+	Partial         bool   `json:"partial,omitempty" doc:"the bounded search window ended before the page was full; go on with next_cursor"`
+	NextCursor      string `json:"next_cursor,omitempty" doc:"for the next page; absent at the end"`
 }
 
 // Created answers a POST that made something with a number.
 type Created struct {
-	ID      int64  `json:"id"`
-	Message string `json:"message"`
+	ID      int64  `json:"id" doc:"of what was made" min:"1"`
+	Message string `json:"message" doc:"what was done"`
 }
 
 // Done answers a write that has nothing more to say.
 type Done struct {
-	Message string `json:"message"`
+	Message string `json:"message" doc:"what was done"`
 }
 
 // Rules is the list of rules, in the order of their ids.
@@ -36,27 +36,27 @@ type Rules struct {
 
 // RuleSaved answers PUT, PATCH and DELETE of a rule.
 type RuleSaved struct {
-	ID       int64  `json:"id"`
-	Message  string `json:"message"`
-	Revision int64  `json:"revision"`
+	ID       int64  `json:"id" doc:"of the rule" min:"1"`
+	Message  string `json:"message" doc:"what was done"`
+	Revision int64  `json:"revision" doc:"of the rule after the change; of the change when it was deleted"`
 }
 
 // ImportResult answers an import of rules: what it did, or with DryRun what it would do.
 type ImportResult struct {
-	DryRun    bool          `json:"dry_run"`
-	Mode      string        `json:"mode"` // merge or replace
-	Created   int           `json:"created"`
-	Updated   int           `json:"updated"`
-	Deleted   int           `json:"deleted"`
-	Unchanged int           `json:"unchanged"`
-	Revision  int64         `json:"revision,omitempty"` // of the change, 0 for none
-	Changes   []rule.Change `json:"changes"`
+	DryRun    bool          `json:"dry_run" doc:"true: this is what would be done"`
+	Mode      string        `json:"mode" doc:"merge: by name; replace: rules that the file does not name are deleted" enum:"merge|replace"`
+	Created   int           `json:"created" doc:"rules"`
+	Updated   int           `json:"updated" doc:"rules"`
+	Deleted   int           `json:"deleted" doc:"rules"`
+	Unchanged int           `json:"unchanged" doc:"rules"`
+	Revision  int64         `json:"revision,omitempty" doc:"of the change; absent when nothing changed"`
+	Changes   []rule.Change `json:"changes" doc:"one for each rule that differs"`
 }
 
 // Host is a development host entry: a name, a glob or a CIDR.
 type Host struct {
-	Hostname string `json:"hostname"`
-	Revision int64  `json:"revision,omitempty"`
+	Hostname string `json:"hostname" doc:"a name, a glob of * and ?, or a CIDR" example:"lab-*"`
+	Revision int64  `json:"revision,omitempty" doc:"of its last change"`
 }
 
 // Hosts is the list of development hosts, by name.
@@ -66,9 +66,9 @@ type Hosts struct {
 
 // Team maps a device to the team of its meta-alerts.
 type Team struct {
-	Hostname       string `json:"hostname"`
-	TeamAssignment string `json:"team_assignment"`
-	Revision       int64  `json:"revision,omitempty"`
+	Hostname       string `json:"hostname" doc:"of the device" example:"sw1"`
+	TeamAssignment string `json:"team_assignment" doc:"who gets its meta-alerts" example:"NETOPS"`
+	Revision       int64  `json:"revision,omitempty" doc:"of its last change"`
 }
 
 // Teams is the list of device teams, by hostname.
@@ -78,55 +78,55 @@ type Teams struct {
 
 // Imported answers a CSV import.
 type Imported struct {
-	Created   int    `json:"created"`
-	Updated   int    `json:"updated"`
-	Unchanged int    `json:"unchanged"`
-	Message   string `json:"message"`
+	Created   int    `json:"created" doc:"entries"`
+	Updated   int    `json:"updated" doc:"entries"`
+	Unchanged int    `json:"unchanged" doc:"entries"`
+	Message   string `json:"message" doc:"what was done"`
 }
 
 // Config is the list of dynamic configuration values.
 type Config struct {
-	Config map[string]any `json:"config"`
-	Items  []ConfigItem   `json:"items,omitempty"` // under /api/v2
+	Config map[string]any `json:"config" doc:"the effective value of each key"`
+	Items  []ConfigItem   `json:"items,omitempty" doc:"the keys in full; under /api/v2"`
 }
 
 // ConfigItem is one dynamic key. Min and Max are null where the type has no bounds.
 type ConfigItem struct {
-	Key         string     `json:"key"`
-	Value       any        `json:"value"`
-	Default     any        `json:"default"`
-	Type        string     `json:"type"`
-	Min         *float64   `json:"min"`
-	Max         *float64   `json:"max"`
-	Options     []string   `json:"options,omitempty"`
-	Unit        string     `json:"unit"`
-	Description string     `json:"description"`
-	Readers     []string   `json:"readers"`
-	UpdatedAt   *time.Time `json:"updated_at"` // null until it is set
-	UpdatedBy   string     `json:"updated_by"`
-	Revision    int64      `json:"revision"` // 0 until it is set
+	Key         string     `json:"key" doc:"its name" example:"moog_rate_limit"`
+	Value       any        `json:"value" doc:"in force" example:"50"`
+	Default     any        `json:"default" doc:"without a setting" example:"50"`
+	Type        string     `json:"type" doc:"of the value" enum:"int|float|bool|string"`
+	Min         *float64   `json:"min" doc:"least value, or length; null without bounds"`
+	Max         *float64   `json:"max" doc:"greatest value, or length; null without bounds"`
+	Options     []string   `json:"options,omitempty" doc:"the only values that it takes"`
+	Unit        string     `json:"unit" doc:"of the value"`
+	Description string     `json:"description" doc:"what it does"`
+	Readers     []string   `json:"readers" doc:"the roles that read it"`
+	UpdatedAt   *time.Time `json:"updated_at" doc:"null until it is set"`
+	UpdatedBy   string     `json:"updated_by" doc:"who set it"`
+	Revision    int64      `json:"revision" doc:"of its last change; 0 until it is set"`
 }
 
 // ConfigChanged answers PUT and DELETE of a dynamic key.
 type ConfigChanged struct {
-	Key      string `json:"key"`
-	OldValue any    `json:"old_value"`
-	NewValue any    `json:"new_value"`
-	Revision int64  `json:"revision"`
+	Key      string `json:"key" doc:"its name"`
+	OldValue any    `json:"old_value" doc:"in force before"`
+	NewValue any    `json:"new_value" doc:"in force now"`
+	Revision int64  `json:"revision" doc:"of the change; 0 when the key is not set any more"`
 }
 
 // Change is one row of the change audit. Values are JSON; null for none.
 type Change struct {
-	ID            int64           `json:"id"`
-	ChangedAt     time.Time       `json:"changed_at"`
-	ChangedBy     string          `json:"changed_by"`
-	Operation     string          `json:"operation"`
-	TableName     string          `json:"table_name,omitempty"` // not in /config/history, which has one table
-	RecordID      string          `json:"record_id"`
-	OldValue      json.RawMessage `json:"old_value"`
-	NewValue      json.RawMessage `json:"new_value"`
-	Reason        string          `json:"reason"`
-	CorrelationID string          `json:"correlation_id"`
+	ID            int64           `json:"id" doc:"in order, without gaps"`
+	ChangedAt     time.Time       `json:"changed_at" doc:"when"`
+	ChangedBy     string          `json:"changed_by" doc:"the name of the key or user" example:"key:netops-ci"`
+	Operation     string          `json:"operation" doc:"what was done" enum:"operation"`
+	TableName     string          `json:"table_name,omitempty" doc:"what was changed; absent in /config/history"`
+	RecordID      string          `json:"record_id" doc:"which of them"`
+	OldValue      json.RawMessage `json:"old_value" doc:"what changed, as it was; null for none"`
+	NewValue      json.RawMessage `json:"new_value" doc:"what changed, as it became; null for none"`
+	Reason        string          `json:"reason" doc:"as it was given"`
+	CorrelationID string          `json:"correlation_id" doc:"of the request"`
 }
 
 // History is a page of /config/history.
@@ -143,22 +143,22 @@ type Changes struct {
 
 // AuditLog is one judged event.
 type AuditLog struct {
-	ID              string          `json:"id"`
-	EventTimestamp  time.Time       `json:"event_timestamp"`
-	ReceivedAt      time.Time       `json:"received_at"`
-	Hostname        string          `json:"hostname"`
-	MatchedRuleID   *int64          `json:"matched_rule_id"`
-	RuleName        string          `json:"rule_name"`
-	Handling        string          `json:"handling_decision"`
-	Fate            string          `json:"fate"`
-	ForwardedToMoog bool            `json:"forwarded_to_moog"` // the decision, not the delivery
-	Team            string          `json:"team"`
-	Severity        int             `json:"severity"` // the destination's scale, 0 clear to 5 critical
-	Environment     string          `json:"environment"`
-	Signature       string          `json:"signature"`
-	RulesetVersion  int64           `json:"ruleset_version"`
-	CorrelationID   string          `json:"correlation_id"`
-	RawMessage      json.RawMessage `json:"raw_message"` // the whole event
+	ID              string          `json:"id" doc:"of the event" format:"uuid"`
+	EventTimestamp  time.Time       `json:"event_timestamp" doc:"the device's time"`
+	ReceivedAt      time.Time       `json:"received_at" doc:"MUTT's time"`
+	Hostname        string          `json:"hostname" doc:"who reported it"`
+	MatchedRuleID   *int64          `json:"matched_rule_id" doc:"null when no rule matched"`
+	RuleName        string          `json:"rule_name" doc:"empty when no rule matched"`
+	Handling        string          `json:"handling_decision" doc:"empty when no rule matched" enum:"handling_or_none"`
+	Fate            string          `json:"fate" doc:"what judging made of it" enum:"fate"`
+	ForwardedToMoog bool            `json:"forwarded_to_moog" doc:"the decision, not the delivery"`
+	Team            string          `json:"team" doc:"who gets it"`
+	Severity        int             `json:"severity" doc:"the destination's scale: 0 clear to 5 critical" min:"0" max:"5"`
+	Environment     string          `json:"environment" doc:"prod, or dev for a development host" enum:"prod|dev"`
+	Signature       string          `json:"signature" doc:"stable for one problem"`
+	RulesetVersion  int64           `json:"ruleset_version" doc:"of the rules that judged it"`
+	CorrelationID   string          `json:"correlation_id" doc:"of the request that brought it"`
+	RawMessage      json.RawMessage `json:"raw_message" doc:"the whole event"`
 }
 
 // AuditLogs is a page of /audit-logs.
@@ -169,15 +169,15 @@ type AuditLogs struct {
 
 // Queue is the depth of one queue, in events.
 type Queue struct {
-	Name             string  `json:"name"`
-	Ready            int64   `json:"ready"`
-	Claimed          int64   `json:"claimed"`
-	Delayed          int64   `json:"delayed"`
-	Dead             int64   `json:"dead"`
-	Depth            int64   `json:"depth"` // ready, claimed and delayed together
-	Entries          int64   `json:"entries"`
-	Consumers        int     `json:"consumers"`          // partitions that a process works on
-	OldestAgeSeconds float64 `json:"oldest_age_seconds"` // 0 when empty
+	Name             string  `json:"name" doc:"of the queue" enum:"queue"`
+	Ready            int64   `json:"ready" doc:"events that wait"`
+	Claimed          int64   `json:"claimed" doc:"events that are being worked on"`
+	Delayed          int64   `json:"delayed" doc:"events that wait for a retry"`
+	Dead             int64   `json:"dead" doc:"dead letters"`
+	Depth            int64   `json:"depth" doc:"ready, claimed and delayed together"`
+	Entries          int64   `json:"entries" doc:"batches that hold them"`
+	Consumers        int     `json:"consumers" doc:"partitions that a process works on"`
+	OldestAgeSeconds float64 `json:"oldest_age_seconds" doc:"0 when empty"`
 }
 
 // Queues answers /queues.
@@ -187,14 +187,14 @@ type Queues struct {
 
 // Process is a running MUTT process, as it told last.
 type Process struct {
-	ID             string            `json:"id"` // of this start of it
-	Name           string            `json:"name"`
-	Roles          []string          `json:"roles"`
-	Version        string            `json:"version"`
-	StartedAt      time.Time         `json:"started_at"`
-	ConfigRevision int64             `json:"config_revision"`
-	Listeners      []string          `json:"listeners"`       // "ingest 0.0.0.0:8080"
-	SecretVersions map[string]string `json:"secret_versions"` // in use, by the secret's name; never a secret
+	ID             string            `json:"id" doc:"of this start of it"`
+	Name           string            `json:"name" doc:"of the process"`
+	Roles          []string          `json:"roles" doc:"what it does"`
+	Version        string            `json:"version" doc:"of the program"`
+	StartedAt      time.Time         `json:"started_at" doc:"when"`
+	ConfigRevision int64             `json:"config_revision" doc:"that it has applied"`
+	Listeners      []string          `json:"listeners" doc:"what it listens on" example:"[\"ingest 0.0.0.0:8080\"]"`
+	SecretVersions map[string]string `json:"secret_versions" doc:"in use, by the secret's name; never a secret"`
 }
 
 // Processes answers /processes.
@@ -204,62 +204,62 @@ type Processes struct {
 
 // DeadLetter is one dead-lettered event (queue ingest) or alert (queue alert).
 type DeadLetter struct {
-	ID          string          `json:"id"`
-	Queue       string          `json:"queue"`
-	Hostname    string          `json:"hostname"`
-	Code        string          `json:"code"` // shed, rejected, exhausted, poison
-	Reason      string          `json:"reason"`
-	Attempts    int             `json:"attempts"`
-	FirstTried  *time.Time      `json:"first_tried_at"`
-	DiedAt      time.Time       `json:"died_at"`
-	Event       json.RawMessage `json:"event"`                  // null when it does not decode
-	Alert       *AlertDecision  `json:"alert,omitempty"`        // what was decided, in the queue alert
-	DecodeError string          `json:"decode_error,omitempty"` // why Event is null
+	ID          string          `json:"id" doc:"of the event" format:"uuid"`
+	Queue       string          `json:"queue" doc:"that it was in" enum:"queue"`
+	Hostname    string          `json:"hostname" doc:"who reported it"`
+	Code        string          `json:"code" doc:"why: shed, rejected, exhausted, poison"`
+	Reason      string          `json:"reason" doc:"in words"`
+	Attempts    int             `json:"attempts" doc:"that were made"`
+	FirstTried  *time.Time      `json:"first_tried_at" doc:"null when it never was"`
+	DiedAt      time.Time       `json:"died_at" doc:"when"`
+	Event       json.RawMessage `json:"event" doc:"null when it does not decode"`
+	Alert       *AlertDecision  `json:"alert,omitempty" doc:"what was decided, in the queue alert"`
+	DecodeError string          `json:"decode_error,omitempty" doc:"why event is null"`
 }
 
 // AlertDecision is what judging made of a dead-lettered alert.
 type AlertDecision struct {
-	RuleID      *int64 `json:"rule_id"`
-	RuleName    string `json:"rule_name"`
-	Handling    string `json:"handling_decision"`
-	Team        string `json:"team"`
-	Severity    int    `json:"severity"`
-	Environment string `json:"environment"`
-	Signature   string `json:"signature"`
+	RuleID      *int64 `json:"rule_id" doc:"null when no rule matched"`
+	RuleName    string `json:"rule_name" doc:"empty when no rule matched"`
+	Handling    string `json:"handling_decision" doc:"empty when no rule matched" enum:"handling_or_none"`
+	Team        string `json:"team" doc:"who gets it"`
+	Severity    int    `json:"severity" doc:"the destination's scale" min:"0" max:"5"`
+	Environment string `json:"environment" doc:"of the host" enum:"prod|dev"`
+	Signature   string `json:"signature" doc:"stable for one problem"`
 }
 
 // DeadLetters is a page of /dlq/{queue}.
 type DeadLetters struct {
-	Queue      string       `json:"queue"`
+	Queue      string       `json:"queue" doc:"that they were in" enum:"queue"`
 	Items      []DeadLetter `json:"items"`
 	Pagination Pagination   `json:"pagination"`
 }
 
 // ReplayRequest selects dead letters to put back: exactly one of IDs, All and Count.
 type ReplayRequest struct {
-	IDs    []string `json:"ids,omitempty"`
-	All    bool     `json:"all,omitempty"`
-	Count  int      `json:"count,omitempty"` // the oldest ones
-	Reason string   `json:"reason,omitempty"`
+	IDs    []string `json:"ids,omitempty" doc:"these" maxlen:"10000"`
+	All    bool     `json:"all,omitempty" doc:"all that are dead now"`
+	Count  int      `json:"count,omitempty" doc:"so many, the oldest first" min:"0"`
+	Reason string   `json:"reason,omitempty" doc:"for the log" maxlen:"1000"`
 }
 
 // Replayed answers a replay.
 type Replayed struct {
-	Queue    string `json:"queue"`
-	Replayed int    `json:"replayed"`
-	Message  string `json:"message"`
+	Queue    string `json:"queue" doc:"that they are in again" enum:"queue"`
+	Replayed int    `json:"replayed" doc:"how many"`
+	Message  string `json:"message" doc:"what was done"`
 }
 
 // Metrics answers /metrics. All rates are events per minute.
 type Metrics struct {
 	Summary struct {
-		CurrentRate1m float64 `json:"current_rate_1m"`
-		AvgRate15m    float64 `json:"avg_rate_15m"`
-		AvgRate1h     float64 `json:"avg_rate_1h"`
+		CurrentRate1m float64 `json:"current_rate_1m" doc:"over the last minute"`
+		AvgRate15m    float64 `json:"avg_rate_15m" doc:"over the last 15 minutes"`
+		AvgRate1h     float64 `json:"avg_rate_1h" doc:"over the last hour"`
 	} `json:"summary"`
 	Chart24h struct {
-		Labels []string  `json:"labels"` // 24 hours, oldest first, "15:00" in UTC
-		Data   []float64 `json:"data"`
+		Labels []string  `json:"labels" doc:"24 hours, oldest first, in UTC"`
+		Data   []float64 `json:"data" doc:"the average of each hour"`
 	} `json:"chart_24h"`
 }
 
@@ -272,36 +272,36 @@ type Ledger struct {
 
 // JudgingBook is: received = judged, by fate, + in flight.
 type JudgingBook struct {
-	Received   int64            `json:"received"`
-	Judged     int64            `json:"judged"`
-	ByFate     map[string]int64 `json:"by_fate"`
-	InFlight   int64            `json:"in_flight"`
-	Difference int64            `json:"difference"` // received - judged - in_flight
-	Balanced   bool             `json:"balanced"`
+	Received   int64            `json:"received" doc:"events"`
+	Judged     int64            `json:"judged" doc:"events"`
+	ByFate     map[string]int64 `json:"by_fate" doc:"judged, by fate"`
+	InFlight   int64            `json:"in_flight" doc:"events in the ingest queue"`
+	Difference int64            `json:"difference" doc:"received - judged - in_flight"`
+	Balanced   bool             `json:"balanced" doc:"nothing is missing beyond what is being worked on"`
 }
 
 // DeliveryBook is: forwardable = delivered + discarded + parked + in flight.
 type DeliveryBook struct {
-	Forwardable int64 `json:"forwardable"`
-	Delivered   int64 `json:"delivered"`
-	Discarded   int64 `json:"discarded"`
-	Parked      int64 `json:"parked"`
-	InFlight    int64 `json:"in_flight"`
-	Difference  int64 `json:"difference"`
-	Balanced    bool  `json:"balanced"`
+	Forwardable int64 `json:"forwardable" doc:"forwarded, shed, and meta-alerts"`
+	Delivered   int64 `json:"delivered" doc:"alerts"`
+	Discarded   int64 `json:"discarded" doc:"dead letters that were discarded"`
+	Parked      int64 `json:"parked" doc:"dead letters"`
+	InFlight    int64 `json:"in_flight" doc:"alerts in the alert queue"`
+	Difference  int64 `json:"difference" doc:"what the others leave of forwardable"`
+	Balanced    bool  `json:"balanced" doc:"nothing is missing beyond what is being worked on"`
 }
 
 // Version answers /version.
 type Version struct {
-	Product           string   `json:"product"`
-	Version           string   `json:"version"`
-	Commit            string   `json:"commit,omitempty"`
-	APIVersion        string   `json:"api_version"`
-	SupportedVersions []string `json:"supported_versions"`
+	Product           string   `json:"product" doc:"MUTT"`
+	Version           string   `json:"version" doc:"of the program"`
+	Commit            string   `json:"commit,omitempty" doc:"that it was built of"`
+	APIVersion        string   `json:"api_version" doc:"of the API"`
+	SupportedVersions []string `json:"supported_versions" doc:"of the API, as Accept-Version takes them"`
 }
 
 // Whoami answers /whoami.
 type Whoami struct {
-	Name string `json:"name"`
-	Role string `json:"role"`
+	Name string `json:"name" doc:"of the key" example:"key:netops-ci"`
+	Role string `json:"role" doc:"of the key" enum:"role"`
 }

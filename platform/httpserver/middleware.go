@@ -13,32 +13,24 @@ import (
 	"github.com/labstack/echo/v4"
 	"go.uber.org/zap"
 
+	"github.com/muttproject/mutt/platform/apiclient"
 	"github.com/muttproject/mutt/platform/authn"
 	"github.com/muttproject/mutt/platform/fault"
 )
 
 // Headers of every answer (contracts.md section 2).
 const (
-	HeaderCorrelation = "X-Correlation-ID"
-	HeaderAPIKey      = "X-API-KEY"
-	APIVersion        = "v2.5"
-	SupportedVersions = "v1, v2, v2.5"
+	HeaderCorrelation   = "X-Correlation-ID"
+	HeaderAPIKey        = "X-API-KEY"
+	HeaderAcceptVersion = "Accept-Version" // of a request: v1, v2, v2.5, also without the v; several with commas
+	APIVersion          = "v2.5"
+	SupportedVersions   = "v1, v2, v2.5"
 )
 
 const (
 	keyCorrelation = "mutt.correlation"
 	keyIdentity    = "mutt.identity"
 )
-
-// ErrorBody is what a failed call answers with.
-type ErrorBody struct {
-	Error         string `json:"error"` // a sentence: the predecessor's clients print it
-	Message       string `json:"message"`
-	Code          string `json:"code"`
-	Field         string `json:"field,omitempty"`
-	Remedy        string `json:"remedy,omitempty"`
-	CorrelationID string `json:"correlation_id"`
-}
 
 // CorrelationID gives the id of the request: the sender's when it is sane, else a new one.
 func CorrelationID(c echo.Context) string {
@@ -83,6 +75,26 @@ func (s *Server) annotate(next echo.HandlerFunc) echo.HandlerFunc {
 			h.Set("X-API-Deprecated", "false")
 		}
 		return next(c)
+	}
+}
+
+// negotiate refuses a call that asks for a version of the API that does not exist. The versions differ in nothing but
+// the path, so a known one changes nothing.
+func negotiate(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		asked := strings.Join(c.Request().Header.Values(HeaderAcceptVersion), ",")
+		if asked == "" {
+			return next(c)
+		}
+		for v := range strings.SplitSeq(asked, ",") {
+			v = strings.TrimPrefix(strings.ToLower(strings.TrimSpace(v)), "v")
+			for known := range strings.SplitSeq(SupportedVersions, ", ") {
+				if "v"+v == known {
+					return next(c)
+				}
+			}
+		}
+		return fault.Field(fault.UnsupportedVersion, HeaderAcceptVersion, "asks for no version of this API: there are %s", SupportedVersions)
 	}
 }
 
@@ -150,7 +162,7 @@ func (s *Server) renderError(err error, c echo.Context) {
 		secs := max(1, int(math.Ceil(f.RetryAfter.Seconds())))
 		c.Response().Header().Set("Retry-After", strconv.Itoa(secs))
 	}
-	body := ErrorBody{Error: f.Message, Message: f.Message, Code: string(f.Code), Field: f.Field, Remedy: f.Remedy,
+	body := apiclient.Error{Error: f.Message, Message: f.Message, Code: string(f.Code), Field: f.Field, Remedy: f.Remedy,
 		CorrelationID: CorrelationID(c)}
 	if body.Remedy == "" {
 		body.Remedy = entry.Remedy

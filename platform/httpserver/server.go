@@ -75,7 +75,7 @@ func New(o Options, routes ...Route) *Server {
 	s := &Server{opts: o, echo: e, routes: routes, failed: make(chan error, 1)}
 	e.HTTPErrorHandler = s.renderError
 	e.Pre(s.annotate)
-	e.Use(s.recoverPanic)
+	e.Use(s.recoverPanic, negotiate)
 	if o.Around != nil {
 		e.Use(o.Around)
 	}

@@ -14,6 +14,7 @@ import (
 	"go.uber.org/goleak"
 	"go.uber.org/zap"
 
+	"github.com/muttproject/mutt/platform/apiclient"
 	"github.com/muttproject/mutt/platform/authn"
 	"github.com/muttproject/mutt/platform/fault"
 )
@@ -85,7 +86,7 @@ func TestAnswers(t *testing.T) {
 				t.Fatal("no correlation id")
 			}
 			if c.status >= 400 {
-				var b ErrorBody
+				var b apiclient.Error
 				if err := json.Unmarshal(rec.Body.Bytes(), &b); err != nil || b.Remedy == "" || b.CorrelationID != rec.Header().Get(HeaderCorrelation) {
 					t.Fatalf("incomplete error: %+v %v", b, err)
 				}
@@ -108,6 +109,25 @@ func TestMethodNotAllowedAndBearer(t *testing.T) {
 	h.ServeHTTP(rec, req)
 	if rec.Code != 200 {
 		t.Fatalf("bearer: got %d", rec.Code)
+	}
+}
+
+func TestAcceptVersion(t *testing.T) {
+	t.Parallel()
+	h := testServer(t).Handler()
+	for asked, status := range map[string]int{"": 200, "v1": 200, "V2": 200, "2": 200, "v2.5": 200, "2.5": 200, "v9, v2": 200, " v1 ": 200,
+		"v3": 406, "v": 406, "latest": 406, "v2.50": 406, "v9,": 406, "vv2": 406} {
+		req := httptest.NewRequest("GET", "/api/v1/read", nil)
+		req.Header.Set(HeaderAPIKey, "viewer-key")
+		req.Header.Set(HeaderAcceptVersion, asked)
+		rec := httptest.NewRecorder()
+		h.ServeHTTP(rec, req)
+		if rec.Code != status || rec.Header().Get("X-API-Supported-Versions") != SupportedVersions || rec.Header().Get("X-API-Deprecated") != "true" {
+			t.Errorf("%q: got %d %v", asked, rec.Code, rec.Header())
+		}
+		if status == 406 && (!strings.Contains(rec.Body.String(), `"code":"unsupported_version"`) || !strings.Contains(rec.Body.String(), SupportedVersions)) {
+			t.Errorf("%q: got %s", asked, rec.Body)
+		}
 	}
 }
 

@@ -4,10 +4,10 @@ import "reflect"
 
 // Change is one difference between two rulesets.
 type Change struct {
-	Operation string   `json:"operation"` // "create", "update" or "delete"
-	Name      string   `json:"name"`
-	ID        int64    `json:"id,omitempty"`     // of the rule that is changed or deleted
-	Fields    []string `json:"fields,omitempty"` // of an update: the fields that differ
+	Operation string   `json:"operation" doc:"what is done" enum:"create|update|delete"`
+	Name      string   `json:"name" doc:"of the rule"`
+	ID        int64    `json:"id,omitempty" doc:"of the rule that is changed or deleted"`
+	Fields    []string `json:"fields,omitempty" doc:"of an update: those that differ"`
 }
 
 // Diff tells what turns the rules of old into those of new, by name: first creations and updates in the order

@@ -25,35 +25,35 @@ const DefaultPriority = 100
 
 // Rule is one rule as it is stored, imported and shown.
 type Rule struct {
-	ID               int64     `json:"id" yaml:"-"`
-	Name             string    `json:"name" yaml:"name"`
-	Description      string    `json:"description,omitempty" yaml:"description,omitempty"`
-	MatchType        MatchType `json:"match_type" yaml:"match_type,omitempty"`
-	MatchString      string    `json:"match_string,omitempty" yaml:"match_string,omitempty"`
-	TrapOID          string    `json:"trap_oid,omitempty" yaml:"trap_oid,omitempty"`
-	SyslogSeverity   *int      `json:"syslog_severity,omitempty" yaml:"syslog_severity,omitempty"`
-	MinSeverity      *int      `json:"min_severity,omitempty" yaml:"min_severity,omitempty"`
-	MaxSeverity      *int      `json:"max_severity,omitempty" yaml:"max_severity,omitempty"`
-	HostPattern      string    `json:"host_pattern,omitempty" yaml:"host_pattern,omitempty"`
-	Source           string    `json:"source,omitempty" yaml:"source,omitempty"`
-	Priority         int       `json:"priority" yaml:"priority"`
-	ProdHandling     string    `json:"prod_handling" yaml:"prod_handling"`
-	DevHandling      string    `json:"dev_handling" yaml:"dev_handling"`
-	TeamAssignment   string    `json:"team_assignment" yaml:"team_assignment"`
-	SeverityOverride *int      `json:"severity_override,omitempty" yaml:"severity_override,omitempty"` // destination scale 0..5
-	Signature        string    `json:"signature,omitempty" yaml:"signature,omitempty"`
-	Examples         *Examples `json:"examples,omitempty" yaml:"examples,omitempty"`
-	IsActive         bool      `json:"is_active" yaml:"is_active"`
-	ValidFrom        string    `json:"valid_from,omitempty" yaml:"valid_from,omitempty"` // RFC 3339, "" for always
-	ValidUntil       string    `json:"valid_until,omitempty" yaml:"valid_until,omitempty"`
-	Revision         int64     `json:"revision,omitempty" yaml:"-"` // of its last change, set by the store
+	ID               int64     `json:"id" yaml:"-" doc:"of the rule" min:"1"`
+	Name             string    `json:"name" yaml:"name" doc:"unique; made of the match when it is absent" maxlen:"200"`
+	Description      string    `json:"description,omitempty" yaml:"description,omitempty" doc:"for people" maxlen:"4096"`
+	MatchType        MatchType `json:"match_type" yaml:"match_type,omitempty" doc:"how match_string is compared; all but oid_prefix ignore case" enum:"match_type"`
+	MatchString      string    `json:"match_string,omitempty" yaml:"match_string,omitempty" doc:"text to look for, or an RE2 expression" maxlen:"4096" example:"link down"`
+	TrapOID          string    `json:"trap_oid,omitempty" yaml:"trap_oid,omitempty" doc:"matches at or under it, on whole arcs" example:"1.3.6.1.4.1.9"`
+	SyslogSeverity   *int      `json:"syslog_severity,omitempty" yaml:"syslog_severity,omitempty" doc:"exactly this one, 0 to 7" min:"0" max:"7" accepts:"integer,string"`
+	MinSeverity      *int      `json:"min_severity,omitempty" yaml:"min_severity,omitempty" doc:"from this one" min:"0" max:"7" accepts:"integer,string"`
+	MaxSeverity      *int      `json:"max_severity,omitempty" yaml:"max_severity,omitempty" doc:"to this one" min:"0" max:"7" accepts:"integer,string"`
+	HostPattern      string    `json:"host_pattern,omitempty" yaml:"host_pattern,omitempty" doc:"glob or CIDR on hostname or source_ip" maxlen:"200"`
+	Source           string    `json:"source,omitempty" yaml:"source,omitempty" doc:"only events of this source" enum:"source"`
+	Priority         int       `json:"priority" yaml:"priority" doc:"the lowest wins; ties go to the lowest id" example:"100"`
+	ProdHandling     string    `json:"prod_handling" yaml:"prod_handling" doc:"of events of production hosts" enum:"handling"`
+	DevHandling      string    `json:"dev_handling" yaml:"dev_handling" doc:"of events of development hosts" enum:"handling"`
+	TeamAssignment   string    `json:"team_assignment" yaml:"team_assignment" doc:"who gets the alert" maxlen:"200" example:"NETOPS"`
+	SeverityOverride *int      `json:"severity_override,omitempty" yaml:"severity_override,omitempty" doc:"sent instead, on the scale of the destination: 0 clear to 5 critical" min:"0" max:"5" accepts:"integer,string"`
+	Signature        string    `json:"signature,omitempty" yaml:"signature,omitempty" doc:"template of what one problem is" example:"{{hostname}}::{{rule}}"`
+	Examples         *Examples `json:"examples,omitempty" yaml:"examples,omitempty" doc:"that the rule must keep"`
+	IsActive         bool      `json:"is_active" yaml:"is_active" doc:"false: it never matches"`
+	ValidFrom        string    `json:"valid_from,omitempty" yaml:"valid_from,omitempty" doc:"RFC 3339; absent for always"`
+	ValidUntil       string    `json:"valid_until,omitempty" yaml:"valid_until,omitempty" doc:"RFC 3339; absent for always"`
+	Revision         int64     `json:"revision,omitempty" yaml:"-" doc:"of its last change"`
 }
 
 // Examples are sample messages that travel with a rule.
 type Examples struct {
-	Matches    []string          `json:"matches,omitempty" yaml:"matches,omitempty"`
-	NotMatches []string          `json:"not_matches,omitempty" yaml:"not_matches,omitempty"`
-	Expect     map[string]string `json:"expect,omitempty" yaml:"expect,omitempty"` // message -> name of the rule that wins
+	Matches    []string          `json:"matches,omitempty" yaml:"matches,omitempty" doc:"messages that it must match"`
+	NotMatches []string          `json:"not_matches,omitempty" yaml:"not_matches,omitempty" doc:"messages that it must not match"`
+	Expect     map[string]string `json:"expect,omitempty" yaml:"expect,omitempty" doc:"message: name of the rule that wins"`
 }
 
 // Tables are the lookups beside the rules that judging needs.

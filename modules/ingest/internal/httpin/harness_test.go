@@ -17,6 +17,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/muttproject/mutt/modules/ingest/internal/intake"
+	"github.com/muttproject/mutt/platform/apiclient"
 	"github.com/muttproject/mutt/platform/authn"
 	"github.com/muttproject/mutt/platform/event"
 	"github.com/muttproject/mutt/platform/httpserver"
@@ -172,7 +173,7 @@ type answer struct {
 	Status        string
 	Accepted      *int
 	Rejected      int
-	Errors        []itemError
+	Errors        []apiclient.EventError
 	Error         string
 	Code          string
 	Field         string

@@ -19,6 +19,7 @@ import (
 
 	"github.com/muttproject/mutt/modules/ingest/internal/decode"
 	"github.com/muttproject/mutt/modules/ingest/internal/intake"
+	"github.com/muttproject/mutt/platform/apiclient"
 	"github.com/muttproject/mutt/platform/authn"
 	"github.com/muttproject/mutt/platform/event"
 	"github.com/muttproject/mutt/platform/fault"
@@ -34,11 +35,7 @@ type Config struct {
 }
 
 // ConfigView is what GET /admin/config answers.
-type ConfigView struct {
-	Static  any            `json:"static"` // without secrets
-	Dynamic map[string]any `json:"dynamic"`
-	Enabled bool           `json:"dynamic_config_enabled"`
-}
+type ConfigView = apiclient.IngestConfig
 
 // Deps are what a Handler needs.
 type Deps struct {
@@ -105,7 +102,7 @@ type work struct {
 	batch *intake.Batch
 	keys  keys
 	at    []int // index in the request of each event of the batch
-	bad   []itemError
+	bad   []apiclient.EventError
 	lone  error  // why the only event of a lone object is none
 	own   string // correlation id that a lone object brought
 }

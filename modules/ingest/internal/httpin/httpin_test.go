@@ -13,6 +13,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
+	"github.com/muttproject/mutt/platform/apiclient"
 	"github.com/muttproject/mutt/platform/event"
 	"github.com/muttproject/mutt/platform/fault"
 	"github.com/muttproject/mutt/platform/queue"
@@ -85,7 +86,7 @@ func TestMixedBatch(t *testing.T) {
 	if rec.Code != 200 || a.Status != "queued" || *a.Accepted != 2 || a.Rejected != 3 || *a.QueueDepth != 2 {
 		t.Fatalf("got %d %s", rec.Code, rec.Body)
 	}
-	want := []itemError{
+	want := []apiclient.EventError{
 		{Index: 1, Field: "events[1].timestamp", Message: "timestamp: missing required fields: timestamp, message"},
 		{Index: 3, Field: "events[3].facility", Message: "facility: must be a whole number from 0 to 23 or a name"},
 		{Index: 4, Field: "events[4]", Message: "an event is a JSON object, not a number"},
@@ -234,7 +235,7 @@ func TestQueueFailures(t *testing.T) {
 	}
 	fail(&queue.PartialError{Failed: map[int]error{1: away}})
 	rec = r.send(t, "["+good("a", "")+",{},"+good("b", "")+"]")
-	want := []itemError{{Index: 1, Field: "events[1].hostname", Message: "hostname: missing required fields: hostname, timestamp, message"},
+	want := []apiclient.EventError{{Index: 1, Field: "events[1].hostname", Message: "hostname: missing required fields: hostname, timestamp, message"},
 		{Index: 2, Message: "away", Retryable: true}}
 	if a := parse(t, rec); rec.Code != 200 || *a.Accepted != 1 || cmp.Diff(want, a.Errors) != "" {
 		t.Errorf("in part: got %d %s", rec.Code, rec.Body)

@@ -15,6 +15,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/muttproject/mutt/modules/ingest/internal/decode"
+	"github.com/muttproject/mutt/platform/apiclient"
 	"github.com/muttproject/mutt/platform/event"
 	"github.com/muttproject/mutt/platform/fault"
 )
@@ -154,13 +155,13 @@ func TestItemErrors(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		err  error
-		want itemError
+		want apiclient.EventError
 	}{
-		{fault.Field(fault.InvalidField, "events[12].variables[3]", "is odd"), itemError{12, "variables[3]: is odd", "events[12].variables[3]", false}},
-		{fault.Field(fault.BadRequest, "events[12]", "is odd"), itemError{12, "is odd", "events[12]", false}},
-		{fault.New(fault.QueueFull, "full").WithRetryAfter(1), itemError{12, "full", "", true}},
-		{fault.Wrap(fault.TooLarge, errors.New("secret"), "large"), itemError{12, "large", "", false}},
-		{errors.New("dial 10.1.2.3"), itemError{12, "a fault inside MUTT", "", true}},
+		{fault.Field(fault.InvalidField, "events[12].variables[3]", "is odd"), apiclient.EventError{Index: 12, Message: "variables[3]: is odd", Field: "events[12].variables[3]", Retryable: false}},
+		{fault.Field(fault.BadRequest, "events[12]", "is odd"), apiclient.EventError{Index: 12, Message: "is odd", Field: "events[12]", Retryable: false}},
+		{fault.New(fault.QueueFull, "full").WithRetryAfter(1), apiclient.EventError{Index: 12, Message: "full", Field: "", Retryable: true}},
+		{fault.Wrap(fault.TooLarge, errors.New("secret"), "large"), apiclient.EventError{Index: 12, Message: "large", Field: "", Retryable: false}},
+		{errors.New("dial 10.1.2.3"), apiclient.EventError{Index: 12, Message: "a fault inside MUTT", Field: "", Retryable: true}},
 	} {
 		if got := newItemError(12, c.err); got != c.want {
 			t.Errorf("%v: got %+v", c.err, got)

@@ -5,7 +5,9 @@
 //  2. Payloads are the types of platform/apiclient: what the server renders is what the client reads.
 //  3. Every write goes through store.Change, names its actor and reason, and is in force in this process before the
 //     answer is written.
-//  4. What a caller sends is bounded, decoded strictly and refused with the name of the field.
+//  4. What is declared in the table is what the server does: the OpenAPI document is made of it, and tests hold every
+//     request and answer to it.
+//  5. What a caller sends is bounded, decoded strictly and refused with the name of the field.
 package api
 
 import (
@@ -20,6 +22,7 @@ import (
 	"github.com/muttproject/mutt/platform/authn"
 	"github.com/muttproject/mutt/platform/config"
 	"github.com/muttproject/mutt/platform/httpserver"
+	"github.com/muttproject/mutt/platform/openapi"
 	"github.com/muttproject/mutt/platform/queue"
 	"github.com/muttproject/mutt/platform/rule"
 	"github.com/muttproject/mutt/platform/store"
@@ -63,6 +66,7 @@ type Deps struct {
 	// Processes lists the live processes by name.
 	Processes func(context.Context) ([]apiclient.Process, error)
 	Version   func() apiclient.Version
+	Document  []byte // the OpenAPI document, made by NewDocument
 	Logger    *zap.Logger
 	Now       func() time.Time
 }
@@ -81,60 +85,62 @@ type endpoint struct {
 	method, path string
 	role         authn.Role
 	handler      echo.HandlerFunc
+	op           openapi.Operation // what it takes and answers: ops_*.go, beside the handlers
 }
 
-// endpoints is the table of the contract: every operation with the least role that may call it.
+// endpoints is the table of the contract: every operation with the least role that may call it and its declaration.
 func (a *API) endpoints() []endpoint {
 	const get, post, put, patch, del = http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete
 	return []endpoint{
-		{get, "/version", authn.Public, a.version},
-		{get, "/whoami", authn.Viewer, a.whoami},
+		{get, "/version", authn.Public, a.version, opVersion()},
+		{get, "/whoami", authn.Viewer, a.whoami, opWhoami()},
+		{get, "/openapi.json", authn.Public, a.openapi, opDocument()},
 
-		{get, "/rules", authn.Viewer, a.listRules},
-		{post, "/rules", authn.Operator, a.createRule},
-		{get, "/rules/export", authn.Viewer, a.exportRules},
-		{post, "/rules/import", authn.Operator, a.importRules},
-		{get, "/rules/:id", authn.Viewer, a.getRule},
-		{put, "/rules/:id", authn.Operator, a.updateRule},
-		{patch, "/rules/:id", authn.Operator, a.updateRule},
-		{del, "/rules/:id", authn.Operator, a.deleteRule},
+		{get, "/rules", authn.Viewer, a.listRules, opListRules()},
+		{post, "/rules", authn.Operator, a.createRule, opCreateRule()},
+		{get, "/rules/export", authn.Viewer, a.exportRules, opExportRules()},
+		{post, "/rules/import", authn.Operator, a.importRules, opImportRules()},
+		{get, "/rules/:id", authn.Viewer, a.getRule, opGetRule()},
+		{put, "/rules/:id", authn.Operator, a.updateRule, opUpdateRule("updateRule")},
+		{patch, "/rules/:id", authn.Operator, a.updateRule, opUpdateRule("patchRule")},
+		{del, "/rules/:id", authn.Operator, a.deleteRule, opDeleteRule()},
 
-		{get, "/dev-hosts", authn.Viewer, a.listHosts},
-		{post, "/dev-hosts", authn.Operator, a.createHost},
-		{del, "/dev-hosts/:hostname", authn.Operator, a.deleteHost},
-		{get, "/teams", authn.Viewer, a.listTeams},
-		{post, "/teams", authn.Operator, a.createTeam},
-		{put, "/teams/:hostname", authn.Operator, a.updateTeam},
-		{del, "/teams/:hostname", authn.Operator, a.deleteTeam},
+		{get, "/dev-hosts", authn.Viewer, a.listHosts, opListHosts()},
+		{post, "/dev-hosts", authn.Operator, a.createHost, opCreateHost()},
+		{del, "/dev-hosts/:hostname", authn.Operator, a.deleteHost, opDeleteHost()},
+		{get, "/teams", authn.Viewer, a.listTeams, opListTeams()},
+		{post, "/teams", authn.Operator, a.createTeam, opCreateTeam()},
+		{put, "/teams/:hostname", authn.Operator, a.updateTeam, opUpdateTeam()},
+		{del, "/teams/:hostname", authn.Operator, a.deleteTeam, opDeleteTeam()},
 
-		{get, "/config", authn.Viewer, a.dynamic(a.listConfig)},
-		{get, "/config/history", authn.Viewer, a.dynamic(a.configHistory)},
-		{post, "/config/rollback", authn.Operator, a.dynamic(a.rollback)}, // of a dynamic key: admin
-		{get, "/config/:key", authn.Viewer, a.dynamic(a.getConfig)},
-		{put, "/config/:key", authn.Admin, a.dynamic(a.setConfig)},
-		{del, "/config/:key", authn.Admin, a.dynamic(a.unsetConfig)},
+		{get, "/config", authn.Viewer, a.dynamic(a.listConfig), opListConfig()},
+		{get, "/config/history", authn.Viewer, a.dynamic(a.configHistory), opConfigHistory()},
+		{post, "/config/rollback", authn.Operator, a.dynamic(a.rollback), opRollback()}, // of a dynamic key: admin
+		{get, "/config/:key", authn.Viewer, a.dynamic(a.getConfig), opGetConfig()},
+		{put, "/config/:key", authn.Admin, a.dynamic(a.setConfig), opSetConfig()},
+		{del, "/config/:key", authn.Admin, a.dynamic(a.unsetConfig), opUnsetConfig()},
 
-		{get, "/audit", authn.Viewer, a.listChanges},
-		{get, "/audit/:id", authn.Viewer, a.getChange},
-		{get, "/config-audit", authn.Viewer, a.listChanges},
-		{get, "/audit-logs", authn.Viewer, a.listAuditLogs},
+		{get, "/audit", authn.Viewer, a.listChanges, opListChanges("listChanges", "List the change audit")},
+		{get, "/audit/:id", authn.Viewer, a.getChange, opGetChange()},
+		{get, "/config-audit", authn.Viewer, a.listChanges, opListChanges("listConfigAudit", "List the change audit, under the predecessor's name")},
+		{get, "/audit-logs", authn.Viewer, a.listAuditLogs, opListAuditLogs()},
 
-		{get, "/queues", authn.Viewer, a.listQueues},
-		{get, "/dlq/:queue", authn.Viewer, a.listDead},
-		{get, "/dlq/:queue/:id", authn.Viewer, a.getDead},
-		{post, "/dlq/:queue/replay", authn.Operator, a.replayDead},
-		{del, "/dlq/:queue/:id", authn.Operator, a.discardDead},
+		{get, "/queues", authn.Viewer, a.listQueues, opListQueues()},
+		{get, "/dlq/:queue", authn.Viewer, a.listDead, opListDead()},
+		{get, "/dlq/:queue/:id", authn.Viewer, a.getDead, opGetDead()},
+		{post, "/dlq/:queue/replay", authn.Operator, a.replayDead, opReplayDead()},
+		{del, "/dlq/:queue/:id", authn.Operator, a.discardDead, opDiscardDead()},
 
-		{get, "/processes", authn.Viewer, a.listProcesses},
-		{get, "/metrics", authn.Viewer, a.metrics},
-		{get, "/ledger", authn.Viewer, a.ledger},
+		{get, "/processes", authn.Viewer, a.listProcesses, opListProcesses()},
+		{get, "/metrics", authn.Viewer, a.metrics, opMetrics()},
+		{get, "/ledger", authn.Viewer, a.ledger, opLedger()},
 	}
 }
 
 // Prefixes are the paths below which every endpoint stands.
 func Prefixes() []string { return []string{"/api/v1", "/api/v2"} }
 
-// Routes lists every endpoint below every prefix.
+// Routes lists every endpoint below every prefix, and the document at the root as well.
 func (a *API) Routes() []httpserver.Route {
 	var routes []httpserver.Route
 	for _, prefix := range Prefixes() {
@@ -142,5 +148,5 @@ func (a *API) Routes() []httpserver.Route {
 			routes = append(routes, httpserver.Route{Method: e.method, Path: prefix + e.path, Role: e.role, Handler: bounded(e.handler)})
 		}
 	}
-	return routes
+	return append(routes, httpserver.Route{Method: http.MethodGet, Path: "/openapi.json", Role: authn.Public, Handler: bounded(a.openapi)})
 }

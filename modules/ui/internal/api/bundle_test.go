@@ -70,7 +70,8 @@ func newBundle(t *testing.T, change ...func(*Deps)) *bundle {
 	b.must(err)
 	d := Deps{
 		Store: b.store, Queues: b.queue, Dynamic: dynamic, DynamicEnabled: true, Logger: zap.NewNop(), Now: now, Fold: b.fold,
-		Apply: func(context.Context) error { b.applied.Add(1); return nil },
+		Document: NewDocument(nil).JSON(),
+		Apply:    func(context.Context) error { b.applied.Add(1); return nil },
 		Processes: func(context.Context) ([]apiclient.Process, error) {
 			return []apiclient.Process{{ID: "mutt-1/0190", Name: "mutt-1", Roles: []string{"ui"}, Version: "9.9.9", StartedAt: noon,
 				ConfigRevision: 7, SecretVersions: map[string]string{}, Listeners: []string{"admin 127.0.0.1:8090"}}}, nil
@@ -127,7 +128,7 @@ type request struct {
 
 func (b *bundle) do(r request) *httptest.ResponseRecorder {
 	b.Helper()
-	if !strings.HasPrefix(r.path, "/api/") {
+	if !strings.HasPrefix(r.path, "/api/") && r.path != "/openapi.json" {
 		r.path = "/api/v2" + r.path
 	}
 	req := httptest.NewRequest(r.method, r.path, strings.NewReader(r.body))
@@ -173,7 +174,7 @@ func (b *bundle) expect(status int, r request) map[string]any {
 func (b *bundle) refuse(status int, field, part string, r request) {
 	b.Helper()
 	rec := b.do(r)
-	var e httpserver.ErrorBody
+	var e apiclient.Error
 	if err := json.Unmarshal(rec.Body.Bytes(), &e); err != nil {
 		b.Fatalf("%s %s: no error form: %s", r.method, r.path, rec.Body)
 	}

@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"strings"
 
-	"github.com/go-json-experiment/json/jsontext"
 	"github.com/labstack/echo/v4"
 
 	"github.com/muttproject/mutt/platform/apiclient"
@@ -65,17 +64,14 @@ func (a *API) setConfig(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	var in struct {
-		Value  jsontext.Value `json:"value"`
-		Reason string         `json:"reason"`
-	}
+	var in apiclient.ConfigInput
 	if err := readJSON(c, &in); err != nil {
 		return err
 	}
 	if in.Value == nil {
 		return fault.Field(fault.Unprocessable, "value", "is required")
 	}
-	value, err := key.Parse(json.RawMessage(in.Value))
+	value, err := key.Parse(in.Value)
 	if err != nil {
 		return err
 	}

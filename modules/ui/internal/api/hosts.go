@@ -32,10 +32,7 @@ func (a *API) createHost(c echo.Context) error {
 	if isCSV(c) {
 		return a.importHosts(c)
 	}
-	var in struct {
-		Hostname string `json:"hostname"`
-		Reason   string `json:"reason"`
-	}
+	var in apiclient.HostInput
 	if err := readJSON(c, &in); err != nil {
 		return err
 	}

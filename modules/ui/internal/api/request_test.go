@@ -93,7 +93,7 @@ func FuzzBodies(f *testing.F) {
 			_, err = checkReplay(&replay)
 		}
 		blamesTheCaller(t, err)
-		var team teamBody
+		var team apiclient.TeamInput
 		blamesTheCaller(t, decodeStrict([]byte(body), &team))
 		rules, _, err := rulesFromJSON([]byte(body))
 		blamesTheCaller(t, err)

@@ -26,18 +26,11 @@ func (a *API) listTeams(c echo.Context) error {
 	})
 }
 
-type teamBody struct {
-	Hostname       string `json:"hostname"`
-	TeamAssignment string `json:"team_assignment"`
-	Reason         string `json:"reason"`
-	Revision       int64  `json:"revision"` // of what was read; If-Match is what counts
-}
-
 func (a *API) createTeam(c echo.Context) error {
 	if isCSV(c) {
 		return a.importTeams(c)
 	}
-	var in teamBody
+	var in apiclient.TeamInput
 	if err := readJSON(c, &in); err != nil {
 		return err
 	}
@@ -71,7 +64,7 @@ func (a *API) updateTeam(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	var in teamBody
+	var in apiclient.TeamChangeInput
 	if err := readJSON(c, &in); err != nil {
 		return err
 	}

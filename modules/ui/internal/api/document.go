@@ -1,0 +1,56 @@
+package api
+
+import (
+	"fmt"
+	"hash/fnv"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/muttproject/mutt/platform/apiclient"
+	"github.com/muttproject/mutt/platform/openapi"
+)
+
+// about is what the document says of the API as a whole.
+const about = `The admin API of MUTT, and what senders of events use.
+
+- Every operation but those of role public needs a key, as X-API-KEY or as a bearer token. x-mutt-role names the least role: ` +
+	`viewer, operator and admin include each other in this order; ingest sends events only, which admin may too.
+- Every answer carries X-Correlation-ID (the caller's, when it is sane), X-API-Version and X-API-Supported-Versions; below /api/v1 and ` +
+	`/api/v2 also X-API-Deprecated. Accept-Version asks for a version: v1, v2 and v2.5 are known, another is answered with 406.
+- Every failure has the form Error. Its code is permanent, its remedy says what to do. 429 and 503 carry Retry-After.
+- A write names its reason and may name the revision that it was made for, as If-Match: 412 says that it is another by now.
+- In a body, null counts as absent for what may be absent. Members that are not declared are refused.
+- Lists that are long are read by page, or where there is a next_cursor by cursor.`
+
+// NewDocument makes the OpenAPI document of this package's endpoints and those of the listener for senders.
+func NewDocument(senders []openapi.Operation) *openapi.Document {
+	return openapi.New(openapi.Info{
+		Title: "MUTT", Version: "2.5", Description: about, Error: apiclient.Error{}, Vocabulary: vocabulary(), Headers: headers(),
+		Tags: []openapi.Tag{
+			{Name: "Events", Description: "Sending events to the ingest listener."},
+			{Name: tagRules, Description: "What is done with which event."},
+			{Name: tagHosts, Description: "Hosts whose events take a rule's dev_handling."},
+			{Name: tagTeams, Description: "Who gets the meta-alerts of a device."},
+			{Name: tagConfig, Description: "Keys that are changed while MUTT runs. 503 feature_off when dynamic_config.enabled is false."},
+			{Name: tagAudit, Description: "What was judged, and who changed what."},
+			{Name: tagQueues, Description: "What waits, and what could not be delivered."},
+			{Name: tagAbout, Description: "Versions, processes, rates and books."},
+		},
+	}, append((&API{}).Operations(), senders...))
+}
+
+func headers() map[string]string {
+	return map[string]string{
+		"ETag":                "of what is answered; If-None-Match and If-Match take it",
+		"Location":            "path of what was made",
+		"Content-Disposition": "name for the file",
+		"Retry-After":         "seconds to wait",
+	}
+}
+
+// openapi answers with the document.
+func (a *API) openapi(c echo.Context) error {
+	hash := fnv.New64a()
+	_, _ = hash.Write(a.Document) // never fails
+	return answerTagged(c, fmt.Sprintf(`"%016x"`, hash.Sum64()), jsonType, a.Document)
+}

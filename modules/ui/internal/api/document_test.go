@@ -1,0 +1,100 @@
+package api
+
+import (
+	"encoding/json"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/muttproject/mutt/platform/authn"
+	"github.com/muttproject/mutt/platform/openapi"
+)
+
+// What the server serves below /api is what its document names, with the same roles.
+func TestDocumentNamesEveryRoute(t *testing.T) {
+	t.Parallel()
+	declared := map[string]string{}
+	for _, o := range NewDocument(nil).Operations() {
+		declared[o.Method+" "+o.Path] = o.Role
+	}
+	a := New(Deps{})
+	served := 0
+	for _, r := range a.Routes() {
+		path, below := r.Path, false
+		for _, prefix := range Prefixes() {
+			if rest, ok := strings.CutPrefix(r.Path, prefix); ok {
+				path, below = rest, true
+			}
+		}
+		if below {
+			served++
+		}
+		role, known := declared[r.Method+" "+documented(path)]
+		if !known || role != r.Role.String() {
+			t.Errorf("%s %s for %s is declared for %q", r.Method, r.Path, r.Role, role)
+		}
+	}
+	if served != 2*len(declared) {
+		t.Errorf("%d routes for %d operations", served, len(declared))
+	}
+}
+
+func TestDocumentIsServed(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t)
+	for _, path := range []string{"/openapi.json", "/api/v1/openapi.json", "/api/v2/openapi.json"} {
+		rec := b.do(request{method: "GET", path: path, key: "-"})
+		var doc struct{ OpenAPI string }
+		b.must(json.Unmarshal(rec.Body.Bytes(), &doc))
+		if rec.Code != http.StatusOK || doc.OpenAPI != "3.1.0" || rec.Header().Get("Content-Type") != "application/json" {
+			t.Errorf("%s: %d %q", path, rec.Code, doc.OpenAPI)
+		}
+		again := b.do(request{method: "GET", path: path, key: "-", header: []string{"If-None-Match", rec.Header().Get("ETag")}})
+		if again.Code != http.StatusNotModified || again.Body.Len() > 0 {
+			t.Errorf("%s again: %d", path, again.Code)
+		}
+	}
+}
+
+// Every word of a vocabulary that the document uses exists, and every member of a payload says what it means.
+func TestDocumentSaysWhatItMeans(t *testing.T) {
+	t.Parallel()
+	var doc struct {
+		Components struct {
+			Schemas map[string]struct {
+				Properties map[string]struct {
+					Description, Ref string
+					Type             any
+				}
+			}
+		}
+	}
+	if err := json.Unmarshal(NewDocument(nil).JSON(), &doc); err != nil {
+		t.Fatal(err)
+	}
+	for name, s := range doc.Components.Schemas {
+		for member, p := range s.Properties {
+			if p.Description == "" && (p.Type == "string" || p.Type == "integer" || p.Type == "boolean") {
+				t.Errorf("%s.%s has no doc tag", name, member)
+			}
+		}
+	}
+	for name, words := range vocabulary() {
+		if len(words) < 2 || slices.Contains(words[1:], "") {
+			t.Errorf("vocabulary %s: %q", name, words)
+		}
+	}
+}
+
+// An endpoint without a declaration cannot be overlooked.
+func TestUndeclaredEndpointPanics(t *testing.T) {
+	t.Parallel()
+	e := endpoint{method: "GET", path: "/new/:id", role: authn.Viewer}
+	defer func() {
+		if p := recover(); p == nil || !strings.Contains(p.(string), "GET /new/{id} is not declared") {
+			t.Errorf("got %v", p)
+		}
+	}()
+	openapi.New(openapi.Info{}, []openapi.Operation{e.operation()})
+}

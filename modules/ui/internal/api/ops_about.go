@@ -1,0 +1,35 @@
+package api
+
+import (
+	"github.com/muttproject/mutt/platform/apiclient"
+	"github.com/muttproject/mutt/platform/openapi"
+)
+
+const tagAbout = "This MUTT"
+
+func opVersion() openapi.Operation {
+	return openapi.Op(tagAbout, "version", "Show the version", "", openapi.Gives(ok, "what runs here", apiclient.Version{}))
+}
+
+func opWhoami() openapi.Operation {
+	return openapi.Op(tagAbout, "whoami", "Show who the caller is", "", openapi.Gives(ok, "name and role", apiclient.Whoami{}))
+}
+
+func opListProcesses() openapi.Operation {
+	return openapi.Op(tagAbout, "listProcesses", "List the live processes", "By name.", openapi.Gives(ok, "every process that told of itself lately", apiclient.Processes{}))
+}
+
+func opMetrics() openapi.Operation {
+	return openapi.Op(tagAbout, "metrics", "Show the rates", "Received events per minute, over all processes.", openapi.Gives(ok, "the rates", apiclient.Metrics{}))
+}
+
+func opLedger() openapi.Operation {
+	return openapi.Op(tagAbout, "ledger", "Show the two books", "Whether everything that was received was judged, and all that was to be forwarded was delivered.",
+		openapi.Gives(ok, "the books", apiclient.Ledger{}))
+}
+
+func opDocument() openapi.Operation {
+	return openapi.Op(tagAbout, "openapi", "Get this document", "", openapi.GivesAs(openapi.Answer{Status: ok, About: "OpenAPI 3.1",
+		Contents: []openapi.Content{{MediaType: openapi.JSON, Schema: &openapi.Schema{Type: openapi.Types{"object"}, Required: []string{"openapi", "info", "paths"}}}}}),
+		openapi.Tagged())
+}

@@ -1,0 +1,36 @@
+package api
+
+import (
+	"github.com/muttproject/mutt/platform/apiclient"
+	"github.com/muttproject/mutt/platform/fault"
+	"github.com/muttproject/mutt/platform/openapi"
+)
+
+const tagAudit = "Audit"
+
+func opListChanges(id, summary string) openapi.Operation {
+	return openapi.Op(tagAudit, id, summary, "Every change of configuration, rules, hosts and teams, newest first: who, what, from what to what, why.",
+		filtered("changed_by", "name of a key or user"), choice("operation", "in any case", "operation"),
+		filtered("table_name", "what was changed, as table_name of an answer"), filtered("record_id", "which of them"),
+		timed(), paged(), openapi.Gives(ok, "a page of changes", apiclient.Changes{}), openapi.Tagged())
+}
+
+func opGetChange() openapi.Operation {
+	return openapi.Op(tagAudit, "getChange", "Show a change", "", named("id", "number of the row", openapi.Whole(1, greatest)),
+		openapi.Gives(ok, "the row of the change audit", apiclient.Change{}), openapi.Tagged())
+}
+
+func opRollback() openapi.Operation {
+	return openapi.Op(tagAudit, "rollback", "Roll a change back", "Puts back what a change replaced, as a new change: of dynamic keys, which takes an admin, rules, hosts and teams.",
+		openapi.TakesAs(openapi.Content{MediaType: openapi.JSON, Type: apiclient.RollbackRequest{}, Example: map[string]any{"audit_id": 12, "reason": "it was wrong"}}), changed(),
+		openapi.Gives(ok, "it is as it was before that change", apiclient.RolledBack{}),
+		openapi.Fails(fault.NotFound, fault.Conflict, fault.AlreadyExists), switchedOff())
+}
+
+func opListAuditLogs() openapi.Operation {
+	return openapi.Op(tagAudit, "listAuditLogs", "List the judged events", "Newest first, by page or by cursor. Times are those at which MUTT received the events.",
+		filtered("hostname", "who reported it"), openapi.InQuery("rule_id", "the rule that matched", openapi.Whole(1, greatest)),
+		timed(), filtered("team", "who got it"), choice("handling", "in any case", "handling"), choice("fate", "what judging made of it", "fate"),
+		filtered("correlation_id", "of the request that brought it"), filtered("q", "part of the message, over a bounded window: see partial"),
+		walked(), openapi.Gives(ok, "a page of events", apiclient.AuditLogs{}), openapi.Tagged())
+}

@@ -1,0 +1,71 @@
+package api
+
+import (
+	"net/http"
+
+	"github.com/muttproject/mutt/platform/apiclient"
+	"github.com/muttproject/mutt/platform/fault"
+	"github.com/muttproject/mutt/platform/openapi"
+	"github.com/muttproject/mutt/platform/rule"
+)
+
+const tagRules = "Rules"
+
+func opListRules() openapi.Operation {
+	return openapi.Op(tagRules, "listRules", "List the rules", "In the order of their ids. What is matched first is decided by priority, then id.",
+		openapi.Gives(ok, "all rules", apiclient.Rules{}), openapi.Tagged())
+}
+
+func opGetRule() openapi.Operation {
+	return openapi.Op(tagRules, "getRule", "Show a rule", "Its ETag is what If-Match takes.",
+		ruleInPath(), openapi.Gives(ok, "the rule", rule.Rule{}), openapi.Tagged())
+}
+
+func opCreateRule() openapi.Operation {
+	return openapi.Op(tagRules, "createRule", "Create a rule",
+		"match_string or trap_oid is required. Names of handlings and match types are taken in any case.",
+		openapi.TakesAs(openapi.Content{MediaType: openapi.JSON, Type: apiclient.RuleInput{}, Example: exampleRule(), Needs: ruleNeeds()}), changed(),
+		openapi.Gives(http.StatusCreated, "the rule is in force", apiclient.Created{}, "Location", "ETag"),
+		openapi.Fails(fault.AlreadyExists))
+}
+
+// ruleNeeds is what a rule must say to be made.
+func ruleNeeds() [][]string {
+	return [][]string{{"match_string", "trap_oid"}, {"prod_handling"}, {"dev_handling"}, {"team_assignment"}}
+}
+
+func opUpdateRule(id string) openapi.Operation {
+	return openapi.Op(tagRules, id, "Change a rule", "Takes the fields to change; null puts a field's default back. PUT and PATCH do the same.",
+		ruleInPath(), openapi.TakesAs(openapi.Content{MediaType: openapi.JSON, Type: apiclient.RuleInput{}, Example: map[string]any{"priority": 50, "reason": "first of all"}}),
+		changed(), openapi.Gives(ok, "the rule as changed is in force", apiclient.RuleSaved{}, "ETag"), openapi.Fails(fault.AlreadyExists))
+}
+
+func opDeleteRule() openapi.Operation {
+	return openapi.Op(tagRules, "deleteRule", "Delete a rule", "Audit rows of events that it matched keep its id and name.",
+		ruleInPath(), changed(), openapi.Gives(ok, "the rule is not in force any more", apiclient.RuleSaved{}))
+}
+
+func ruleInPath() openapi.Part { return named("id", "id of the rule", openapi.Whole(1, greatest)) }
+
+func opExportRules() openapi.Operation {
+	return openapi.Op(tagRules, "exportRules", "Export the rules as a file", "The import takes it back.",
+		openapi.InQuery("format", "of the file; without it, JSON when Accept asks for it", openapi.OneOf("yaml", "json")),
+		openapi.GivesAs(openapi.Answer{Status: ok, About: "the file", Headers: []string{"Content-Disposition"}, Contents: []openapi.Content{
+			{MediaType: yamlType, Schema: openapi.Text(0)}, {MediaType: openapi.JSON, Type: apiclient.RulesFile{}}}}),
+		openapi.Tagged(), openapi.Fails(fault.Conflict))
+}
+
+func opImportRules() openapi.Operation {
+	file := apiclient.RulesFileInput{}
+	return openapi.Op(tagRules, "importRules", "Import rules from a file", "All or nothing. A rule is known by its name.",
+		openapi.InQuery("mode", "merge adds and replaces by name; replace deletes the others as well", openapi.OneOf(modeMerge, modeReplace).WithDefault(modeMerge)),
+		openapi.InQuery("dry_run", "only tell what would change", openapi.Flag().WithDefault(false)),
+		openapi.InQuery("check_examples", "refuse a result that contradicts the examples of its rules", openapi.Flag().WithDefault(true)),
+		openapi.TakesAs(openapi.Content{MediaType: yamlType, Type: file}, openapi.Content{MediaType: openapi.JSON, Type: file,
+			Example: map[string]any{"rules": []any{exampleRule()}}}),
+		changed(), openapi.Gives(ok, "what was changed, or with dry_run what would be", apiclient.ImportResult{}), openapi.Fails(fault.Conflict, fault.AlreadyExists))
+}
+
+func exampleRule() map[string]any {
+	return map[string]any{"name": "link down", "match_string": "link down", "prod_handling": "Page_and_ticket", "dev_handling": "Log_only", "team_assignment": "NETOPS"}
+}
