@@ -10,7 +10,7 @@ FUZZTIME ?= 20000x
 RUNS ?= 10
 MINUTES ?= 2
 
-.PHONY: help run build test test-quick verify fuzz bench bench-once kill chaos install-tools clean
+.PHONY: help run build test test-quick verify fuzz bench bench-once kill chaos install-tools vault-server clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -22,11 +22,11 @@ build: ## build bin/mutt, static and stripped
 run: build ## run the whole pipeline with a demonstration source and sink; Ctrl-C ends it
 	$(BIN) demo
 
-test: install-tools verify ## everything: checks, all tests under the race detector, fuzz targets and benchmarks once
+test: install-tools vault-server verify ## everything: checks, all tests under the race detector, fuzz targets and benchmarks once
 	$(GO) test -race -timeout 20m ./...
 	$(MAKE) fuzz bench-once
 
-test-quick: ## the tests without the race detector
+test-quick: vault-server ## the tests without the race detector
 	$(GO) test ./...
 
 verify: ## formatting, vet, generated files, the embedded SQLite's libc version
@@ -54,6 +54,9 @@ chaos: ## the kill matrix with outages of a minute and MINUTES of further faults
 
 install-tools: ## install what the tests need from Debian's packages when it is missing
 	@.ci/install
+
+vault-server: ## build the Vault server of the tests (minutes, once), so that no test waits for it
+	$(GO) test -timeout 20m -run '^TestVaultServer$$' ./platform/testkit
 
 clean: ## remove what was built
 	rm -rf bin build

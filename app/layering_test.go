@@ -22,6 +22,7 @@ func thirdParty() map[string][]string {
 		"github.com/jackc/pgx":                 storage,
 		"github.com/redis/rueidis":             storage,
 		"github.com/hashicorp/vault-client-go": {"platform/connect/vault"},
+		"github.com/hashicorp/vault":           {"platform/testkit/vaultserver"},
 		"github.com/labstack/echo":             {"platform/httpserver", "modules/ingest/internal/httpin", "modules/ui/internal/api", "modules/ui/internal/page"},
 		"github.com/spf13/cobra":               {"app/cli"},
 		"github.com/pressly/goose":             {"platform/store"},

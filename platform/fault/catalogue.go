@@ -37,6 +37,7 @@ const (
 	ConfigInvalid      Code = "config_invalid"
 	ListenFailed       Code = "listen_failed"
 	ServerUnreachable  Code = "server_unreachable"
+	SecretsUnavailable Code = "secrets_unavailable"
 )
 
 // Entry is one row of the catalogue.
@@ -81,6 +82,7 @@ func Catalogue() []Entry {
 		{DataDirLocked, http.StatusConflict, "another MUTT process uses this data directory", "stop that process, or choose another MUTT_DATA_DIR"},
 		{ConfigInvalid, http.StatusInternalServerError, "the configuration has an error", "correct the named setting"},
 		{ListenFailed, http.StatusInternalServerError, "an address cannot be listened on", "free the port or choose another address"},
+		{SecretsUnavailable, http.StatusServiceUnavailable, "the passwords and keys cannot be read from where they are kept", "check Vault, or the files of secrets, as the message says"},
 		{ServerUnreachable, http.StatusBadGateway, "no MUTT server answers at this address", "start it with 'mutt serve', or give --server"},
 		{Internal, http.StatusInternalServerError, "a fault inside MUTT", "look in the log for the correlation id and report it"},
 	}

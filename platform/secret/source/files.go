@@ -1,0 +1,104 @@
+package source
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/muttproject/mutt/platform/fault"
+	"github.com/muttproject/mutt/platform/secret"
+)
+
+// maxFile bounds a file of secrets, in bytes.
+const maxFile = 64 << 10
+
+// Directory reads a directory with one file for each key, named like the key, as Kubernetes mounts a Secret.
+type Directory struct{ Path string }
+
+// Name implements Provider.
+func (Directory) Name() string { return "directory" }
+
+// Read implements Provider. Kubernetes replaces all files at once by turning the link ..data to another directory; what is read
+// is of one of them.
+func (d Directory) Read(context.Context) (Values, error) {
+	for try := 0; ; try++ {
+		before := d.target()
+		values, err := d.read(before)
+		if d.target() == before || try == 3 {
+			return values, err
+		}
+	}
+}
+
+// target gives the directory that the files are in.
+func (d Directory) target() string {
+	if real, err := filepath.EvalSymlinks(filepath.Join(d.Path, "..data")); err == nil {
+		return real
+	}
+	return d.Path
+}
+
+func (d Directory) read(dir string) (Values, error) {
+	if _, err := os.ReadDir(dir); err != nil {
+		return nil, fault.Wrap(fault.SecretsUnavailable, err, "the directory of secrets cannot be read").WithRemedy("check secrets.dir and its mode")
+	}
+	out := Values{}
+	for _, k := range namesOf(Keys()) {
+		v, err := ReadFile(filepath.Join(dir, string(k)))
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return nil, fault.Wrap(fault.SecretsUnavailable, err, "the file of %s cannot be read", k).WithRemedy("check the mode of the files in secrets.dir")
+		}
+		v.Version.Provider, v.Origin = "directory", "directory "+filepath.Join(d.Path, string(k))
+		out[k] = v
+	}
+	return out, nil
+}
+
+// namesOf gives every name that a provider may use for the keys.
+func namesOf(keys []Key) (out []Key) {
+	for _, k := range keys {
+		out = append(out, k)
+		if old := legacy(k); old != "" {
+			out = append(out, old)
+		}
+	}
+	return out
+}
+
+// ReadFile reads a secret that has a file of its own: everything but the end of the last line.
+func ReadFile(path string) (Value, error) {
+	text, info, err := readBounded(path)
+	if err != nil {
+		return Value{}, err
+	}
+	return Value{Secret: secret.New(strings.TrimRight(string(text), "\r\n")), Origin: "file " + path,
+		Version: Version{Provider: "file", Number: info.ModTime().UnixMilli()}}, nil
+}
+
+func readBounded(path string) ([]byte, fs.FileInfo, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer func() { _ = f.Close() }()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, nil, fmt.Errorf("%s is not a file", path)
+	}
+	text, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	if err == nil && len(text) > maxFile {
+		err = fmt.Errorf("%s is larger than %d bytes", path, maxFile)
+	}
+	return text, info, err
+}

@@ -1,0 +1,85 @@
+package source
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"regexp"
+	"slices"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/muttproject/mutt/platform/config"
+	"github.com/muttproject/mutt/platform/fault"
+	"github.com/muttproject/mutt/platform/secret"
+)
+
+// File reads one YAML file of keys and texts, which only its owner may read.
+type File struct{ Path string }
+
+// Name implements Provider.
+func (File) Name() string { return "file" }
+
+// Read implements Provider.
+func (f File) Read(context.Context) (Values, error) {
+	text, info, err := readBounded(f.Path)
+	if err != nil {
+		return nil, fault.Wrap(fault.SecretsUnavailable, err, "the file of secrets cannot be read").WithRemedy("check secrets.file")
+	}
+	if mode := info.Mode().Perm(); mode&0o077 != 0 {
+		return nil, fault.New(fault.ConfigInvalid, "secrets.file: others than its owner may read or change the file (mode %#o)", mode).WithRemedy("run 'chmod 600' on it")
+	}
+	values, err := parseYAML(text)
+	if err != nil {
+		return nil, fault.New(fault.ConfigInvalid, "secrets.file: %s", err)
+	}
+	for k, v := range values {
+		v.Version, v.Origin = Version{"file", info.ModTime().UnixMilli()}, "file "+f.Path
+		values[k] = v
+	}
+	return values, nil
+}
+
+// parseYAML reads keys and texts. No error repeats anything of the file but a line number and a key.
+func parseYAML(text []byte) (Values, error) {
+	var doc yaml.Node
+	if err := yaml.NewDecoder(bytes.NewReader(text)).Decode(&doc); err != nil {
+		if len(bytes.TrimSpace(text)) == 0 {
+			return Values{}, nil
+		}
+		where := regexp.MustCompile(`line \d+`).FindString(err.Error())
+		return nil, fmt.Errorf("the file is not YAML, %s", where)
+	}
+	if len(doc.Content) != 1 || doc.Content[0].Kind != yaml.MappingNode {
+		return nil, fmt.Errorf("wants keys with texts, such as \"%s: …\"", DBPass)
+	}
+	known, out, nodes := namesOf(Keys()), Values{}, doc.Content[0].Content
+	for i := 0; i+1 < len(nodes); i += 2 {
+		name, value := nodes[i], nodes[i+1]
+		k := Key(name.Value)
+		if _, twice := out[k]; twice {
+			return nil, fmt.Errorf("line %d: %s is given twice", name.Line, k)
+		}
+		switch {
+		case !slices.Contains(known, k):
+			return nil, fmt.Errorf("line %d: this is not the name of a secret%s", name.Line, nearest(name.Value, known))
+		case value.Kind != yaml.ScalarNode:
+			return nil, fmt.Errorf("line %d: %s takes a text", value.Line, k)
+		case value.Tag == "!!null":
+			value.Value = ""
+		}
+		out[k] = Value{Secret: secret.New(value.Value)}
+	}
+	return out, nil
+}
+
+func nearest(name string, known []Key) string {
+	names := make([]string, len(known))
+	for i, k := range known {
+		names[i] = string(k)
+	}
+	if near := config.Nearest(name, names); near != "" {
+		return "; did you mean " + near + "?"
+	}
+	return ""
+}
