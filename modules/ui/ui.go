@@ -17,6 +17,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/muttproject/mutt/modules/ui/internal/api"
+	"github.com/muttproject/mutt/modules/ui/internal/objectives"
 	"github.com/muttproject/mutt/modules/ui/internal/page"
 	"github.com/muttproject/mutt/platform/apiclient"
 	"github.com/muttproject/mutt/platform/config"
@@ -34,7 +35,10 @@ type Config struct {
 func DefaultConfig() Config { return Config{DynamicConfig: true} }
 
 // Store is what the module needs of the relational store.
-type Store = api.Store
+type Store interface {
+	api.Store
+	objectives.Store
+}
 
 // Queues is what the module needs of the queues.
 type Queues = api.Queues
@@ -97,8 +101,13 @@ func New(cfg Config, d Deps) (*Module, error) {
 	}
 	return &Module{page: home, api: api.New(api.Deps{
 		Store: d.Store, Queues: d.Queues, Dynamic: d.Dynamic, DynamicEnabled: cfg.DynamicConfig, Apply: d.Apply, Fold: d.Fold, Processes: d.Processes,
-		Document: api.NewDocument(d.Senders).JSON(), Version: d.version, Logger: d.Logger, Now: d.Now,
+		Objectives: d.objectives().Now, Document: api.NewDocument(d.Senders).JSON(), Version: d.version, Logger: d.Logger, Now: d.Now,
 	})}, nil
+}
+
+// objectives makes the reports of the service level objectives.
+func (d *Deps) objectives() *objectives.Report {
+	return objectives.FromCounters(objectives.Counters{Store: d.Store, Fold: d.Fold, Settings: d.Dynamic, Now: d.Now})
 }
 
 func (d *Deps) check() error {

@@ -97,7 +97,7 @@ func want() map[string]authn.Role {
 		"POST /config/rollback": authn.Operator, "GET /audit/:id": authn.Viewer, "GET /audit": authn.Viewer, "GET /config-audit": authn.Viewer, "GET /audit-logs": authn.Viewer,
 		"GET /queues": authn.Viewer, "GET /dlq/:queue": authn.Viewer, "GET /dlq/:queue/:id": authn.Viewer,
 		"POST /dlq/:queue/replay": authn.Operator, "DELETE /dlq/:queue/:id": authn.Operator,
-		"GET /processes": authn.Viewer, "GET /metrics": authn.Viewer, "GET /ledger": authn.Viewer,
+		"GET /processes": authn.Viewer, "GET /metrics": authn.Viewer, "GET /slo": authn.Viewer, "GET /ledger": authn.Viewer,
 	}
 }
 

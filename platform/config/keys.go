@@ -31,7 +31,7 @@ const (
 func Keys() []Key {
 	ingestor, alerter, forwarder := []string{"ingestor"}, []string{"alerter"}, []string{"forwarder"}
 	all := []string{"ingestor", "alerter", "forwarder", "ui", "janitor"}
-	return []Key{
+	return append([]Key{
 		{CacheReloadInterval, Int, int64(300), 1, 86400, "s", nil, "full reload of rules, hosts and teams, as a net under the revision poll", alerter},
 		{UnhandledThreshold, Int, int64(100), 1, 1e9, "events", nil, "unhandled events of one host and message template that raise a meta-alert", alerter},
 		{UnhandledExpirySeconds, Int, int64(86400), 1, 30 * 86400, "s", nil, "length of the window in which unhandled events are counted", alerter},
@@ -55,5 +55,5 @@ func Keys() []Key {
 		{CircuitBreakerThreshold, Int, int64(10), 1, 1e6, "", nil, "failures in a row that open the circuit breaker", forwarder},
 		{CircuitBreakerTimeout, Int, int64(300), 1, 86400, "s", nil, "time after which an open circuit breaker lets one probe through", forwarder},
 		{LogLevel, String, "info", 0, 16, "", []string{"debug", "info", "warn", "error"}, "least level that is logged", all},
-	}
+	}, sloKeys()...)
 }

@@ -128,6 +128,14 @@ const (
 	CountDiscarded = "discarded" // alerts deleted from the dead letters
 )
 
+// The kinds of Count beside the books, see package slo. Their labels are buckets, or fault codes.
+const (
+	CountJudgingLatency  = "judging_latency"  // judged events, by time since receipt
+	CountDeliveryLatency = "delivery_latency" // delivered alerts, by time since receipt
+	CountRefused         = "refused"          // events that MUTT was not there to take: senders try again, or they are lost
+	CountRejected        = "rejected"         // events that are wrong, or over the rate limit
+)
+
 // Counter is the running total of one kind, label, minute and process run.
 type Counter struct {
 	Minute  int64

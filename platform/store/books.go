@@ -11,8 +11,8 @@ import (
 	"github.com/muttproject/mutt/platform/event"
 )
 
-// fatePrefix marks the judging book's rows among MinuteCounts.
-const fatePrefix = "fate:"
+// FatePrefix marks the judging book's rows among KindSums.
+const FatePrefix = "fate:"
 
 // ledgerSum gathers the counts of a transaction.
 type ledgerSum map[LedgerCount]int64 // key with N 0
@@ -79,37 +79,35 @@ func (s *Store) FoldCounts(ctx context.Context, counts []MinuteCount) error {
 	return s.write(ctx, "fold the counters", func(tx *sql.Tx) error { return s.folding.exec(ctx, tx, args, stmts[0]) })
 }
 
-// LedgerSums gives both books by the minute, from (inclusive) to (exclusive) in Unix minutes, summed over processes and
-// sorted by minute, kind and label. Judged events have the kind "fate:" and the fate's name; the label is the source.
-func (s *Store) LedgerSums(ctx context.Context, from, to int64) ([]MinuteCount, error) {
-	var judged, folded []MinuteCount
-	err := s.read(ctx, "read the books", func(q querier) (err error) {
-		if judged, err = list(ctx, q, scanJudged, `SELECT minute, fate, source, sum(n) FROM ledger
-			WHERE minute >= $1 AND minute < $2 GROUP BY minute, fate, source`, from, to); err != nil {
+// Sums gives both books and the counts beside them over the minutes from (inclusive) to (exclusive), in Unix minutes, summed
+// over processes and sorted by kind and label. Judged events have the kind "fate:" and the fate's name; their label is the source.
+func (s *Store) Sums(ctx context.Context, from, to int64) ([]KindSum, error) {
+	var judged, folded []KindSum
+	err := s.read(ctx, "sum up the books", func(q querier) (err error) {
+		if judged, err = list(ctx, q, scanJudged, `SELECT fate, source, sum(n) FROM ledger
+			WHERE minute >= $1 AND minute < $2 GROUP BY fate, source`, from, to); err != nil {
 			return err
 		}
-		folded, err = list(ctx, q, scanFolded, `SELECT minute, kind, label, sum(n) FROM folded_counts
-			WHERE minute >= $1 AND minute < $2 GROUP BY minute, kind, label`, from, to)
+		folded, err = list(ctx, q, scanFolded, `SELECT kind, label, sum(n) FROM folded_counts
+			WHERE minute >= $1 AND minute < $2 GROUP BY kind, label`, from, to)
 		return err
 	})
 	out := append(judged, folded...)
-	slices.SortFunc(out, func(a, b MinuteCount) int {
-		return cmp.Or(cmp.Compare(a.Minute, b.Minute), strings.Compare(a.Kind, b.Kind), strings.Compare(a.Label, b.Label))
+	slices.SortFunc(out, func(a, b KindSum) int {
+		return cmp.Or(strings.Compare(a.Kind, b.Kind), strings.Compare(a.Label, b.Label))
 	})
 	return out, err
 }
 
-func scanJudged(rows *sql.Rows, c *MinuteCount) error {
+func scanJudged(rows *sql.Rows, c *KindSum) error {
 	var fate event.Fate
 	var source event.Source
-	err := rows.Scan(&c.Minute, &fate, &source, &c.N)
-	c.Kind, c.Label = fatePrefix+fate.String(), source.String()
+	err := rows.Scan(&fate, &source, &c.N)
+	c.Kind, c.Label = FatePrefix+fate.String(), source.String()
 	return err
 }
 
-func scanFolded(rows *sql.Rows, c *MinuteCount) error {
-	return rows.Scan(&c.Minute, &c.Kind, &c.Label, &c.N)
-}
+func scanFolded(rows *sql.Rows, c *KindSum) error { return rows.Scan(&c.Kind, &c.Label, &c.N) }
 
 // Books are the sums of the two books over everything that is stored.
 type Books struct {

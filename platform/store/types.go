@@ -128,11 +128,18 @@ type APIKey struct {
 	Revision  int64
 }
 
-// MinuteCount is one row of the folded books.
+// MinuteCount is the running total of one of the queue's counters.
 type MinuteCount struct {
 	Minute  int64
 	Process string
-	Kind    string // a fate's name prefixed "fate:", or a queue counter's kind
-	Label   string // the source
+	Kind    string
+	Label   string
 	N       int64
+}
+
+// KindSum is a sum over minutes and processes, see Sums.
+type KindSum struct {
+	Kind  string
+	Label string
+	N     int64
 }

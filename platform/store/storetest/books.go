@@ -13,7 +13,7 @@ import (
 func bookCases() map[string]func(*testing.T, Harness) {
 	return map[string]func(*testing.T, Harness){
 		"folding sets running totals":    folding,
-		"sums by the minute":             ledgerSums,
+		"sums of some minutes":           kindSums,
 		"sums over everything":           booksTotal,
 		"rate per minute is received":    ratePerMinute,
 		"counts of entries without rows": countsWithoutRows,
@@ -37,7 +37,7 @@ func folding(t *testing.T, h Harness) {
 	must(t, s.FoldCounts(t.Context(), nil))
 }
 
-func ledgerSums(t *testing.T, h Harness) {
+func kindSums(t *testing.T, h Harness) {
 	s := open(t, h)
 	minute := epoch().Unix() / 60
 	forwarded := func(_ *event.Event, d *event.Decision) { d.Fate = event.FateForwarded }
@@ -51,15 +51,24 @@ func ledgerSums(t *testing.T, h Harness) {
 		{Minute: minute, Process: "b", Kind: queue.CountReceived, Label: "syslog", N: 2},
 		{Minute: minute + 2, Process: "b", Kind: queue.CountDelivered, N: 1},
 	}))
-	got := value[[]store.MinuteCount](t)(s.LedgerSums(t.Context(), minute, minute+2))
-	want := []store.MinuteCount{
-		{Minute: minute, Kind: "fate:forwarded", Label: "syslog", N: 1},
-		{Minute: minute, Kind: "fate:unhandled", Label: "syslog", N: 3},
-		{Minute: minute, Kind: queue.CountReceived, Label: "syslog", N: 5},
-		{Minute: minute + 1, Kind: "fate:unhandled", Label: "syslog", N: 1},
-	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("(-want +got):\n%s", diff)
+	for _, c := range []struct {
+		from, to int64
+		want     []store.KindSum
+	}{
+		{minute, minute + 2, []store.KindSum{
+			{Kind: store.FatePrefix + "forwarded", Label: "syslog", N: 1},
+			{Kind: store.FatePrefix + "unhandled", Label: "syslog", N: 4},
+			{Kind: queue.CountReceived, Label: "syslog", N: 5},
+		}},
+		{minute + 1, minute + 3, []store.KindSum{
+			{Kind: queue.CountDelivered, N: 1},
+			{Kind: store.FatePrefix + "unhandled", Label: "syslog", N: 1},
+		}},
+		{minute + 3, minute + 9, []store.KindSum{}},
+	} {
+		if diff := cmp.Diff(c.want, value[[]store.KindSum](t)(s.Sums(t.Context(), c.from, c.to))); diff != "" {
+			t.Errorf("minutes %d to %d (-want +got):\n%s", c.from-minute, c.to-minute, diff)
+		}
 	}
 }
 

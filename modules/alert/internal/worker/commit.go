@@ -156,6 +156,7 @@ func (l *lane) finish(ctx context.Context, c *chunk, units []*unit, step queue.S
 		l.p.Metrics.count(u.decisions)
 	}
 	l.p.Metrics.metaAlerts.Add(float64(len(due)))
+	l.p.Metrics.judged.Add(&l.out.latency)
 	l.p.Metrics.latency.Observe(l.p.Now().Sub(c.began).Seconds())
 	if len(due) == 0 {
 		return nil

@@ -119,6 +119,10 @@ func checkBooks(rt *rapid.T, ctx context.Context, r *rig, whole bool) {
 	if judged != int64(len(r.sent)) {
 		rt.Fatalf("received %d, judged %d: %v", len(r.sent), judged, fates)
 	}
+	// A note of progress that was written after all is written again here; queue.Holder would know it by its id.
+	if timed := r.counted(ctx, queue.CountJudgingLatency); timed < judged {
+		rt.Fatalf("judged %d, the latency of %d was counted", judged, timed)
+	}
 	checkPublished(rt, ctx, r, rows)
 	if dead := r.dead(ctx, queue.Ingest); int64(len(dead)) != fates[event.FatePoison] {
 		rt.Fatalf("%d dead letters, %d poison in the ledger", len(dead), fates[event.FatePoison])

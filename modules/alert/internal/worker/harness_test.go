@@ -276,6 +276,18 @@ func (r *rig) fates(ctx context.Context) map[event.Fate]int64 {
 	return b.Fates
 }
 
+// counted gives the queue's counter of a kind, summed over its labels.
+func (r *rig) counted(ctx context.Context, kind string) (n int64) {
+	counters, err := r.driver.Counters(ctx, 0)
+	r.must(err)
+	for _, c := range counters {
+		if c.Kind == kind {
+			n += c.N
+		}
+	}
+	return n
+}
+
 // ruleset is a compiled set: "down" pages, "up" is ignored, "note" is recorded; nothing else matches.
 func ruleset(t fataler, version int64) *rule.Set {
 	t.Helper()

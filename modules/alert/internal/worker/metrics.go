@@ -4,9 +4,10 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/muttproject/mutt/platform/event"
+	"github.com/muttproject/mutt/platform/slo"
 )
 
-// Metrics are the figures of judging; the names but one are the predecessor's (contracts.md section 8).
+// Metrics are the figures of judging; the names but two are the predecessor's (contracts.md section 8).
 type Metrics struct {
 	processed  [16]prometheus.Counter // by fate
 	forwarded  prometheus.Counter
@@ -14,6 +15,7 @@ type Metrics struct {
 	shed       *prometheus.CounterVec
 	waits      prometheus.Counter
 	latency    prometheus.Histogram
+	judged     *slo.Collector
 	dbWrite    prometheus.Histogram
 	alertDepth prometheus.Gauge
 	deadDepth  prometheus.Gauge
@@ -34,6 +36,7 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 		waits: counter("mutt_alerter_storage_waits_total", "Waits for a queue or store that was away."),
 		latency: prometheus.NewHistogram(prometheus.HistogramOpts{Name: "mutt_alerter_processing_latency_seconds",
 			Help: "Time from the claim of an entry to its acknowledgement.", Buckets: prometheus.ExponentialBuckets(0.001, 2, 14)}),
+		judged: slo.NewCollector("mutt_alerter_judging_latency_seconds", "Time from the receipt of an event to its judgement, queueing included."),
 		dbWrite: prometheus.NewHistogram(prometheus.HistogramOpts{Name: "mutt_db_write_latency_ms",
 			Help: "Time of the transaction that stores judged events, in milliseconds.", Buckets: prometheus.ExponentialBuckets(0.5, 2, 14)}),
 		alertDepth: prometheus.NewGauge(prometheus.GaugeOpts{Name: "mutt_alerter_queue_depth",
@@ -44,7 +47,7 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 	for _, f := range event.Fates() {
 		m.processed[f] = processed.WithLabelValues(f.String())
 	}
-	r.MustRegister(processed, m.forwarded, m.metaAlerts, m.shed, m.waits, m.latency, m.dbWrite, m.alertDepth, m.deadDepth)
+	r.MustRegister(processed, m.forwarded, m.metaAlerts, m.shed, m.waits, m.latency, m.judged, m.dbWrite, m.alertDepth, m.deadDepth)
 	return m
 }
 

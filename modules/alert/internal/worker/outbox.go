@@ -3,11 +3,11 @@ package worker
 import (
 	"crypto/sha1"
 	"encoding/binary"
-	"slices"
 	"time"
 
 	"github.com/muttproject/mutt/platform/event"
 	"github.com/muttproject/mutt/platform/queue"
+	"github.com/muttproject/mutt/platform/slo"
 )
 
 // Codes of the dead letters that this module makes.
@@ -28,10 +28,11 @@ type outbox struct {
 	dead    []queue.DeadLetter
 	meta    int64 // meta-alerts published
 	parked  int64 // alerts shed
+	latency slo.Latencies
 }
 
 func (o *outbox) reset(seed event.ID) {
-	o.seed, o.records, o.n, o.meta, o.parked = seed, o.records[:0], 0, 0, 0
+	o.seed, o.records, o.n, o.meta, o.parked, o.latency = seed, o.records[:0], 0, 0, 0, slo.Latencies{}
 	clear(o.publish)
 	clear(o.dead)
 	o.publish, o.dead = o.publish[:0], o.dead[:0]
@@ -39,7 +40,9 @@ func (o *outbox) reset(seed event.ID) {
 
 // unit takes what the decisions of u ask for.
 func (o *outbox) unit(u *unit, now time.Time) {
+	micros := now.UnixMicro()
 	for i := range u.events {
+		o.latency.Add(time.Duration(micros-u.events[i].ReceivedAt) * time.Microsecond)
 		switch u.decisions[i].Fate {
 		case event.FateForwarded:
 			o.add(&u.events[i], &u.decisions[i])
@@ -101,10 +104,20 @@ func (o *outbox) poison(e *event.Event, v *verdict, now time.Time) {
 		Reason: v.Reason, Attempts: v.Attempts, First: first, Body: event.Seal(event.AppendRecord(nil, e), 1)})
 }
 
-// counts gives what this Settle adds to the book of delivery.
+// counts gives what this Settle adds to the book of delivery and beside it.
 func (o *outbox) counts(minute int64) []queue.Count {
-	all := []queue.Count{{Minute: minute, Kind: queue.CountMeta, N: o.meta}, {Minute: minute, Kind: queue.CountParked, N: o.parked}}
-	return slices.DeleteFunc(all, func(c queue.Count) bool { return c.N == 0 })
+	all := make([]queue.Count, 0, 4) // mostly one or two buckets
+	add := func(kind, label string, n int64) {
+		if n > 0 {
+			all = append(all, queue.Count{Minute: minute, Kind: kind, Label: label, N: n})
+		}
+	}
+	add(queue.CountMeta, "", o.meta)
+	add(queue.CountParked, "", o.parked)
+	for b, n := range o.latency.N {
+		add(queue.CountJudgingLatency, slo.Label(b), n)
+	}
+	return all
 }
 
 // publishedID names the nth entry that is published for an ingest entry: a repeat gives the same id. Like all entry ids

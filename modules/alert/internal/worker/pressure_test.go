@@ -51,15 +51,7 @@ func TestShedGoesToTheDeadLettersAndIntoBothBooks(t *testing.T) {
 	if err != nil || len(alerts) != 1 || alerts[0].Decision != r.decisions(t.Context())[r.sent[0].ID] {
 		t.Fatalf("the dead letter holds %+v, %v", alerts, err)
 	}
-	counters, err := r.driver.Counters(t.Context(), 0)
-	r.must(err)
-	parked := int64(0)
-	for _, c := range counters {
-		if c.Kind == queue.CountParked {
-			parked += c.N
-		}
-	}
-	if parked != 1 {
+	if parked := r.counted(t.Context(), queue.CountParked); parked != 1 {
 		t.Fatalf("%d parked in the book of delivery", parked)
 	}
 	if r.metric("mutt_alerter_shed_events_total") != 1 {

@@ -61,15 +61,7 @@ func TestOneMetaAlertForEachWindow(t *testing.T) {
 		if !strings.Contains(first.Event.Message, "neighbor <ip> gone") || !strings.Contains(first.Event.Message, "neighbor 203.0.113.") {
 			t.Errorf("message %q has no template or no sample", first.Event.Message)
 		}
-		counters, err := r.driver.Counters(t.Context(), 0)
-		r.must(err)
-		n := int64(0)
-		for _, c := range counters {
-			if c.Kind == queue.CountMeta {
-				n += c.N
-			}
-		}
-		if n != 4 || r.metric("mutt_alerter_unhandled_meta_alerts_total") != 4 {
+		if n := r.counted(t.Context(), queue.CountMeta); n != 4 || r.metric("mutt_alerter_unhandled_meta_alerts_total") != 4 {
 			t.Errorf("%d meta-alerts in the book", n)
 		}
 	})

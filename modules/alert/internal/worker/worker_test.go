@@ -56,6 +56,9 @@ func TestEventsAreJudgedBookedAndPublishedInOrder(t *testing.T) {
 	for _, d := range stored {
 		wantFates[d.Fate]++
 	}
+	if timed := r.counted(t.Context(), queue.CountJudgingLatency); timed != int64(len(r.sent)) {
+		t.Errorf("the latency of %d events was counted, want %d", timed, len(r.sent))
+	}
 	if d := cmp.Diff(wantFates, r.fates(t.Context())); d != "" {
 		t.Fatalf("ledger: %s", d)
 	}

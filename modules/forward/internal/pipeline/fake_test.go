@@ -23,14 +23,15 @@ import (
 // memory is one partition of the alert queue with the driver's contract, as far as a holder sees it. It outlives the
 // pipelines that a test starts and kills.
 type memory struct {
-	mu       sync.Mutex
-	entries  []*stored
-	dead     map[event.ID]queue.DeadLetter
-	counts   map[string]int64
-	released []queue.Giveback
-	settles  int
-	fail     []error // of the next settles
-	appended chan struct{}
+	mu        sync.Mutex
+	entries   []*stored
+	dead      map[event.ID]queue.DeadLetter
+	counts    map[string]int64
+	latencies []queue.Count // of deliveries
+	released  []queue.Giveback
+	settles   int
+	fail      []error // of the next settles
+	appended  chan struct{}
 }
 
 type stored struct {
@@ -124,6 +125,9 @@ func (m *memory) Settle(ctx context.Context, s queue.Settlement) error {
 	}
 	for _, c := range s.Counts {
 		m.counts[c.Kind] += c.N
+		if c.Kind == queue.CountDeliveryLatency {
+			m.latencies = append(m.latencies, c)
+		}
 	}
 	return nil
 }

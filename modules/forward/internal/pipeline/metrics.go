@@ -6,6 +6,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/muttproject/mutt/modules/forward/internal/dest"
+	"github.com/muttproject/mutt/platform/slo"
 )
 
 // What became of an alert in one step: the label values of mutt_moog_alerts_processed_total.
@@ -23,6 +24,7 @@ type Metrics struct {
 	latency  prometheus.Histogram
 	limited  prometheus.Counter
 	alerts   *prometheus.CounterVec
+	delivery *slo.Collector
 
 	delivered prometheus.Counter // of alerts, for the hot path
 }
@@ -39,8 +41,9 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 			Help: "Requests that waited for the rate limit."}),
 		alerts: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "mutt_moog_alerts_processed_total",
 			Help: "Alerts by what became of them in one step."}, []string{"status"}),
+		delivery: slo.NewCollector("mutt_moog_delivery_latency_seconds", "Time from the receipt of an event to the delivery of its alert, queueing and retries included."),
 	}
-	r.MustRegister(m.requests, m.latency, m.limited, m.alerts)
+	r.MustRegister(m.requests, m.latency, m.limited, m.alerts, m.delivery)
 	m.delivered = m.alerts.WithLabelValues(fateDelivered)
 	return m
 }

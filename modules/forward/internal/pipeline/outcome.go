@@ -67,6 +67,7 @@ func (e *Engine) settle(p *partition, it *item, r dest.Result, now time.Time) {
 	case dest.Delivered:
 		it.state = delivered
 		it.entry.left--
+		it.entry.latency.Add(now.Sub(event.Time(it.alert.Event.ReceivedAt)))
 		e.deps.Metrics.delivered.Inc()
 	case dest.Rejected:
 		it.attempts++

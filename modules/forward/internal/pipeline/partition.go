@@ -8,6 +8,7 @@ import (
 
 	"github.com/muttproject/mutt/platform/event"
 	"github.com/muttproject/mutt/platform/queue"
+	"github.com/muttproject/mutt/platform/slo"
 )
 
 // partition is what this process holds of one partition. Engine.mu guards all but the fields of the first group.
@@ -39,9 +40,10 @@ type entry struct {
 	items    []item
 	alerts   []event.Alert
 	bytes    int
-	attempts int // of the dead letter that it was before
-	left     int // unsettled alerts
-	parked   int // dead-lettered ones
+	attempts int           // of the dead letter that it was before
+	left     int           // unsettled alerts
+	parked   int           // dead-lettered ones
+	latency  slo.Latencies // of those that this process delivered
 	touched  bool
 }
 

@@ -64,6 +64,33 @@ func TestDeliversAndAcksWithCounts(t *testing.T) {
 	})
 }
 
+// TestCountsTheTimeSinceReceipt: queueing and retries are part of it.
+func TestCountsTheTimeSinceReceipt(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		up := time.Now().Add(3 * time.Second)
+		b := newBench(t, func(context.Context, []event.ID) dest.Result {
+			if time.Now().Before(up) {
+				return unreachable()
+			}
+			return ok()
+		})
+		p := b.start()
+		quick, late := alert(1, "a"), alert(2, "b")
+		quick.Event.ReceivedAt, late.Event.ReceivedAt = time.Now().UnixMicro(), time.Now().Add(-50*time.Second).UnixMicro()
+		b.queue.append(quick, late)
+		b.drained(time.Minute)
+		p.stop()
+		got := map[string]int64{}
+		for _, c := range b.queue.latencies {
+			got[c.Label] += c.N
+		}
+		if got["60"] != 1 || got["5"]+got["10"]+got["30"] != 1 || len(got) != 2 {
+			t.Errorf("latencies %v", got)
+		}
+	})
+}
+
 func TestRetryHoldsBackOnlyItsOwnSignature(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

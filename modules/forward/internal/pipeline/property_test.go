@@ -198,6 +198,11 @@ func (w *world) judge(n int) {
 	if got := w.b.queue.count(queue.CountDelivered) + w.b.queue.count(queue.CountParked); got != int64(n) {
 		w.problem("counts %v for %d alerts", w.b.queue.counts, n)
 	}
+	// What a killed process had delivered and noted is not timed: its successor does not know when that was.
+	timed, gone := w.b.queue.count(queue.CountDeliveryLatency), w.b.queue.count(queue.CountDelivered)
+	if timed > gone || timed < gone && len(w.Stops) == 0 {
+		w.problem("%d delivered, the latency of %d was counted", gone, timed)
+	}
 	if got := w.b.queue.count(queue.CountParked); got != int64(len(letters)) {
 		w.problem("%d parked, %d letters", got, len(letters))
 	}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/muttproject/mutt/platform/fault"
 	"github.com/muttproject/mutt/platform/queue"
+	"github.com/muttproject/mutt/platform/slo"
 )
 
 // write writes results in groups, at most one write per FlushEvery unless many wait, until ctx ends or the reader does.
@@ -63,6 +64,7 @@ func (p *partition) collect() (s queue.Settlement, acked []*entry) {
 	p.engine.mu.Lock()
 	defer p.engine.mu.Unlock()
 	var gone, parked int64
+	var latency slo.Latencies
 	for _, e := range p.touched {
 		e.touched = false
 		if e.left > 0 {
@@ -74,17 +76,28 @@ func (p *partition) collect() (s queue.Settlement, acked []*entry) {
 		acked = append(acked, e)
 		parked += int64(e.parked)
 		gone += int64(max(len(e.items)-e.parked, 0))
+		latency.Merge(&e.latency)
 	}
 	p.touched, p.unwritten = p.touched[:0], 0
 	s.Dead, p.dead = p.dead, nil
-	minute := p.engine.deps.Now().Unix() / 60
-	if gone > 0 {
-		s.Counts = append(s.Counts, queue.Count{Minute: minute, Kind: queue.CountDelivered, N: gone})
-	}
-	if parked > 0 {
-		s.Counts = append(s.Counts, queue.Count{Minute: minute, Kind: queue.CountParked, N: parked})
-	}
+	s.Counts = counts(p.engine.deps.Now().Unix()/60, gone, parked, &latency)
+	p.engine.deps.Metrics.delivery.Add(&latency)
 	return s, acked
+}
+
+// counts gives what acked entries add to the book of delivery and beside it.
+func counts(minute, delivered, parked int64, latency *slo.Latencies) (all []queue.Count) {
+	add := func(kind, label string, n int64) {
+		if n > 0 {
+			all = append(all, queue.Count{Minute: minute, Kind: kind, Label: label, N: n})
+		}
+	}
+	add(queue.CountDelivered, "", delivered)
+	add(queue.CountParked, "", parked)
+	for b, n := range latency.N {
+		add(queue.CountDeliveryLatency, slo.Label(b), n)
+	}
+	return all
 }
 
 // forget frees the memory of acked entries.

@@ -65,10 +65,12 @@ type Deps struct {
 	Fold func(context.Context) error
 	// Processes lists the live processes by name.
 	Processes func(context.Context) ([]apiclient.Process, error)
-	Version   func() apiclient.Version
-	Document  []byte // the OpenAPI document, made by NewDocument
-	Logger    *zap.Logger
-	Now       func() time.Time
+	// Objectives tells how the service level objectives stand.
+	Objectives func(context.Context) (apiclient.SLOs, error)
+	Version    func() apiclient.Version
+	Document   []byte // the OpenAPI document, made by NewDocument
+	Logger     *zap.Logger
+	Now        func() time.Time
 }
 
 // API holds the handlers.
@@ -133,6 +135,7 @@ func (a *API) endpoints() []endpoint {
 
 		{get, "/processes", authn.Viewer, a.listProcesses, opListProcesses()},
 		{get, "/metrics", authn.Viewer, a.metrics, opMetrics()},
+		{get, "/slo", authn.Viewer, a.slo, opSLO()},
 		{get, "/ledger", authn.Viewer, a.ledger, opLedger()},
 	}
 }

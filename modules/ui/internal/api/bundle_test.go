@@ -18,6 +18,7 @@ import (
 	"github.com/google/uuid"
 	"go.uber.org/zap"
 
+	"github.com/muttproject/mutt/modules/ui/internal/objectives"
 	"github.com/muttproject/mutt/platform/apiclient"
 	"github.com/muttproject/mutt/platform/authn"
 	"github.com/muttproject/mutt/platform/config"
@@ -80,6 +81,7 @@ func newBundle(t *testing.T, change ...func(*Deps)) *bundle {
 			return apiclient.Version{Product: "MUTT", Version: "9.9.9", APIVersion: httpserver.APIVersion, SupportedVersions: []string{"v1", "v2", "v2.5"}}
 		},
 	}
+	d.Objectives = objectives.FromCounters(objectives.Counters{Store: b.store, Fold: b.fold, Settings: dynamic, Now: now}).Now
 	for _, f := range change {
 		f(&d)
 	}

@@ -71,6 +71,7 @@ func TestGolden(t *testing.T) {
 		{"dlq_discard", request{method: "DELETE", path: "/dlq/alert/" + testID(1).String(), header: []string{"X-Reason", "noise"}}},
 		{"processes", request{method: "GET", path: "/processes"}},
 		{"metrics", request{method: "GET", path: "/metrics"}},
+		{"slo", request{method: "GET", path: "/slo"}},
 		{"ledger", request{method: "GET", path: "/ledger"}},
 		{"version", request{method: "GET", path: "/api/v1/version", key: "-"}},
 		{"whoami", request{method: "GET", path: "/whoami", key: "viewer"}},

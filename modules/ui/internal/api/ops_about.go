@@ -23,6 +23,11 @@ func opMetrics() openapi.Operation {
 	return openapi.Op(tagAbout, "metrics", "Show the rates", "Received events per minute, over all processes.", openapi.Gives(ok, "the rates", apiclient.Metrics{}))
 }
 
+func opSLO() openapi.Operation {
+	return openapi.Op(tagAbout, "slo", "Show the service level objectives", "Targets, windows and burn rates are dynamic keys. What cannot be told without data is null.",
+		openapi.Gives(ok, "how each objective stands", apiclient.SLOs{}))
+}
+
 func opLedger() openapi.Operation {
 	return openapi.Op(tagAbout, "ledger", "Show the two books", "Whether everything that was received was judged, and all that was to be forwarded was delivered.",
 		openapi.Gives(ok, "the books", apiclient.Ledger{}))
