@@ -16,6 +16,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/muttproject/mutt/platform/authn"
+	"github.com/muttproject/mutt/platform/connect"
 	"github.com/muttproject/mutt/platform/lifecycle"
 	"github.com/muttproject/mutt/platform/queue"
 	"github.com/muttproject/mutt/platform/telemetry"
@@ -64,8 +65,9 @@ func newParts(o Options) *parts {
 	if name == "" {
 		name = "mutt"
 	}
-	return &parts{opts: o, process: name, run: name + "/" + queue.NewEntryID().String(), health: telemetry.NewHealth(), registry: telemetry.NewRegistry(),
-		keyring: authn.NewKeyring(o.Now), started: o.Now(),
+	registry := telemetry.NewRegistry()
+	return &parts{opts: o, process: name, run: name + "/" + queue.NewEntryID().String(), health: telemetry.NewHealth(), registry: registry,
+		keyring: authn.NewKeyring(o.Now), started: o.Now(), connecting: connect.NewMetrics(registry),
 		listeners: map[string]string{}}
 }
 

@@ -13,7 +13,9 @@ import (
 	"github.com/muttproject/mutt/modules/janitor"
 	"github.com/muttproject/mutt/platform/authn"
 	"github.com/muttproject/mutt/platform/config"
+	"github.com/muttproject/mutt/platform/connect"
 	"github.com/muttproject/mutt/platform/connect/redis"
+	"github.com/muttproject/mutt/platform/connect/tlsconf"
 	"github.com/muttproject/mutt/platform/coord"
 	"github.com/muttproject/mutt/platform/httpserver"
 	"github.com/muttproject/mutt/platform/lifecycle"
@@ -67,7 +69,10 @@ type parts struct {
 
 	keys       bootstrapKeys
 	store      *store.Store // nil in a distributed ingestor or forwarder
-	redis      redis.Client // nil when embedded
+	tls        *tlsconf.Watcher
+	connecting *connect.Metrics
+	logins     []login           // of the servers of the distributed mode
+	redis      *redis.Connection // nil when embedded
 	queue      *queue.Queue
 	depths     depths
 	control    *control
@@ -106,6 +111,7 @@ func components() []component {
 	withStore := []Role{Alerter, UI, Janitor} // an ingestor or forwarder lives without PostgreSQL
 	return []component{
 		{id: "datadir", mode: Embedded, build: openDataDir},
+		{id: "tls", build: buildTLS},
 		{id: "ops", build: buildOps}, // early: a process that waits for a server answers whether it is alive
 		{id: "store", mode: Embedded, needs: []componentID{"datadir"}, build: openSQLiteStore},
 		{id: "queue", mode: Embedded, needs: []componentID{"datadir"}, build: openSQLiteQueue},

@@ -33,12 +33,16 @@ type Config struct {
 	WebhookTimeout  time.Duration
 	WebhookFormat   string
 	BatchMax        int
+	MoogCAFile      string // PEM; "" takes the system's authorities
+	MoogClientCert  string // PEM; what the destination may ask for
+	MoogClientKey   string
 	RequiredFields  []string
 	MaxBodyBytes    int64
 	Process         string
 	LogFormat       string
 	ShutdownTimeout time.Duration
 	DynamicConfig   bool
+	RecycleWithin   time.Duration // over which connections are replaced after a rotation
 
 	Redis           RedisConfig
 	Postgres        PostgresConfig

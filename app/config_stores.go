@@ -2,7 +2,6 @@ package app
 
 import (
 	"net"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -20,14 +19,14 @@ const (
 
 // RedisConfig says where Redis is and how to log in. Without Addrs there is none.
 type RedisConfig struct {
-	Mode      string   // RedisStandalone, RedisSentinel or RedisCluster
-	Addrs     []string // host:port of Redis, of the Sentinels, or of some nodes of the Cluster
-	Master    string   // the name of the master, with Sentinel
-	User      string   // "" is Redis's default user
-	Database  int
-	TLS       bool
-	CAFile    string          // PEM; "" takes the system's authorities
-	Passwords []secret.Secret // in the order to try
+	Mode                  string   // RedisStandalone, RedisSentinel or RedisCluster
+	Addrs                 []string // host:port of Redis, of the Sentinels, or of some nodes of the Cluster
+	Master                string   // the name of the master, with Sentinel
+	User                  string   // "" is Redis's default user
+	Database              int
+	TLS                   bool
+	CAFile                string // PEM; "" takes the system's authorities
+	ClientCert, ClientKey string // PEM; what the server may ask for
 
 	host               string
 	port               int
@@ -37,14 +36,14 @@ type RedisConfig struct {
 
 // PostgresConfig says where PostgreSQL is and how to log in. Without a Host there is none.
 type PostgresConfig struct {
-	Host               string
-	Port               int
-	Name               string // of the database
-	User, UserNext     string // UserNext belongs to the last password when it is set
-	Passwords          []secret.Secret
-	TLS                bool
-	CAFile             string // PEM; "" takes the system's authorities
-	MinConns, MaxConns int
+	Host                  string
+	Port                  int
+	Name                  string // of the database
+	User, UserNext        string // UserNext belongs to the next password when it is set
+	TLS                   bool
+	CAFile                string // PEM; "" takes the system's authorities
+	ClientCert, ClientKey string // PEM; what the server may ask for
+	MinConns, MaxConns    int
 
 	password, next secret.Secret
 }
@@ -54,7 +53,7 @@ func (c *Config) Distributed() bool { return len(c.Redis.Addrs) > 0 || c.Postgre
 
 // derive fills what follows from the settings.
 func (c *Config) derive() {
-	r, p := &c.Redis, &c.Postgres
+	r := &c.Redis
 	switch {
 	case len(r.sentinels) > 0:
 		r.Mode, r.Addrs = RedisSentinel, r.sentinels
@@ -63,12 +62,6 @@ func (c *Config) derive() {
 	case r.host != "":
 		r.Mode, r.Addrs = RedisStandalone, []string{net.JoinHostPort(r.host, strconv.Itoa(r.port))}
 	}
-	r.Passwords, p.Passwords = given(r.password, r.next), given(p.password, p.next)
-}
-
-// given leaves out the passwords that are not set.
-func given(order ...secret.Secret) []secret.Secret {
-	return slices.DeleteFunc(order, secret.Secret.Empty)
 }
 
 // Check refuses a configuration that is half of one for these roles, and says what is missing.
@@ -118,6 +111,8 @@ func storeSettings(c *Config) []static.Setting {
 			About: "Password that is tried when the first is refused", Value: static.Password(&r.next)},
 		{Path: "redis.tls_enabled", Default: "false", Variables: named("REDIS_TLS_ENABLED"), About: "Talk TLS to Redis, and verify its certificate", Value: static.Bool(&r.TLS)},
 		{Path: "redis.ca_file", Example: "/etc/mutt/redis-ca.pem", Variables: named("REDIS_CA_CERT_PATH"), About: "Authorities (PEM) of Redis's certificate; by default the system's", Value: static.Text(&r.CAFile)},
+		{Path: "redis.client_cert_file", Example: "/etc/mutt/redis-client.pem", Variables: named("REDIS_CLIENT_CERT"), About: "Certificate (PEM) that is shown to Redis when it asks for one", Value: static.Text(&r.ClientCert)},
+		{Path: "redis.client_key_file", Example: "/etc/mutt/redis-client.key", Variables: named("REDIS_CLIENT_KEY"), About: "Key (PEM) of that certificate", Value: static.Text(&r.ClientKey)},
 		{Path: "redis.key_prefix", Default: "mutt", Variables: named("MUTT_KEY_PREFIX"), About: "Begins every key in Redis, the same in every process", Value: keyPrefix(&c.KeyPrefix)},
 		{Path: "postgres.host", Example: "postgres.example.net", Readers: withStore, Variables: named("DB_HOST"), About: "Host of PostgreSQL", Value: static.Text(&p.Host)},
 		{Path: "postgres.port", Default: "5432", Readers: withStore, Variables: []static.Variable{{Name: "DB_PORT", Link: true}}, About: "Port of PostgreSQL", Value: static.Port(&p.Port)},
@@ -131,7 +126,13 @@ func storeSettings(c *Config) []static.Setting {
 		{Path: "postgres.tls_enabled", Default: "false", Readers: withStore, Variables: named("DB_TLS_ENABLED"), About: "Talk TLS to PostgreSQL, and verify its certificate", Value: static.Bool(&p.TLS)},
 		{Path: "postgres.ca_file", Example: "/etc/mutt/postgres-ca.pem", Readers: withStore, Variables: named("DB_TLS_CA_CERT_PATH"),
 			About: "Authorities (PEM) of PostgreSQL's certificate; by default the system's", Value: static.Text(&p.CAFile)},
+		{Path: "postgres.client_cert_file", Example: "/etc/mutt/postgres-client.pem", Readers: withStore, Variables: named("DB_TLS_CLIENT_CERT"),
+			About: "Certificate (PEM) that is shown to PostgreSQL when it asks for one", Value: static.Text(&p.ClientCert)},
+		{Path: "postgres.client_key_file", Example: "/etc/mutt/postgres-client.key", Readers: withStore, Variables: named("DB_TLS_CLIENT_KEY"),
+			About: "Key (PEM) of that certificate", Value: static.Text(&p.ClientKey)},
 		{Path: "postgres.pool_min", Default: "2", Readers: withStore, Variables: named("DB_POOL_MIN_CONN"), About: "Connections that are kept open", Value: static.Whole(&p.MinConns, 0, 1000)},
 		{Path: "postgres.pool_max", Default: "10", Readers: withStore, Variables: named("DB_POOL_MAX_CONN"), About: "Connections at the most", Value: static.Whole(&p.MaxConns, 1, 1000)},
+		{Path: "secrets.recycle_within", Default: "30s", Variables: named("MUTT_SECRETS_RECYCLE_WITHIN"),
+			About: "Time over which the connections of a process are replaced after a password changed", Value: static.Span(&c.RecycleWithin)},
 	}
 }

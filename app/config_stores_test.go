@@ -25,7 +25,8 @@ func TestDistributed(t *testing.T) {
 		p.Name != "mutt" || !p.TLS || r.TLS || c.QueuePartitions != 64 || c.QueueDurability != "strict" || c.KeyPrefix != "mutt" {
 		t.Fatalf("got %+v", c)
 	}
-	if len(r.Passwords) != 2 || r.Passwords[0].Reveal() != "now" || r.Passwords[1].Reveal() != "soon" || len(p.Passwords) != 1 || p.Passwords[0].Reveal() != "only" {
+	redis, pg := c.redisCredentials(), c.postgresCredentials()
+	if len(redis) != 2 || redis[0].Password.Reveal() != "now" || redis[1].Password.Reveal() != "soon" || len(pg) != 1 || pg[0].Password.Reveal() != "only" {
 		t.Fatal("the current password comes before the next, and replaces the legacy one")
 	}
 	if c := load(t); c.Distributed() || c.Check(Roles()) != nil {

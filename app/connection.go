@@ -1,75 +1,155 @@
 package app
 
 import (
-	"crypto/tls"
-	"crypto/x509"
-	"os"
+	"context"
+	"errors"
 	"strings"
 
 	"github.com/muttproject/mutt/platform/connect"
 	"github.com/muttproject/mutt/platform/connect/postgres"
 	"github.com/muttproject/mutt/platform/connect/redis"
-	"github.com/muttproject/mutt/platform/fault"
+	"github.com/muttproject/mutt/platform/connect/tlsconf"
+	"github.com/muttproject/mutt/platform/lifecycle"
+	"github.com/muttproject/mutt/platform/secret"
 )
 
-// redisConfig gives what the connector needs. Each new connection takes the passwords that are in force then.
+// Servers whose credentials rotate, as logs, metrics and the API call them.
+const (
+	redisServer    = "redis"
+	postgresServer = "postgres"
+)
+
+// logIn makes the credentials for a server. Each new connection takes the passwords that are in force then.
+func (p *parts) logIn(server string, source func(*Config) []connect.Credential) *connect.Credentials {
+	c := connect.NewCredentials(connect.Options{Server: server, Source: func() []connect.Credential { return source(p.secrets()) },
+		Within: p.opts.Config.RecycleWithin, Metrics: p.connecting, Log: p.opts.Logger.Named("connect")})
+	p.logins = append(p.logins, login{server, c})
+	return c
+}
+
+// login is a server with its credentials.
+type login struct {
+	server      string
+	credentials *connect.Credentials
+}
+
+// redisConfig gives what the connector needs.
 func (p *parts) redisConfig() (redis.Config, error) {
 	c := &p.opts.Config.Redis
 	modes := map[string]redis.Mode{RedisStandalone: redis.Standalone, RedisSentinel: redis.Sentinel, RedisCluster: redis.Cluster}
-	t, err := tlsConfig(c.TLS, c.CAFile, "REDIS_CA_CERT_PATH")
-	return redis.Config{Mode: modes[c.Mode], Addrs: c.Addrs, Master: c.Master, Database: c.Database, TLS: t, Name: clientName(p.process),
-		Credentials: func() []connect.Credential { return p.secrets().Redis.credentials() }}, err
+	out := redis.Config{Mode: modes[c.Mode], Addrs: c.Addrs, Master: c.Master, Database: c.Database, Name: clientName(p.process),
+		Credentials: p.logIn(redisServer, (*Config).redisCredentials)}
+	if !c.TLS {
+		return out, nil
+	}
+	files, err := p.tls.Open(c.files())
+	if err != nil {
+		return out, err
+	}
+	out.TLS = files.Client()
+	return out, nil
 }
 
-func (c *RedisConfig) credentials() (order []connect.Credential) {
-	for _, p := range c.Passwords {
-		order = append(order, connect.Credential{User: c.User, Password: p})
+func (c *RedisConfig) files() tlsconf.Files {
+	return tlsconf.Files{Server: "Redis", CA: tlsconf.File{Path: c.CAFile, Setting: "REDIS_CA_CERT_PATH"},
+		Cert: tlsconf.File{Path: c.ClientCert, Setting: "REDIS_CLIENT_CERT"}, Key: tlsconf.File{Path: c.ClientKey, Setting: "REDIS_CLIENT_KEY"}}
+}
+
+func (c *Config) redisCredentials() []connect.Credential {
+	return pair(c.Redis.User, "REDIS_PASS_CURRENT", c.Redis.password, c.Redis.User, "REDIS_PASS_NEXT", c.Redis.next)
+}
+
+// pair gives the credentials that have a password, in the order to try.
+func pair(user, name string, password secret.Secret, userNext, nameNext string, next secret.Secret) (order []connect.Credential) {
+	if !password.Empty() {
+		order = append(order, connect.Credential{User: user, Password: password, Name: name})
+	}
+	if !next.Empty() {
+		order = append(order, connect.Credential{User: userNext, Password: next, Name: nameNext})
 	}
 	return order
 }
 
-// postgresConfig gives what the connector needs; secrets gives the configuration whose passwords are in force.
-func postgresConfig(c *Config, process string, secrets func() *Config) (postgres.Config, error) {
+// postgresConfig gives what the connector needs.
+func (c *PostgresConfig) postgresConfig(process string, credentials *connect.Credentials, client tlsconf.Client) postgres.Config {
+	return postgres.Config{Host: c.Host, Port: c.Port, Database: c.Name, MinConns: int32(c.MinConns), MaxConns: int32(c.MaxConns), TLS: client,
+		Name: clientName(process), Credentials: credentials}
+}
+
+// client gives the TLS of PostgreSQL's connections; nil when it is off. open reads the files.
+func (c *PostgresConfig) client(open func(tlsconf.Files) (*tlsconf.Source, error)) (tlsconf.Client, error) {
+	if !c.TLS {
+		return nil, nil
+	}
+	s, err := open(tlsconf.Files{Server: "PostgreSQL", CA: tlsconf.File{Path: c.CAFile, Setting: "DB_TLS_CA_CERT_PATH"},
+		Cert: tlsconf.File{Path: c.ClientCert, Setting: "DB_TLS_CLIENT_CERT"}, Key: tlsconf.File{Path: c.ClientKey, Setting: "DB_TLS_CLIENT_KEY"}})
+	if err != nil {
+		return nil, err
+	}
+	return s.Client(), nil
+}
+
+// postgresCredentials gives the order to try. The next password belongs to UserNext when there is one.
+func (c *Config) postgresCredentials() []connect.Credential {
 	pg := &c.Postgres
-	t, err := tlsConfig(pg.TLS, pg.CAFile, "DB_TLS_CA_CERT_PATH")
-	return postgres.Config{Host: pg.Host, Port: pg.Port, Database: pg.Name, MinConns: int32(pg.MinConns), MaxConns: int32(pg.MaxConns), TLS: t,
-		Name: clientName(process), Credentials: func() []connect.Credential { return secrets().Postgres.credentials() }}, err
-}
-
-// credentials gives the order to try. The last password belongs to UserNext when there is one.
-func (c *PostgresConfig) credentials() (order []connect.Credential) {
-	for i, p := range c.Passwords {
-		user := c.User
-		if last := i == len(c.Passwords)-1; last && !c.next.Empty() && c.UserNext != "" {
-			user = c.UserNext
-		}
-		order = append(order, connect.Credential{User: user, Password: p})
+	next := pg.User
+	if pg.UserNext != "" {
+		next = pg.UserNext
 	}
+	order := pair(pg.User, "DB_PASS_CURRENT", pg.password, next, "DB_PASS_NEXT", pg.next)
 	if len(order) == 0 {
-		order = []connect.Credential{{User: c.User}} // a server that trusts its network
+		order = []connect.Credential{{User: pg.User}} // a server that trusts its network
 	}
 	return order
+}
+
+// destinationTLS gives the TLS of connections to the destination; nil takes the system's authorities.
+func (p *parts) destinationTLS() (tlsconf.Client, error) {
+	c := &p.opts.Config
+	if c.MoogCAFile == "" && c.MoogClientCert == "" && c.MoogClientKey == "" {
+		return nil, nil
+	}
+	s, err := p.tls.Open(tlsconf.Files{Server: "the destination", CA: tlsconf.File{Path: c.MoogCAFile, Setting: "MOOG_CA_CERT_PATH"},
+		Cert: tlsconf.File{Path: c.MoogClientCert, Setting: "MOOG_CLIENT_CERT"}, Key: tlsconf.File{Path: c.MoogClientKey, Setting: "MOOG_CLIENT_KEY"}})
+	if err != nil {
+		return nil, err
+	}
+	return s.Client(), nil
+}
+
+func buildTLS(_ context.Context, p *parts) (lifecycle.Service, error) {
+	p.tls = tlsconf.NewWatcher(p.opts.Logger.Named("tls"))
+	return p.tls, nil
 }
 
 // clientName is shown in the server's list of clients, which takes no spaces.
 func clientName(process string) string { return "mutt-" + strings.ReplaceAll(process, " ", "-") }
 
-// tlsConfig verifies the server by the authorities in a file, or the system's; nil when TLS is off.
-func tlsConfig(on bool, caFile, setting string) (*tls.Config, error) {
-	if !on {
-		return nil, nil
+// connected is a server that the process is connected to. After a rotation its connections are replaced.
+type connected struct {
+	*lifecycle.Runner
+	people      string // name of the server in messages
+	credentials *connect.Credentials
+	ready       func(context.Context) ([]string, error) // may be nil
+	close       func() error
+}
+
+func newConnected(people string, r *connect.Recycler, close func() error) *connected {
+	return &connected{Runner: lifecycle.NewRunner(people, r.Run), people: people, credentials: r.Credentials, close: close}
+}
+
+// Ready says what is wrong with the credentials too. Open connections live on under refused ones, so that is a warning.
+func (c *connected) Ready(ctx context.Context) (warnings []string, err error) {
+	if c.ready != nil {
+		warnings, err = c.ready(ctx)
 	}
-	t := &tls.Config{MinVersion: tls.VersionTLS12}
-	if caFile == "" {
-		return t, nil
+	if w := c.credentials.Warning(c.people); w != "" {
+		warnings = append(warnings, w)
 	}
-	pem, err := os.ReadFile(caFile)
-	if err != nil {
-		return nil, fault.Wrap(fault.ConfigInvalid, err, "%s: the file cannot be read", setting)
-	}
-	t.RootCAs = x509.NewCertPool()
-	if !t.RootCAs.AppendCertsFromPEM(pem) {
-		return nil, fault.New(fault.ConfigInvalid, "%s: %s holds no certificate in PEM form", setting, caFile)
-	}
-	return t, nil
+	return warnings, err
+}
+
+// Stop closes the connections.
+func (c *connected) Stop(ctx context.Context) error {
+	return errors.Join(c.Runner.Stop(ctx), c.close())
 }

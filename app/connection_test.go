@@ -25,7 +25,7 @@ func TestCredentialsToTry(t *testing.T) {
 			t.Fatal(err)
 		}
 		var got []string
-		for _, cr := range cfg.Postgres.credentials() {
+		for _, cr := range cfg.postgresCredentials() {
 			got = append(got, cr.User+":"+cr.Password.Reveal())
 		}
 		if d := cmp.Diff(c.want, got); d != "" {

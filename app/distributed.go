@@ -7,6 +7,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/muttproject/mutt/platform/connect/postgres"
 	"github.com/muttproject/mutt/platform/connect/redis"
 	"github.com/muttproject/mutt/platform/coord"
 	"github.com/muttproject/mutt/platform/fault"
@@ -60,7 +61,7 @@ func openRedis(ctx context.Context, p *parts) (lifecycle.Service, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &opened{name: "redis", close: func() error { p.redis.Close(); return nil }}, nil
+	return newConnected("Redis", p.redis.Recycler(), func() error { p.redis.Close(); return nil }), nil
 }
 
 func openRedisQueue(ctx context.Context, p *parts) (lifecycle.Service, error) {
@@ -110,20 +111,32 @@ func openRedisCoord(ctx context.Context, p *parts) (lifecycle.Service, error) {
 
 // openPostgresStore refuses a schema that is not this program's, or migrates it when that was asked for.
 func openPostgresStore(ctx context.Context, p *parts) (lifecycle.Service, error) {
-	svc := &opened{name: "store"}
-	err := p.reach(ctx, "PostgreSQL", func(ctx context.Context) error {
-		s, closeAll, err := openStore(ctx, &p.opts.Config, p.process, p.secrets, store.Options{Logger: p.opts.Logger.Named("store"), Now: p.opts.Now})
+	c := &p.opts.Config.Postgres
+	client, err := c.client(p.tls.Open)
+	if err != nil {
+		return nil, err
+	}
+	// The credentials outlive a try, so that many tries are not many refusals.
+	cfg := c.postgresConfig(p.process, p.logIn(postgresServer, (*Config).postgresCredentials), client)
+	var svc *connected
+	err = p.reach(ctx, "PostgreSQL", func(ctx context.Context) error {
+		pool, s, closeAll, err := openPostgres(ctx, cfg, store.Options{Logger: p.opts.Logger.Named("store"), Now: p.opts.Now})
 		if err != nil {
 			return err
 		}
 		if err := p.schema(ctx, s); err != nil {
 			return errors.Join(err, closeAll())
 		}
-		p.store, svc.ready, svc.close = s, s.PartitionWarnings, closeAll
+		recycler, err := postgres.NewRecycler(cfg, pool)
+		if err != nil {
+			return errors.Join(err, closeAll())
+		}
+		svc = newConnected("PostgreSQL", recycler, closeAll)
+		p.store, svc.ready = s, s.PartitionWarnings
 		return nil
 	})
 	if err != nil {
-		return nil, err
+		return nil, err // not svc: a nil *connected in a Service is not nil
 	}
 	return svc, nil
 }

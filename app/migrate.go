@@ -10,8 +10,10 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/muttproject/mutt/platform/connect"
 	"github.com/muttproject/mutt/platform/connect/postgres"
 	"github.com/muttproject/mutt/platform/connect/sqlite"
+	"github.com/muttproject/mutt/platform/connect/tlsconf"
 	"github.com/muttproject/mutt/platform/store"
 )
 
@@ -66,8 +68,8 @@ func StoreSchema(ctx context.Context, c Config, log *zap.Logger) (schema store.S
 
 func storePath(c *Config) string { return filepath.Join(c.DataDir, "mutt.db") }
 
-// openStore opens the store of a configuration, wherever it is; closeAll ends it and its connections.
-func openStore(ctx context.Context, c *Config, process string, secrets func() *Config, o store.Options) (s *store.Store, closeAll func() error, err error) {
+// openStore opens the store of a configuration, wherever it is, for a command; closeAll ends it and its connections.
+func openStore(ctx context.Context, c *Config, o store.Options) (s *store.Store, closeAll func() error, err error) {
 	if !c.Distributed() {
 		o.Path = storePath(c)
 		s, err := store.Open(ctx, o)
@@ -76,25 +78,31 @@ func openStore(ctx context.Context, c *Config, process string, secrets func() *C
 		}
 		return s, s.Close, nil
 	}
-	cfg, err := postgresConfig(c, process, secrets)
+	client, err := c.Postgres.client(tlsconf.New)
 	if err != nil {
 		return nil, nil, err
 	}
-	pool, err := postgres.Open(ctx, cfg)
-	if err != nil {
-		return nil, nil, err
+	credentials := connect.NewCredentials(connect.Options{Server: postgresServer, Source: c.postgresCredentials})
+	_, s, closeAll, err = openPostgres(ctx, c.Postgres.postgresConfig("cli", credentials, client), o)
+	return s, closeAll, err
+}
+
+// openPostgres opens a store on PostgreSQL, and gives its connections too.
+func openPostgres(ctx context.Context, c postgres.Config, o store.Options) (pool *postgres.Pool, s *store.Store, closeAll func() error, err error) {
+	if pool, err = postgres.Open(ctx, c); err != nil {
+		return nil, nil, nil, err
 	}
 	o.Postgres = pool
 	if s, err = store.Open(ctx, o); err != nil {
 		pool.Close()
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
-	return s, func() error { defer pool.Close(); return s.Close() }, nil
+	return pool, s, func() error { defer pool.Close(); return s.Close() }, nil
 }
 
 // WithStore opens the configured store for fn.
 func WithStore(ctx context.Context, c Config, log *zap.Logger, fn func(*store.Store) error) error {
-	s, closeAll, err := openStore(ctx, &c, "cli", func() *Config { return &c }, store.Options{Logger: log})
+	s, closeAll, err := openStore(ctx, &c, store.Options{Logger: log})
 	if err != nil {
 		return err
 	}

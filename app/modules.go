@@ -42,8 +42,12 @@ func (p *parts) apply(ctx context.Context) error {
 
 func buildForward(_ context.Context, p *parts) (lifecycle.Service, error) {
 	c := p.opts.Config
+	client, err := p.destinationTLS()
+	if err != nil {
+		return nil, err
+	}
 	m, err := forward.New(forward.Config{
-		URL: c.WebhookURL, Format: c.WebhookFormat, Timeout: c.WebhookTimeout, BatchMax: c.BatchMax,
+		URL: c.WebhookURL, Format: c.WebhookFormat, Timeout: c.WebhookTimeout, BatchMax: c.BatchMax, TLS: client,
 		Version: Version, Location: p.process,
 	}, forward.Deps{
 		Queue: p.queue, Coord: p.coord, Dynamic: p.dynamic, Breakers: coord.NewBreakerMetrics(p.registry),

@@ -16,6 +16,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/muttproject/mutt/platform/connect"
 	"github.com/muttproject/mutt/platform/connect/postgres"
 	"github.com/muttproject/mutt/platform/event"
 	"github.com/muttproject/mutt/platform/store"
@@ -109,9 +110,7 @@ func newAudit(b *testing.B, set indexSet, rows int) *audit {
 	b.Helper()
 	server := testkit.Postgres(b, testkit.PostgresOptions{Fsync: true, Settings: []string{"shared_buffers=1GB", "max_wal_size=8GB"}})
 	pool, err := postgres.Open(b.Context(), postgres.Config{Host: server.Host, Port: server.Port, Database: server.NewDatabase(b), MaxConns: 6,
-		Credentials: func() []postgres.Credential {
-			return []postgres.Credential{{User: server.User, Password: server.Password}}
-		}})
+		Credentials: connect.Only(server.User, server.Password)})
 	if err != nil {
 		b.Fatal(err)
 	}

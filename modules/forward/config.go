@@ -1,10 +1,7 @@
 package forward
 
 import (
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
-	"os"
 	"time"
 
 	"github.com/muttproject/mutt/modules/forward/internal/dest"
@@ -13,8 +10,8 @@ import (
 	"github.com/muttproject/mutt/modules/forward/internal/httpx"
 	"github.com/muttproject/mutt/modules/forward/internal/pipeline"
 	"github.com/muttproject/mutt/platform/config"
+	"github.com/muttproject/mutt/platform/connect/tlsconf"
 	"github.com/muttproject/mutt/platform/coord"
-	"github.com/muttproject/mutt/platform/fault"
 )
 
 // Config is the static configuration. Zero values mean the defaults.
@@ -25,9 +22,9 @@ type Config struct {
 	Concurrency int           // requests at a time; 32
 	BatchMax    int           // alerts per request, up to 1,000; 1. Above 1 every request carries {"events":[…]}
 	Auth        Auth
-	TLS         TLS
-	Version     string // of MUTT, told to the destination
-	Location    string // the process's name, told to the destination
+	TLS         tlsconf.Client // nil for the system's authorities and no client certificate
+	Version     string         // of MUTT, told to the destination
+	Location    string         // the process's name, told to the destination
 }
 
 // Auth says how the destination wants its key (Deps.Key).
@@ -36,13 +33,6 @@ type Auth struct {
 	User   string // of basic
 	Header string // of header, the header's name
 	Prefix string // of header, before the key
-}
-
-// TLS says whom to trust and who we are. Verification cannot be turned off.
-type TLS struct {
-	CAFile   string // PEM; "" means the system's roots
-	CertFile string // PEM client certificate, with KeyFile
-	KeyFile  string
 }
 
 // formats is the table of destinations.
@@ -83,9 +73,6 @@ func (c Config) validate() error {
 	if c.BatchMax < 0 || c.BatchMax > 1000 {
 		errs = append(errs, configInvalid("batch_max", "takes 1 to 1000, not %d", c.BatchMax))
 	}
-	if (c.TLS.CertFile == "") != (c.TLS.KeyFile == "") {
-		errs = append(errs, configInvalid("tls", "a client certificate needs both its certificate and its key file"))
-	}
 	errs = append(errs, httpx.Auth(c.Auth).Validate())
 	if c.URL != "" {
 		_, err := httpx.New(httpx.Options{URL: c.URL})
@@ -95,32 +82,6 @@ func (c Config) validate() error {
 }
 
 func (c Config) encoder() dest.Encoder { return formats()[c.Format](c) }
-
-// load reads the files; nil when there are none.
-func (t TLS) load() (*tls.Config, error) {
-	if t == (TLS{}) {
-		return nil, nil
-	}
-	out := &tls.Config{MinVersion: tls.VersionTLS12}
-	if t.CAFile != "" {
-		pem, err := os.ReadFile(t.CAFile)
-		if err != nil {
-			return nil, fault.Wrap(fault.ConfigInvalid, err, "the destination's CA file cannot be read")
-		}
-		out.RootCAs = x509.NewCertPool()
-		if !out.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, configInvalid("ca_file", "%s holds no PEM certificate", t.CAFile)
-		}
-	}
-	if t.CertFile != "" {
-		cert, err := tls.LoadX509KeyPair(t.CertFile, t.KeyFile)
-		if err != nil {
-			return nil, fault.Wrap(fault.ConfigInvalid, err, "the client certificate for the destination cannot be used")
-		}
-		out.Certificates = []tls.Certificate{cert}
-	}
-	return out, nil
-}
 
 // What the dynamic keys say.
 

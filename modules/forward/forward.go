@@ -8,7 +8,6 @@ package forward
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"sync/atomic"
@@ -92,18 +91,16 @@ func New(c Config, d Deps) (*Module, error) {
 	return m, nil
 }
 
-// Start reads the certificates that are configured and begins to deliver.
+// Start begins to deliver.
 func (m *Module) Start(ctx context.Context) error {
 	if m.cfg.URL == "" {
 		return m.Runner.Start(ctx)
 	}
-	roots, err := m.cfg.TLS.load()
+	client, err := m.newClient()
 	if err != nil {
 		return err
 	}
-	if m.client, err = m.newClient(roots); err != nil {
-		return err
-	}
+	m.client = client
 	m.engine.Store(m.newEngine(dest.NewHTTP(m.client, m.cfg.encoder())))
 	return m.Runner.Start(ctx)
 }
@@ -164,8 +161,8 @@ const (
 	failuresToTell = 3
 )
 
-func (m *Module) newClient(t *tls.Config) (*httpx.Client, error) {
-	return httpx.New(httpx.Options{URL: m.cfg.URL, Timeout: m.cfg.Timeout, Connections: m.cfg.Concurrency, TLS: t,
+func (m *Module) newClient() (*httpx.Client, error) {
+	return httpx.New(httpx.Options{URL: m.cfg.URL, Timeout: m.cfg.Timeout, Connections: m.cfg.Concurrency, TLS: m.cfg.TLS,
 		Credential: httpx.NewCredential(httpx.Auth(m.cfg.Auth), m.deps.Key), UserAgent: "MUTT/" + m.cfg.Version})
 }
 

@@ -1,13 +1,18 @@
 // Package connect holds what the connections to all servers have in common; each kind of server has a package below it.
 //
 // Principles:
-//  1. A credential is chosen anew for every connection, so that a rotation needs no restart.
-//  2. A credential counts as working only after a server accepted it, and is then tried first until one refuses it.
+//  1. A credential is chosen anew for every connection, so that a rotation needs no restart: CURRENT, and NEXT only after the server
+//     refused CURRENT. Any other error, such as too many connections, tries nothing else.
+//  2. A credential counts as working only after the server answered on the connection. Each server has its own memory of what
+//     it accepted and refused: the nodes of a Cluster may differ.
+//  3. Refusals are bounded: while one is possible a single login tries, and when all are refused the next try waits, twice as long
+//     each time. A credential that was never tried waits for nothing, so that the right one works as soon as it is known.
+//  4. It is known of each open connection which credential it logged in with. That is what decides which are replaced
+//     after a rotation, and whether an old password may be retired.
 package connect
 
 import (
 	"slices"
-	"sync"
 
 	"github.com/muttproject/mutt/platform/secret"
 )
@@ -16,47 +21,31 @@ import (
 type Credential struct {
 	User     string
 	Password secret.Secret
+	Name     string // the key of the secret, such as DB_PASS_CURRENT
+	Version  string // as the provider counts it, such as vault:7; "" when it does not
 }
 
+// Label names a credential without showing anything of it.
+func (c Credential) Label() string {
+	switch {
+	case c.Name == "":
+		return "the only credential"
+	case c.Version == "":
+		return c.Name
+	default:
+		return c.Name + " " + c.Version
+	}
+}
+
+// equal says that the server cannot tell them apart: after a promotion CURRENT is what NEXT was, under another name.
 func (c Credential) equal(o Credential) bool { return c.User == o.User && c.Password.Equal(o.Password) }
 
-// Credentials gives the credentials in the order in which connections should try them. It is safe for concurrent use.
-type Credentials struct {
-	source func() []Credential
-
-	mu     sync.Mutex
-	worked *Credential
-}
-
-// NewCredentials makes one from a source, which is asked for each connection: CURRENT first, then NEXT. A nil source gives none.
-func NewCredentials(source func() []Credential) *Credentials { return &Credentials{source: source} }
-
-// Order gives the credentials to try; the one that worked last comes first as long as the source still gives it.
-func (c *Credentials) Order() []Credential {
-	if c.source == nil {
-		return nil
-	}
-	var all []Credential
-	for _, one := range c.source() {
-		if !slices.ContainsFunc(all, one.equal) { // after a rotation NEXT is often what CURRENT is
-			all = append(all, one)
+// distinct leaves out what is there already: after a rotation NEXT is often what CURRENT is.
+func distinct(all []Credential) (out []Credential) {
+	for _, one := range all {
+		if !slices.ContainsFunc(out, one.equal) {
+			out = append(out, one)
 		}
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.worked == nil {
-		return all
-	}
-	if i := slices.IndexFunc(all, c.worked.equal); i > 0 {
-		first := all[i]
-		return slices.Insert(slices.Delete(all, i, i+1), 0, first)
-	}
-	return all
-}
-
-// Worked remembers a credential that a server accepted.
-func (c *Credentials) Worked(one Credential) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.worked = &one
+	return out
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/redis/rueidis"
 
+	login "github.com/muttproject/mutt/platform/connect"
 	"github.com/muttproject/mutt/platform/connect/redis"
 	"github.com/muttproject/mutt/platform/coord"
 	"github.com/muttproject/mutt/platform/coord/coordtest"
@@ -24,7 +25,7 @@ func connect(tb testing.TB, s *testkit.RedisServer) rueidis.Client {
 
 func open(tb testing.TB, c redis.Config, user string, password secret.Secret) rueidis.Client {
 	tb.Helper()
-	c.Credentials = func() []redis.Credential { return []redis.Credential{{User: user, Password: password}} }
+	c.Credentials = login.Only(user, password)
 	client, err := redis.Open(tb.Context(), c)
 	if err != nil {
 		tb.Fatal(err)

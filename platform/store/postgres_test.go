@@ -5,7 +5,9 @@ import (
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/muttproject/mutt/platform/connect"
 	"github.com/muttproject/mutt/platform/connect/postgres"
+	"github.com/muttproject/mutt/platform/connect/tlsconf"
 	"github.com/muttproject/mutt/platform/store"
 	"github.com/muttproject/mutt/platform/store/storetest"
 	"github.com/muttproject/mutt/platform/testkit"
@@ -75,10 +77,8 @@ func openOn(t testing.TB, o store.Options) *store.Store {
 func newPool(t testing.TB, server *testkit.PostgresServer, database string) *pgxpool.Pool {
 	t.Helper()
 	pool, err := postgres.Open(t.Context(), postgres.Config{
-		Host: server.Host, Port: server.Port, Database: database, MaxConns: 6, TLS: server.TLS(), Name: "store test",
-		Credentials: func() []postgres.Credential {
-			return []postgres.Credential{{User: server.User, Password: server.Password}}
-		},
+		Host: server.Host, Port: server.Port, Database: database, MaxConns: 6, TLS: tlsconf.Fixed(server.TLS()), Name: "store test",
+		Credentials: connect.Only(server.User, server.Password),
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -2,7 +2,6 @@ package postgres
 
 import (
 	"context"
-	"crypto/tls"
 	"net"
 	"syscall"
 	"time"
@@ -22,8 +21,12 @@ func doubtful(_ context.Context, p pgxpool.ShouldPingParams) bool {
 
 // silent looks at the socket without reading from it and without a round trip.
 func silent(conn net.Conn) bool {
-	if t, ok := conn.(*tls.Conn); ok {
-		conn = t.NetConn()
+	for {
+		over, ok := conn.(interface{ NetConn() net.Conn }) // a session, or TLS
+		if !ok {
+			break
+		}
+		conn = over.NetConn()
 	}
 	sock, ok := conn.(syscall.Conn)
 	if !ok {

@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5/stdlib"
 
 	"github.com/muttproject/mutt/platform/connect/postgres"
+	"github.com/muttproject/mutt/platform/connect/tlsconf"
 	"github.com/muttproject/mutt/platform/fault"
 	"github.com/muttproject/mutt/platform/testkit"
 )
@@ -83,11 +84,12 @@ func TestTLS(t *testing.T) {
 	if err := ask(t, pool); err != nil {
 		t.Fatalf("the first call after a restart: %v", err)
 	}
-	_, err := postgres.Open(t.Context(), with(c, func(c *postgres.Config) { c.TLS = testkit.NewAuthority(t).Client() }))
+	_, err := postgres.Open(t.Context(), with(c, func(c *postgres.Config) { c.TLS = tlsconf.Fixed(testkit.NewAuthority(t).Client()) }))
 	mustFail(t, err, fault.StoreUnavailable, "not trusted")
 	_, err = postgres.Open(t.Context(), with(c, func(c *postgres.Config) {
-		c.TLS = c.TLS.Clone()
-		c.TLS.ServerName = "elsewhere"
+		elsewhere := p.TLS()
+		elsewhere.ServerName = "elsewhere"
+		c.TLS = tlsconf.Fixed(elsewhere)
 	}))
 	mustFail(t, err, fault.StoreUnavailable, "not trusted")
 	_, err = postgres.Open(t.Context(), with(c, func(c *postgres.Config) { c.TLS = nil }))

@@ -2,12 +2,14 @@ package postgres
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"github.com/muttproject/mutt/platform/connect"
+	"github.com/muttproject/mutt/platform/connect/tlsconf"
 	"github.com/muttproject/mutt/platform/fault"
 )
 
@@ -42,13 +44,18 @@ func Fault(err error, unavailable fault.Code, doing string) error {
 	if errors.As(err, &connecting) {
 		err = connecting.Unwrap() // its own text names the role
 	}
-	var untrusted *tls.CertificateVerificationError
+	var refused *connect.RefusedError
+	message, remedy, aboutTLS := tlsconf.Explain(err, "PostgreSQL", tlsconf.Settings{Enabled: "DB_TLS_ENABLED", CA: "DB_TLS_CA_CERT_PATH",
+		Cert: "DB_TLS_CLIENT_CERT", Key: "DB_TLS_CLIENT_KEY"})
 	switch {
+	case errors.As(err, &refused):
+		return allRefused(refused, unavailable, doing)
+	case errors.Is(err, connect.ErrNone):
+		return away(err, unavailable, "set DB_USER and DB_PASS_CURRENT", "%s: no user and password for PostgreSQL is known", doing)
 	case State(err) != "":
 		return answered(err, unavailable, doing)
-	case errors.As(err, &untrusted):
-		return away(err, unavailable, "check DB_TLS_CA_CERT_PATH and the names in the server's certificate",
-			"%s: the certificate of PostgreSQL is not trusted", doing)
+	case aboutTLS:
+		return away(err, unavailable, remedy, "%s: %s", doing, message)
 	case errors.Is(err, context.DeadlineExceeded):
 		return away(err, unavailable, "", "%s: PostgreSQL did not answer in time", doing)
 	case connecting != nil:
@@ -63,10 +70,6 @@ func Fault(err error, unavailable fault.Code, doing string) error {
 func answered(err error, unavailable fault.Code, doing string) error {
 	state := State(err)
 	switch state {
-	case stateBadPassword:
-		return away(unnamed{err, state}, unavailable, "check DB_USER, DB_PASS_CURRENT and DB_PASS_NEXT", "%s: PostgreSQL refuses the user and password", doing)
-	case stateBadRole:
-		return away(unnamed{err, state}, unavailable, "check DB_USER, DB_TLS_ENABLED and the server's pg_hba.conf", "%s: PostgreSQL does not let this user in", doing)
 	case stateTooMany:
 		return away(unnamed{err, state}, unavailable, "raise max_connections of PostgreSQL, or lower DB_POOL_MAX_CONN", "%s: PostgreSQL has too many connections", doing)
 	case stateNoDatabase:
@@ -91,6 +94,17 @@ func answered(err error, unavailable fault.Code, doing string) error {
 	default:
 		return away(err, unavailable, "", "%s: PostgreSQL answers with an error", doing)
 	}
+}
+
+// allRefused names the secrets that PostgreSQL refuses.
+func allRefused(err *connect.RefusedError, unavailable fault.Code, doing string) error {
+	which, state := strings.Join(err.Labels, " and "), State(err)
+	if state == stateBadRole {
+		return away(unnamed{err, state}, unavailable, "check DB_USER, DB_TLS_ENABLED, DB_TLS_CLIENT_CERT and the server's pg_hba.conf",
+			"%s: PostgreSQL does not let this user in (%s)", doing, which)
+	}
+	return away(unnamed{err, state}, unavailable, "check DB_USER, DB_PASS_CURRENT and DB_PASS_NEXT; the right password is used as soon as it is known",
+		"%s: PostgreSQL refuses the user and password (%s)", doing, which)
 }
 
 func away(err error, unavailable fault.Code, remedy, format string, args ...any) error {

@@ -2,9 +2,9 @@ package postgres
 
 import (
 	"context"
-	"crypto/tls"
 	"fmt"
 	"net"
+	"strconv"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -12,8 +12,12 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/muttproject/mutt/platform/connect"
+	"github.com/muttproject/mutt/platform/connect/tlsconf"
 	"github.com/muttproject/mutt/platform/fault"
 )
+
+// Pool are the connections; the name saves its users the import of the library.
+type Pool = pgxpool.Pool
 
 // Credential is a role with its password.
 type Credential = connect.Credential
@@ -23,21 +27,22 @@ type Config struct {
 	Host     string
 	Port     int
 	Database string
-	MinConns int32       // kept open
-	MaxConns int32       // at least 1; 4 when 0
-	TLS      *tls.Config // nil for plain TCP, where passwords are sent hashed only; its ServerName is Host when empty
-	Name     string      // of the connections in pg_stat_activity
-	// Credentials is asked for every new connection and gives what to try, in order.
-	Credentials func() []Credential
+	MinConns int32          // kept open
+	MaxConns int32          // at least 1; 4 when 0
+	TLS      tlsconf.Client // nil for plain TCP, where passwords are sent hashed only
+	Name     string         // of the connections in pg_stat_activity
+	// Credentials say who logs in. Those of one Config are shared by its connections only.
+	Credentials *connect.Credentials
 }
 
 // Times bound what does not depend on the caller's context.
 const (
-	connectWithin = 3 * time.Second // one connection, from the first packet to the last answer of the authentication
-	pingWithin    = 3 * time.Second // the check of an idle connection
-	keepAlive     = 5 * time.Second // of TCP, between probes; three unanswered ones end a connection
-	idleInTx      = time.Minute     // a transaction in which nothing happens is ended by the server
-	lifetime      = time.Hour       // a connection is replaced, so that load spreads again after a failover
+	connectWithin = 3 * time.Second  // one try, from the first packet to the last answer of the authentication
+	loginWithin   = 15 * time.Second // all tries for a connection, and the question to the providers of secrets between them
+	pingWithin    = 3 * time.Second  // the check of an idle connection
+	keepAlive     = 5 * time.Second  // of TCP, between probes; three unanswered ones end a connection
+	idleInTx      = time.Minute      // a transaction in which nothing happens is ended by the server
+	lifetime      = time.Hour        // a connection is replaced, so that load spreads again after a failover
 	jitter        = 10 * time.Minute
 	healthCheck   = 15 * time.Second // how soon MinConns are there again
 )
@@ -74,79 +79,73 @@ func (c Config) validate() error {
 	return nil
 }
 
-func (c Config) pool() (*pgxpool.Config, error) {
-	if err := c.validate(); err != nil {
-		return nil, err
-	}
-	// The library makes configurations only by parsing, and fills in what is not said from its environment: the string names
-	// what is read from there, and the fields are then set without quoting.
+// template is a configuration to be filled. The library makes them only by parsing, and takes what is not said from its environment: the string
+// names what is read from there, and the fields are then set without quoting.
+func template() (*pgxpool.Config, error) {
 	pc, err := pgxpool.ParseConfig("host=- port=1 user=- password=- dbname=- sslmode=disable target_session_attrs=read-write application_name=-")
 	if err != nil {
 		return nil, fmt.Errorf("prepare the configuration of the pool: %w", err)
 	}
-	cc := pc.ConnConfig
-	cc.Host, cc.Port, cc.Database = c.Host, uint16(c.Port), c.Database
-	cc.TLSConfig, cc.Fallbacks = c.tls(), nil
-	cc.ConnectTimeout = connectWithin
-	cc.DialFunc = (&net.Dialer{KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: keepAlive, Interval: keepAlive, Count: 3}}).DialContext
-	cc.RuntimeParams = map[string]string{
-		"application_name": c.Name, "timezone": "UTC",
-		"idle_in_transaction_session_timeout": fmt.Sprint(idleInTx.Milliseconds()),
+	return pc, nil
+}
+
+func (c Config) pool() (*pgxpool.Config, error) {
+	if err := c.validate(); err != nil {
+		return nil, err
 	}
-	if c.TLS == nil {
-		cc.RequireAuth = "!password" // it would cross the network as it is
+	pc, err := template()
+	if err != nil {
+		return nil, err
 	}
+	o := c.opener(pc.ConnConfig.Config.Copy())
+	cc := pc.ConnConfig // of a connection that is logged in already
+	cc.Host, cc.Database, cc.Fallbacks, cc.ValidateConnect = c.Host, c.Database, nil, nil
+	cc.LookupFunc = func(_ context.Context, host string) ([]string, error) { return []string{host}, nil }
+	cc.DialFunc, cc.ConnectTimeout = o.dial, loginWithin
 	pc.MinConns, pc.MaxConns = c.MinConns, c.MaxConns
 	if c.MaxConns == 0 {
 		pc.MaxConns = defaultMaxConns
 	}
 	pc.MaxConnLifetime, pc.MaxConnLifetimeJitter = lifetime, jitter
 	pc.HealthCheckPeriod, pc.PingTimeout = healthCheck, pingWithin
-	pc.BeforeConnect = chooser{connect.NewCredentials(c.Credentials)}.choose
 	pc.ShouldPing = doubtful
+	pc.PrepareConn = func(_ context.Context, conn *pgx.Conn) (bool, error) { return !retired(conn), nil }
 	return pc, nil
 }
 
-func (c Config) tls() *tls.Config {
-	if c.TLS == nil || c.TLS.ServerName != "" {
-		return c.TLS
+// opener completes the configuration of a login.
+func (c Config) opener(cc *pgconn.Config) *opener {
+	cc.Host, cc.Port, cc.Database, cc.Fallbacks = c.Host, uint16(c.Port), c.Database, nil
+	cc.ConnectTimeout = connectWithin
+	cc.DialFunc = (&net.Dialer{KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: keepAlive, Interval: keepAlive, Count: 3}}).DialContext
+	cc.RuntimeParams = map[string]string{
+		"application_name": c.Name, "timezone": "UTC",
+		"idle_in_transaction_session_timeout": fmt.Sprint(idleInTx.Milliseconds()),
 	}
-	own := c.TLS.Clone()
-	own.ServerName = c.Host
-	return own
+	return &opener{credentials: c.Credentials, server: net.JoinHostPort(c.Host, strconv.Itoa(c.Port)), config: cc, tls: c.TLS}
 }
 
-// chooser gives each new connection its user and password.
-type chooser struct{ credentials *connect.Credentials }
-
-func (ch chooser) choose(ctx context.Context, cc *pgx.ConnConfig) error {
-	order := ch.credentials.Order()
-	if len(order) == 0 {
-		return fault.New(fault.StoreUnavailable, "no user and password for PostgreSQL is known").
-			WithRemedy("set DB_USER and DB_PASS_CURRENT")
-	}
-	var err error
-	for _, c := range order {
-		cc.User, cc.Password = c.User, c.Password.Reveal()
-		if len(order) == 1 {
-			return nil
-		}
-		if err = try(ctx, cc); err == nil {
-			ch.credentials.Worked(c)
-			return nil
-		}
-		if !isRefusal(err) {
-			break
-		}
-	}
-	return err
-}
-
-// try makes a connection and ends it again.
-func try(ctx context.Context, cc *pgx.ConnConfig) error {
-	conn, err := pgconn.ConnectConfig(ctx, &cc.Config)
+// NewRecycler replaces connections of a pool that Open gave after a rotation: each when nobody uses it.
+func NewRecycler(c Config, pool *pgxpool.Pool) (*connect.Recycler, error) {
+	pc, err := template()
 	if err != nil {
-		return err
+		return nil, err
 	}
-	return conn.Close(ctx)
+	o := c.opener(&pc.ConnConfig.Config)
+	verify := func(ctx context.Context, _ string) error {
+		ctx, cancel := context.WithTimeout(ctx, loginWithin)
+		defer cancel()
+		s, err := o.open(ctx)
+		if err != nil {
+			return err
+		}
+		return s.Close()
+	}
+	replace := func(ctx context.Context) error {
+		for _, idle := range pool.AcquireAllIdle(ctx) { // which closes those that are retired
+			idle.Release()
+		}
+		return nil
+	}
+	return &connect.Recycler{Credentials: c.Credentials, Verify: verify, Replace: replace}, nil
 }

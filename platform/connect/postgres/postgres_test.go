@@ -9,7 +9,9 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"go.uber.org/goleak"
 
+	"github.com/muttproject/mutt/platform/connect"
 	"github.com/muttproject/mutt/platform/connect/postgres"
+	"github.com/muttproject/mutt/platform/connect/tlsconf"
 	"github.com/muttproject/mutt/platform/fault"
 	"github.com/muttproject/mutt/platform/secret"
 	"github.com/muttproject/mutt/platform/testkit"
@@ -23,13 +25,11 @@ func right(p *testkit.PostgresServer) postgres.Credential {
 	return postgres.Credential{User: p.User, Password: p.Password}
 }
 
-func offer(all ...postgres.Credential) func() []postgres.Credential {
-	return func() []postgres.Credential { return all }
-}
+func offer(all ...postgres.Credential) *connect.Credentials { return connect.Known(all...) }
 
 func config(t *testing.T, p *testkit.PostgresServer) postgres.Config {
 	t.Helper()
-	return postgres.Config{Host: p.Host, Port: p.Port, Database: p.NewDatabase(t), MaxConns: 4, Name: "mutt-test", TLS: p.TLS(), Credentials: offer(right(p))}
+	return postgres.Config{Host: p.Host, Port: p.Port, Database: p.NewDatabase(t), MaxConns: 4, Name: "mutt-test", TLS: tlsconf.Fixed(p.TLS()), Credentials: offer(right(p))}
 }
 
 func open(t *testing.T, c postgres.Config) *pgxpool.Pool {
@@ -96,7 +96,7 @@ func testCredentials(t *testing.T, p *testkit.PostgresServer) {
 		t.Fatal(err)
 	}
 	offered := []postgres.Credential{right(p)}
-	c.Credentials = func() []postgres.Credential { return offered }
+	c.Credentials = connect.NewCredentials(connect.Options{Source: func() []postgres.Credential { return offered }})
 	pool = open(t, c)
 	const second = "the-second-password"
 	p.SQL("postgres", "ALTER ROLE mutt PASSWORD '"+second+"'")
@@ -142,7 +142,7 @@ func testFaults(t *testing.T, p *testkit.PostgresServer) {
 	}
 	_, err := postgres.Open(t.Context(), with(c, func(c *postgres.Config) { c.Database = "no_such" }))
 	mustFail(t, err, fault.StoreUnavailable, "does not exist")
-	_, err = postgres.Open(t.Context(), with(c, func(c *postgres.Config) { c.TLS = testkit.NewAuthority(t).Client() }))
+	_, err = postgres.Open(t.Context(), with(c, func(c *postgres.Config) { c.TLS = tlsconf.Fixed(testkit.NewAuthority(t).Client()) }))
 	mustFail(t, err, fault.StoreUnavailable, "cannot be reached")
 	_, err = postgres.Open(t.Context(), with(c, func(c *postgres.Config) { c.Port = 0 }))
 	mustFail(t, err, fault.ConfigInvalid, "needs a host")

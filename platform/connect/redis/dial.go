@@ -16,19 +16,18 @@ import (
 	"github.com/redis/rueidis"
 
 	"github.com/muttproject/mutt/platform/connect"
+	"github.com/muttproject/mutt/platform/connect/tlsconf"
 )
-
-// errRefused says that no credential was accepted. What the server said of each stays out: it could name the user.
-var errRefused = errors.New("no user and password was accepted")
 
 // maxReply bounds what is read of an answer to AUTH, in bytes.
 const maxReply = 1 << 10
 
-// dialer makes connections that are authenticated already.
+// dialer makes connections that are logged in already.
 type dialer struct {
 	credentials *connect.Credentials
+	tls         tlsconf.Client
 	sentinels   bool                            // some of the servers are Sentinels
-	opening     atomic.Pointer[context.Context] // of the caller of Open while it waits: the library takes none
+	opening     atomic.Pointer[context.Context] // of the caller of open while it waits: the library takes none
 }
 
 // open makes the client and sees it answer.
@@ -48,56 +47,94 @@ func (d *dialer) open(ctx context.Context, o rueidis.ClientOption) (rueidis.Clie
 	return client, nil
 }
 
-// dial connects, speaks TLS when that is asked for, and authenticates.
-func (d *dialer) dial(ctx context.Context, addr string, tcp *net.Dialer, t *tls.Config) (net.Conn, error) {
-	ctx, cancel := context.WithTimeout(ctx, dialWithin)
+// dial connects, speaks TLS when that is asked for, and logs in.
+func (d *dialer) dial(ctx context.Context, addr string, tcp *net.Dialer, _ *tls.Config) (net.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, loginWithin)
 	defer cancel()
 	if opening := d.opening.Load(); opening != nil {
 		defer context.AfterFunc(*opening, cancel)()
 	}
-	conn, err := connectTo(ctx, addr, tcp, t)
+	host, _, err := net.SplitHostPort(addr)
 	if err != nil {
 		return nil, err
 	}
-	if err := d.authenticate(ctx, conn); err != nil {
-		return nil, errors.Join(err, conn.Close())
+	t, asked := d.tls.For(host)
+	conn, err := connectTo(ctx, addr, tcp, t)
+	if err != nil {
+		return nil, asked.Because(err)
 	}
-	return conn, nil
+	in, err := d.login(ctx, addr, conn)
+	var said answer
+	switch {
+	case errors.As(err, &said):
+		return nil, errors.Join(err, conn.Close())
+	case err != nil:
+		return nil, errors.Join(asked.Because(err), conn.Close())
+	}
+	return in, nil
 }
 
 func connectTo(ctx context.Context, addr string, tcp *net.Dialer, t *tls.Config) (net.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, answerWithin)
+	defer cancel()
 	if t == nil {
 		return tcp.DialContext(ctx, "tcp", addr)
 	}
 	return (&tls.Dialer{NetDialer: tcp, Config: t}).DialContext(ctx, "tcp", addr)
 }
 
-// authenticate tries the credentials in order. Without any the connection stays as it is.
-func (d *dialer) authenticate(ctx context.Context, conn net.Conn) error {
-	order := d.credentials.Order()
-	if len(order) == 0 {
-		return nil
+// login tries the credentials on one connection. Without any it stays as it is.
+func (d *dialer) login(ctx context.Context, addr string, conn net.Conn) (net.Conn, error) {
+	if !d.credentials.Any() {
+		return conn, nil
 	}
+	if d.sentinels {
+		free, err := bounded(ctx, conn, func() (bool, error) { return needsNoPassword(conn) })
+		if free || err != nil {
+			return conn, err
+		}
+	}
+	one, err := d.credentials.Login(ctx, addr, func(ctx context.Context, c Credential) error {
+		_, err := bounded(ctx, conn, func() (bool, error) { return true, authenticate(conn, c) })
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return d.credentials.Track(conn, addr, one), nil
+}
+
+// bounded asks the server something on a new connection.
+func bounded(ctx context.Context, conn net.Conn, ask func() (bool, error)) (bool, error) {
+	ctx, cancel := context.WithTimeout(ctx, answerWithin)
+	defer cancel()
 	// The end of ctx ends the waiting, not a deadline of the connection's own: that could fire first, and the caller would not see its
 	// own deadline in ctx.
-	defer context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Now()) })()
-	for _, c := range order {
-		reply, err := ask(conn, "AUTH", user(c), c.Password.Reveal())
-		if err != nil {
-			return fmt.Errorf("authenticate: %w", err)
-		}
+	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Now()) })
+	yes, err := ask()
+	if !stop() {
+		err = errors.Join(err, ctx.Err())
+	}
+	if err != nil {
+		return false, fmt.Errorf("authenticate: %w", err)
+	}
+	return yes, nil
+}
+
+// authenticate tries one credential, which counts only when the server answers under it.
+func authenticate(conn net.Conn, c Credential) error {
+	for _, command := range [][]string{{"AUTH", user(c), c.Password.Reveal()}, {"PING"}} {
+		reply, err := ask(conn, command...)
 		switch {
-		case reply == "+OK":
-			d.credentials.Worked(c)
-			return ready(ctx, conn)
-		case !refuses(reply):
-			return fmt.Errorf("authenticate: %w", answer(strings.TrimPrefix(reply, "-")))
+		case err != nil:
+			return err
+		case refuses(reply):
+			return fmt.Errorf("%w: %w", connect.ErrRefused, answer(strings.TrimPrefix(reply, "-")))
+		case !strings.HasPrefix(reply, "+"):
+			return answer(strings.TrimPrefix(reply, "-"))
 		}
 	}
-	if d.sentinels && needsNoPassword(conn) {
-		return ready(ctx, conn)
-	}
-	return errRefused
+	return nil
 }
 
 func user(c Credential) string {
@@ -107,10 +144,12 @@ func user(c Credential) string {
 	return c.User
 }
 
-// refuses reports whether an answer to AUTH is about the credential: a wrong one, a user that is off, or no such user.
-func refuses(reply string) bool { return strings.HasPrefix(reply, "-WRONGPASS") }
+// refuses reports whether an answer is about the credential: a wrong one, a user that is off, or no such user.
+func refuses(reply string) bool {
+	return strings.HasPrefix(reply, "-WRONGPASS") || strings.HasPrefix(reply, "-NOAUTH")
+}
 
-// answer is an error that Redis gave to AUTH. Only its first word is shown: the rest could repeat the command.
+// answer is an error that Redis gave at the login. Only its first word is shown: the rest could repeat the command.
 type answer string
 
 func (a answer) Error() string {
@@ -119,21 +158,13 @@ func (a answer) Error() string {
 }
 
 // needsNoPassword reports whether the server is a Sentinel that asks for no password, as many do.
-func needsNoPassword(conn net.Conn) bool {
+func needsNoPassword(conn net.Conn) (bool, error) {
 	reply, err := ask(conn, "SENTINEL", "MYID")
 	if err != nil || !strings.HasPrefix(reply, "$") {
-		return false
+		return false, err
 	}
 	_, err = readLine(conn) // the id itself
-	return err == nil
-}
-
-// ready gives the connection to the library without a deadline, unless the time is over.
-func ready(ctx context.Context, conn net.Conn) error {
-	if err := ctx.Err(); err != nil {
-		return fmt.Errorf("authenticate: %w", err)
-	}
-	return conn.SetDeadline(time.Time{})
+	return err == nil, err
 }
 
 // ask sends a command and gives the first line of the answer.

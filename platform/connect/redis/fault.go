@@ -2,7 +2,6 @@ package redis
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"os"
 	"strings"
@@ -10,6 +9,8 @@ import (
 
 	"github.com/redis/rueidis"
 
+	"github.com/muttproject/mutt/platform/connect"
+	"github.com/muttproject/mutt/platform/connect/tlsconf"
 	"github.com/muttproject/mutt/platform/fault"
 )
 
@@ -27,22 +28,20 @@ func Fault(err error, doing string) error {
 	if _, ok := fault.As(err); ok {
 		return err
 	}
+	var refused *connect.RefusedError
 	var reply *rueidis.RedisError
 	var early answer
-	var untrusted *tls.CertificateVerificationError
-	var notTLS tls.RecordHeaderError
+	message, remedy, aboutTLS := tlsconf.Explain(err, "Redis", tlsconf.Settings{Enabled: "REDIS_TLS_ENABLED", CA: "REDIS_CA_CERT_PATH",
+		Cert: "REDIS_CLIENT_CERT", Key: "REDIS_CLIENT_KEY"})
 	switch {
+	case errors.As(err, &refused):
+		return noEntry(err, doing, " ("+strings.Join(refused.Labels, " and ")+")")
 	case errors.As(err, &reply):
 		return answered(err, reply.Error(), doing)
 	case errors.As(err, &early):
 		return answered(err, string(early), doing)
-	case errors.Is(err, errRefused):
-		return refused(err, doing)
-	case errors.As(err, &untrusted):
-		return away(err, "check REDIS_CA_CERT_PATH and the names in the server's certificate",
-			"%s: the certificate of Redis is not trusted", doing)
-	case errors.As(err, &notTLS):
-		return away(err, "check REDIS_TLS_ENABLED and the port", "%s: Redis does not speak TLS", doing)
+	case aboutTLS:
+		return away(err, remedy, "%s: %s", doing, message)
 	case errors.Is(err, rueidis.ErrClosing):
 		return fault.Wrap(fault.Closed, err, "%s: the connections to Redis are closed", doing)
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded):
@@ -58,7 +57,7 @@ func answered(err error, text, doing string) error {
 	word, _, _ := strings.Cut(text, " ")
 	switch word {
 	case "WRONGPASS", "NOAUTH":
-		return refused(err, doing)
+		return noEntry(err, doing, "")
 	case "NOPERM":
 		return away(err, "give the user REDIS_USER the right to all commands on MUTT's keys", "%s: the user of Redis may not do this", doing)
 	case "LOADING":
@@ -80,8 +79,10 @@ func answered(err error, text, doing string) error {
 	return fault.Wrap(fault.Internal, err, "%s: Redis refuses the command", doing)
 }
 
-func refused(err error, doing string) error {
-	return away(err, "check REDIS_USER, REDIS_PASS_CURRENT and REDIS_PASS_NEXT", "%s: Redis refuses the user and password", doing)
+// noEntry names the secrets that Redis refuses, when they are known.
+func noEntry(err error, doing, which string) error {
+	return away(err, "check REDIS_USER, REDIS_PASS_CURRENT and REDIS_PASS_NEXT; the right password is used as soon as it is known",
+		"%s: Redis refuses the user and password%s", doing, which)
 }
 
 func away(err error, remedy, format string, args ...any) error {

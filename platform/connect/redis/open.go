@@ -10,6 +10,7 @@ import (
 	"github.com/redis/rueidis"
 
 	"github.com/muttproject/mutt/platform/connect"
+	"github.com/muttproject/mutt/platform/connect/tlsconf"
 	"github.com/muttproject/mutt/platform/fault"
 )
 
@@ -32,21 +33,20 @@ type Credential = connect.Credential
 // Config says where Redis is and how to speak to it.
 type Config struct {
 	Mode     Mode
-	Addrs    []string    // host:port: the server, some Sentinels, or some nodes of the Cluster
-	Master   string      // the name of the primary, with Sentinel
-	Database int         // number of the database; a Cluster has 0 only
-	TLS      *tls.Config // nil for plain TCP; Sentinels use the same
-	Name     string      // of the connections in CLIENT LIST, without spaces
-	// Credentials is asked for every new connection and gives what to try, in order; none means that there is no password.
-	// Sentinels get the same, and may also do without any.
-	Credentials func() []Credential
+	Addrs    []string       // host:port: the server, some Sentinels, or some nodes of the Cluster
+	Master   string         // the name of the primary, with Sentinel
+	Database int            // number of the database; a Cluster has 0 only
+	TLS      tlsconf.Client // nil for plain TCP; Sentinels use the same
+	Name     string         // of the connections in CLIENT LIST, without spaces
+	// Credentials say who logs in; none means that there is no password. Sentinels get the same, and may also do without any.
+	Credentials *connect.Credentials
 }
 
 // Times bound how long a call can hang. A silent server is noticed after at most two times idleCheck plus answerWithin.
 const (
-	dialWithin   = 3 * time.Second // connect, TLS and AUTH
-	answerWithin = 3 * time.Second // one answer, or the PING that the library sends on a silent connection
-	idleCheck    = time.Second     // how often it looks for silence, and TCP's keep-alive
+	answerWithin = 3 * time.Second  // the connection itself, one answer, or the PING that the library sends on a silent connection
+	loginWithin  = 10 * time.Second // all tries for a connection, and the question to the providers of secrets between them
+	idleCheck    = time.Second      // how often it looks for silence, and TCP's keep-alive
 	// refreshEvery corrects what the client knows of a Cluster or of Sentinel's primary, should it have missed a change.
 	refreshEvery = 5 * time.Second
 )
@@ -56,12 +56,11 @@ const connectionBuffer = 128 << 10
 
 // Open connects and checks that Redis answers. The error is a fault: QueueUnavailable, or ConfigInvalid.
 // The client reconnects by itself from then on; Close it at the end.
-func Open(ctx context.Context, c Config) (rueidis.Client, error) {
+func Open(ctx context.Context, c Config) (*Connection, error) {
 	if err := c.validate(); err != nil {
 		return nil, err
 	}
-	d := &dialer{credentials: connect.NewCredentials(c.Credentials), sentinels: c.Mode == Sentinel}
-	client, err := d.open(ctx, c.options(d))
+	client, err := c.connect(ctx)
 	if err != nil {
 		return nil, Fault(err, "connect to Redis")
 	}
@@ -70,7 +69,13 @@ func Open(ctx context.Context, c Config) (rueidis.Client, error) {
 		return nil, fault.New(fault.ConfigInvalid, "this Redis does not run as a Cluster").
 			WithRemedy("choose the mode that this Redis runs in")
 	}
-	return client, nil
+	return newConnection(c, client), nil
+}
+
+// connect makes a client and sees it answer.
+func (c Config) connect(ctx context.Context) (rueidis.Client, error) {
+	d := &dialer{credentials: c.Credentials, tls: c.TLS, sentinels: c.Mode == Sentinel}
+	return d.open(ctx, c.options(d))
 }
 
 func (c Config) validate() error {
@@ -89,17 +94,21 @@ func (c Config) validate() error {
 }
 
 func (c Config) options(d *dialer) rueidis.ClientOption {
-	tcp := net.Dialer{Timeout: dialWithin, KeepAlive: idleCheck}
+	tcp := net.Dialer{Timeout: answerWithin, KeepAlive: idleCheck}
+	var t *tls.Config // the library only looks whether there is one: it is the dialer that speaks TLS
+	if c.TLS != nil {
+		t = c.TLS()
+	}
 	o := rueidis.ClientOption{
 		InitAddress: slices.Clone(c.Addrs), ForceSingleClient: c.Mode == Standalone, ShuffleInit: true,
-		DialCtxFn: d.dial, Dialer: tcp, TLSConfig: c.TLS,
+		DialCtxFn: d.dial, Dialer: tcp, TLSConfig: t,
 		ClientName: c.Name, SelectDB: c.Database,
 		ConnWriteTimeout: answerWithin, DisableRetry: true, DisableCache: true, AlwaysPipelining: true,
 		ReadBufferEachConn: connectionBuffer, WriteBufferEachConn: connectionBuffer,
 	}
 	switch c.Mode {
 	case Sentinel:
-		o.Sentinel = rueidis.SentinelOption{MasterSet: c.Master, Dialer: tcp, TLSConfig: c.TLS, ClientName: c.Name,
+		o.Sentinel = rueidis.SentinelOption{MasterSet: c.Master, Dialer: tcp, TLSConfig: t, ClientName: c.Name,
 			TopologyRefreshInterval: refreshEvery}
 	case Cluster:
 		o.ClusterOption = rueidis.ClusterOption{ShardsRefreshInterval: refreshEvery}

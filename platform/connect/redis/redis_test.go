@@ -10,7 +10,9 @@ import (
 	"github.com/redis/rueidis"
 	"go.uber.org/goleak"
 
+	"github.com/muttproject/mutt/platform/connect"
 	"github.com/muttproject/mutt/platform/connect/redis"
+	"github.com/muttproject/mutt/platform/connect/tlsconf"
 	"github.com/muttproject/mutt/platform/fault"
 	"github.com/muttproject/mutt/platform/secret"
 	"github.com/muttproject/mutt/platform/testkit"
@@ -27,12 +29,10 @@ func right(r *testkit.RedisServer) redis.Credential {
 	return redis.Credential{User: r.User, Password: r.Password}
 }
 
-func offer(all ...redis.Credential) func() []redis.Credential {
-	return func() []redis.Credential { return all }
-}
+func offer(all ...redis.Credential) *connect.Credentials { return connect.Known(all...) }
 
 func config(r *testkit.RedisServer) redis.Config {
-	return redis.Config{Addrs: []string{r.Addr()}, Name: "mutt-test", TLS: r.TLS(), Credentials: offer(right(r))}
+	return redis.Config{Addrs: []string{r.Addr()}, Name: "mutt-test", TLS: tlsconf.Fixed(r.TLS()), Credentials: offer(right(r))}
 }
 
 func open(t *testing.T, c redis.Config) rueidis.Client {
@@ -91,12 +91,12 @@ func TestTLS(t *testing.T) {
 		t.Fatal(err)
 	}
 	c := config(r)
-	c.TLS = testkit.NewAuthority(t).Client()
+	c.TLS = tlsconf.Fixed(testkit.NewAuthority(t).Client())
 	_, err := redis.Open(t.Context(), c)
 	mustFail(t, err, fault.QueueUnavailable, "not trusted")
 	plain := testkit.Redis(t, testkit.RedisOptions{})
 	c = config(plain)
-	c.TLS = r.TLS()
+	c.TLS = tlsconf.Fixed(r.TLS())
 	_, err = redis.Open(t.Context(), c)
 	if f := mustFail(t, err, fault.QueueUnavailable, "did not answer in time"); !strings.Contains(f.Remedy, "REDIS_TLS_ENABLED") {
 		t.Fatalf("remedy %q", f.Remedy)
@@ -113,10 +113,10 @@ func TestCredentials(t *testing.T) {
 	bad := redis.Credential{User: r.User, Password: secret.New(wrong)}
 	c := config(r)
 	var asked atomic.Int64
-	c.Credentials = func() []redis.Credential {
+	c.Credentials = connect.NewCredentials(connect.Options{Source: func() []redis.Credential {
 		asked.Add(1)
 		return []redis.Credential{bad, {User: "nobody", Password: r.Password}, {Password: r.Password}}
-	}
+	}})
 	client := open(t, c)
 	if who, err := client.Do(t.Context(), client.B().AclWhoami().Build()).ToString(); err != nil || who != "default" {
 		t.Fatalf("the third is right, an empty user is the default user: %q, %v", who, err)

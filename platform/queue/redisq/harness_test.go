@@ -10,6 +10,7 @@ import (
 	"github.com/redis/rueidis"
 	"go.uber.org/goleak"
 
+	login "github.com/muttproject/mutt/platform/connect"
 	"github.com/muttproject/mutt/platform/connect/redis"
 	"github.com/muttproject/mutt/platform/queue"
 	"github.com/muttproject/mutt/platform/queue/queuetest"
@@ -62,7 +63,7 @@ func connect(t testing.TB, mode redis.Mode, s *testkit.RedisServer, addrs ...str
 		addrs = []string{s.Addr()}
 	}
 	client, err := redis.Open(context.WithoutCancel(t.Context()), redis.Config{Mode: mode, Addrs: addrs,
-		Credentials: func() []redis.Credential { return []redis.Credential{{User: s.User, Password: s.Password}} }})
+		Credentials: login.Only(s.User, s.Password)})
 	if err != nil {
 		t.Fatalf("connect: %v", err)
 	}

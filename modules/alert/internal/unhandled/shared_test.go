@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/muttproject/mutt/platform/connect"
 	"github.com/muttproject/mutt/platform/connect/redis"
 	"github.com/muttproject/mutt/platform/coord"
 	"github.com/muttproject/mutt/platform/event"
@@ -18,9 +19,7 @@ import (
 // process opens the counters of one process.
 func process(tb testing.TB, s *testkit.RedisServer) func(prefix string) *Shared {
 	tb.Helper()
-	client, err := redis.Open(tb.Context(), redis.Config{Addrs: []string{s.Addr()}, Credentials: func() []redis.Credential {
-		return []redis.Credential{{User: s.User, Password: s.Password}}
-	}})
+	client, err := redis.Open(tb.Context(), redis.Config{Addrs: []string{s.Addr()}, Credentials: connect.Only(s.User, s.Password)})
 	if err != nil {
 		tb.Fatal(err)
 	}

@@ -11,7 +11,6 @@ package httpx
 import (
 	"bytes"
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -21,6 +20,7 @@ import (
 	"net/url"
 	"time"
 
+	"github.com/muttproject/mutt/platform/connect/tlsconf"
 	"github.com/muttproject/mutt/platform/fault"
 )
 
@@ -37,10 +37,10 @@ var ErrUnreachable = errors.New("no connection could be made")
 // Options configure a Client. URL is required.
 type Options struct {
 	URL         string
-	Timeout     time.Duration // of a whole request; 0 means 10 s
-	Connections int           // kept alive; 0 means 32
-	TLS         *tls.Config   // roots and client certificate; nil for the system's roots
-	Credential  *Credential   // nil for none
+	Timeout     time.Duration  // of a whole request; 0 means 10 s
+	Connections int            // kept alive; 0 means 32
+	TLS         tlsconf.Client // authorities and client certificate, asked for each connection; nil for the system's authorities
+	Credential  *Credential    // nil for none
 	UserAgent   string
 }
 
@@ -48,7 +48,7 @@ type Options struct {
 type Client struct {
 	opts      Options
 	url       *url.URL
-	transport *http.Transport
+	transport *tlsconf.Transport
 }
 
 // Answer is what came back.
@@ -76,10 +76,9 @@ func New(o Options) (*Client, error) {
 		o.Connections = 32
 	}
 	dialer := &net.Dialer{Timeout: o.Timeout, KeepAlive: 30 * time.Second}
-	return &Client{opts: o, url: u, transport: &http.Transport{
+	return &Client{opts: o, url: u, transport: tlsconf.NewTransport(&http.Transport{
 		Proxy:                  http.ProxyFromEnvironment,
 		DialContext:            dialer.DialContext,
-		TLSClientConfig:        o.TLS,
 		TLSHandshakeTimeout:    o.Timeout,
 		MaxIdleConns:           o.Connections,
 		MaxIdleConnsPerHost:    o.Connections,
@@ -87,7 +86,7 @@ func New(o Options) (*Client, error) {
 		DisableCompression:     true,
 		MaxResponseHeaderBytes: 64 << 10,
 		WriteBufferSize:        8 << 10,
-	}}, nil
+	}, o.TLS)}, nil
 }
 
 // Close closes the idle connections.

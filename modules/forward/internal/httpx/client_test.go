@@ -16,6 +16,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/muttproject/mutt/platform/connect/tlsconf"
 	"github.com/muttproject/mutt/platform/fault"
 	"github.com/muttproject/mutt/platform/secret"
 )
@@ -161,7 +162,7 @@ func TestOwnCA(t *testing.T) {
 	s := httptest.NewTLSServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 	t.Cleanup(s.Close)
 	roots := s.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs
-	a, err := client(t, Options{URL: s.URL, TLS: &tls.Config{RootCAs: roots}}).Post(t.Context(), nil)
+	a, err := client(t, Options{URL: s.URL, TLS: tlsconf.Fixed(&tls.Config{RootCAs: roots})}).Post(t.Context(), nil)
 	if err != nil || a.Status != 200 {
 		t.Fatalf("got %d, %v", a.Status, err)
 	}

@@ -1,0 +1,43 @@
+package connect
+
+import "github.com/prometheus/client_golang/prometheus"
+
+// Metrics counts logins and connections, for all kinds of servers of a process. A nil one counts nothing.
+type Metrics struct {
+	logins   *prometheus.CounterVec
+	replaced *prometheus.CounterVec
+	open     *prometheus.GaugeVec
+}
+
+// NewMetrics registers them.
+func NewMetrics(r prometheus.Registerer) *Metrics {
+	m := &Metrics{
+		logins: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "mutt_connect_logins_total",
+			Help: "Logins that were tried, by server and result: accepted, refused (the credential), failed (anything else)."}, []string{"server", "result"}),
+		replaced: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "mutt_connect_recycled_total",
+			Help: "Connections that were replaced because their credential is an old one."}, []string{"server"}),
+		open: prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "mutt_connect_connections",
+			Help: "Open connections."}, []string{"server"}),
+	}
+	r.MustRegister(m.logins, m.replaced, m.open)
+	return m
+}
+
+func (m *Metrics) login(server, result string) {
+	if m != nil {
+		m.logins.WithLabelValues(server, result).Inc()
+	}
+}
+
+func (m *Metrics) opened(server string, n int) {
+	if m != nil {
+		m.open.WithLabelValues(server).Set(float64(n))
+	}
+}
+
+func (m *Metrics) closed(server string, n int, replaced bool) {
+	m.opened(server, n)
+	if m != nil && replaced {
+		m.replaced.WithLabelValues(server).Inc()
+	}
+}
