@@ -32,6 +32,7 @@ func thirdParty() map[string][]string {
 		"go.uber.org/zap":                      {"platform/", "modules/", "app"},
 		"github.com/klauspost/compress":        {"platform/event", "modules/ingest/internal/httpin"},
 		"github.com/rogpeppe/go-internal":      {"app/cli"},
+		"github.com/santhosh-tekuri":           {"platform/openapi/openapitest"},
 		"github.com/google/uuid":               {"platform/", "modules/", "app"},
 		"go.yaml.in/yaml":                      {"platform/rule", "platform/config", "platform/secret", "app/cli"},
 		"golang.org/x/term":                    {"app/cli"},

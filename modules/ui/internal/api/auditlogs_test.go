@@ -46,7 +46,7 @@ func TestAuditLogFilters(t *testing.T) {
 		"?hostname=sw1":          "[3 1]",
 		"?rule_id=7":             "[4 1]",
 		"?team=NOC-sw2":          "[2]",
-		"?handling=page_ONLY":    "[1]",
+		"?handling=Page_only":    "[1]",
 		"?fate=unhandled":        "[3]",
 		"?correlation_id=none":   "[]",
 		"?q=message+4":           "[4]",

@@ -25,6 +25,7 @@ import (
 	"github.com/muttproject/mutt/platform/connect/sqlite"
 	"github.com/muttproject/mutt/platform/event"
 	"github.com/muttproject/mutt/platform/httpserver"
+	"github.com/muttproject/mutt/platform/openapi/openapitest"
 	"github.com/muttproject/mutt/platform/queue"
 	"github.com/muttproject/mutt/platform/queue/sqliteq"
 	"github.com/muttproject/mutt/platform/store"
@@ -44,6 +45,8 @@ type bundle struct {
 	queue   *queue.Queue
 	driver  *sqliteq.Driver
 	applied atomic.Int64
+	// document holds every request and answer of the bundle to what the API says of itself.
+	document *openapitest.Document
 }
 
 func newBundle(t *testing.T, change ...func(*Deps)) *bundle {
@@ -82,6 +85,8 @@ func newBundle(t *testing.T, change ...func(*Deps)) *bundle {
 		},
 	}
 	d.Objectives = objectives.FromCounters(objectives.Counters{Store: b.store, Fold: b.fold, Settings: dynamic, Now: now}).Now
+	b.document, err = openapitest.Read(d.Document)
+	b.must(err)
 	for _, f := range change {
 		f(&d)
 	}
@@ -126,6 +131,7 @@ type request struct {
 	method, path, body string
 	key                string   // the role whose key is sent, admin when empty, "-" for none
 	header             []string // name, value, …
+	loose              bool     // the server takes more than its document promises
 }
 
 func (b *bundle) do(r request) *httptest.ResponseRecorder {
@@ -150,6 +156,12 @@ func (b *bundle) do(r request) *httptest.ResponseRecorder {
 	}
 	rec := httptest.NewRecorder()
 	b.handler.ServeHTTP(rec, req)
+	for _, err := range b.document.Check(openapitest.Exchange{Method: r.method, Target: r.path, Request: req.Header, Body: []byte(r.body),
+		Status: rec.Code, Header: rec.Header(), Answer: rec.Body.Bytes()}) {
+		if !r.loose || !strings.Contains(err.Error(), "accepted, although") {
+			b.Error(err)
+		}
+	}
 	return rec
 }
 
@@ -185,7 +197,7 @@ func (b *bundle) refuse(status int, field, part string, r request) {
 	}
 }
 
-const sampleRule = `{"name":"link down","match_string":"link down","prod_handling":"page_and_ticket","dev_handling":"Log_only","team_assignment":"NETOPS"}`
+const sampleRule = `{"name":"link down","match_string":"link down","prod_handling":"Page_and_ticket","dev_handling":"Log_only","team_assignment":"NETOPS"}`
 
 func (b *bundle) createRule(body string) int64 {
 	b.Helper()

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/muttproject/mutt/platform/authn"
+	"github.com/muttproject/mutt/platform/event"
 	"github.com/muttproject/mutt/platform/openapi"
 )
 
@@ -97,4 +98,29 @@ func TestUndeclaredEndpointPanics(t *testing.T) {
 		}
 	}()
 	openapi.New(openapi.Info{}, []openapi.Operation{e.operation()})
+}
+
+// The server takes more than the document promises: people type, and the predecessor took it.
+func TestServerIsMoreTolerantThanItsDocument(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t)
+	b.judge(auditRow(1, "sw1", event.FateForwarded, event.PageOnly, 7))
+	lower := strings.Replace(sampleRule, "Page_and_ticket", "page_AND_ticket", 1)
+	for _, c := range []struct {
+		request
+		status int
+		part   string
+	}{
+		{request{method: "POST", path: "/rules", body: lower}, 201, `"id":1`},
+		{request{method: "GET", path: "/rules/1"}, 200, `"Page_and_ticket"`},
+		{request{method: "GET", path: "/audit?operation=create"}, 200, `"total":1`},
+		{request{method: "GET", path: "/audit-logs?handling=page_ONLY"}, 200, `"total":1`},
+		{importCall("?dry_run=1", "application/yaml", twoRules), 200, `"dry_run":true`},
+		{importCall("?dry_run=1", "", twoRules), 200, `"dry_run":true`},
+	} {
+		c.loose = true
+		if rec := b.do(c.request); rec.Code != c.status || !strings.Contains(rec.Body.String(), c.part) {
+			t.Errorf("%s %s: got %d %s", c.method, c.path, rec.Code, rec.Body)
+		}
+	}
 }

@@ -56,15 +56,28 @@ func opExportRules() openapi.Operation {
 }
 
 func opImportRules() openapi.Operation {
-	file := apiclient.RulesFileInput{}
+	var files []openapi.Content
+	for _, mediaType := range fileTypes() {
+		files = append(files, openapi.Content{MediaType: mediaType, Type: apiclient.RulesFileInput{}})
+	}
+	files[0].Example = exampleFile
+	files[1].Example = map[string]any{"rules": []any{exampleRule()}}
 	return openapi.Op(tagRules, "importRules", "Import rules from a file", "All or nothing. A rule is known by its name.",
 		openapi.InQuery("mode", "merge adds and replaces by name; replace deletes the others as well", openapi.OneOf(modeMerge, modeReplace).WithDefault(modeMerge)),
 		openapi.InQuery("dry_run", "only tell what would change", openapi.Flag().WithDefault(false)),
 		openapi.InQuery("check_examples", "refuse a result that contradicts the examples of its rules", openapi.Flag().WithDefault(true)),
-		openapi.TakesAs(openapi.Content{MediaType: yamlType, Type: file}, openapi.Content{MediaType: openapi.JSON, Type: file,
-			Example: map[string]any{"rules": []any{exampleRule()}}}),
+		openapi.TakesAs(files...),
 		changed(), openapi.Gives(ok, "what was changed, or with dry_run what would be", apiclient.ImportResult{}), openapi.Fails(fault.Conflict, fault.AlreadyExists))
 }
+
+const exampleFile = `version: 1
+rules:
+  - name: link down
+    match_string: link down
+    prod_handling: Page_and_ticket
+    dev_handling: Log_only
+    team_assignment: NETOPS
+`
 
 func exampleRule() map[string]any {
 	return map[string]any{"name": "link down", "match_string": "link down", "prod_handling": "Page_and_ticket", "dev_handling": "Log_only", "team_assignment": "NETOPS"}

@@ -216,13 +216,13 @@ func TestImportIsAllOrNothing(t *testing.T) {
 func TestExportComesBack(t *testing.T) {
 	t.Parallel()
 	b := newBundle(t)
-	b.imported(importCall("", "", twoRules))
+	b.imported(importCall("", "application/yaml", twoRules))
 	for format, contentType := range map[string]string{"yaml": "application/yaml", "json": "application/json"} {
 		rec := b.get("/rules/export?format=" + format)
 		if rec.Code != 200 || rec.Header().Get("Content-Type") != contentType {
 			t.Fatalf("%s: %d %s", format, rec.Code, rec.Header())
 		}
-		got := b.imported(importCall("?mode=replace&dry_run=1", contentType, rec.Body.String()))
+		got := b.imported(importCall("?mode=replace&dry_run=true", contentType, rec.Body.String()))
 		if len(got.Changes) != 0 || got.Unchanged != 2 {
 			t.Fatalf("%s: %+v", format, got)
 		}
@@ -231,7 +231,7 @@ func TestExportComesBack(t *testing.T) {
 		t.Fatal("Accept chooses")
 	}
 	// The list as it is read can be imported too: ids and revisions are passed over.
-	if got := b.imported(importCall("?dry_run=1", "application/json", b.get("/rules").Body.String())); len(got.Changes) != 0 {
+	if got := b.imported(importCall("?dry_run=true", "application/json", b.get("/rules").Body.String())); len(got.Changes) != 0 {
 		t.Fatalf("got %+v", got)
 	}
 	b.refuse(400, "format", "", request{method: "GET", path: "/rules/export?format=xml"})

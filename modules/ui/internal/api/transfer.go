@@ -224,9 +224,14 @@ func carryOut(tx change, rules []rule.Rule, changes []rule.Change) error {
 	return nil
 }
 
+// fileTypes are the media types of a file of rules: YAML has had several names.
+func fileTypes() []string {
+	return []string{yamlType, jsonType, "application/x-yaml", "text/yaml", "text/x-yaml", "text/plain"}
+}
+
 // importBody reads rules as YAML, or as JSON in the form of the export or of GET /rules.
 func importBody(c echo.Context) (rules []rule.Rule, reason string, err error) {
-	body, mediaType, err := readBody(c, maxImport, yamlType, jsonType, "application/x-yaml", "text/yaml", "text/x-yaml", "text/plain")
+	body, mediaType, err := readBody(c, maxImport, fileTypes()...)
 	if err != nil {
 		return nil, "", err
 	}
