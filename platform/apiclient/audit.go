@@ -1,5 +1,7 @@
 package apiclient
 
+import "time"
+
 // RollbackRequest asks to put back what a change replaced.
 type RollbackRequest struct {
 	AuditID int64  `json:"audit_id" doc:"the row of the change audit" min:"1"`
@@ -18,4 +20,39 @@ type RolledBack struct {
 	TableName string `json:"table_name" doc:"what was changed"`
 	RecordID  string `json:"record_id" doc:"which of them"`
 	Operation string `json:"operation" doc:"what the rollback did" enum:"operation"`
+}
+
+// AuditPoint is a row of the change audit, which stands for everything up to it. The number 0 is the beginning.
+type AuditPoint struct {
+	ID    int64  `json:"id" doc:"number of the row, 0 for the beginning" min:"0"`
+	Hash  string `json:"hash" doc:"SHA-256 in hexadecimal, empty for the beginning"`
+	Point string `json:"point" doc:"ID:HASH, as /audit/verify takes it"`
+}
+
+// AuditAnchor is where the change audit begins since retention removed the rows up to it.
+type AuditAnchor struct {
+	AuditPoint
+	Removed   int64     `json:"removed" doc:"rows, by the last removal" min:"1"`
+	OlderThan time.Time `json:"older_than" doc:"all of them were changed before this"`
+	MadeAt    time.Time `json:"made_at" doc:"when they were removed"`
+}
+
+// AuditHead answers /audit/head: the last row of the change audit.
+type AuditHead struct {
+	AuditPoint
+	ChangedAt *time.Time   `json:"changed_at" doc:"null for an empty audit"`
+	Anchor    *AuditAnchor `json:"anchor" doc:"up to where retention removed the rows; null when it has removed none"`
+}
+
+// AuditVerified answers /audit/verify. When it is valid and not complete, the next call goes on after To.
+type AuditVerified struct {
+	Valid    bool         `json:"valid" doc:"nothing in this part was edited, removed but by retention, or put in"`
+	Complete bool         `json:"complete" doc:"the part ends at the head; else the next call goes on after to.point"`
+	Rows     int64        `json:"rows" doc:"that hold, in this part" min:"0"`
+	From     AuditPoint   `json:"from" doc:"the part begins after it"`
+	To       AuditPoint   `json:"to" doc:"the chain holds up to it"`
+	Head     AuditPoint   `json:"head" doc:"the last row, as the database says"`
+	Anchor   *AuditAnchor `json:"anchor" doc:"up to where retention removed the rows; null when it has removed none"`
+	BrokenAt int64        `json:"broken_at,omitempty" doc:"the row that is not what it was, or is missing" min:"1"`
+	Message  string       `json:"message,omitempty" doc:"what is wrong with it"`
 }

@@ -22,6 +22,11 @@ const (
 	TableTeams    = "device_teams"
 	TableConfig   = "dynamic_config"
 	TableKeys     = "api_keys"
+
+	// What retention removes from; the record is what it went up to.
+	TableChangeAudit = "config_audit_log"
+	TableEventAudit  = "event_audit"
+	TableDeadLetters = "dead_letters"
 )
 
 // Tx is one change in the making. It is valid only inside the function that Change calls, in one goroutine.
@@ -45,15 +50,15 @@ func (s *Store) Change(ctx context.Context, actor Actor, reason string, fn func(
 	var revision int64
 	err := s.write(ctx, "change the configuration", func(tx *sql.Tx) error {
 		// Taking the row first serialises changes on every database; it is rolled back when nothing changes.
-		var head chainHead
+		var head ChainPoint
 		var ruleset int64
 		if err := tx.QueryRowContext(ctx, `UPDATE revisions SET revision = revision + 1 WHERE id = 1
 			RETURNING revision, ruleset_version, audit_id, audit_hash`).
-			Scan(&revision, &ruleset, &head.id, &head.hash); err != nil {
+			Scan(&revision, &ruleset, &head.ID, &head.Hash); err != nil {
 			return err
 		}
 		t := &Tx{ctx: ctx, tx: tx, actor: actor, at: s.now().UTC().Truncate(time.Microsecond),
-			revision: revision, lastRow: head.id}
+			revision: revision, lastRow: head.ID}
 		if err := fn(t); err != nil {
 			return err
 		}
@@ -69,7 +74,7 @@ func (s *Store) Change(ctx context.Context, actor Actor, reason string, fn func(
 			return err
 		}
 		_, err = tx.ExecContext(ctx, `UPDATE revisions SET ruleset_version = $1, audit_id = $2, audit_hash = $3 WHERE id = 1`,
-			ruleset, head.id, head.hash)
+			ruleset, head.ID, head.Hash)
 		return err
 	})
 	if err != nil {

@@ -51,17 +51,26 @@ func stateIs(err error, state string) bool {
 // addPartition makes the partition of a period.
 func (s *Store) addPartition(ctx context.Context, day, now time.Time) (o partitionOutcome, err error) {
 	p := newPartition(day)
+	err = untilLocked(ctx, func() (err error) {
+		o, err = s.tryPartition(ctx, p, day.After(now))
+		return err
+	})
+	return o, err
+}
+
+// untilLocked tries a step again that did not get a lock in time.
+func untilLocked(ctx context.Context, step func() error) (err error) {
 	for range attachTries {
-		if o, err = s.tryPartition(ctx, p, day.After(now)); !stateIs(err, lockNotAvailable) {
-			return o, err
+		if err = step(); !stateIs(err, lockNotAvailable) {
+			return err
 		}
 		select {
 		case <-ctx.Done():
-			return o, ctx.Err()
+			return ctx.Err()
 		case <-time.After(attachPause):
 		}
 	}
-	return o, err
+	return err
 }
 
 func (s *Store) tryPartition(ctx context.Context, p newborn, toCome bool) (partitionOutcome, error) {

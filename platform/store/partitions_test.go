@@ -26,6 +26,8 @@ func TestPartitions(t *testing.T) {
 		"a day with many rows is left":    partitionsLeave,
 		"a large DEFAULT is shut out":     partitionsLargeDefault,
 		"a reader of DEFAULT delays only": partitionsUnderReader,
+		"dropped when they are past":      partitionsDrop,
+		"a reader of a day delays only":   partitionsDropUnderReader,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -115,6 +117,17 @@ func (p *partitioned) warnings() []string {
 		p.t.Fatal(err)
 	}
 	return w
+}
+
+// waitForLock waits until somebody waits for a lock.
+func (p *partitioned) waitForLock() {
+	p.t.Helper()
+	deadline := time.Now().Add(10 * time.Second)
+	for p.number(`SELECT count(*) FROM pg_locks WHERE NOT granted`) == 0 {
+		if time.Now().After(deadline) {
+			p.t.Fatal("nobody waits for the lock")
+		}
+	}
 }
 
 func partitionsAhead(t *testing.T, p *partitioned) {
@@ -251,12 +264,7 @@ func partitionsUnderReader(t *testing.T, p *partitioned) {
 		}
 		done <- err
 	}()
-	deadline := time.Now().Add(10 * time.Second)
-	for p.number(`SELECT count(*) FROM pg_locks WHERE NOT granted`) == 0 {
-		if time.Now().After(deadline) {
-			t.Fatal("nobody waits for the lock")
-		}
-	}
+	p.waitForLock()
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 	defer cancel()
 	if _, err := p.pool.Exec(ctx, insertRows, p.now.UnixMilli(), 1, 1); err != nil {

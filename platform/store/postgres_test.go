@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"errors"
 	"testing"
 
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -51,7 +52,7 @@ func openPostgres(t testing.TB, server *testkit.PostgresServer, o store.Options)
 		Store: s,
 		Exec:  exec,
 		Unguard: func() error {
-			return exec(`ALTER TABLE config_audit_log DISABLE TRIGGER USER`)
+			return errors.Join(exec(`ALTER TABLE config_audit_log DISABLE TRIGGER USER`), exec(`ALTER TABLE config_audit_anchors DISABLE TRIGGER USER`))
 		},
 		Reopen: func() *store.Store {
 			if err := s.Close(); err != nil {

@@ -175,7 +175,7 @@ func tampering(t *testing.T, h Harness) {
 		"all is removed":         {`DELETE FROM config_audit_log`, "row 1"},
 		"a hash is made to fit":  {`UPDATE config_audit_log SET reason = 'x', hash = '00' WHERE id = 4`, "row 4"},
 		"numbers are moved up":   {`UPDATE config_audit_log SET id = 9 WHERE id = 4`, "row 4"},
-		"the head is set back":   {`UPDATE revisions SET audit_id = 3`, "row 5"},
+		"the head is set back":   {`UPDATE revisions SET audit_id = 3`, "row 4"},
 		"a row with another end": {`UPDATE config_audit_log SET prev_hash = '' WHERE id = 3`, "row 3"},
 	} {
 		s := open(t, h)

@@ -31,7 +31,7 @@ type Instance struct {
 	*store.Store
 	// Exec runs a statement on the storage beside the store.
 	Exec func(query string, args ...any) error
-	// Unguard takes away what protects config_audit_log from being edited.
+	// Unguard takes away what protects config_audit_log and its anchors from being edited.
 	Unguard func() error
 	// Reopen closes the store and opens it again on the same storage. A database with a server is restarted in between.
 	Reopen func() *store.Store
@@ -49,6 +49,7 @@ func Run(t *testing.T, h Harness) {
 		{"Change", changeCases()},
 		{"Configuration", configurationCases()},
 		{"ChangeAudit", changeAuditCases()},
+		{"Retention", retentionCases()},
 		{"Judge", judgeCases()},
 		{"AuditLogs", auditLogCases()},
 		{"Books", bookCases()},

@@ -39,6 +39,8 @@ type Store interface {
 	ConfigValues(ctx context.Context) ([]store.ConfigValue, error)
 	Changes(ctx context.Context, f store.ChangeFilter) (store.Page[store.Change], error)
 	ChangeByID(ctx context.Context, id int64) (*store.Change, error)
+	ChainHead(ctx context.Context) (store.ChainHead, error)
+	VerifyPart(ctx context.Context, p store.VerifyParams) (store.ChainPart, error)
 	AuditLogs(ctx context.Context, f store.AuditFilter) (store.Page[store.AuditLog], error)
 	Books(ctx context.Context) (store.Books, error)
 	RatePerMinute(ctx context.Context, from, to int64) ([]int64, error)
@@ -123,6 +125,8 @@ func (a *API) endpoints() []endpoint {
 		{del, "/config/:key", authn.Admin, a.dynamic(a.unsetConfig), opUnsetConfig()},
 
 		{get, "/audit", authn.Viewer, a.listChanges, opListChanges("listChanges", "List the change audit")},
+		{get, "/audit/head", authn.Viewer, a.auditHead, opAuditHead()},
+		{get, "/audit/verify", authn.Viewer, a.verifyAudit, opVerifyAudit()},
 		{get, "/audit/:id", authn.Viewer, a.getChange, opGetChange()},
 		{get, "/config-audit", authn.Viewer, a.listChanges, opListChanges("listConfigAudit", "List the change audit, under the predecessor's name")},
 		{get, "/audit-logs", authn.Viewer, a.listAuditLogs, opListAuditLogs()},

@@ -44,6 +44,7 @@ type bundle struct {
 	store   *store.Store
 	queue   *queue.Queue
 	driver  *sqliteq.Driver
+	dir     string
 	applied atomic.Int64
 	// document holds every request and answer of the bundle to what the API says of itself.
 	document *openapitest.Document
@@ -54,6 +55,7 @@ func newBundle(t *testing.T, change ...func(*Deps)) *bundle {
 	b := &bundle{T: t}
 	now := func() time.Time { return noon }
 	dir := t.TempDir()
+	b.dir = dir
 	var err error
 	b.store, err = store.Open(t.Context(), store.Options{Path: filepath.Join(dir, "mutt.db"), Now: now,
 		Connect: sqlite.Options{Synchronous: "OFF"}})

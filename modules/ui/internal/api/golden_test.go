@@ -62,6 +62,8 @@ func TestGolden(t *testing.T) {
 		{"rules_rollback", request{method: "POST", path: "/config/rollback", body: `{"audit_id":5}`}},
 		{"audit_row", request{method: "GET", path: "/audit/14"}},
 		{"audit", request{method: "GET", path: "/audit?limit=3"}},
+		{"audit_head", request{method: "GET", path: "/audit/head"}},
+		{"audit_verify", request{method: "GET", path: "/audit/verify?limit=3"}},
 		{"config_audit_filtered", request{method: "GET", path: "/config-audit?operation=UPDATE&changed_by=key:admin&table_name=device_teams&record_id=sw1"}},
 		{"audit_logs", request{method: "GET", path: "/audit-logs"}},
 		{"audit_logs_cursor", request{method: "GET", path: "/audit-logs?limit=1"}},

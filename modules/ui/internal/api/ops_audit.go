@@ -20,6 +20,22 @@ func opGetChange() openapi.Operation {
 		openapi.Gives(ok, "the row of the change audit", apiclient.Change{}), openapi.Tagged())
 }
 
+func opAuditHead() openapi.Operation {
+	return openapi.Op(tagAudit, "auditHead", "Show the end of the change audit", "To be kept outside of MUTT: /audit/verify can expect it later.",
+		openapi.Gives(ok, "the last row and the last anchor", apiclient.AuditHead{}), openapi.Tagged())
+}
+
+func opVerifyAudit() openapi.Operation {
+	point := func(name, about string) openapi.Part {
+		return openapi.InQuery(name, about, openapi.Text(maxParam).WithExample("0:"))
+	}
+	return openapi.Op(tagAudit, "verifyAudit", "Verify the change audit", "Recomputes the chain of hashes from the last anchor of retention, at most limit rows of it. "+
+		"A broken chain is an answer: valid is false, broken_at names the row.",
+		point("after", "ID:HASH up to which a call before found it valid"), point("expect", "ID:HASH of /audit/head, noted before: the chain must go through it"),
+		openapi.InQuery("limit", "rows at the most", openapi.Whole(1, maxVerify).WithDefault(defaultVerify)),
+		openapi.Gives(ok, "what was found", apiclient.AuditVerified{}))
+}
+
 func opRollback() openapi.Operation {
 	return openapi.Op(tagAudit, "rollback", "Roll a change back", "Puts back what a change replaced, as a new change: of dynamic keys, which takes an admin, rules, hosts and teams.",
 		openapi.TakesAs(openapi.Content{MediaType: openapi.JSON, Type: apiclient.RollbackRequest{}, Example: map[string]any{"audit_id": 12, "reason": "it was wrong"}}), changed(),

@@ -1,0 +1,90 @@
+package api
+
+import (
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/muttproject/mutt/platform/apiclient"
+	"github.com/muttproject/mutt/platform/fault"
+	"github.com/muttproject/mutt/platform/store"
+)
+
+// How many rows of the change audit one call verifies: about a second's work.
+const (
+	defaultVerify = 100_000
+	maxVerify     = 1_000_000
+)
+
+// auditHead gives the end of the change audit, to be kept where nobody who can write the database can write.
+func (a *API) auditHead(c echo.Context) error {
+	h, err := a.Store.ChainHead(c.Request().Context())
+	if err != nil {
+		return err
+	}
+	out := apiclient.AuditHead{AuditPoint: pointOf(h.ChainPoint), Anchor: anchorOf(h.Anchor)}
+	if !h.ChangedAt.IsZero() {
+		at := h.ChangedAt.UTC()
+		out.ChangedAt = &at
+	}
+	return answerList(c, 0, out)
+}
+
+// verifyAudit verifies the change audit, or the next part of it. A broken chain is an answer, not a failure of the call.
+func (a *API) verifyAudit(c echo.Context) error {
+	p := store.VerifyParams{Limit: defaultVerify}
+	var err error
+	if p.After, err = chainPointOf(c, "after"); err != nil {
+		return err
+	}
+	if p.Expect, err = chainPointOf(c, "expect"); err != nil {
+		return err
+	}
+	if s := c.QueryParam("limit"); s != "" {
+		if p.Limit, err = strconv.ParseInt(s, 10, 64); err != nil || p.Limit < 1 || p.Limit > maxVerify {
+			return fault.Field(fault.InvalidField, "limit", "is a whole number from 1 to %d", maxVerify)
+		}
+	}
+	part, err := a.Store.VerifyPart(c.Request().Context(), p)
+	if err != nil && part.Broken == 0 {
+		return err
+	}
+	out := apiclient.AuditVerified{
+		Valid: err == nil, Complete: part.Complete, Rows: part.Rows, From: pointOf(part.From), To: pointOf(part.To),
+		Head: pointOf(part.Head), Anchor: anchorOf(part.Anchor), BrokenAt: part.Broken,
+	}
+	if f, ok := fault.As(err); ok {
+		out.Message = f.Message
+	}
+	return answer(c, http.StatusOK, out)
+}
+
+// chainPointOf reads a point of the chain, ID:HASH, as /audit/head gives it.
+func chainPointOf(c echo.Context, name string) (p store.ChainPoint, err error) {
+	text := c.QueryParam(name)
+	if text == "" {
+		return p, nil
+	}
+	id, hash, ok := strings.Cut(text, ":")
+	p.Hash = strings.ToLower(hash)
+	if p.ID, err = strconv.ParseInt(id, 10, 64); err != nil || !ok || p.ID < 0 || !isHash(p.Hash) && (p.ID != 0 || hash != "") {
+		return p, fault.Field(fault.InvalidField, name, "is no point of the chain: want ID:HASH as /audit/head gives it")
+	}
+	return p, nil
+}
+
+// isHash reports whether s is a SHA-256 in hexadecimal.
+func isHash(s string) bool { return len(s) == 64 && strings.Trim(s, "0123456789abcdef") == "" }
+
+func pointOf(p store.ChainPoint) apiclient.AuditPoint {
+	return apiclient.AuditPoint{ID: p.ID, Hash: p.Hash, Point: strconv.FormatInt(p.ID, 10) + ":" + p.Hash}
+}
+
+func anchorOf(a *store.Anchor) *apiclient.AuditAnchor {
+	if a == nil {
+		return nil
+	}
+	return &apiclient.AuditAnchor{AuditPoint: pointOf(a.ChainPoint), Removed: a.Removed, OlderThan: a.OlderThan.UTC(), MadeAt: a.MadeAt.UTC()}
+}
