@@ -94,7 +94,7 @@ func want() map[string]authn.Role {
 		"GET /teams": authn.Viewer, "POST /teams": authn.Operator, "PUT /teams/:hostname": authn.Operator, "DELETE /teams/:hostname": authn.Operator,
 		"GET /config": authn.Viewer, "GET /config/history": authn.Viewer, "GET /config/:key": authn.Viewer,
 		"PUT /config/:key": authn.Admin, "DELETE /config/:key": authn.Admin,
-		"POST /config/rollback": authn.Operator, "GET /audit/:id": authn.Viewer, "GET /audit": authn.Viewer, "GET /config-audit": authn.Viewer, "GET /audit-logs": authn.Viewer,
+		"POST /config/rollback": authn.Operator, "GET /audit/head": authn.Viewer, "GET /audit/verify": authn.Viewer, "GET /audit/:id": authn.Viewer, "GET /audit": authn.Viewer, "GET /config-audit": authn.Viewer, "GET /audit-logs": authn.Viewer,
 		"GET /queues": authn.Viewer, "GET /dlq/:queue": authn.Viewer, "GET /dlq/:queue/:id": authn.Viewer,
 		"POST /dlq/:queue/replay": authn.Operator, "DELETE /dlq/:queue/:id": authn.Operator,
 		"GET /processes": authn.Viewer, "GET /metrics": authn.Viewer, "GET /slo": authn.Viewer, "GET /ledger": authn.Viewer,
