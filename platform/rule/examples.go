@@ -29,12 +29,12 @@ func CheckExamples(rules []Rule) error {
 	sc := set.NewScratch()
 	for i := range rules {
 		r := rules[i]
+		r.Normalize() // examples that say nothing are none
 		if r.Examples == nil {
 			continue
 		}
-		r.Normalize()
 		errs.alone(r)
-		if r.IsActive && r.Examples != nil {
+		if r.IsActive {
 			errs.among(set, &r, sc)
 		}
 	}

@@ -45,7 +45,7 @@ func (d *Document) Check(x Exchange) []error {
 	}
 	o := d.Find(x.Method, path)
 	if o == nil {
-		if x.Status != http.StatusNotFound && x.Status != http.StatusMethodNotAllowed && x.Status != http.StatusNotAcceptable {
+		if x.Status != http.StatusBadRequest && x.Status != http.StatusNotFound && x.Status != http.StatusMethodNotAllowed && x.Status != http.StatusNotAcceptable {
 			fault("the document has no such operation")
 		}
 		return faults

@@ -25,7 +25,8 @@ const place = "mem:///openapi.json"
 type Document struct {
 	Operations []*Operation // by path, then method
 
-	headers  []string // that the document knows for answers
+	headers  []string                  // that the document knows for answers
+	named    map[string]map[string]any // the schemas of its components
 	mu       sync.Mutex
 	compiler *jsonschema.Compiler
 	schemas  map[string]*jsonschema.Schema
@@ -37,6 +38,7 @@ type Operation struct {
 	Method, Path string
 	ID           string `json:"operationId"`
 	Role         string `json:"x-mutt-role"`
+	Tags         []string
 	Parameters   []Parameter
 	RequestBody  *struct{ Content map[string]Media }
 	Responses    map[string]Response
@@ -78,12 +80,15 @@ type Schema struct {
 func Read(text []byte) (*Document, error) {
 	var raw struct {
 		Paths      map[string]map[string]json.RawMessage
-		Components struct{ Headers map[string]any }
+		Components struct {
+			Headers map[string]any
+			Schemas map[string]map[string]any
+		}
 	}
 	if err := json.Unmarshal(text, &raw); err != nil {
 		return nil, fmt.Errorf("read the document: %w", err)
 	}
-	d := &Document{schemas: map[string]*jsonschema.Schema{}, seen: map[string]map[string]int{}}
+	d := &Document{named: raw.Components.Schemas, schemas: map[string]*jsonschema.Schema{}, seen: map[string]map[string]int{}}
 	for name := range raw.Components.Headers {
 		d.headers = append(d.headers, name)
 	}

@@ -52,13 +52,18 @@ type bundle struct {
 
 func newBundle(t *testing.T, change ...func(*Deps)) *bundle {
 	t.Helper()
+	return newBundleOn(t, store.Options{Path: filepath.Join(t.TempDir(), "mutt.db"), Connect: sqlite.Options{Synchronous: "OFF"}}, change...)
+}
+
+func newBundleOn(t *testing.T, o store.Options, change ...func(*Deps)) *bundle {
+	t.Helper()
 	b := &bundle{T: t}
 	now := func() time.Time { return noon }
+	o.Now = now
 	dir := t.TempDir()
 	b.dir = dir
 	var err error
-	b.store, err = store.Open(t.Context(), store.Options{Path: filepath.Join(dir, "mutt.db"), Now: now,
-		Connect: sqlite.Options{Synchronous: "OFF"}})
+	b.store, err = store.Open(t.Context(), o)
 	b.must(err)
 	b.must(b.store.Migrate(t.Context()))
 	b.driver, err = sqliteq.Open(t.Context(), filepath.Join(dir, "queue.db"), sqliteq.Options{Synchronous: "OFF", Now: now})

@@ -1,7 +1,9 @@
 package api
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"strconv"
 	"strings"
 	"unicode"
@@ -50,16 +52,19 @@ func (a *API) actor(c echo.Context) store.Actor {
 
 // reasonOf gives the reason of a write: the body's, else that of X-Reason.
 func reasonOf(c echo.Context, body string) (string, error) {
-	reason, field := body, "reason"
-	if reason == "" {
-		reason, field = c.Request().Header.Get("X-Reason"), "X-Reason"
+	header := c.Request().Header.Get("X-Reason")
+	if err := errors.Join(checkReason("reason", body), checkReason("X-Reason", header)); err != nil {
+		return "", err
 	}
-	reason = strings.TrimSpace(reason)
+	return cmp.Or(strings.TrimSpace(body), strings.TrimSpace(header)), nil
+}
+
+func checkReason(field, reason string) error {
 	control := func(r rune) bool { return unicode.IsControl(r) && r != '\n' && r != '\t' }
 	if len(reason) > maxReason || !utf8.ValidString(reason) || strings.ContainsFunc(reason, control) {
-		return "", fault.Field(fault.InvalidField, field, "takes at most %d bytes of UTF-8 without control characters", maxReason)
+		return fault.Field(fault.InvalidField, field, "takes at most %d bytes of UTF-8 without control characters", maxReason)
 	}
-	return reason, nil
+	return nil
 }
 
 // precondition is what If-Match asks for (RFC 9110 section 13.1.1): the revision that the caller has seen.

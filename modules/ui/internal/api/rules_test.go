@@ -71,6 +71,7 @@ func TestRuleRefusals(t *testing.T) {
 	b.refuse(422, "trap_oid", "", with("trap_oid", `"1.x"`))
 	b.refuse(422, "syslog_severity", "", with("syslog_severity", `9`))
 	b.refuse(422, "examples", "should match", with("examples", `{"matches":["all well"]}`))
+	b.expect(200, request{method: "PUT", path: fmt.Sprintf("/rules/%d", id), body: `{"examples":{"expect":{"all well":"another"}}}`}) // what others do is not asked here
 	b.refuse(422, "match_string", "", post(`{"name":"r","match_type":"regex","match_string":"a(","prod_handling":"Ignore","dev_handling":"Ignore","team_assignment":"x"}`))
 	b.refuse(400, "", "empty", request{method: "POST", path: "/rules", header: []string{"Content-Type", "application/json"}})
 	b.refuse(400, "", "JSON", post(`{"name":`))
@@ -82,7 +83,7 @@ func TestRuleRefusals(t *testing.T) {
 	}
 	b.refuse(422, "id", "", request{method: "PUT", path: fmt.Sprintf("/rules/%d", id), body: `{"id":77}`})
 	b.refuse(400, "reason", "bytes", request{method: "PUT", path: fmt.Sprintf("/rules/%d", id), body: `{"reason":"` + strings.Repeat("x", 1001) + `"}`})
-	if b.audited() != 1 || b.applied.Load() != 1 {
+	if b.audited() != 2 || b.applied.Load() != 2 {
 		t.Fatal("a refused write leaves no trace")
 	}
 }
