@@ -75,6 +75,7 @@ type parts struct {
 	redis      *redis.Connection // nil when embedded
 	queue      *queue.Queue
 	depths     depths
+	tally      *queue.Tally // nil unless this process is an ingestor
 	control    *control
 	dynamic    *config.Dynamic
 	keyring    *authn.Keyring
@@ -128,7 +129,8 @@ func components() []component {
 		{id: "books", roles: []Role{UI, Janitor}, needs: []componentID{"store", "queue"}, build: buildBooks},
 		{id: "janitor", roles: []Role{Janitor}, needs: []componentID{"books", "leader"}, build: buildJanitor},
 		{id: "admin", roles: []Role{UI}, needs: []componentID{"store", "queue", "control", "books", "registry"}, build: buildUI},
-		{id: "intake", roles: []Role{Ingestor}, needs: []componentID{"queue", "control", "coord"}, build: buildIntake},
+		{id: "tally", roles: []Role{Ingestor}, needs: []componentID{"queue"}, build: buildTally},
+		{id: "intake", roles: []Role{Ingestor}, needs: []componentID{"queue", "control", "coord", "tally"}, build: buildIntake},
 		{id: "ingest", roles: []Role{Ingestor}, needs: []componentID{"intake"}, build: buildIngest},
 	}
 }

@@ -78,6 +78,12 @@ func buildBooks(_ context.Context, p *parts) (lifecycle.Service, error) {
 
 func buildJanitor(_ context.Context, p *parts) (lifecycle.Service, error) { return p.janitor, nil }
 
+// buildTally counts what was not taken in.
+func buildTally(_ context.Context, p *parts) (lifecycle.Service, error) {
+	p.tally = p.queue.NewTally(p.opts.Logger.Named("tally"))
+	return lifecycle.NewRunner("tally", p.tally.Run), nil
+}
+
 func buildIntake(_ context.Context, p *parts) (lifecycle.Service, error) {
 	c := p.opts.Config
 	writer := p.queue.Writer(queue.WriterOptions{Queue: queue.Ingest, Cap: func() int64 { return p.dynamic.Int(config.MaxIngestQueueSize) }})
@@ -85,7 +91,7 @@ func buildIntake(_ context.Context, p *parts) (lifecycle.Service, error) {
 		MaxBodyBytes: c.MaxBodyBytes, RequiredFields: c.RequiredFields,
 		Syslog: ingest.SyslogConfig{UDPAddr: c.SyslogUDPAddr, TCPAddr: c.SyslogTCPAddr},
 	}, ingest.Deps{
-		Writer: writer, Partition: p.queue.Partition, Coord: p.coord, Settings: p.dynamic, View: p.configView,
+		Writer: writer, Partition: p.queue.Partition, Coord: p.coord, Settings: p.dynamic, View: p.configView, Beside: p.tally,
 		Depth: func() int64 { return p.depths.depth(queue.Ingest).Live() }, Log: p.opts.Logger.Named("ingest"), Registerer: p.registry, Now: p.opts.Now,
 	})
 	if err != nil {

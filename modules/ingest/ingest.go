@@ -62,6 +62,7 @@ type Deps struct {
 	Depth      func() int64 // events in the ingest queue; asked at every answer, so it must be cheap
 	Coord      coord.Coord  // of the event rate limit
 	Settings   Settings
+	Beside     Beside
 	View       func() ConfigView
 	Log        *zap.Logger
 	Registerer prometheus.Registerer
@@ -124,7 +125,7 @@ func (d *Deps) check() error {
 		name string
 		has  bool
 	}{{"Writer", d.Writer != nil}, {"Partition", d.Partition != nil}, {"Depth", d.Depth != nil}, {"Coord", d.Coord != nil},
-		{"Settings", d.Settings != nil}, {"View", d.View != nil}, {"Log", d.Log != nil}, {"Registerer", d.Registerer != nil}} {
+		{"Settings", d.Settings != nil}, {"Beside", d.Beside != nil}, {"View", d.View != nil}, {"Log", d.Log != nil}, {"Registerer", d.Registerer != nil}} {
 		if !need.has {
 			errs = append(errs, fmt.Errorf("%s is missing", need.name))
 		}
@@ -144,10 +145,11 @@ func New(c Config, d Deps) (*Module, error) {
 	m := &Module{writer: &watchedWriter{Writer: d.Writer, now: d.Now}}
 	m.intake = intake.New(intake.Deps{Writer: m.writer, Partition: d.Partition, Depth: d.Depth, Now: d.Now,
 		Limiter: newRateLimit(d), Metrics: intake.NewMetrics(d.Registerer)}, intake.Limits{MaxEvent: c.MaxEventBytes})
+	away := newTurnedAway(d.Registerer, d.Beside)
 	m.http = httpin.New(httpin.Config{MaxBody: c.MaxBodyBytes, MaxDecoded: c.MaxDecodedBytes, MaxEvents: c.MaxEvents, Required: c.RequiredFields},
-		httpin.Deps{Intake: m.intake, Metrics: httpin.NewMetrics(d.Registerer, d.Depth), View: d.View, Now: d.Now})
+		httpin.Deps{Intake: m.intake, Metrics: httpin.NewMetrics(d.Registerer, d.Depth), View: d.View, Now: d.Now, TurnedAway: away.http})
 	var err error
-	if m.syslog, err = syslog.New(c.Syslog, syslog.Deps{Sink: sink{m.intake}, Log: d.Log, Metrics: d.Registerer}); err != nil {
+	if m.syslog, err = syslog.New(c.Syslog, syslog.Deps{Sink: sink{m.intake}, Log: d.Log, Metrics: d.Registerer, Lost: away.syslog}); err != nil {
 		return nil, fmt.Errorf("ingest module: %w", err)
 	}
 	return m, nil

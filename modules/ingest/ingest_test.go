@@ -53,7 +53,7 @@ func deps(t *testing.T) (Deps, *rig) {
 			t.Error(err)
 		}
 	}}
-	return Deps{Writer: w, Partition: q.Partition, Coord: coord.NewLocal(time.Now), Settings: dynamic, Log: zap.NewNop(), Registerer: prometheus.NewRegistry(),
+	return Deps{Writer: w, Partition: q.Partition, Coord: coord.NewLocal(time.Now), Settings: dynamic, Beside: &besides{}, Log: zap.NewNop(), Registerer: prometheus.NewRegistry(),
 		Depth: func() int64 { return r.depth(t).Live() }, View: func() ConfigView { return ConfigView{Enabled: true} }}, r
 }
 
@@ -69,6 +69,13 @@ func (r *rig) depth(t *testing.T) queue.Depth {
 func newRig(t *testing.T) *rig {
 	t.Helper()
 	d, r := deps(t)
+	r.serve(t, d)
+	return r
+}
+
+// serve makes the module, behind the real listener's handler.
+func (r *rig) serve(t *testing.T, d Deps) {
+	t.Helper()
 	m, err := New(Config{Syslog: SyslogConfig{UDPAddr: "127.0.0.1:0", TCPAddr: "127.0.0.1:0"}}, d)
 	if err != nil {
 		t.Fatal(err)
@@ -77,7 +84,6 @@ func newRig(t *testing.T) *rig {
 	ring.Swap([]authn.Key{{Identity: authn.Identity{Name: "key:one", Role: authn.Ingest}, Hash: authn.HashSecret("one")}})
 	r.module = m
 	r.handler = httpserver.New(httpserver.Options{Name: "ingest", Logger: zap.NewNop(), Auth: ring, Around: m.Observe}, m.Routes()...).Handler()
-	return r
 }
 
 func (r *rig) send(t *testing.T, body string) *httptest.ResponseRecorder {

@@ -268,6 +268,13 @@ type Metrics struct {
 type Ledger struct {
 	Judging  JudgingBook  `json:"judging"`
 	Delivery DeliveryBook `json:"delivery"`
+	Beside   BesideBooks  `json:"beside"`
+}
+
+// BesideBooks are events that are in neither book, because they were not taken in. One that is sent again counts again.
+type BesideBooks struct {
+	Refused  int64 `json:"refused" doc:"events that MUTT was not there to take: the queue was full or away, or the process stopped" min:"0"`
+	Rejected int64 `json:"rejected" doc:"events that are wrong, or over the rate limit" min:"0"`
 }
 
 // JudgingBook is: received = judged, by fate, + in flight.

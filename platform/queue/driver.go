@@ -46,7 +46,8 @@ type Driver interface {
 	Capabilities() Capabilities
 
 	// Append stores entries. When an entry's ID is stored already, the call is a repeat after an unknown outcome:
-	// what is stored is skipped, and the counts are not added again. CheckEntries says what is refused.
+	// what is stored is skipped, and the counts are not added again. CheckEntries says what is refused. Counts without entries
+	// are added at each call.
 	Append(ctx context.Context, p AppendParams) error
 
 	// Acquire takes the lease of a partition, or renews it (same token) when owner holds it. LeaseHeld when another does.

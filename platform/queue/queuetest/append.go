@@ -18,6 +18,7 @@ func appendClauses() []clause {
 		{"append is durable before it returns", appendDurable},
 		{"an append is stored whole or not at all", appendWhole},
 		{"an entry id is stored once", appendOnce},
+		{"counts may come without entries", countsAlone},
 		{"empty, non-UTF-8 and 1 MiB bodies survive, larger ones are refused", bodies},
 		{"full says so and loses nothing", full},
 		{"an append of several partitions is refused", onePartition},
@@ -69,6 +70,17 @@ func appendOnce(f *fixture) {
 	f.claims(l, a.ID, b.ID)
 	f.must(f.d.Append(f.ctx(), p)) // also while it is claimed
 	f.claims(l)
+}
+
+func countsAlone(f *fixture) {
+	for range 2 {
+		f.must(f.d.Append(f.ctx(), queue.AppendParams{Process: "p1", Counts: []queue.Count{{Minute: 1, Kind: queue.CountRefused, Label: "queue_full", N: 2}}}))
+	}
+	f.depth(queue.Ingest, queue.Depth{})
+	f.crash()
+	if got := f.counted(); got["refused/queue_full"] != 4 || len(got) != 1 {
+		f.t.Fatalf("counted %v", got)
+	}
 }
 
 func bodies(f *fixture) {

@@ -43,6 +43,9 @@ type Deps struct {
 	Metrics *Metrics
 	View    func() ConfigView
 	Now     func() time.Time // nil: time.Now
+	// TurnedAway is told how many events of a request were not taken, and why; nil: nobody is. What a request without
+	// a key would have brought is not known.
+	TurnedAway func(why error, n int)
 }
 
 // Handler answers the routes of the ingest listener.
@@ -57,6 +60,9 @@ type Handler struct {
 func New(c Config, d Deps) *Handler {
 	if d.Now == nil {
 		d.Now = time.Now
+	}
+	if d.TurnedAway == nil {
+		d.TurnedAway = func(error, int) {}
 	}
 	h := &Handler{cfg: c, deps: d, bodies: newBodyReader(c.MaxBody, c.MaxDecoded)}
 	h.work.New = func() any {
@@ -100,6 +106,7 @@ type work struct {
 	out  []byte
 
 	batch *intake.Batch
+	seen  int // events of the body, good and bad
 	keys  keys
 	at    []int // index in the request of each event of the batch
 	bad   []apiclient.EventError
@@ -110,7 +117,11 @@ type work struct {
 func (h *Handler) ingest(c echo.Context) error {
 	w := h.work.Get().(*work)
 	defer w.release()
-	return w.serve(c)
+	err := w.serve(c)
+	if err != nil {
+		h.deps.TurnedAway(err, max(1, w.seen-len(w.bad)))
+	}
+	return err
 }
 
 // maxPooledBody is the largest body buffer that goes back to the pool.
@@ -122,7 +133,7 @@ func (w *work) release() {
 	if cap(w.body) > maxPooledBody {
 		w.body = nil
 	}
-	w.at, w.bad, w.lone, w.own = w.at[:0], nil, nil, ""
+	w.at, w.bad, w.lone, w.own, w.seen = w.at[:0], nil, nil, "", 0
 	w.h.work.Put(w)
 }
 
@@ -150,9 +161,10 @@ func (w *work) take(c echo.Context) error {
 	ctx, correlation := c.Request().Context(), httpserver.CorrelationID(c)
 	w.batch = w.h.deps.Intake.NewBatch(event.SourceHTTP)
 	err := w.gather(correlation, c.RealIP)
+	w.seen = w.dec.Index() + 1
 	w.h.deps.Metrics.unknown(w.dec.Unknown())
 	if err == nil {
-		err = w.batch.Admit(ctx, w.dec.Index()+1)
+		err = w.batch.Admit(ctx, w.seen)
 	}
 	if err == nil {
 		err = w.lone
@@ -188,7 +200,7 @@ func (w *work) gather(correlation string, peer func() string) error {
 				w.lone = err
 				continue
 			}
-			w.bad = append(w.bad, newItemError(i, err))
+			w.turnAway(i, err)
 			continue
 		}
 		if e.CorrelationID == "" {
@@ -206,9 +218,14 @@ func (w *work) gather(correlation string, peer func() string) error {
 	return w.dec.Err()
 }
 
+// turnAway notes that an event of a batch is not taken.
+func (w *work) turnAway(i int, err error) {
+	w.bad = append(w.bad, newItemError(i, err))
+	w.h.deps.TurnedAway(err, 1)
+}
+
 // submit stores the batch and notes what the queue refused.
 func (w *work) submit(ctx context.Context) (intake.Outcome, error) {
-	total := w.dec.Index() + 1
 	if w.batch.Len() == 0 {
 		w.batch.Discard()
 		return intake.Outcome{}, nil
@@ -222,10 +239,10 @@ func (w *work) submit(ctx context.Context) (intake.Outcome, error) {
 	}
 	for position, failure := range out.Failed {
 		// What befell all of them is the answer to the request: a lone large event, or a queue that takes none.
-		if total == 1 || out.Accepted == 0 && retryable(failure) {
+		if w.seen == 1 || out.Accepted == 0 && retryable(failure) {
 			return out, failure
 		}
-		w.bad = append(w.bad, newItemError(w.at[position], failure))
+		w.turnAway(w.at[position], failure)
 	}
 	return out, nil
 }

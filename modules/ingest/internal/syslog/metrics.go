@@ -23,9 +23,18 @@ const (
 	causes
 )
 
-var causeNames = [causes]string{"", "queue_full", "queue_unavailable", "rate_limited", "backlog", "refused", "stopping", "other"}
+var causeNames = [causes]string{"", "queue_full", "queue_unavailable", CauseRateLimited, "backlog", CauseRefused, "stopping", "other"}
 
 func (c cause) String() string { return causeNames[c] }
+
+// The causes, among those that Deps.Lost is told, that are the sender's: its message is wrong, or over the rate limit.
+const (
+	CauseRefused     = "refused"
+	CauseRateLimited = "rate_limited"
+)
+
+// CauseKernel is told of datagrams that the kernel dropped; they were not read.
+const CauseKernel = "kernel_drop"
 
 func causeOf(err error) cause {
 	switch fault.CodeOf(err) {

@@ -40,11 +40,12 @@ func (l losses) messages() int64 {
 	return n
 }
 
-// reporter tells the log and the health check about losses: one line a minute, not one per message.
+// reporter tells the log, the health check and the counters about losses: one line a minute, not one per message.
 type reporter struct {
 	metrics *metrics
 	log     *zap.Logger
 	rcvbuf  func() int64
+	lost    func(why string, n int64)
 
 	reported     losses // what the log knows
 	lastReport   time.Time
@@ -56,8 +57,8 @@ type reporter struct {
 	recent   losses // of the last minute with losses
 }
 
-func newReporter(m *metrics, log *zap.Logger, rcvbuf func() int64) *reporter {
-	return &reporter{metrics: m, log: log, rcvbuf: rcvbuf}
+func newReporter(m *metrics, log *zap.Logger, rcvbuf func() int64, lost func(string, int64)) *reporter {
+	return &reporter{metrics: m, log: log, rcvbuf: rcvbuf, lost: lost}
 }
 
 // run looks once a second until ctx ends, and then reports what is not yet reported.
@@ -87,6 +88,7 @@ func (r *reporter) sums() (l losses) {
 
 func (r *reporter) look(now time.Time, last bool) {
 	sums := r.sums()
+	r.count(sums.minus(r.seen)) // only look writes seen
 	r.mu.Lock()
 	if sums != r.seen {
 		if now.Sub(r.lastLoss) > reportOnce {
@@ -103,6 +105,18 @@ func (r *reporter) look(now time.Time, last bool) {
 	if n := r.metrics.waiting.Load(); n > 0 && now.Sub(r.lastWaitLine) >= reportOnce {
 		r.log.Warn("syslog connections wait for the queue; nothing is lost", zap.Int64("connections", n))
 		r.lastWaitLine = now
+	}
+}
+
+// count passes new losses on.
+func (r *reporter) count(l losses) {
+	for c, n := range l.dropped {
+		if n > 0 {
+			r.lost(cause(c).String(), n)
+		}
+	}
+	if l.kernel > 0 {
+		r.lost(CauseKernel, l.kernel)
 	}
 }
 

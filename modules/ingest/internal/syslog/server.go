@@ -19,6 +19,8 @@ type Deps struct {
 	Sink    Sink
 	Log     *zap.Logger           // nil: silent
 	Metrics prometheus.Registerer // nil: kept to itself
+	// Lost is told how many messages were lost and why, about once a second; nil: nobody is.
+	Lost func(why string, n int64)
 }
 
 // Server receives syslog over UDP and TCP. It is a lifecycle.Service.
@@ -59,12 +61,15 @@ func New(cfg Config, d Deps) (*Server, error) {
 	if d.Metrics == nil {
 		d.Metrics = prometheus.NewRegistry()
 	}
+	if d.Lost == nil {
+		d.Lost = func(string, int64) {}
+	}
 	s := &Server{cfg: cfg, deps: d, failed: make(chan error, 1), done: make(chan struct{})}
 	var err error
 	if s.metrics, err = newMetrics(d.Metrics, s.kernelDrops); err != nil {
 		return nil, err
 	}
-	s.report = newReporter(s.metrics, d.Log, s.receiveBuffer)
+	s.report = newReporter(s.metrics, d.Log, s.receiveBuffer, d.Lost)
 	return s, nil
 }
 

@@ -206,7 +206,8 @@ func TestReporter(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		r := newReporter(m, zap.New(core), func() int64 { return 4096 })
+		counted := map[string]int64{}
+		r := newReporter(m, zap.New(core), func() int64 { return 4096 }, func(why string, n int64) { counted[why] += n })
 		for second := range 150 {
 			m.udp.lost(causeQueueFull, 10)
 			if second == 70 {
@@ -226,6 +227,9 @@ func TestReporter(t *testing.T) {
 		}
 		if w := r.warnings(); len(w) != 4 {
 			t.Error(w)
+		}
+		if counted["queue_full"] != 1500 || counted[CauseKernel] != 5 || len(counted) != 2 {
+			t.Error("counted", counted)
 		}
 		m.waiting.Add(-1)
 		<-time.After(2 * time.Minute)

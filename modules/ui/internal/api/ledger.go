@@ -46,7 +46,8 @@ func (a *API) books(ctx context.Context) (out apiclient.Ledger, err error) {
 	if err != nil {
 		return out, err
 	}
-	return apiclient.Ledger{Judging: judging(b, ingest), Delivery: delivery(b, alert)}, nil
+	return apiclient.Ledger{Judging: judging(b, ingest), Delivery: delivery(b, alert),
+		Beside: apiclient.BesideBooks{Refused: b.Kinds[queue.CountRefused], Rejected: b.Kinds[queue.CountRejected]}}, nil
 }
 
 // judging: received = judged + in flight. A claimed batch may be in both or in neither at this moment.

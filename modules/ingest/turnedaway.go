@@ -1,0 +1,55 @@
+package ingest
+
+import (
+	"net/http"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/muttproject/mutt/modules/ingest/internal/syslog"
+	"github.com/muttproject/mutt/platform/fault"
+	"github.com/muttproject/mutt/platform/queue"
+)
+
+// Beside counts beside the books; *queue.Tally is one.
+type Beside interface {
+	Add(kind, label string, n int64)
+}
+
+// turnedAway counts the events that were not taken in: refused when MUTT was not there to take them, so that the sender
+// tries again or they are lost; rejected when they are wrong, or over the rate limit that an operator set.
+type turnedAway struct {
+	beside            Beside
+	refused, rejected *prometheus.CounterVec
+}
+
+func newTurnedAway(r prometheus.Registerer, beside Beside) *turnedAway {
+	counter := func(name, help string) *prometheus.CounterVec {
+		return prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, []string{"reason"})
+	}
+	t := &turnedAway{beside: beside,
+		refused:  counter("mutt_ingest_refused_events_total", "Events that MUTT was not there to take, by reason; an event that is sent again counts again."),
+		rejected: counter("mutt_ingest_rejected_events_total", "Events that are wrong or over the rate limit, by reason."),
+	}
+	r.MustRegister(t.refused, t.rejected)
+	return t
+}
+
+// http counts what a request was answered with.
+func (t *turnedAway) http(why error, n int) {
+	code := fault.CodeOf(why)
+	t.count(fault.Describe(code).Status >= http.StatusInternalServerError, string(code), int64(n))
+}
+
+// syslog counts messages that were lost.
+func (t *turnedAway) syslog(why string, n int64) {
+	t.count(why != syslog.CauseRefused && why != syslog.CauseRateLimited, why, n)
+}
+
+func (t *turnedAway) count(refused bool, reason string, n int64) {
+	kind, metric := queue.CountRejected, t.rejected
+	if refused {
+		kind, metric = queue.CountRefused, t.refused
+	}
+	t.beside.Add(kind, reason, n)
+	metric.WithLabelValues(reason).Add(float64(n))
+}
