@@ -52,11 +52,17 @@ func (a *Authority) Client() *tls.Config {
 	return &tls.Config{RootCAs: pool, ServerName: "localhost", MinVersion: tls.VersionTLS12}
 }
 
+// certificateLife is how long a test's certificates are valid.
+const certificateLife = 24 * time.Hour
+
 // issue gives a certificate and its key, PEM, for a server on this machine.
-func (a *Authority) issue() (cert, key string) {
+func (a *Authority) issue() (cert, key string) { return a.issueUntil(time.Now().Add(certificateLife)) }
+
+func (a *Authority) issueUntil(until time.Time) (cert, key string) {
 	a.t.Helper()
 	k := newKey(a.t)
 	template := certificate("localhost")
+	template.NotAfter = until
 	template.DNSNames, template.IPAddresses = []string{"localhost"}, []net.IP{net.IPv4(127, 0, 0, 1)}
 	template.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth} // Redis nodes call each other
 	der, err := x509.CreateCertificate(rand.Reader, template, a.cert, &k.PublicKey, a.key)
@@ -82,7 +88,7 @@ func newKey(t testing.TB) *ecdsa.PrivateKey {
 func certificate(name string) *x509.Certificate {
 	now := time.Now()
 	return &x509.Certificate{SerialNumber: big.NewInt(now.UnixNano()), Subject: pkix.Name{CommonName: name},
-		NotBefore: now.Add(-time.Hour), NotAfter: now.Add(24 * time.Hour)}
+		NotBefore: now.Add(-time.Hour), NotAfter: now.Add(certificateLife)}
 }
 
 func encode(kind string, der []byte) string {

@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/muttproject/mutt/platform/secret"
 )
@@ -25,6 +26,7 @@ type PostgresOptions struct {
 	// (the system keeps what was written), and a power cut is not played.
 	Fsync    bool
 	TLS      bool     // accepts TLS connections only, with a certificate of its own authority
+	Mutual   bool     // with TLS: asks clients for a certificate of the authority too
 	Settings []string // further settings, such as "log_statement=all"
 }
 
@@ -38,6 +40,7 @@ type PostgresServer struct {
 
 	process
 	psql      string
+	env       []string // of psql
 	authority *Authority
 	databases atomic.Int64
 }
@@ -71,15 +74,16 @@ func (s *PostgresServer) settings(o PostgresOptions) []string {
 		"log_min_messages=warning",
 	}
 	if o.TLS {
-		method, s.authority = "hostssl", NewAuthority(s.t)
-		s.CAFile = s.authority.CAFile
-		cert, key := s.authority.issue()
-		certFile, keyFile := filepath.Join(s.dir, "cert.pem"), filepath.Join(s.dir, "key.pem")
-		s.owner.write(s.t, certFile, cert)
-		s.owner.write(s.t, keyFile, key)
-		set = append(set, "ssl=on", "ssl_cert_file="+certFile, "ssl_key_file="+keyFile)
+		method = "hostssl"
+		s.certify(NewAuthority(s.t), time.Now().Add(certificateLife))
+		s.env = psqlEnv(s.t, s.authority)
+		set = append(set, "ssl=on", "ssl_cert_file="+filepath.Join(s.dir, "cert.pem"), "ssl_key_file="+filepath.Join(s.dir, "key.pem"))
 	}
-	s.owner.write(s.t, hba, method+" all all 127.0.0.1/32 scram-sha-256\n")
+	verify := ""
+	if o.Mutual {
+		verify, set = " clientcert=verify-ca", append(set, "ssl_ca_file="+filepath.Join(s.dir, "ca.pem"))
+	}
+	s.owner.write(s.t, hba, method+" all all 127.0.0.1/32 scram-sha-256"+verify+"\n")
 	var args []string
 	for _, v := range append(set, o.Settings...) {
 		args = append(args, "-c", v)
@@ -130,7 +134,7 @@ func (s *PostgresServer) SQL(database, statements string) string {
 func (s *PostgresServer) query(database, statements string) (string, error) {
 	cmd := exec.Command(s.psql, "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-h", s.Host, "-p", strconv.Itoa(s.Port),
 		"-U", superuser, "-d", database, "-c", statements)
-	cmd.Env = append(os.Environ(), "PGPASSWORD="+s.Password.Reveal())
+	cmd.Env = append(append(os.Environ(), "PGPASSWORD="+s.Password.Reveal()), s.env...)
 	out, err := cmd.CombinedOutput()
 	return strings.TrimSpace(string(out)), err
 }

@@ -22,6 +22,7 @@ const RedisUser = "mutt"
 type RedisOptions struct {
 	AOF      string   // "": no persistence; "everysec", "always" or "no": an append-only file with this appendfsync
 	TLS      bool     // answers on TLS only, with a certificate of its own authority
+	Mutual   bool     // with TLS: asks clients for a certificate of the authority too
 	Settings []string // further lines of redis.conf, such as "maxmemory 64mb"
 
 	authority *Authority    // shared by the servers of a Sentinel or Cluster
@@ -49,6 +50,8 @@ type RedisServer struct {
 	port      int
 	authority *Authority
 	cli       string
+	cliCert   string // what redis-cli shows when it is asked; the server's own at first
+	cliKey    string
 }
 
 // Redis runs a server until the test ends.
@@ -92,9 +95,10 @@ func (s *RedisServer) config(o RedisOptions) string {
 	if o.TLS {
 		s.CAFile = o.authority.CAFile
 		cert, key := o.authority.issue()
-		s.owner.write(s.t, filepath.Join(s.dir, "cert.pem"), cert)
-		s.owner.write(s.t, filepath.Join(s.dir, "key.pem"), key)
-		lines = append(lines, "port 0", "tls-port "+strconv.Itoa(s.port), "tls-auth-clients no", "tls-replication yes", "tls-cluster yes",
+		s.cliCert, s.cliKey = filepath.Join(s.dir, "cert.pem"), filepath.Join(s.dir, "key.pem")
+		s.owner.write(s.t, s.cliCert, cert)
+		s.owner.write(s.t, s.cliKey, key)
+		lines = append(lines, "port 0", "tls-port "+strconv.Itoa(s.port), "tls-auth-clients "+map[bool]string{true: "yes", false: "no"}[o.Mutual], "tls-replication yes", "tls-cluster yes",
 			"tls-ca-cert-file "+s.CAFile, "tls-cert-file cert.pem", "tls-key-file key.pem")
 	} else {
 		lines = append(lines, "port "+strconv.Itoa(s.port))
@@ -147,7 +151,7 @@ func (s *RedisServer) ping() error {
 func (s *RedisServer) try(args ...string) (string, error) {
 	argv := []string{"-e", "-h", "127.0.0.1", "-p", strconv.Itoa(s.port), "--user", s.User, "--no-auth-warning"}
 	if s.CAFile != "" {
-		argv = append(argv, "--tls", "--cacert", s.CAFile)
+		argv = append(argv, "--tls", "--cacert", s.CAFile, "--cert", s.cliCert, "--key", s.cliKey)
 	}
 	cmd := exec.Command(s.cli, append(argv, args...)...)
 	cmd.Env = append(os.Environ(), "REDISCLI_AUTH="+s.Password.Reveal())

@@ -35,7 +35,7 @@ func config(r *testkit.RedisServer) redis.Config {
 	return redis.Config{Addrs: []string{r.Addr()}, Name: "mutt-test", TLS: tlsconf.Fixed(r.TLS()), Credentials: offer(right(r))}
 }
 
-func open(t *testing.T, c redis.Config) rueidis.Client {
+func open(t *testing.T, c redis.Config) *redis.Connection {
 	t.Helper()
 	client, err := redis.Open(t.Context(), c)
 	if err != nil {
