@@ -126,7 +126,7 @@ func components() []component {
 		{id: "forward", roles: []Role{Forwarder}, needs: []componentID{"queue", "control", "coord"}, build: buildForward},
 		{id: "alert", roles: []Role{Alerter}, needs: []componentID{"store", "queue", "control", "coord"}, build: buildAlert},
 		{id: "leader", roles: []Role{Janitor}, needs: []componentID{"coord"}, build: buildLeader},
-		{id: "books", roles: []Role{UI, Janitor}, needs: []componentID{"store", "queue"}, build: buildBooks},
+		{id: "books", roles: []Role{UI, Janitor}, needs: []componentID{"store", "queue", "control"}, build: buildBooks},
 		{id: "janitor", roles: []Role{Janitor}, needs: []componentID{"books", "leader"}, build: buildJanitor},
 		{id: "admin", roles: []Role{UI}, needs: []componentID{"store", "queue", "control", "books", "registry"}, build: buildUI},
 		{id: "tally", roles: []Role{Ingestor}, needs: []componentID{"queue"}, build: buildTally},

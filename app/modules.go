@@ -70,7 +70,7 @@ func buildLeader(_ context.Context, p *parts) (lifecycle.Service, error) {
 func buildBooks(_ context.Context, p *parts) (lifecycle.Service, error) {
 	deps := janitor.Deps{Queue: p.queue, Store: p.store, Logger: p.opts.Logger.Named("janitor"), Now: p.opts.Now}
 	if p.leader != nil { // a nil *Leader in the interface would not be nil
-		deps.Leader = p.leader
+		deps.Leader, deps.Settings, deps.Registerer = p.leader, p.dynamic, p.registry
 	}
 	p.janitor = janitor.New(janitor.Config{}, deps)
 	return nil, nil

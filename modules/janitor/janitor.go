@@ -1,5 +1,5 @@
 // Package janitor keeps a running MUTT tidy: it folds the queue's counters into the books, prunes what nobody
-// needs any more, and makes the partitions of the event audit ahead of their time.
+// needs any more, removes what is past its retention, and makes the partitions of the event audit ahead of their time.
 //
 // Principles:
 //  1. Every task is idempotent: it may be repeated, run late, be cut off anywhere, or run in two processes at once.
@@ -15,8 +15,10 @@ import (
 	"sync"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 
+	"github.com/muttproject/mutt/modules/janitor/internal/retain"
 	"github.com/muttproject/mutt/platform/lifecycle"
 	"github.com/muttproject/mutt/platform/queue"
 	"github.com/muttproject/mutt/platform/store"
@@ -26,8 +28,11 @@ import (
 type Queue interface {
 	Counters(ctx context.Context, since int64) ([]queue.Counter, error)
 	Purge(ctx context.Context, before int64) error
-	Depth(ctx context.Context, q queue.Name) (queue.Depth, error)
+	retain.Queue
 }
+
+// Settings gives the dynamic values that the janitor reads; *config.Dynamic is one.
+type Settings = retain.Settings
 
 // Store is what the janitor needs of the store.
 type Store interface {
@@ -35,6 +40,8 @@ type Store interface {
 	PruneBatches(ctx context.Context, olderThan time.Time) (int64, error)
 	PruneUnhandled(ctx context.Context, now time.Time) (int64, error)
 	EnsurePartitions(ctx context.Context, now time.Time, ahead int) (made int, err error)
+	ChainHead(ctx context.Context) (store.ChainHead, error)
+	retain.Store
 }
 
 // Leader tells whether this process is the one of several janitors that folds and prunes.
@@ -51,6 +58,7 @@ type Config struct {
 	// PartitionsEvery is how often every janitor, leading or not, looks whether partitions are missing; default 1 h.
 	// After a failure it looks again in a sixtieth of that.
 	PartitionsEvery time.Duration
+	RetainEvery     time.Duration // default 1 h: how often what is past its retention is removed
 }
 
 func (c Config) withDefaults() Config {
@@ -64,6 +72,7 @@ func (c Config) withDefaults() Config {
 	or(&c.KeepEntries, 7*24*time.Hour)
 	or(&c.KeepCounters, 48*time.Hour)
 	or(&c.PartitionsEvery, time.Hour)
+	or(&c.RetainEvery, time.Hour)
 	return c
 }
 
@@ -72,8 +81,11 @@ type Deps struct {
 	Queue  Queue
 	Store  Store
 	Leader Leader // nil: there is no other janitor
-	Logger *zap.Logger
-	Now    func() time.Time
+	// Settings and Registerer are nil in a process that only folds, see Fold.
+	Settings   Settings
+	Registerer prometheus.Registerer
+	Logger     *zap.Logger
+	Now        func() time.Time
 }
 
 // Module is the janitor.
@@ -81,6 +93,7 @@ type Module struct {
 	*lifecycle.Runner
 	config Config
 	deps   Deps
+	hourly *hourly // nil in a process that only folds
 
 	failing map[string]bool // by message; of run
 
@@ -91,12 +104,20 @@ type Module struct {
 // New makes the janitor. It does no I/O.
 func New(c Config, d Deps) *Module {
 	m := &Module{config: c.withDefaults(), deps: d, failing: map[string]bool{}}
+	if d.Settings != nil {
+		m.hourly = newHourly(d)
+	}
 	m.Runner = lifecycle.NewRunner("janitor", m.run)
 	return m
 }
 
 // run does the tasks until ctx ends. One that fails is logged and tried again at its next turn.
 func (m *Module) run(ctx context.Context) error {
+	var apart sync.WaitGroup // what may take long keeps nothing else waiting
+	defer apart.Wait()
+	if m.hourly != nil {
+		apart.Go(func() { m.loop(ctx) })
+	}
 	fold, prune := time.NewTicker(m.config.FoldEvery), time.NewTicker(m.config.PruneEvery)
 	defer fold.Stop()
 	defer prune.Stop()

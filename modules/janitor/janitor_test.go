@@ -17,6 +17,8 @@ import (
 
 // books is a queue and a store in memory.
 type books struct {
+	Store
+	Queue
 	mu       sync.Mutex
 	counters []queue.Counter
 	oldest   time.Time

@@ -1,5 +1,7 @@
 package config
 
+import "slices"
+
 // Names of the dynamic keys, for their readers.
 const (
 	CacheReloadInterval         = "cache_reload_interval"
@@ -55,5 +57,5 @@ func Keys() []Key {
 		{CircuitBreakerThreshold, Int, int64(10), 1, 1e6, "", nil, "failures in a row that open the circuit breaker", forwarder},
 		{CircuitBreakerTimeout, Int, int64(300), 1, 86400, "s", nil, "time after which an open circuit breaker lets one probe through", forwarder},
 		{LogLevel, String, "info", 0, 16, "", []string{"debug", "info", "warn", "error"}, "least level that is logged", all},
-	}, sloKeys()...)
+	}, slices.Concat(retentionKeys(), sloKeys())...)
 }

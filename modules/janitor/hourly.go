@@ -1,0 +1,63 @@
+package janitor
+
+import (
+	"context"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/zap"
+
+	"github.com/muttproject/mutt/modules/janitor/internal/retain"
+)
+
+// hourly is the work of the leader that may take long: what is past its retention goes, and the head of the change audit
+// is told, so that it is known outside of the database.
+type hourly struct {
+	retention *retain.Retention
+	store     Store
+	head      prometheus.Gauge
+	log       *zap.Logger
+}
+
+func newHourly(d Deps) *hourly {
+	h := &hourly{store: d.Store, log: d.Logger, retention: retain.New(retain.Deps{Store: d.Store, Queue: d.Queue, Settings: d.Settings,
+		Log: d.Logger.Named("retention"), Registerer: d.Registerer, Now: d.Now})}
+	h.head = prometheus.NewGauge(prometheus.GaugeOpts{Name: "mutt_audit_head_id",
+		Help: "Number of the last row of the change audit, when the janitor that leads looked last (once an hour)."})
+	d.Registerer.MustRegister(h.head)
+	return h
+}
+
+// loop works each hour while this process leads, and once when it begins to.
+func (m *Module) loop(ctx context.Context) {
+	tick := time.NewTicker(m.config.FoldEvery)
+	defer tick.Stop()
+	var last time.Time
+	for {
+		select {
+		case <-tick.C:
+			if !m.leading() || !last.IsZero() && m.deps.Now().Sub(last) < m.config.RetainEvery {
+				continue
+			}
+			last = m.deps.Now()
+			m.hourly.work(ctx)
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// work does it once. A failure is told, and the next hour tries again.
+func (h *hourly) work(ctx context.Context) {
+	if err := h.retention.Run(ctx); err != nil && ctx.Err() == nil {
+		h.log.Warn("retention did not remove everything that is past its time", zap.Error(err))
+	}
+	head, err := h.store.ChainHead(ctx)
+	switch {
+	case err == nil:
+		h.head.Set(float64(head.ID))
+		h.log.Info("head of the change audit", zap.Int64("audit_id", head.ID), zap.String("audit_hash", head.Hash))
+	case ctx.Err() == nil:
+		h.log.Warn("cannot read the head of the change audit", zap.Error(err))
+	}
+}

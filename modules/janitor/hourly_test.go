@@ -1,0 +1,85 @@
+package janitor
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+	"go.uber.org/zap/zaptest/observer"
+
+	"github.com/muttproject/mutt/platform/store"
+)
+
+// off are settings that switch retention off.
+type off struct{}
+
+func (off) Bool(string) bool { return false }
+func (off) Int(string) int64 { return 1 }
+
+// audited is a store with a change audit.
+type audited struct {
+	*books
+	head int64
+	err  error
+}
+
+func (a *audited) ChainHead(context.Context) (store.ChainHead, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return store.ChainHead{ChainPoint: store.ChainPoint{ID: a.head, Hash: "abc"}}, a.err
+}
+
+// The leader tells the head of the change audit when it begins to lead, and each hour.
+func TestTheHeadOfTheChangeAuditIsToldEachHour(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		core, logs := observer.New(zapcore.InfoLevel)
+		a := &audited{books: &books{folded: map[store.MinuteCount]int64{}}, head: 7}
+		m := New(Config{}, Deps{Queue: a, Store: a, Leader: a, Settings: off{}, Registerer: prometheus.NewRegistry(), Logger: zap.New(core), Now: time.Now})
+		if err := m.Start(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		told := func(want int) {
+			t.Helper()
+			synctest.Wait()
+			got := logs.FilterMessage("head of the change audit").All()
+			if len(got) != want {
+				t.Fatalf("told %d times, want %d", len(got), want)
+			}
+			if want > 0 && (got[want-1].ContextMap()["audit_id"] != a.head || got[want-1].ContextMap()["audit_hash"] != "abc") {
+				t.Fatalf("told %v", got[want-1].ContextMap())
+			}
+		}
+		time.Sleep(2 * time.Hour)
+		told(0)
+		a.set(func() { a.leads = true })
+		time.Sleep(time.Second)
+		told(1)
+		a.set(func() { a.head = 9 })
+		time.Sleep(time.Hour)
+		told(2)
+		if n := testutil.ToFloat64(m.hourly.head); n != 9 {
+			t.Fatalf("the gauge is at %f", n)
+		}
+		a.set(func() { a.err = errors.New("away") })
+		time.Sleep(time.Hour)
+		told(2)
+		if n := logs.FilterMessage("cannot read the head of the change audit").Len(); n != 1 {
+			t.Fatalf("the failure was told %d times", n)
+		}
+		if err := m.Stop(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
+func (a *audited) set(fn func()) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	fn()
+}
