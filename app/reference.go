@@ -73,6 +73,9 @@ func SampleConfiguration() string {
 // APIDocument gives docs/reference/openapi.json: every operation of the admin API, and those that senders use.
 func APIDocument() *openapi.Document { return ui.Document(ingest.Operations()) }
 
+// APIReference gives docs/reference/api.md.
+func APIReference() string { return APIDocument().Guide().Markdown() }
+
 // ErrorReference gives docs/reference/errors.md.
 func ErrorReference() string {
 	var b strings.Builder

@@ -12,7 +12,7 @@ import (
 func TestReference(t *testing.T) {
 	t.Parallel()
 	for name, text := range map[string]string{"docs/reference/configuration.md": ConfigurationReference(), "docs/reference/errors.md": ErrorReference(),
-		"docs/reference/openapi.json": string(APIDocument().JSON()), "configs/mutt.yaml": SampleConfiguration()} {
+		"docs/reference/openapi.json": string(APIDocument().JSON()), "docs/reference/api.md": APIReference(), "configs/mutt.yaml": SampleConfiguration()} {
 		path := filepath.Join("..", filepath.FromSlash(name))
 		if *update {
 			if err := os.WriteFile(path, []byte(text), 0o644); err != nil {

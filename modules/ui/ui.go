@@ -99,9 +99,14 @@ func New(cfg Config, d Deps) (*Module, error) {
 	if err != nil {
 		return nil, fmt.Errorf("ui: %w", err)
 	}
+	document := api.NewDocument(d.Senders)
+	docs, err := page.Docs(d.Assets, document.Guide())
+	if err != nil {
+		return nil, fmt.Errorf("ui: %w", err)
+	}
 	return &Module{page: home, api: api.New(api.Deps{
 		Store: d.Store, Queues: d.Queues, Dynamic: d.Dynamic, DynamicEnabled: cfg.DynamicConfig, Apply: d.Apply, Fold: d.Fold, Processes: d.Processes,
-		Objectives: d.objectives().Now, Document: api.NewDocument(d.Senders).JSON(), Version: d.version, Logger: d.Logger, Now: d.Now,
+		Objectives: d.objectives().Now, Document: document.JSON(), Docs: docs, Version: d.version, Logger: d.Logger, Now: d.Now,
 	})}, nil
 }
 

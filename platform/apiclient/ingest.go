@@ -1,5 +1,23 @@
 package apiclient
 
+// EventInput is an event as a sender gives it. Which members are required is configuration (ingest.required_fields).
+type EventInput struct {
+	Hostname      string         `json:"hostname" doc:"who reports it" example:"sw1"`
+	Timestamp     any            `json:"timestamp" accepts:"string,number" doc:"RFC 3339, Unix seconds or milliseconds, or as in RFC 3164" example:"2026-11-23T08:00:00Z"`
+	Message       string         `json:"message" doc:"what happened" example:"link down on Gi0/1"`
+	Severity      any            `json:"syslog_severity,omitempty" accepts:"integer,string" doc:"0 to 7, or its name; severity is read too" example:"3"`
+	Facility      any            `json:"facility,omitempty" accepts:"integer,string" doc:"0 to 23, or its name"`
+	TrapOID       string         `json:"trap_oid,omitempty" doc:"of an SNMP trap"`
+	Variables     []any          `json:"variables,omitempty" doc:"bindings of an SNMP trap: objects of oid, type and value, or texts oid=value"`
+	SourceIP      string         `json:"source_ip,omitempty" doc:"address of the device"`
+	AppName       string         `json:"app_name,omitempty" doc:"as in RFC 5424"`
+	ProcID        string         `json:"proc_id,omitempty" doc:"as in RFC 5424"`
+	MsgID         string         `json:"msg_id,omitempty" doc:"as in RFC 5424"`
+	ID            string         `json:"id,omitempty" doc:"the sender's own id: a repeat within a day is taken once"`
+	CorrelationID string         `json:"_correlation_id,omitempty" doc:"kept when it is sane, else made"`
+	Fields        map[string]any `json:",inline" doc:"anything else is kept, shown in the audit and forwarded"`
+}
+
 // Queued answers one event.
 type Queued struct {
 	Status        string `json:"status" doc:"it is on disk" enum:"queued"`

@@ -15,9 +15,15 @@ import (
 // Guide is the document as people read it: the page at /docs and docs/reference/api.md are two renderings of it.
 type Guide struct {
 	Title, Version string
-	About          []string // paragraphs; those that begin with "- " are points of a list
+	About          []Paragraph
 	Groups         []Group
 	Types          []TypeEntry
+}
+
+// Paragraph is one of the introduction; a Point is one of a list.
+type Paragraph struct {
+	Text  string
+	Point bool
 }
 
 // Group is a tag with its operations.
@@ -82,7 +88,8 @@ func (d *Document) Guide() Guide {
 	g := Guide{Title: d.info.Title, Version: d.info.Version}
 	for line := range strings.Lines(d.info.Description) {
 		if line = strings.TrimSpace(line); line != "" {
-			g.About = append(g.About, line)
+			text, point := strings.CutPrefix(line, "- ")
+			g.About = append(g.About, Paragraph{text, point})
 		}
 	}
 	for _, tag := range d.info.Tags {
@@ -171,6 +178,9 @@ func (d *Document) rows(s *Schema) []Row {
 	var rows []Row
 	for _, p := range s.Properties {
 		rows = append(rows, Row{Name: p.Name, About: p.Description, Required: slices.Contains(s.Required, p.Name), Type: typeText(p.Schema)})
+	}
+	if more, ok := s.Additional.(*Schema); ok {
+		rows = append(rows, Row{Name: "…", About: more.Description, Type: typeText(more)})
 	}
 	return rows
 }

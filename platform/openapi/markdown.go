@@ -9,13 +9,14 @@ import (
 func (g Guide) Markdown() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "# API\n\nGenerated from the code; do not edit. The same for programs: [openapi.json](openapi.json), served at `/openapi.json`; for a browser: `/docs`.\n\n")
-	for _, line := range g.About {
-		b.WriteString(line + "\n")
-		if !strings.HasPrefix(line, "- ") {
-			b.WriteByte('\n')
+	for _, p := range g.About {
+		if p.Point {
+			b.WriteString("- " + p.Text + "\n")
+			continue
 		}
+		b.WriteString(p.Text + "\n\n")
 	}
-	b.WriteString("\n| resource | operations |\n| --- | --- |\n")
+	b.WriteString("Errors are told by their codes: [errors](errors.md) says what each means and what to do.\n\n| resource | operations |\n| --- | --- |\n")
 	for _, group := range g.Groups {
 		var names []string
 		for _, e := range group.Entries {
@@ -31,7 +32,7 @@ func (g Guide) Markdown() string {
 	}
 	b.WriteString("\n## Types\n\n`*` marks what is always there, and in a request what must be.\n")
 	for _, t := range g.Types {
-		fmt.Fprintf(&b, "\n### %s\n\n| member | is | meaning |\n| --- | --- | --- |\n", t.Name)
+		fmt.Fprintf(&b, "\n### Type %s\n\n| member | is | meaning |\n| --- | --- | --- |\n", t.Name)
 		for _, r := range t.Rows {
 			fmt.Fprintf(&b, "| `%s`%s | %s | %s |\n", r.Name, star(r.Required), r.Type.markdown(), cell(r.About))
 		}
@@ -58,13 +59,15 @@ func (e *Entry) markdown(b *strings.Builder) {
 	for _, a := range e.Answers {
 		fmt.Fprintf(b, "- %d: %s%s%s\n", a.Status, a.About, shapesText(a.Shapes), headersText(a.Headers))
 	}
+	var failures []string
 	for _, f := range e.Failures {
-		codes := make([]string, len(f.Codes))
+		text := fmt.Sprint(f.Status)
 		for i, c := range f.Codes {
-			codes[i] = "`" + string(c.Code) + "`"
+			text += []string{" ", ", "}[min(i, 1)] + "`" + string(c.Code) + "`"
 		}
-		fmt.Fprintf(b, "- %d: %s\n", f.Status, strings.Join(codes, ", "))
+		failures = append(failures, text)
 	}
+	fmt.Fprintf(b, "- Errors: %s\n", strings.Join(failures, "; "))
 }
 
 func shapesText(list []Shape) string {
@@ -93,7 +96,7 @@ func (t TypeText) markdown() string {
 	if t.Name == "" {
 		return cell(t.Before + t.After)
 	}
-	return cell(t.Before) + "[" + t.Name + "](#" + strings.ToLower(t.Name) + ")" + cell(t.After)
+	return cell(t.Before) + "[" + t.Name + "](#type-" + strings.ToLower(t.Name) + ")" + cell(t.After)
 }
 
 func star(required bool) string {

@@ -120,6 +120,10 @@ func (g *schemas) members(s *Schema, t reflect.Type, d direction, optional bool)
 		name, options, _ := strings.Cut(f.Tag.Get("json"), ",")
 		switch {
 		case name == "-" || !f.IsExported():
+		case options == "inline": // of a map: members of any other name
+			more := g.of(f.Type.Elem(), d)
+			more.Description = f.Tag.Get("doc")
+			s.Additional = more
 		case f.Anonymous && name == "":
 			g.members(s, f.Type, d, f.Tag.Get("optional") == "all")
 		default:

@@ -19,7 +19,7 @@ func Operations() []openapi.Operation {
 		openapi.InHeader("Idempotency-Key", "a UUID, or any id: the same request within a day is taken once", openapi.Text(128).WithPattern("^[!-~]+$")),
 		openapi.InHeader("Content-Encoding", "how the body is compressed", openapi.OneOf("identity", "gzip", "zstd")),
 		openapi.TakesAs(
-			openapi.Content{MediaType: openapi.JSON, Schema: &openapi.Schema{OneOf: []*openapi.Schema{eventSchema(), {Type: openapi.Types{"array"}, Items: eventSchema()}}}, Example: exampleEvent()},
+			openapi.Content{MediaType: openapi.JSON, AnyOf: []any{apiclient.EventInput{}, []apiclient.EventInput{}}, Example: exampleEvent()},
 			openapi.Content{MediaType: "application/x-ndjson", Schema: openapi.Text(0)}),
 		openapi.GivesAs(openapi.Answer{Status: http.StatusOK, About: "one event, or some of a batch, are on disk",
 			Contents: []openapi.Content{{MediaType: openapi.JSON, AnyOf: []any{apiclient.QueuedBatch{}, apiclient.Queued{}}}}}),
@@ -34,31 +34,6 @@ func Operations() []openapi.Operation {
 	config.Method, config.Path, config.Role = http.MethodGet, "/admin/config", authn.Admin.String()
 	send.Sender, config.Sender = true, true
 	return []openapi.Operation{send, config}
-}
-
-// eventSchema is the event of the contract.
-func eventSchema() *openapi.Schema {
-	text := func(about string) *openapi.Schema {
-		s := openapi.Text(0)
-		s.Description = about
-		return s
-	}
-	some := func(about string, types ...string) *openapi.Schema {
-		return &openapi.Schema{Type: types, Description: about}
-	}
-	return &openapi.Schema{Type: openapi.Types{"object"}, Required: []string{"hostname", "timestamp", "message"}, Properties: openapi.Properties{
-		{Name: "hostname", Schema: text("who reports it")},
-		{Name: "timestamp", Schema: some("RFC 3339, Unix seconds or milliseconds, or as in RFC 3164", "string", "number")},
-		{Name: "message", Schema: text("what happened")},
-		{Name: "syslog_severity", Schema: some("0 to 7, or its name; severity is read too", "integer", "string", "null")},
-		{Name: "facility", Schema: some("0 to 23, or its name", "integer", "string", "null")},
-		{Name: "trap_oid", Schema: some("of an SNMP trap", "string", "null")},
-		{Name: "variables", Schema: some("bindings of an SNMP trap: objects of oid, type and value, or texts oid=value", "array", "null")},
-		{Name: "source_ip", Schema: some("address of the device", "string", "null")},
-		{Name: "app_name", Schema: some("as in RFC 5424", "string", "null")},
-		{Name: "id", Schema: some("the sender's own id: a repeat within a day is taken once", "string", "null")},
-		{Name: "_correlation_id", Schema: some("kept when it is sane, else made", "string", "null")},
-	}}
 }
 
 func exampleEvent() map[string]any {

@@ -70,7 +70,8 @@ type Deps struct {
 	// Objectives tells how the service level objectives stand.
 	Objectives func(context.Context) (apiclient.SLOs, error)
 	Version    func() apiclient.Version
-	Document   []byte // the OpenAPI document, made by NewDocument
+	Document   []byte             // the OpenAPI document, made by NewDocument
+	Docs       httpserver.Handler // serves it as a page
 	Logger     *zap.Logger
 	Now        func() time.Time
 }
@@ -99,6 +100,7 @@ func (a *API) endpoints() []endpoint {
 		{get, "/version", authn.Public, a.version, opVersion()},
 		{get, "/whoami", authn.Viewer, a.whoami, opWhoami()},
 		{get, "/openapi.json", authn.Public, a.openapi, opDocument()},
+		{get, "/docs", authn.Public, a.Docs, opDocs()},
 
 		{get, "/rules", authn.Viewer, a.listRules, opListRules()},
 		{post, "/rules", authn.Operator, a.createRule, opCreateRule()},
@@ -155,5 +157,7 @@ func (a *API) Routes() []httpserver.Route {
 			routes = append(routes, httpserver.Route{Method: e.method, Path: prefix + e.path, Role: e.role, Handler: bounded(e.handler)})
 		}
 	}
-	return append(routes, httpserver.Route{Method: http.MethodGet, Path: "/openapi.json", Role: authn.Public, Handler: bounded(a.openapi)})
+	return append(routes,
+		httpserver.Route{Method: http.MethodGet, Path: "/openapi.json", Role: authn.Public, Handler: bounded(a.openapi)},
+		httpserver.Route{Method: http.MethodGet, Path: "/docs", Role: authn.Public, Handler: bounded(a.Docs)})
 }

@@ -19,6 +19,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/muttproject/mutt/modules/ui/internal/objectives"
+	"github.com/muttproject/mutt/modules/ui/internal/page"
 	"github.com/muttproject/mutt/platform/apiclient"
 	"github.com/muttproject/mutt/platform/authn"
 	"github.com/muttproject/mutt/platform/config"
@@ -79,10 +80,13 @@ func newBundleOn(t *testing.T, o store.Options, change ...func(*Deps)) *bundle {
 	b.queue = queue.New(b.driver, queue.Options{Process: "test", Owner: "test", Now: now})
 	dynamic, err := config.NewDynamic(config.NewRegistry(), func(string) string { return "" })
 	b.must(err)
+	document := NewDocument(nil)
+	docs, err := page.Docs(os.DirFS(filepath.Join("..", "..", "..", "..", "web")), document.Guide())
+	b.must(err)
 	d := Deps{
 		Store: b.store, Queues: b.queue, Dynamic: dynamic, DynamicEnabled: true, Logger: zap.NewNop(), Now: now, Fold: b.fold,
-		Document: NewDocument(nil).JSON(),
-		Apply:    func(context.Context) error { b.applied.Add(1); return nil },
+		Document: document.JSON(), Docs: docs,
+		Apply: func(context.Context) error { b.applied.Add(1); return nil },
 		Processes: func(context.Context) ([]apiclient.Process, error) {
 			return []apiclient.Process{{ID: "mutt-1/0190", Name: "mutt-1", Roles: []string{"ui"}, Version: "9.9.9", StartedAt: noon,
 				ConfigRevision: 7, SecretVersions: map[string]string{}, Listeners: []string{"admin 127.0.0.1:8090"}}}, nil
@@ -143,7 +147,7 @@ type request struct {
 
 func (b *bundle) do(r request) *httptest.ResponseRecorder {
 	b.Helper()
-	if !strings.HasPrefix(r.path, "/api/") && r.path != "/openapi.json" {
+	if !strings.HasPrefix(r.path, "/api/") && r.path != "/openapi.json" && r.path != "/docs" {
 		r.path = "/api/v2" + r.path
 	}
 	req := httptest.NewRequest(r.method, r.path, strings.NewReader(r.body))

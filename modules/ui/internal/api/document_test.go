@@ -3,6 +3,7 @@ package api
 import (
 	"encoding/json"
 	"net/http"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -54,6 +55,34 @@ func TestDocumentIsServed(t *testing.T) {
 		again := b.do(request{method: "GET", path: path, key: "-", header: []string{"If-None-Match", rec.Header().Get("ETag")}})
 		if again.Code != http.StatusNotModified || again.Body.Len() > 0 {
 			t.Errorf("%s again: %d", path, again.Code)
+		}
+	}
+}
+
+// The page has everything that the document has, its links lead somewhere, and it asks nothing of anybody else.
+func TestDocsPage(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t)
+	for _, path := range []string{"/docs", "/api/v1/docs", "/api/v2/docs"} {
+		rec := b.do(request{method: "GET", path: path, key: "-"})
+		body := rec.Body.String()
+		if rec.Code != 200 || !strings.HasPrefix(rec.Header().Get("Content-Type"), "text/html") || !strings.HasPrefix(rec.Header().Get("Content-Security-Policy"), "default-src 'none'") {
+			t.Fatalf("%s: %d %v", path, rec.Code, rec.Header())
+		}
+		for _, bad := range []string{"<script", "style=", "<iframe", `src="http`, `href="http`, `href="//`} {
+			if strings.Contains(body, bad) {
+				t.Errorf("%s has %s", path, bad)
+			}
+		}
+		for _, link := range regexp.MustCompile(`href="#([^"]*)"`).FindAllStringSubmatch(body, -1) {
+			if strings.Count(body, ` id="`+link[1]+`"`) != 1 {
+				t.Fatalf("%s: the link to %s leads to no place, or to several", path, link[1])
+			}
+		}
+		for _, o := range NewDocument(nil).Operations() {
+			if !strings.Contains(body, `<article id="`+o.ID+`">`) {
+				t.Errorf("%s lacks %s", path, o.ID)
+			}
 		}
 	}
 }

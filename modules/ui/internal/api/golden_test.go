@@ -86,7 +86,8 @@ func TestGolden(t *testing.T) {
 	} {
 		b.golden(c.name, b.twice(c.request))
 	}
-	b.twice(request{method: "GET", path: "/openapi.json"}) // whose golden file is docs/reference/openapi.json
+	b.twice(request{method: "GET", path: "/openapi.json"}) // whose golden files are docs/reference/openapi.json and api.md
+	b.twice(request{method: "GET", path: "/docs"})
 	if list := b.document.Uncovered(); len(list) > 0 {
 		t.Errorf("these answers of the document have no golden one here: %s", strings.Join(list, ", "))
 	}

@@ -38,3 +38,8 @@ func opDocument() openapi.Operation {
 		Contents: []openapi.Content{{MediaType: openapi.JSON, Schema: &openapi.Schema{Type: openapi.Types{"object"}, Required: []string{"openapi", "info", "paths"}}}}}),
 		openapi.Tagged())
 }
+
+func opDocs() openapi.Operation {
+	return openapi.Op(tagAbout, "docs", "Read this document as a page", "It needs no network beyond this server.", openapi.GivesAs(openapi.Answer{Status: ok, About: "the page",
+		Contents: []openapi.Content{{MediaType: "text/html", Schema: openapi.Text(0)}}}), openapi.Tagged())
+}
