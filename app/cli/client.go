@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"os"
@@ -20,10 +21,14 @@ type clientFlags struct {
 // addClientFlags adds --server, --key and -o to a command and what is below it.
 func addClientFlags(cmd *cobra.Command) *clientFlags {
 	f := &clientFlags{}
+	f.addTo(cmd)
+	return f
+}
+
+func (f *clientFlags) addTo(cmd *cobra.Command) {
 	cmd.PersistentFlags().StringVar(&f.server, "server", "", "admin address of a running MUTT (also MUTT_SERVER; default http://127.0.0.1:8090)")
 	cmd.PersistentFlags().StringVar(&f.key, "key", "", "API key (also MUTT_API_KEY; default: the generated one in the data directory)")
 	f.output = outputFlag(cmd.PersistentFlags(), cmd)
-	return f
 }
 
 // client makes the client that the flags and the environment describe.
@@ -45,6 +50,30 @@ func (f *clientFlags) client(s streams) (*apiclient.Client, error) {
 		}
 	}
 	return apiclient.New(apiclient.Options{BaseURL: server, Key: key, UserAgent: "mutt/" + app.Version})
+}
+
+// do makes one call to the server and decodes its answer into out.
+func (f *clientFlags) do(ctx context.Context, s streams, call apiclient.Call, out any) error {
+	c, err := f.client(s)
+	if err != nil {
+		return err
+	}
+	return c.Do(ctx, call, out)
+}
+
+// list makes a command that shows a list of the server's: as it is, or in rows whose first is the head.
+func (f *clientFlags) list(s streams, use, short string, read func(context.Context, *apiclient.Client) (any, [][]string, error)) *cobra.Command {
+	return &cobra.Command{Use: use, Short: short, Args: noArgs, RunE: func(cmd *cobra.Command, _ []string) error {
+		c, err := f.client(s)
+		if err != nil {
+			return err
+		}
+		got, rows, err := read(cmd.Context(), c)
+		if err != nil {
+			return err
+		}
+		return printTable(cmd.OutOrStdout(), *f.output, got, rows)
+	}}
 }
 
 // readInput reads a file, or the standard input for "-".

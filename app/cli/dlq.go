@@ -1,14 +1,13 @@
 package cli
 
 import (
-	"bufio"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
 	"net/url"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -17,27 +16,18 @@ import (
 )
 
 func newQueues(s streams) *cobra.Command {
-	cmd := &cobra.Command{Use: "queues", Short: "show what waits in the queues", Args: noArgs}
-	f := addClientFlags(cmd)
-	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		c, err := f.client(s)
-		if err != nil {
-			return err
-		}
+	f := &clientFlags{}
+	cmd := f.list(s, "queues", "show what waits in the queues", func(ctx context.Context, c *apiclient.Client) (any, [][]string, error) {
 		var got apiclient.Queues
-		if err := c.Do(cmd.Context(), apiclient.Call{Method: http.MethodGet, Path: []string{"queues"}}, &got); err != nil {
-			return err
+		err := c.Do(ctx, apiclient.Call{Method: http.MethodGet, Path: []string{"queues"}}, &got)
+		rows := [][]string{{"QUEUE", "READY", "CLAIMED", "DELAYED", "DEAD", "CONSUMERS", "OLDEST"}}
+		for _, q := range got.Queues {
+			rows = append(rows, []string{q.Name, decimal(q.Ready), decimal(q.Claimed), decimal(q.Delayed), decimal(q.Dead), strconv.Itoa(q.Consumers),
+				(time.Duration(q.OldestAgeSeconds*1000) * time.Millisecond).String()})
 		}
-		return print(cmd.OutOrStdout(), *f.output, got, func(w io.Writer) error {
-			rows := [][]string{{"QUEUE", "READY", "CLAIMED", "DELAYED", "DEAD", "CONSUMERS", "OLDEST"}}
-			for _, q := range got.Queues {
-				n := func(v int64) string { return strconv.FormatInt(v, 10) }
-				rows = append(rows, []string{q.Name, n(q.Ready), n(q.Claimed), n(q.Delayed), n(q.Dead), strconv.Itoa(q.Consumers),
-					(time.Duration(q.OldestAgeSeconds*1000) * time.Millisecond).String()})
-			}
-			return table(w, rows)
-		})
-	}
+		return got, rows, err
+	})
+	f.addTo(cmd)
 	return cmd
 }
 
@@ -183,14 +173,4 @@ func atLeastOne(c *cobra.Command, args []string) error {
 		return usageError{fmt.Errorf("%s takes one ID or more\nsee '%s --help'", c.CommandPath(), c.CommandPath())}
 	}
 	return nil
-}
-
-// confirm asks on a terminal; without one the answer is no.
-func confirm(s streams, question string) bool {
-	if !isTerminal(s.in) {
-		return false
-	}
-	_, _ = fmt.Fprintf(s.err, "%s [y/N] ", question)
-	line, err := bufio.NewReader(s.in).ReadString('\n')
-	return err == nil && strings.HasPrefix(strings.ToLower(strings.TrimSpace(line)), "y")
 }

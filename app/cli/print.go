@@ -7,8 +7,10 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
 	"text/tabwriter"
+	"unicode"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -16,13 +18,13 @@ import (
 )
 
 // outputs are the forms that every command can write its answer in.
-var outputs = [...]string{"text", "json", "yaml"}
+var outputs = [...]string{"text", "json", "yaml", "name"}
 
 // outputFlag adds -o and gives where its value is. It has been checked when a command runs: nothing is changed by a
 // command whose answer cannot be shown.
 func outputFlag(flags *pflag.FlagSet, cmd *cobra.Command) *string {
 	o := &choice{value: outputs[0], words: outputs[:]}
-	flags.VarP(o, "output", "o", "text, json or yaml")
+	flags.VarP(o, "output", "o", "text, json or yaml; name gives only the names or ids of a list")
 	must(cmd.RegisterFlagCompletionFunc("output", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 		return o.words, cobra.ShellCompDirectiveNoFileComp
 	}))
@@ -113,6 +115,64 @@ func yamlNode(dec *json.Decoder) (*yaml.Node, error) {
 		err = n.Encode(t) // quotes texts that YAML 1.1 or 1.2 would take for something else
 	}
 	return n, err
+}
+
+// printTable writes a list: v as JSON or YAML, else rows whose first is the head; of name the first column without it.
+func printTable(w io.Writer, output string, v any, rows [][]string) error {
+	if output == "name" {
+		for _, r := range rows[1:] {
+			if err := line(w, r[0]); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	return print(w, output, v, func(w io.Writer) error { return table(w, rows) })
+}
+
+// fields writes the members of an object, one in a row, in the order in which JSON has them.
+func fields(w io.Writer, v any) error {
+	data, err := json.Marshal(v)
+	if err != nil {
+		return fmt.Errorf("render the answer: %w", err)
+	}
+	dec := json.NewDecoder(bytes.NewReader(data))
+	if _, err := dec.Token(); err != nil { // the opening brace
+		return fmt.Errorf("render the answer: %w", err)
+	}
+	var rows [][]string
+	for dec.More() {
+		name, err := dec.Token()
+		var value json.RawMessage
+		if err := errors.Join(err, dec.Decode(&value)); err != nil {
+			return fmt.Errorf("render the answer: %w", err)
+		}
+		text := string(value)
+		if plain := ""; json.Unmarshal(value, &plain) == nil {
+			text = oneLine(plain)
+		}
+		rows = append(rows, []string{fmt.Sprint(name), text})
+	}
+	return table(w, rows)
+}
+
+// line writes a line of text.
+func line(w io.Writer, text string) error {
+	_, err := fmt.Fprintln(w, text)
+	return err
+}
+
+// decimal writes a whole number.
+func decimal(n int64) string { return strconv.FormatInt(n, 10) }
+
+// oneLine takes out what would break a table or move the cursor.
+func oneLine(s string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return ' '
+		}
+		return r
+	}, s)
 }
 
 // table writes rows in columns; the first row is the head.

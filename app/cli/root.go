@@ -94,7 +94,8 @@ func newRoot(s streams) *cobra.Command {
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return usageError{fmt.Errorf("%w\nsee '%s --help'", err, c.CommandPath())}
 	})
-	root.AddCommand(newServe(s), newRoles(s), newVersion(), newSend(s), newSink(s), newRules(s), newQueues(s), newDLQ(s), newDemo(s), newConfig(s), newMigrate(s))
+	root.AddCommand(newServe(s), newRoles(s), newVersion(), newSend(s), newSink(s), newRules(s), newHosts(s), newTeams(s), newQueues(s), newDLQ(s),
+		newSLO(s), newMetrics(s), newStatus(s), newDemo(s), newConfig(s), newMigrate(s))
 	refuseUnknown(root)
 	return root
 }

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"net/http"
@@ -16,28 +17,22 @@ import (
 )
 
 func newRules(s streams) *cobra.Command {
-	cmd := &cobra.Command{Use: "rules", Short: "list, check, import and export rules"}
+	cmd := &cobra.Command{Use: "rules", Short: "list, show, change, check, import and export rules"}
 	f := addClientFlags(cmd)
-	cmd.AddCommand(rulesList(s, f), rulesCheck(s, f), rulesImport(s, f), rulesExport(s, f))
+	cmd.AddCommand(rulesList(s, f), rulesShow(s, f), rulesCreate(s, f), rulesUpdate(s, f), rulesDelete(s, f),
+		rulesSwitch(s, f, "enable", "let rules match again", true), rulesSwitch(s, f, "disable", "stop rules from matching, without deleting them", false),
+		rulesCheck(s, f), rulesImport(s, f), rulesExport(s, f))
 	return cmd
 }
 
 func rulesList(s streams, f *clientFlags) *cobra.Command {
-	return &cobra.Command{Use: "list", Short: "list the rules of a running server", Args: noArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			c, err := f.client(s)
-			if err != nil {
-				return err
-			}
-			var got apiclient.Rules
-			if err := c.Do(cmd.Context(), apiclient.Call{Method: http.MethodGet, Path: []string{"rules"}}, &got); err != nil {
-				return err
-			}
-			return print(cmd.OutOrStdout(), *f.output, got, func(w io.Writer) error { return rulesTable(w, got.Rules) })
-		}}
+	return f.list(s, "list", "list the rules of a running server", func(ctx context.Context, c *apiclient.Client) (any, [][]string, error) {
+		rules, err := listRules(ctx, c)
+		return apiclient.Rules{Rules: rules}, rulesTable(rules), err
+	})
 }
 
-func rulesTable(w io.Writer, rules []rule.Rule) error {
+func rulesTable(rules []rule.Rule) [][]string {
 	rows := [][]string{{"ID", "PRIORITY", "NAME", "MATCH", "PROD", "DEV", "TEAM", "ACTIVE"}}
 	for _, r := range rules {
 		match := string(r.MatchType) + " " + r.MatchString
@@ -47,17 +42,12 @@ func rulesTable(w io.Writer, rules []rule.Rule) error {
 		rows = append(rows, []string{strconv.FormatInt(r.ID, 10), strconv.Itoa(r.Priority), r.Name, short(match, 50),
 			r.ProdHandling, r.DevHandling, r.TeamAssignment, strconv.FormatBool(r.IsActive)})
 	}
-	return table(w, rows)
+	return rows
 }
 
 // short cuts a text for a table.
 func short(s string, n int) string {
-	s = strings.Map(func(r rune) rune {
-		if r < ' ' {
-			return ' '
-		}
-		return r
-	}, s)
+	s = oneLine(s)
 	if r := []rune(s); len(r) > n {
 		return string(r[:n-1]) + "…"
 	}
@@ -91,14 +81,13 @@ func rulesCheck(s streams, f *clientFlags) *cobra.Command {
 
 func rulesImport(s streams, f *clientFlags) *cobra.Command {
 	var dryRun, replace bool
-	var reason string
 	cmd := &cobra.Command{Use: "import FILE", Short: "import rules, all or nothing", Args: exactly(1, "one FILE, or - for the standard input"),
 		Long: "Rules are told apart by name: new ones are created, known ones changed. With --replace, rules that the file\n" +
 			"does not name are deleted. --dry-run shows what would change.",
 		Example: "  mutt rules import --dry-run configs/rules/starter.yaml"}
 	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "show what would change, change nothing")
 	cmd.Flags().BoolVar(&replace, "replace", false, "delete the rules that the file does not name")
-	cmd.Flags().StringVar(&reason, "reason", "", "why, for the audit")
+	change := addChangeFlags(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		data, err := readInput(s, args[0])
 		if err != nil {
@@ -108,14 +97,10 @@ func rulesImport(s streams, f *clientFlags) *cobra.Command {
 		if _, err := rule.ParseFile(args[0], data); err != nil {
 			return err
 		}
-		c, err := f.client(s)
-		if err != nil {
-			return err
-		}
 		q := url.Values{"dry_run": {strconv.FormatBool(dryRun)}, "mode": {map[bool]string{false: "merge", true: "replace"}[replace]}}
 		var got apiclient.ImportResult
-		if err := c.Do(cmd.Context(), apiclient.Call{Method: http.MethodPost, Path: []string{"rules", "import"}, Query: q,
-			Body: data, ContentType: "application/yaml", Reason: reason}, &got); err != nil {
+		if err := f.do(cmd.Context(), s, change.of(apiclient.Call{Method: http.MethodPost, Path: []string{"rules", "import"}, Query: q,
+			Body: data, ContentType: "application/yaml"}), &got); err != nil {
 			return err
 		}
 		return print(cmd.OutOrStdout(), *f.output, got, func(w io.Writer) error { return importText(w, got) })
