@@ -20,6 +20,7 @@ import (
 	"github.com/muttproject/mutt/platform/httpserver"
 	"github.com/muttproject/mutt/platform/lifecycle"
 	"github.com/muttproject/mutt/platform/queue"
+	"github.com/muttproject/mutt/platform/secret/secrets"
 	"github.com/muttproject/mutt/platform/store"
 	"github.com/muttproject/mutt/platform/telemetry"
 )
@@ -70,6 +71,7 @@ type parts struct {
 	keys       bootstrapKeys
 	store      *store.Store // nil in a distributed ingestor or forwarder
 	tls        *tlsconf.Watcher
+	secrets    *secrets.Watcher
 	connecting *connect.Metrics
 	logins     []login           // of the servers of the distributed mode
 	redis      *redis.Connection // nil when embedded
@@ -114,16 +116,17 @@ func components() []component {
 		{id: "datadir", mode: Embedded, build: openDataDir},
 		{id: "tls", build: buildTLS},
 		{id: "ops", build: buildOps}, // early: a process that waits for a server answers whether it is alive
+		{id: "secrets", needs: []componentID{"tls"}, build: openSecrets},
 		{id: "store", mode: Embedded, needs: []componentID{"datadir"}, build: openSQLiteStore},
 		{id: "queue", mode: Embedded, needs: []componentID{"datadir"}, build: openSQLiteQueue},
 		{id: "coord", mode: Embedded, build: openLocalCoord},
-		{id: "redis", mode: Distributed, build: openRedis},
+		{id: "redis", mode: Distributed, needs: []componentID{"secrets"}, build: openRedis},
 		{id: "queue", mode: Distributed, needs: []componentID{"redis"}, build: openRedisQueue},
 		{id: "coord", mode: Distributed, needs: []componentID{"redis"}, build: openRedisCoord},
-		{id: "store", mode: Distributed, roles: withStore, build: openPostgresStore},
+		{id: "store", mode: Distributed, roles: withStore, needs: []componentID{"secrets"}, build: openPostgresStore},
 		{id: "control", needs: []componentID{"coord"}, build: buildControl},
 		{id: "registry", needs: []componentID{"coord", "control"}, build: buildRegistry},
-		{id: "forward", roles: []Role{Forwarder}, needs: []componentID{"queue", "control", "coord"}, build: buildForward},
+		{id: "forward", roles: []Role{Forwarder}, needs: []componentID{"secrets", "queue", "control", "coord"}, build: buildForward},
 		{id: "alert", roles: []Role{Alerter}, needs: []componentID{"store", "queue", "control", "coord"}, build: buildAlert},
 		{id: "leader", roles: []Role{Janitor}, needs: []componentID{"coord"}, build: buildLeader},
 		{id: "books", roles: []Role{UI, Janitor}, needs: []componentID{"store", "queue", "control"}, build: buildBooks},

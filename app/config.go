@@ -44,6 +44,7 @@ type Config struct {
 	DynamicConfig   bool
 	RecycleWithin   time.Duration // over which connections are replaced after a rotation
 
+	Secrets         SecretsConfig
 	Redis           RedisConfig
 	Postgres        PostgresConfig
 	QueuePartitions int    // on Redis; the embedded queue has one

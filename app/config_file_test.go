@@ -183,7 +183,7 @@ func TestReloadTakesSecretsAlone(t *testing.T) {
 	t.Parallel()
 	a := New(Options{Config: load(t, "MOOG_API_KEY=old", "POD_NAME=a")})
 	live, restart, err := a.Reload(t.Context(), load(t, "MOOG_API_KEY=new", "POD_NAME=b"))
-	if err != nil || !cmp.Equal(live, []string{"forward.api_key_file"}) || !cmp.Equal(restart, []string{"process"}) || a.parts.secrets().MoogKey.Reveal() != "new" {
+	if err != nil || !cmp.Equal(live, []string{"forward.api_key_file"}) || !cmp.Equal(restart, []string{"process"}) || a.parts.settings().MoogKey.Reveal() != "new" {
 		t.Errorf("%v %v %v", live, restart, err)
 	}
 	if live, restart, _ = a.Reload(t.Context(), load(t, "MOOG_API_KEY=new", "POD_NAME=b")); len(live) > 0 || len(restart) != 1 {

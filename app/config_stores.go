@@ -85,6 +85,9 @@ func (c *Config) Check(roles RoleSet) error {
 	say(p.Host != "" && len(r.Addrs) == 0, "DB_HOST is set and Redis is not: set REDIS_HOST, REDIS_SENTINELS or REDIS_CLUSTER too")
 	say(p.Host == "" && len(r.Addrs) > 0 && roles.Any([]Role{Alerter, UI, Janitor}),
 		"Redis is set and PostgreSQL is not, which the roles alerter, ui and janitor need: set DB_HOST too")
+	if missing := c.Secrets.Vault.check(); missing != "" {
+		say(true, missing)
+	}
 	say(p.MinConns > p.MaxConns, "DB_POOL_MIN_CONN is above DB_POOL_MAX_CONN")
 	if len(wrong) > 0 {
 		return fault.New(fault.ConfigInvalid, "%s", strings.Join(wrong, "; "))
@@ -132,7 +135,5 @@ func storeSettings(c *Config) []static.Setting {
 			About: "Key (PEM) of that certificate", Value: static.Text(&p.ClientKey)},
 		{Path: "postgres.pool_min", Default: "2", Readers: withStore, Variables: named("DB_POOL_MIN_CONN"), About: "Connections that are kept open", Value: static.Whole(&p.MinConns, 0, 1000)},
 		{Path: "postgres.pool_max", Default: "10", Readers: withStore, Variables: named("DB_POOL_MAX_CONN"), About: "Connections at the most", Value: static.Whole(&p.MaxConns, 1, 1000)},
-		{Path: "secrets.recycle_within", Default: "30s", Variables: named("MUTT_SECRETS_RECYCLE_WITHIN"),
-			About: "Time over which the connections of a process are replaced after a password changed", Value: static.Span(&c.RecycleWithin)},
 	}
 }

@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/muttproject/mutt/platform/secret/secrets"
 )
 
 func load(t *testing.T, environ ...string) Config {
@@ -25,7 +27,8 @@ func TestDistributed(t *testing.T) {
 		p.Name != "mutt" || !p.TLS || r.TLS || c.QueuePartitions != 64 || c.QueueDurability != "strict" || c.KeyPrefix != "mutt" {
 		t.Fatalf("got %+v", c)
 	}
-	redis, pg := c.redisCredentials(), c.postgresCredentials()
+	set := secrets.NewSet(c.settingValues())
+	redis, pg := r.credentials(set), p.credentials(set)
 	if len(redis) != 2 || redis[0].Password.Reveal() != "now" || redis[1].Password.Reveal() != "soon" || len(pg) != 1 || pg[0].Password.Reveal() != "only" {
 		t.Fatal("the current password comes before the next, and replaces the legacy one")
 	}

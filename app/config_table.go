@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/url"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/muttproject/mutt/platform/config/static"
@@ -24,7 +25,7 @@ func settings(c *Config) []static.Setting {
 		{Path: "dynamic_config.enabled", Default: "true", Variables: named("DYNAMIC_CONFIG_ENABLED"),
 			About: "False switches the change of dynamic settings off: their routes answer 503, variables and defaults apply", Value: static.Bool(&c.DynamicConfig)},
 	}
-	return append(append(append(table, listenerSettings(c)...), pipelineSettings(c)...), storeSettings(c)...)
+	return slices.Concat(table, listenerSettings(c), pipelineSettings(c), storeSettings(c), secretSettings(c))
 }
 
 func named(names ...string) (out []static.Variable) {

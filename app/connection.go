@@ -1,8 +1,10 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"slices"
 	"strings"
 
 	"github.com/muttproject/mutt/platform/connect"
@@ -10,7 +12,7 @@ import (
 	"github.com/muttproject/mutt/platform/connect/redis"
 	"github.com/muttproject/mutt/platform/connect/tlsconf"
 	"github.com/muttproject/mutt/platform/lifecycle"
-	"github.com/muttproject/mutt/platform/secret"
+	"github.com/muttproject/mutt/platform/secret/secrets"
 )
 
 // Servers whose credentials rotate, as logs, metrics and the API call them.
@@ -20,9 +22,9 @@ const (
 )
 
 // logIn makes the credentials for a server. Each new connection takes the passwords that are in force then.
-func (p *parts) logIn(server string, source func(*Config) []connect.Credential) *connect.Credentials {
-	c := connect.NewCredentials(connect.Options{Server: server, Source: func() []connect.Credential { return source(p.secrets()) },
-		Within: p.opts.Config.RecycleWithin, Metrics: p.connecting, Log: p.opts.Logger.Named("connect")})
+func (p *parts) logIn(server string, order func(*secrets.Set) []connect.Credential) *connect.Credentials {
+	c := connect.NewCredentials(connect.Options{Server: server, Source: func() []connect.Credential { return order(p.secrets.Current()) },
+		Refresh: p.secrets.Refresh, Within: p.opts.Config.RecycleWithin, Metrics: p.connecting, Log: p.opts.Logger.Named("connect")})
 	p.logins = append(p.logins, login{server, c})
 	return c
 }
@@ -38,7 +40,7 @@ func (p *parts) redisConfig() (redis.Config, error) {
 	c := &p.opts.Config.Redis
 	modes := map[string]redis.Mode{RedisStandalone: redis.Standalone, RedisSentinel: redis.Sentinel, RedisCluster: redis.Cluster}
 	out := redis.Config{Mode: modes[c.Mode], Addrs: c.Addrs, Master: c.Master, Database: c.Database, Name: clientName(p.process),
-		Credentials: p.logIn(redisServer, (*Config).redisCredentials)}
+		Credentials: p.logIn(redisServer, c.credentials)}
 	if !c.TLS {
 		return out, nil
 	}
@@ -55,19 +57,18 @@ func (c *RedisConfig) files() tlsconf.Files {
 		Cert: tlsconf.File{Path: c.ClientCert, Setting: "REDIS_CLIENT_CERT"}, Key: tlsconf.File{Path: c.ClientKey, Setting: "REDIS_CLIENT_KEY"}}
 }
 
-func (c *Config) redisCredentials() []connect.Credential {
-	return pair(c.Redis.User, "REDIS_PASS_CURRENT", c.Redis.password, c.Redis.User, "REDIS_PASS_NEXT", c.Redis.next)
+// credentials gives the order to try.
+func (c *RedisConfig) credentials(set *secrets.Set) []connect.Credential {
+	return slices.Concat(credential(set, secrets.RedisPass, c.User), credential(set, secrets.RedisPassNext, c.User))
 }
 
-// pair gives the credentials that have a password, in the order to try.
-func pair(user, name string, password secret.Secret, userNext, nameNext string, next secret.Secret) (order []connect.Credential) {
-	if !password.Empty() {
-		order = append(order, connect.Credential{User: user, Password: password, Name: name})
+// credential gives the user with a password of the secrets; none when there is no such password.
+func credential(set *secrets.Set, key secrets.Key, user string) []connect.Credential {
+	password, version := set.Get(key)
+	if password.Empty() {
+		return nil
 	}
-	if !next.Empty() {
-		order = append(order, connect.Credential{User: userNext, Password: next, Name: nameNext})
-	}
-	return order
+	return []connect.Credential{{User: user, Password: password, Name: string(key), Version: version.String()}}
 }
 
 // postgresConfig gives what the connector needs.
@@ -89,16 +90,13 @@ func (c *PostgresConfig) client(open func(tlsconf.Files) (*tlsconf.Source, error
 	return s.Client(), nil
 }
 
-// postgresCredentials gives the order to try. The next password belongs to UserNext when there is one.
-func (c *Config) postgresCredentials() []connect.Credential {
-	pg := &c.Postgres
-	next := pg.User
-	if pg.UserNext != "" {
-		next = pg.UserNext
-	}
-	order := pair(pg.User, "DB_PASS_CURRENT", pg.password, next, "DB_PASS_NEXT", pg.next)
+// credentials gives the order to try. The next password belongs to the next user when there is one.
+func (c *PostgresConfig) credentials(set *secrets.Set) []connect.Credential {
+	user := cmp.Or(set.Secret(secrets.DBUser).Reveal(), c.User)
+	next := cmp.Or(set.Secret(secrets.DBUserNext).Reveal(), c.UserNext, user)
+	order := slices.Concat(credential(set, secrets.DBPass, user), credential(set, secrets.DBPassNext, next))
 	if len(order) == 0 {
-		order = []connect.Credential{{User: pg.User}} // a server that trusts its network
+		order = []connect.Credential{{User: user}} // a server that trusts its network
 	}
 	return order
 }

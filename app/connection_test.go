@@ -4,6 +4,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/muttproject/mutt/platform/secret/secrets"
 )
 
 // TestCredentialsToTry holds which user goes with which password, and in which order.
@@ -25,7 +27,7 @@ func TestCredentialsToTry(t *testing.T) {
 			t.Fatal(err)
 		}
 		var got []string
-		for _, cr := range cfg.postgresCredentials() {
+		for _, cr := range cfg.Postgres.credentials(secrets.NewSet(cfg.settingValues())) {
 			got = append(got, cr.User+":"+cr.Password.Reveal())
 		}
 		if d := cmp.Diff(c.want, got); d != "" {

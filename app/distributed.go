@@ -30,7 +30,7 @@ const (
 func (p *parts) reach(ctx context.Context, what string, connect func(context.Context) error) error {
 	for wait := firstWait; ; wait = min(2*wait, lastWait) {
 		err := connect(ctx)
-		away := fault.Is(err, fault.QueueUnavailable) || fault.Is(err, fault.StoreUnavailable)
+		away := fault.Is(err, fault.QueueUnavailable) || fault.Is(err, fault.StoreUnavailable) || fault.Is(err, fault.SecretsUnavailable)
 		if err == nil || !away || p.opts.FailFast || ctx.Err() != nil {
 			return err
 		}
@@ -117,7 +117,7 @@ func openPostgresStore(ctx context.Context, p *parts) (lifecycle.Service, error)
 		return nil, err
 	}
 	// The credentials outlive a try, so that many tries are not many refusals.
-	cfg := c.postgresConfig(p.process, p.logIn(postgresServer, (*Config).postgresCredentials), client)
+	cfg := c.postgresConfig(p.process, p.logIn(postgresServer, c.credentials), client)
 	var svc *connected
 	err = p.reach(ctx, "PostgreSQL", func(ctx context.Context) error {
 		pool, s, closeAll, err := openPostgres(ctx, cfg, store.Options{Logger: p.opts.Logger.Named("store"), Now: p.opts.Now})

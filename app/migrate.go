@@ -82,7 +82,11 @@ func openStore(ctx context.Context, c *Config, o store.Options) (s *store.Store,
 	if err != nil {
 		return nil, nil, err
 	}
-	credentials := connect.NewCredentials(connect.Options{Server: postgresServer, Source: c.postgresCredentials})
+	set, err := c.secrets(ctx, o.Logger)
+	if err != nil {
+		return nil, nil, err
+	}
+	credentials := connect.Known(c.Postgres.credentials(set)...)
 	_, s, closeAll, err = openPostgres(ctx, c.Postgres.postgresConfig("cli", credentials, client), o)
 	return s, closeAll, err
 }

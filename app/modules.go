@@ -17,6 +17,7 @@ import (
 	"github.com/muttproject/mutt/platform/lifecycle"
 	"github.com/muttproject/mutt/platform/queue"
 	"github.com/muttproject/mutt/platform/secret"
+	"github.com/muttproject/mutt/platform/secret/secrets"
 	"github.com/muttproject/mutt/web"
 )
 
@@ -51,7 +52,7 @@ func buildForward(_ context.Context, p *parts) (lifecycle.Service, error) {
 		Version: Version, Location: p.process,
 	}, forward.Deps{
 		Queue: p.queue, Coord: p.coord, Dynamic: p.dynamic, Breakers: coord.NewBreakerMetrics(p.registry),
-		Key: func() secret.Secret { return p.secrets().MoogKey }, DeadDepth: func() float64 { return float64(p.depths.depth(queue.Alert).Dead) },
+		Key: func() secret.Secret { return p.secrets.Current().Secret(secrets.MoogKey) }, DeadDepth: func() float64 { return float64(p.depths.depth(queue.Alert).Dead) },
 		Registerer: p.registry, Logger: p.opts.Logger.Named("forward"), Now: p.opts.Now,
 	})
 	if err != nil {

@@ -27,13 +27,13 @@ func (c *Config) Changes(next *Config) (live, restart []string) {
 // components read. It names the settings that wait for a restart. A component that cannot reload keeps what it had.
 func (a *App) Reload(ctx context.Context, next Config) (live, restart []string, err error) {
 	_, restart = a.opts.Config.Changes(&next) // until the restart they are named each time
-	live, _ = a.parts.secrets().Changes(&next)
+	live, _ = a.parts.settings().Changes(&next)
 	a.parts.live.Store(&next)
 	return live, restart, a.sup.Reload(ctx)
 }
 
-// secrets gives the configuration whose secrets are in force. Everything else in it may wait for a restart.
-func (p *parts) secrets() *Config {
+// settings gives the configuration whose secrets are in force. Everything else in it may wait for a restart.
+func (p *parts) settings() *Config {
 	if c := p.live.Load(); c != nil {
 		return c
 	}

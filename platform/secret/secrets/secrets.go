@@ -1,11 +1,11 @@
-// Package source is where the passwords and keys of a process come from: Vault, files, the environment.
+// Package secrets is where the passwords and keys of a process come from: Vault, files, the environment.
 //
 // Principles:
 //  1. Of the providers the first one that has a key gives it. One that cannot be asked never lets a key fall through to the next:
 //     what it gave last stays in force, and before it gave anything there is no set at all.
 //  2. The secrets in force are one immutable Set behind an atomic pointer. Readers take no lock and do no I/O.
 //  3. What is told of a secret is its name, its provider and its version, never its value nor anything made from it.
-package source
+package secrets
 
 import (
 	"cmp"

@@ -1,9 +1,11 @@
-package source
+package secrets
 
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"regexp"
 	"slices"
 
@@ -44,11 +46,13 @@ func (f File) Read(context.Context) (Values, error) {
 func parseYAML(text []byte) (Values, error) {
 	var doc yaml.Node
 	if err := yaml.NewDecoder(bytes.NewReader(text)).Decode(&doc); err != nil {
-		if len(bytes.TrimSpace(text)) == 0 {
+		if errors.Is(err, io.EOF) { // nothing but comments
 			return Values{}, nil
 		}
-		where := regexp.MustCompile(`line \d+`).FindString(err.Error())
-		return nil, fmt.Errorf("the file is not YAML, %s", where)
+		if line := regexp.MustCompile(`line \d+`).FindString(err.Error()); line != "" {
+			return nil, fmt.Errorf("%s: the file is not YAML", line)
+		}
+		return nil, errors.New("the file is not YAML")
 	}
 	if len(doc.Content) != 1 || doc.Content[0].Kind != yaml.MappingNode {
 		return nil, fmt.Errorf("wants keys with texts, such as \"%s: …\"", DBPass)

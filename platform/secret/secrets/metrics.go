@@ -1,4 +1,4 @@
-package source
+package secrets
 
 import (
 	"github.com/prometheus/client_golang/prometheus"

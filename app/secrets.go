@@ -1,0 +1,128 @@
+package app
+
+import (
+	"context"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/zap"
+
+	"github.com/muttproject/mutt/platform/connect/tlsconf"
+	"github.com/muttproject/mutt/platform/connect/vault"
+	"github.com/muttproject/mutt/platform/fault"
+	"github.com/muttproject/mutt/platform/lifecycle"
+	"github.com/muttproject/mutt/platform/secret"
+	"github.com/muttproject/mutt/platform/secret/secrets"
+)
+
+// secretOf is a setting that is a secret, and the key that providers have it by.
+type secretOf struct {
+	path  string
+	key   secrets.Key
+	value secret.Secret
+}
+
+// secretsOf lists the settings that are secrets; a test holds that none is missing.
+func secretsOf(c *Config) []secretOf {
+	return []secretOf{
+		{"ingest.api_key_file", secrets.IngestKey, c.IngestKey},
+		{"admin.api_key_file", secrets.AdminKey, c.AdminKey},
+		{"forward.api_key_file", secrets.MoogKey, c.MoogKey},
+		{"redis.password_file", secrets.RedisPass, c.Redis.password},
+		{"redis.password_next_file", secrets.RedisPassNext, c.Redis.next},
+		{"postgres.password_file", secrets.DBPass, c.Postgres.password},
+		{"postgres.password_next_file", secrets.DBPassNext, c.Postgres.next},
+	}
+}
+
+// settingsProvider gives what the settings say: the last provider. Files that they name are read anew each time.
+type settingsProvider struct{ config func() *Config }
+
+// Name implements secrets.Provider.
+func (settingsProvider) Name() string { return "settings" }
+
+// Read implements secrets.Provider.
+func (p settingsProvider) Read(context.Context) (secrets.Values, error) {
+	c := p.config()
+	out := c.settingValues()
+	for _, s := range secretsOf(c) {
+		file := c.sources[s.path].Ref
+		if file == "" {
+			continue
+		}
+		v, err := secrets.ReadFile(file)
+		if err != nil {
+			return nil, fault.Wrap(fault.SecretsUnavailable, err, "the file of %s cannot be read", s.path).WithRemedy("write it again, or correct its mode")
+		}
+		if v.Secret.Empty() {
+			return nil, fault.New(fault.SecretsUnavailable, "the file of %s is empty", s.path)
+		}
+		out[s.key] = v
+	}
+	return out, nil
+}
+
+// secretSources are what the providers of a configuration are made with.
+type secretSources struct {
+	config     *Config
+	settings   func() *Config // whose secrets are in force
+	tls        func(tlsconf.Files) (*tlsconf.Source, error)
+	log        *zap.Logger
+	registerer prometheus.Registerer // nil for none
+}
+
+// watcher makes the Watcher of the configured providers: Vault, files, the settings. It has nothing yet.
+func (s secretSources) watcher() (*secrets.Watcher, error) {
+	var providers []secrets.Provider
+	c := &s.config.Secrets
+	if c.Vault.Addr != "" {
+		v, err := s.vault()
+		if err != nil {
+			return nil, err
+		}
+		providers = append(providers, v)
+	}
+	if c.Dir != "" {
+		providers = append(providers, secrets.Directory{Path: c.Dir})
+	}
+	if c.File != "" {
+		providers = append(providers, secrets.File{Path: c.File})
+	}
+	providers = append(providers, settingsProvider{s.settings})
+	return secrets.NewWatcher(secrets.Options{Providers: providers, Every: c.Every, Log: s.log, Registerer: s.registerer}), nil
+}
+
+func (s secretSources) vault() (*vault.Provider, error) {
+	c := &s.config.Secrets.Vault
+	files, err := s.tls(c.files())
+	if err != nil {
+		return nil, err
+	}
+	return vault.NewProvider(vault.Options{Server: vault.Server{Addr: c.Addr, Namespace: c.Namespace, TLS: files.Client()},
+		Path: c.Path, RoleID: c.RoleID, SecretIDFile: c.SecretIDFile, TokenFile: c.TokenFile,
+		RenewBefore: c.RenewBefore, CheckEvery: c.CheckEvery, Log: s.log, Registerer: s.registerer})
+}
+
+// openSecrets loads the secrets, and waits for Vault when it is away.
+func openSecrets(ctx context.Context, p *parts) (lifecycle.Service, error) {
+	w, err := secretSources{config: &p.opts.Config, settings: p.settings, tls: p.tls.Open, log: p.opts.Logger.Named("secrets"), registerer: p.registry}.watcher()
+	if err != nil {
+		return nil, err
+	}
+	if err := p.reach(ctx, "the secrets", w.Reload); err != nil {
+		return nil, err
+	}
+	p.secrets = w
+	return w, nil
+}
+
+// secrets gives the secrets of a configuration once, for a command.
+func (c *Config) secrets(ctx context.Context, log *zap.Logger) (*secrets.Set, error) {
+	w, err := secretSources{config: c, settings: func() *Config { return c }, tls: tlsconf.New, log: log}.watcher()
+	if err != nil {
+		return nil, err
+	}
+	if err := w.Reload(ctx); err != nil {
+		return nil, err
+	}
+	return w.Current(), nil
+}

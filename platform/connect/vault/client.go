@@ -1,0 +1,96 @@
+package vault
+
+import (
+	"context"
+	"crypto/tls"
+	"net/http"
+	"net/url"
+	"time"
+
+	lib "github.com/hashicorp/vault-client-go"
+
+	"github.com/muttproject/mutt/platform/connect/tlsconf"
+	"github.com/muttproject/mutt/platform/fault"
+	"github.com/muttproject/mutt/platform/secret"
+)
+
+// Server says where Vault is.
+type Server struct {
+	Addr      string         // URL
+	Namespace string         // of Vault Enterprise; "" for none
+	TLS       tlsconf.Client // of an https address; nil takes the system's authorities
+}
+
+// Times bound one call.
+const (
+	dialWithin   = 3 * time.Second
+	answerWithin = 5 * time.Second
+)
+
+// Client makes calls. It is safe for concurrent use.
+type Client struct {
+	library   *lib.Client
+	namespace string
+	idle      func() // closes connections that nobody uses
+}
+
+// NewClient makes a Client. It does no I/O.
+func NewClient(s Server) (*Client, error) {
+	// A process asks twice a minute, so few connections are kept.
+	transport := tlsconf.NewTransport(&http.Transport{Proxy: http.ProxyFromEnvironment, TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS12},
+		TLSHandshakeTimeout: dialWithin, ResponseHeaderTimeout: answerWithin, IdleConnTimeout: time.Minute, MaxIdleConns: 2, ForceAttemptHTTP2: true}, s.TLS)
+	client := &http.Client{Transport: transport,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }} // the library follows one, never from https to http
+	library, err := lib.New(lib.WithAddress(s.Addr), lib.WithHTTPClient(client), lib.WithRequestTimeout(answerWithin),
+		lib.WithRetryConfiguration(lib.RetryConfiguration{RetryMax: -1}))
+	if err != nil {
+		return nil, fault.Wrap(fault.ConfigInvalid, err, "VAULT_ADDR: this is no address of a Vault")
+	}
+	return &Client{library: library, namespace: s.Namespace, idle: transport.CloseIdleConnections}, nil
+}
+
+// Close ends idle connections.
+func (c *Client) Close() { c.idle() }
+
+// answer is what Vault gives; the zero answer stands for none.
+type answer = lib.Response[map[string]any]
+
+// request is one call.
+type request struct {
+	method string // GET, POST or DELETE
+	path   string // below /v1/
+	token  secret.Secret
+	body   map[string]any
+	query  url.Values
+}
+
+// call makes a request. Its error is a *refusal when Vault answered with one; fail gives any error its meaning.
+func (c *Client) call(ctx context.Context, r request) (*answer, error) {
+	var options []lib.RequestOption
+	if !r.token.Empty() {
+		options = append(options, lib.WithToken(r.token.Reveal()))
+	}
+	if c.namespace != "" {
+		options = append(options, lib.WithNamespace(c.namespace))
+	}
+	if r.query != nil {
+		options = append(options, lib.WithQueryParameters(r.query))
+	}
+	var a *answer
+	var err error
+	switch r.method {
+	case http.MethodGet:
+		a, err = c.library.Read(ctx, r.path, options...)
+	case http.MethodDelete:
+		a, err = c.library.Delete(ctx, r.path, options...)
+	default:
+		a, err = c.library.Write(ctx, r.path, r.body, options...)
+	}
+	if err != nil {
+		return nil, refused(err)
+	}
+	if a == nil { // 204
+		a = &answer{}
+	}
+	return a, nil
+}
