@@ -119,7 +119,7 @@ func (g *schemas) members(s *Schema, t reflect.Type, d direction, optional bool)
 		f := t.Field(i)
 		name, options, _ := strings.Cut(f.Tag.Get("json"), ",")
 		switch {
-		case name == "-" || !f.IsExported():
+		case name == "-" || !f.IsExported() && !f.Anonymous:
 		case options == "inline": // of a map: members of any other name
 			more := g.of(f.Type.Elem(), d)
 			more.Description = f.Tag.Get("doc")
