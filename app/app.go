@@ -17,6 +17,7 @@ import (
 
 	"github.com/muttproject/mutt/platform/authn"
 	"github.com/muttproject/mutt/platform/connect"
+	"github.com/muttproject/mutt/platform/httpserver"
 	"github.com/muttproject/mutt/platform/lifecycle"
 	"github.com/muttproject/mutt/platform/queue"
 	"github.com/muttproject/mutt/platform/telemetry"
@@ -27,7 +28,7 @@ type Options struct {
 	Roles  RoleSet
 	Config Config
 	Getenv func(string) string // for the initial values of dynamic keys; nil for none
-	Logger *zap.Logger
+	Logger *zap.Logger         // nil for none
 	Level  zap.AtomicLevel
 	Now    func() time.Time // nil for time.Now
 	// FailFast ends the start when a server is away, instead of waiting for it.
@@ -65,10 +66,15 @@ func newParts(o Options) *parts {
 	if name == "" {
 		name = "mutt"
 	}
+	if o.Logger == nil {
+		o.Logger = zap.NewNop()
+	}
 	registry := telemetry.NewRegistry()
-	return &parts{opts: o, process: name, run: name + "/" + queue.NewEntryID().String(), health: telemetry.NewHealth(), registry: registry,
+	p := &parts{opts: o, process: name, run: name + "/" + queue.NewEntryID().String(), health: telemetry.NewHealth(), registry: registry,
 		keyring: authn.NewKeyring(o.Now), started: o.Now(), connecting: connect.NewMetrics(registry),
 		listeners: map[string]string{}}
+	p.gate = httpserver.NewGate(httpserver.GateOptions{Keys: p.keyring, Registerer: registry, Logger: o.Logger.Named("auth"), Now: o.Now})
+	return p
 }
 
 // Start builds and starts the components in the order of the table. When one fails, those before it are stopped.

@@ -81,6 +81,7 @@ type parts struct {
 	control    *control
 	dynamic    *config.Dynamic
 	keyring    *authn.Keyring
+	gate       *httpserver.Gate
 	coord      coord.Coord
 	registered *coord.Registry
 	leader     *coord.Leader // nil unless this process is a janitor
@@ -92,6 +93,7 @@ type parts struct {
 
 	mu        sync.Mutex
 	listeners map[string]string
+	servers   []*httpserver.Server // in the order of their start
 }
 
 // mode is where this process keeps things.
@@ -124,8 +126,9 @@ func components() []component {
 		{id: "queue", mode: Distributed, needs: []componentID{"redis"}, build: openRedisQueue},
 		{id: "coord", mode: Distributed, needs: []componentID{"redis"}, build: openRedisCoord},
 		{id: "store", mode: Distributed, roles: withStore, needs: []componentID{"secrets"}, build: openPostgresStore},
-		{id: "control", needs: []componentID{"coord"}, build: buildControl},
+		{id: "control", needs: []componentID{"secrets", "coord"}, build: buildControl},
 		{id: "registry", needs: []componentID{"coord", "control"}, build: buildRegistry},
+		{id: "keyuse", needs: []componentID{"coord", "control"}, build: buildKeyUse},
 		{id: "forward", roles: []Role{Forwarder}, needs: []componentID{"secrets", "queue", "control", "coord"}, build: buildForward},
 		{id: "alert", roles: []Role{Alerter}, needs: []componentID{"store", "queue", "control", "coord"}, build: buildAlert},
 		{id: "leader", roles: []Role{Janitor}, needs: []componentID{"coord"}, build: buildLeader},
@@ -185,20 +188,28 @@ func buildControl(_ context.Context, p *parts) (lifecycle.Service, error) {
 		return nil, err
 	}
 	p.dynamic = d
+	if p.keys, err = p.bootstrap(); err != nil {
+		return nil, err
+	}
+	p.tellKeys()
 	p.control = newControl(p)
+	p.secrets.OnChange(func(*secrets.Set) { p.control.wake() })
 	return p.control, nil
 }
 
 func buildOps(_ context.Context, p *parts) (lifecycle.Service, error) {
-	return p.http("ops", p.opts.Config.OpsAddr, nil, httpserver.OpsRoutes(p.health, p.registry)), nil
+	return p.http(httpserver.Options{Name: "ops", Addr: p.opts.Config.OpsAddr}, httpserver.OpsRoutes(p.health, p.registry)), nil
 }
 
 // http makes one HTTP listener; nil when its address is off.
-func (p *parts) http(name, addr string, around httpserver.Middleware, routes []httpserver.Route) lifecycle.Service {
-	if addr == Off {
+func (p *parts) http(o httpserver.Options, routes []httpserver.Route) lifecycle.Service {
+	if o.Addr == Off {
 		return nil
 	}
-	return httpserver.New(httpserver.Options{Name: name, Addr: addr, Logger: p.opts.Logger.Named(name), Auth: p.keyring, Around: around}, routes...)
+	o.Logger, o.Gate = p.opts.Logger.Named(o.Name), p.gate
+	s := httpserver.New(o, routes...)
+	p.servers = append(p.servers, s)
+	return s
 }
 
 // Components names what a role set consists of in a mode, in start order.

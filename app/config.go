@@ -27,7 +27,12 @@ type Config struct {
 	SyslogUDPAddr   string
 	SyslogTCPAddr   string
 	IngestKey       secret.Secret
+	IngestKeyNext   secret.Secret
 	AdminKey        secret.Secret
+	AdminKeyNext    secret.Secret
+	SessionIdle     time.Duration // without a call a session ends
+	SessionMax      time.Duration // and in any case
+	SecureCookies   bool          // a proxy before this process speaks TLS
 	MoogKey         secret.Secret
 	WebhookURL      string
 	WebhookTimeout  time.Duration

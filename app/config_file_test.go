@@ -93,7 +93,7 @@ func TestTable(t *testing.T) {
 		if section, _, nested := strings.Cut(s.Path, "."); nested && section != last {
 			sections, last = append(sections, section), section
 		}
-		if s.About == "" || (s.Default == "") == (s.Example == "") || strings.Count(s.Path, ".") > 1 || s.Value.Secret() != strings.Contains(s.Path, "password") && !strings.HasSuffix(s.Path, "api_key_file") {
+		if s.About == "" || (s.Default == "") == (s.Example == "") || strings.Count(s.Path, ".") > 1 || s.Value.Secret() != strings.Contains(s.Path, "password") && !strings.Contains(s.Path, "api_key_") {
 			t.Errorf("%s: wants a meaning, one section at most, and either a default or an example", s.Path)
 		}
 		for _, r := range s.Readers {

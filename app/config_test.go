@@ -11,6 +11,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"go.uber.org/zap"
+
 	"github.com/muttproject/mutt/platform/fault"
 )
 
@@ -92,11 +94,13 @@ func TestBadSettingsAreAllNamed(t *testing.T) {
 func TestKeysAreMadeOnceAndKeptPrivate(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	first, err := loadKeys(dir, Config{})
+	p := newParts(Options{Config: Config{DataDir: dir}, Logger: zap.NewNop(), Now: time.Now})
+	withSecrets(t, p)
+	first, err := p.bootstrap()
 	if err != nil || !first.adminMade {
 		t.Fatalf("%v %v", first.adminMade, err)
 	}
-	again, err := loadKeys(dir, Config{})
+	again, err := p.bootstrap()
 	if err != nil || again.adminMade || !again.admin.Equal(first.admin) || !again.ingest.Equal(first.ingest) || first.admin.Equal(first.ingest) {
 		t.Fatal("the second start uses the kept keys")
 	}

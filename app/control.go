@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -31,10 +32,16 @@ type control struct {
 	keyring *authn.Keyring
 	level   zap.AtomicLevel
 	log     *zap.Logger
-	keys    []store.APIKey // the bootstrap keys of this process, which it always knows
+	present func() (bootstrapKeys, error) // the bootstrap keys by the configuration, asked by a reload
+	limits  *keyLimits
+	news    chan struct{} // holds one when the secrets have changed
 
 	refreshing sync.Mutex // one Refresh at a time; it is held over I/O, so nobody else waits for it
-	published  time.Time  // when the snapshot was last seen to be this revision or a later one; of Refresh
+	// keys are the bootstrap keys of this process, which it always knows; kept says that the source has them. Both are of
+	// Refresh.
+	keys      []store.APIKey
+	kept      bool
+	published time.Time // when the snapshot was last seen to be this revision or a later one; of Refresh
 	// unpublished is set while publishing fails, which is told once; of Refresh.
 	unpublished bool
 
@@ -47,24 +54,21 @@ const republish = 5 * time.Second
 
 func newControl(p *parts) *control {
 	c := &control{dynamic: p.dynamic, fixed: !p.opts.Config.DynamicConfig, keyring: p.keyring, level: p.opts.Level,
-		log: p.opts.Logger.Named("control"), keys: p.keys.stored()}
+		log: p.opts.Logger.Named("control"), keys: p.keys.stored(), present: p.bootstrap, limits: newKeyLimits(p.coord), news: make(chan struct{}, 1)}
 	switch {
 	case p.store == nil:
 		c.source = snapshotSource{p.coord}
 	case p.mode() == Distributed:
-		c.source, c.publish = storeSource{p.store, c.keys}, snapshotSource{p.coord}.publish
+		c.source, c.publish = storeSource{p.store}, snapshotSource{p.coord}.publish
 	default:
-		c.source = storeSource{p.store, c.keys}
+		c.source = storeSource{p.store}
 	}
 	c.Runner = lifecycle.NewRunner("control", c.poll)
 	return c
 }
 
-// Start prepares the source, applies what it has, and begins to poll.
+// Start applies what the source has, and begins to poll.
 func (c *control) Start(ctx context.Context) error {
-	if err := c.source.prepare(ctx); err != nil {
-		return err
-	}
 	if err := c.Refresh(ctx); err != nil {
 		return fmt.Errorf("read the configuration: %w", err)
 	}
@@ -80,9 +84,21 @@ func (c *control) poll(ctx context.Context) error {
 			if err := c.Refresh(ctx); err != nil && ctx.Err() == nil {
 				c.log.Debug("cannot look for configuration changes", zap.Error(err))
 			}
+		case <-c.news:
+			if err := c.Reload(ctx); err != nil && ctx.Err() == nil {
+				c.log.Warn("the keys of the secret source are not stored yet, trying again", zap.Error(err))
+			}
 		case <-ctx.Done():
 			return ctx.Err()
 		}
+	}
+}
+
+// wake has the secrets looked at.
+func (c *control) wake() {
+	select {
+	case c.news <- struct{}{}:
+	default:
 	}
 }
 
@@ -108,6 +124,12 @@ func (c *control) Refresh(ctx context.Context) error {
 }
 
 func (c *control) refresh(ctx context.Context) error {
+	if !c.kept {
+		if err := c.source.keep(ctx, c.keys); err != nil {
+			return err
+		}
+		c.kept = true
+	}
 	known := int64(-1)
 	before := c.now.Load()
 	if before != nil {
@@ -159,21 +181,51 @@ func (c *control) enforce(next *settled) {
 			c.log.Warn("a stored configuration value is not used", zap.Error(p))
 		}
 	}
-	c.keyring.Swap(ringOf(keys))
+	c.keyring.Swap(c.ringOf(keys))
 	if l, err := telemetry.ParseLevel(c.dynamic.String(config.LogLevel)); err == nil {
 		c.level.SetLevel(l)
 	}
 	c.now.Store(next)
 }
 
-func ringOf(keys []store.APIKey) []authn.Key {
+// SetBootstrap replaces the bootstrap keys of this process, which accepts them from now on. Where there is a store their
+// hashes are put into it, audited, for all processes; while it is away the revision poll tries again.
+func (c *control) SetBootstrap(ctx context.Context, keys bootstrapKeys) error {
+	c.refreshing.Lock()
+	defer c.refreshing.Unlock()
+	c.keys, c.kept = keys.stored(), false
+	c.enforce(c.now.Load())
+	return c.refresh(ctx)
+}
+
+// Reload takes the bootstrap keys of the configuration, and looks for changed dynamic values and keys now.
+func (c *control) Reload(ctx context.Context) error {
+	keys, err := c.present()
+	if err != nil {
+		return errors.Join(err, c.Refresh(ctx))
+	}
+	return c.SetBootstrap(ctx, keys)
+}
+
+// ringOf makes the secrets that are accepted. A second secret of a key has the same identity and the same limit.
+func (c *control) ringOf(keys []store.APIKey) []authn.Key {
 	var ring []authn.Key
+	c.limits = c.limits.next()
 	for _, k := range keys {
 		role, ok := authn.ParseRole(k.Role)
 		if !ok || len(k.Hash) != 32 {
 			continue // written by a newer version: unknown means no access
 		}
-		ring = append(ring, authn.Key{Identity: authn.Identity{Name: "key:" + k.Name, Role: role}, Hash: [32]byte(k.Hash), Expires: k.ExpiresAt})
+		key := authn.Key{Identity: authn.Identity{Name: "key:" + k.Name, Role: role}, Hash: [32]byte(k.Hash), Expires: k.ExpiresAt,
+			Limit: c.limits.of(k.ID, k.RateLimit)}
+		ring = append(ring, key)
+		if len(k.Second) == 32 {
+			key.Hash = [32]byte(k.Second)
+			if until := k.SecondUntil; !until.IsZero() && (key.Expires.IsZero() || until.Before(key.Expires)) {
+				key.Expires = until
+			}
+			ring = append(ring, key)
+		}
 	}
 	return ring
 }

@@ -46,10 +46,6 @@ func (p *parts) reach(ctx context.Context, what string, connect func(context.Con
 }
 
 func openRedis(ctx context.Context, p *parts) (lifecycle.Service, error) {
-	p.keys = bootstrapKeys{ingest: p.opts.Config.IngestKey, admin: p.opts.Config.AdminKey}
-	if p.opts.Roles.Has(Ingestor) && p.keys.ingest.Empty() || p.opts.Roles.Has(UI) && p.keys.admin.Empty() {
-		p.opts.Logger.Warn("INGEST_API_KEY or WEBUI_API_KEY is not set, and none is generated beside Redis: only keys that are stored already are accepted")
-	}
 	cfg, err := p.redisConfig()
 	if err != nil {
 		return nil, err

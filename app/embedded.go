@@ -20,12 +20,6 @@ func openDataDir(_ context.Context, p *parts) (lifecycle.Service, error) {
 	if err != nil {
 		return nil, err
 	}
-	if p.keys, err = loadKeys(p.opts.Config.DataDir, p.opts.Config); err != nil {
-		return nil, errors.Join(err, lock.Unlock())
-	}
-	if p.keys.adminMade && p.opts.OnAdmin != nil {
-		p.opts.OnAdmin(filepath.Join(p.opts.Config.DataDir, AdminKeyFile), p.keys.admin.Reveal())
-	}
 	return &opened{name: "datadir", close: lock.Unlock}, nil
 }
 

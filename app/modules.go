@@ -132,12 +132,13 @@ func (s *ingestService) Start(ctx context.Context) error {
 
 func buildIngest(_ context.Context, p *parts) (lifecycle.Service, error) {
 	routes := append(p.ingest.Routes(), httpserver.HealthRoutes(p.health, p.registry)...)
-	return p.http(ui.IngestListener, p.opts.Config.IngestAddr, p.ingest.Observe, routes), nil
+	return p.http(httpserver.Options{Name: ui.IngestListener, Addr: p.opts.Config.IngestAddr, Around: p.ingest.Observe}, routes), nil
 }
 
 func buildUI(_ context.Context, p *parts) (lifecycle.Service, error) {
-	m, err := ui.New(ui.Config{DynamicConfig: p.opts.Config.DynamicConfig}, ui.Deps{
-		Store: p.store, Queues: p.queue, Dynamic: p.dynamic, Apply: p.apply, Fold: p.janitor.Fold, Processes: p.processes,
+	c := p.opts.Config
+	m, err := ui.New(ui.Config{DynamicConfig: c.DynamicConfig, SessionIdle: c.SessionIdle, SessionMax: c.SessionMax, SecureCookies: c.SecureCookies}, ui.Deps{
+		Store: p.store, Keys: p.keyring, Gate: p.gate, Queues: p.queue, Dynamic: p.dynamic, Apply: p.apply, Fold: p.janitor.Fold, Processes: p.processes,
 		Status: func() ui.Status { return p.status(p.started) }, Assets: web.Assets, Logger: p.opts.Logger.Named("ui"), Now: p.opts.Now,
 		Senders: ingest.Operations(),
 	})
@@ -146,7 +147,7 @@ func buildUI(_ context.Context, p *parts) (lifecycle.Service, error) {
 	}
 	routes := append(m.Routes(), httpserver.HealthRoutes(p.health, p.registry)...)
 	// /metrics on this listener is Prometheus's; the JSON metrics are below /api.
-	return p.http(ui.AdminListener, p.opts.Config.AdminAddr, nil, routes), nil
+	return p.http(httpserver.Options{Name: ui.AdminListener, Addr: c.AdminAddr, Sessions: m.Sessions()}, routes), nil
 }
 
 // status is what the page at / shows.

@@ -41,6 +41,3 @@ func (p *parts) settings() *Config {
 }
 
 var _ lifecycle.Reloader = (*control)(nil)
-
-// Reload looks for changed dynamic values and keys now.
-func (c *control) Reload(ctx context.Context) error { return c.Refresh(ctx) }

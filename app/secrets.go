@@ -25,7 +25,9 @@ type secretOf struct {
 func secretsOf(c *Config) []secretOf {
 	return []secretOf{
 		{"ingest.api_key_file", secrets.IngestKey, c.IngestKey},
+		{"ingest.api_key_next_file", secrets.IngestKeyNext, c.IngestKeyNext},
 		{"admin.api_key_file", secrets.AdminKey, c.AdminKey},
+		{"admin.api_key_next_file", secrets.AdminKeyNext, c.AdminKeyNext},
 		{"forward.api_key_file", secrets.MoogKey, c.MoogKey},
 		{"redis.password_file", secrets.RedisPass, c.Redis.password},
 		{"redis.password_next_file", secrets.RedisPassNext, c.Redis.next},

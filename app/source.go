@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 
-	"github.com/muttproject/mutt/platform/authn"
 	"github.com/muttproject/mutt/platform/coord"
 	"github.com/muttproject/mutt/platform/fault"
 	"github.com/muttproject/mutt/platform/store"
@@ -23,42 +22,39 @@ type settled struct {
 // source is where a process learns what is settled.
 type source interface {
 	about() string
-	// prepare is called once, before the first load.
-	prepare(ctx context.Context) error
+	// keep stores the bootstrap keys for all processes; it is called before the first load, and when they have changed.
+	keep(ctx context.Context, bootstrap []store.APIKey) error
 	// load gives what is settled, nil when that is revision known, or when nothing is settled yet.
 	load(ctx context.Context, known int64) (*settled, error)
 }
 
 // storeSource reads the store itself.
-type storeSource struct {
-	store     *store.Store
-	bootstrap []store.APIKey
-}
+type storeSource struct{ store *store.Store }
 
 func (s storeSource) about() string { return "the store" }
 
-// prepare puts the hashes of the bootstrap keys where every process finds them, and replaces old ones. Processes that
+// keep puts the hashes of the bootstrap keys where every process finds them, and replaces old ones. Processes that
 // start together do so at once: whoever comes second looks again.
-func (s storeSource) prepare(ctx context.Context) error {
+func (s storeSource) keep(ctx context.Context, bootstrap []store.APIKey) error {
 	for {
-		err := s.storeBootstrap(ctx)
+		err := s.storeBootstrap(ctx, bootstrap)
 		if !fault.Is(err, fault.AlreadyExists) && !fault.Is(err, fault.PreconditionFail) || ctx.Err() != nil {
 			return err
 		}
 	}
 }
 
-func (s storeSource) storeBootstrap(ctx context.Context) error {
+func (s storeSource) storeBootstrap(ctx context.Context, bootstrap []store.APIKey) error {
 	have, err := s.store.APIKeys(ctx)
 	if err != nil {
 		return fmt.Errorf("read the API keys: %w", err)
 	}
 	var stale []store.APIKey
-	for _, w := range s.bootstrap {
+	for _, w := range bootstrap {
 		same := false
 		for _, h := range have {
 			if h.Name == w.Name {
-				w.ID, same = h.ID, bytes.Equal(h.Hash, w.Hash) && h.Role == w.Role
+				w.ID, same = h.ID, bytes.Equal(h.Hash, w.Hash) && bytes.Equal(h.Second, w.Second) && h.Role == w.Role
 			}
 		}
 		if !same {
@@ -110,7 +106,7 @@ const snapshotKey = "snapshot"
 
 func (s snapshotSource) about() string { return "the published snapshot" }
 
-func (s snapshotSource) prepare(context.Context) error { return nil }
+func (s snapshotSource) keep(context.Context, []store.APIKey) error { return nil }
 
 func (s snapshotSource) load(ctx context.Context, known int64) (*settled, error) {
 	snap, _, err := s.get(ctx)
@@ -148,10 +144,4 @@ func (s snapshotSource) publish(ctx context.Context, next *settled) error {
 	}
 	_, err = s.coord.Put(ctx, coord.PutParams{Key: snapshotKey, Data: data, Version: version})
 	return err
-}
-
-// bootstrap gives what is stored of a key of the secret source.
-func bootstrap(name string, role authn.Role, text string) store.APIKey {
-	hash := authn.HashSecret(text)
-	return store.APIKey{Name: name, Role: role.String(), Hash: hash[:], Bootstrap: true}
 }

@@ -9,19 +9,17 @@ import (
 	"go.uber.org/zap"
 	"golang.org/x/sync/errgroup"
 
-	"github.com/muttproject/mutt/platform/authn"
 	"github.com/muttproject/mutt/platform/config"
 	"github.com/muttproject/mutt/platform/coord"
 	"github.com/muttproject/mutt/platform/secret"
-	"github.com/muttproject/mutt/platform/store"
 )
 
 // apart gives the parts of a process without a store, beside the publishing process p.
 func apart(t *testing.T, shared coord.Coord) *parts {
 	t.Helper()
-	p := newParts(Options{Config: Config{DynamicConfig: true}, Logger: zap.NewNop(), Level: zap.NewAtomicLevel(), Now: time.Now,
+	p := newParts(Options{Config: Config{DataDir: t.TempDir(), DynamicConfig: true, IngestKey: secret.New("its-own-key"), AdminKey: secret.New("its-own-admin-key")}, Logger: zap.NewNop(), Level: zap.NewAtomicLevel(), Now: time.Now,
 		Getenv: func(string) string { return "" }})
-	p.keys = bootstrapKeys{ingest: secret.New("its-own-key")}
+	withSecrets(t, p)
 	p.coord = shared
 	if _, err := buildControl(t.Context(), p); err != nil {
 		t.Fatal(err)
@@ -55,7 +53,7 @@ func TestProcessWithoutStoreLivesFromTheSnapshot(t *testing.T) {
 	if w, _ := without.control.Ready(t.Context()); len(w) != 1 {
 		t.Errorf("nothing is published yet, and health says %q", w)
 	}
-	if _, ok := without.keyring.Authenticate("its-own-key"); !ok {
+	if !without.accepts("its-own-key") {
 		t.Error("before the first snapshot its own keys are valid")
 	}
 	with := publishing(t, shared)
@@ -65,7 +63,7 @@ func TestProcessWithoutStoreLivesFromTheSnapshot(t *testing.T) {
 		t.Errorf("the change did not arrive: %d", n)
 	}
 	for _, key := range []string{"its-own-key", "the-ingest-key", "the-admin-key"} {
-		if _, ok := without.keyring.Authenticate(key); !ok {
+		if !without.accepts(key) {
 			t.Errorf("%s is not accepted", key)
 		}
 	}
@@ -112,9 +110,6 @@ func TestDamagedSnapshotIsReplaced(t *testing.T) {
 		t.Fatal(err)
 	}
 	p := publishing(t, shared)
-	if err := (snapshotSource{shared}).prepare(t.Context()); err != nil {
-		t.Fatal(err)
-	}
 	if _, err := (snapshotSource{shared}).load(t.Context(), -1); err == nil {
 		t.Error("a damaged snapshot is an error to its readers")
 	}
@@ -140,16 +135,16 @@ func forget(t *testing.T, shared coord.Coord) {
 func TestProcessesStartTogether(t *testing.T) {
 	t.Parallel()
 	p := controlled(t, true)
-	renewed := storeSource{p.store, []store.APIKey{bootstrap("bootstrap-ingest", authn.Ingest, "another"), bootstrap("bootstrap-new", authn.Admin, "new")}}
+	renewed := (&bootstrapKeys{ingest: secret.New("another"), ingestNext: secret.New("next"), admin: secret.New("new")}).stored()
 	var g errgroup.Group
 	for range 16 {
-		g.Go(func() error { return renewed.prepare(t.Context()) })
+		g.Go(func() error { return storeSource{p.store}.keep(t.Context(), renewed) })
 	}
 	if err := g.Wait(); err != nil {
 		t.Error(err)
 	}
 	keys, err := p.store.APIKeys(t.Context())
-	if err != nil || len(keys) != 3 {
+	if err != nil || len(keys) != 2 {
 		t.Errorf("%d keys, %v", len(keys), err)
 	}
 }

@@ -83,7 +83,7 @@ func (r *rig) serve(t *testing.T, d Deps) {
 	ring := authn.NewKeyring(time.Now)
 	ring.Swap([]authn.Key{{Identity: authn.Identity{Name: "key:one", Role: authn.Ingest}, Hash: authn.HashSecret("one")}})
 	r.module = m
-	r.handler = httpserver.New(httpserver.Options{Name: "ingest", Logger: zap.NewNop(), Auth: ring, Around: m.Observe}, m.Routes()...).Handler()
+	r.handler = httpserver.New(httpserver.Options{Name: "ingest", Logger: zap.NewNop(), Gate: httpserver.NewGate(httpserver.GateOptions{Keys: ring}), Around: m.Observe}, m.Routes()...).Handler()
 }
 
 func (r *rig) send(t *testing.T, body string) *httptest.ResponseRecorder {

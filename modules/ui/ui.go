@@ -19,7 +19,9 @@ import (
 	"github.com/muttproject/mutt/modules/ui/internal/api"
 	"github.com/muttproject/mutt/modules/ui/internal/objectives"
 	"github.com/muttproject/mutt/modules/ui/internal/page"
+	"github.com/muttproject/mutt/modules/ui/internal/session"
 	"github.com/muttproject/mutt/platform/apiclient"
+	"github.com/muttproject/mutt/platform/authn"
 	"github.com/muttproject/mutt/platform/config"
 	"github.com/muttproject/mutt/platform/httpserver"
 	"github.com/muttproject/mutt/platform/openapi"
@@ -29,15 +31,22 @@ import (
 type Config struct {
 	// DynamicConfig is dynamic_config.enabled: when false the routes of /config answer 503.
 	DynamicConfig bool
+	// SessionIdle and SessionMax are how long a session lives without a call, and in all.
+	SessionIdle, SessionMax time.Duration
+	// SecureCookies: a proxy before MUTT speaks TLS, so that the cookie needs TLS although this process sees none.
+	SecureCookies bool
 }
 
 // DefaultConfig gives the values without configuration.
-func DefaultConfig() Config { return Config{DynamicConfig: true} }
+func DefaultConfig() Config {
+	return Config{DynamicConfig: true, SessionIdle: time.Hour, SessionMax: 12 * time.Hour}
+}
 
 // Store is what the module needs of the relational store.
 type Store interface {
 	api.Store
 	objectives.Store
+	session.Store
 }
 
 // Queues is what the module needs of the queues.
@@ -61,6 +70,8 @@ const (
 type Deps struct {
 	Store   Store
 	Queues  Queues
+	Keys    *authn.Keyring
+	Gate    *httpserver.Gate // of the listener that serves the routes
 	Dynamic *config.Dynamic
 	// Apply brings what is committed (dynamic values, rules, hosts, teams) into force in this process. It is called
 	// after each change and before the answer, so it must be quick.
@@ -80,8 +91,9 @@ type Deps struct {
 
 // Module is the ui role.
 type Module struct {
-	api  *api.API
-	page *page.Page
+	api      *api.API
+	page     *page.Page
+	sessions *session.Sessions
 }
 
 // New checks the parts and parses the templates. It does no I/O beyond the embedded files.
@@ -104,7 +116,9 @@ func New(cfg Config, d Deps) (*Module, error) {
 	if err != nil {
 		return nil, fmt.Errorf("ui: %w", err)
 	}
-	return &Module{page: home, api: api.New(api.Deps{
+	sessions := session.New(session.Options{Store: d.Store, Keys: d.Keys, Idle: cfg.SessionIdle, Max: cfg.SessionMax, Now: d.Now})
+	return &Module{page: home, sessions: sessions, api: api.New(api.Deps{
+		Gate: d.Gate, Sessions: sessions, SessionIdle: cfg.SessionIdle, SecureCookies: cfg.SecureCookies,
 		Store: d.Store, Queues: d.Queues, Dynamic: d.Dynamic, DynamicEnabled: cfg.DynamicConfig, Apply: d.Apply, Fold: d.Fold, Processes: d.Processes,
 		Objectives: d.objectives().Now, Document: document.JSON(), Docs: docs, Version: d.version, Logger: d.Logger, Now: d.Now,
 	})}, nil
@@ -121,7 +135,8 @@ func (d *Deps) check() error {
 		name    string
 		missing bool
 	}{
-		{"Store", d.Store == nil}, {"Queues", d.Queues == nil}, {"Dynamic", d.Dynamic == nil}, {"Apply", d.Apply == nil},
+		{"Store", d.Store == nil}, {"Queues", d.Queues == nil}, {"Keys", d.Keys == nil}, {"Gate", d.Gate == nil},
+		{"Dynamic", d.Dynamic == nil}, {"Apply", d.Apply == nil},
 		{"Fold", d.Fold == nil}, {"Processes", d.Processes == nil}, {"Status", d.Status == nil}, {"Assets", d.Assets == nil},
 	} {
 		if part.missing {
@@ -139,6 +154,9 @@ func (d *Deps) version() apiclient.Version {
 
 // Document makes the API's OpenAPI document, with the operations of the ingest listener.
 func Document(senders []openapi.Operation) *openapi.Document { return api.NewDocument(senders) }
+
+// Sessions finds the session of a cookie, for the listener that serves the routes.
+func (m *Module) Sessions() httpserver.Sessions { return m.sessions }
 
 // Routes lists everything that the admin listener serves for this module.
 func (m *Module) Routes() []httpserver.Route { return append(m.page.Routes(), m.api.Routes()...) }

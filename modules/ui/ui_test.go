@@ -34,17 +34,19 @@ func roles() []authn.Role {
 // server is the module on real parts behind the real listener's handler. The key of a role is its name.
 func server(t *testing.T) (*Module, *httpserver.Server) {
 	t.Helper()
-	m, err := New(DefaultConfig(), realDeps(t))
+	d := realDeps(t)
+	ring := authn.NewKeyring(time.Now)
+	d.Keys, d.Gate = ring, httpserver.NewGate(httpserver.GateOptions{Keys: ring})
+	m, err := New(DefaultConfig(), d)
 	if err != nil {
 		t.Fatal(err)
 	}
-	ring := authn.NewKeyring(time.Now)
 	var keys []authn.Key
 	for _, r := range roles() {
 		keys = append(keys, authn.Key{Identity: authn.Identity{Name: "key:" + r.String(), Role: r}, Hash: authn.HashSecret(r.String())})
 	}
 	ring.Swap(keys)
-	return m, httpserver.New(httpserver.Options{Name: "admin", Addr: "127.0.0.1:0", Logger: zap.NewNop(), Auth: ring}, m.Routes()...)
+	return m, httpserver.New(httpserver.Options{Name: "admin", Addr: "127.0.0.1:0", Logger: zap.NewNop(), Gate: d.Gate, Sessions: m.Sessions()}, m.Routes()...)
 }
 
 func realDeps(t *testing.T) Deps {
@@ -87,8 +89,11 @@ func want() map[string]authn.Role {
 	return map[string]authn.Role{
 		"GET /": authn.Public, "GET /static/:file": authn.Public, "GET /version": authn.Public,
 		"GET /openapi.json": authn.Public, "GET /docs": authn.Public,
-		"GET /whoami": authn.Viewer,
-		"GET /rules":  authn.Viewer, "POST /rules": authn.Operator, "GET /rules/export": authn.Viewer, "POST /rules/import": authn.Operator,
+		"GET /whoami":   authn.Any,
+		"POST /session": authn.Public, "GET /session": authn.Any, "DELETE /session": authn.Any,
+		"GET /keys": authn.Admin, "POST /keys": authn.Admin, "GET /keys/:id": authn.Admin, "PATCH /keys/:id": authn.Admin,
+		"DELETE /keys/:id": authn.Admin, "POST /keys/:id/rotate": authn.Admin,
+		"GET /rules": authn.Viewer, "POST /rules": authn.Operator, "GET /rules/export": authn.Viewer, "POST /rules/import": authn.Operator,
 		"GET /rules/:id": authn.Viewer, "PUT /rules/:id": authn.Operator, "PATCH /rules/:id": authn.Operator, "DELETE /rules/:id": authn.Operator,
 		"GET /dev-hosts": authn.Viewer, "POST /dev-hosts": authn.Operator, "DELETE /dev-hosts/:hostname": authn.Operator,
 		"GET /teams": authn.Viewer, "POST /teams": authn.Operator, "PUT /teams/:hostname": authn.Operator, "DELETE /teams/:hostname": authn.Operator,
@@ -156,7 +161,7 @@ func TestEveryRouteAsksForItsRole(t *testing.T) {
 func TestMissingPartsAreNamed(t *testing.T) {
 	t.Parallel()
 	_, err := New(Config{}, Deps{})
-	for _, part := range []string{"Store", "Queues", "Dynamic", "Apply", "Fold", "Status", "Assets"} {
+	for _, part := range []string{"Store", "Queues", "Keys", "Gate", "Dynamic", "Apply", "Fold", "Status", "Assets"} {
 		if err == nil || !strings.Contains(err.Error(), part+" is missing") {
 			t.Errorf("%s is not named: %v", part, err)
 		}

@@ -3,14 +3,13 @@
 // Principles:
 //  1. Four roles, and one table of routes that names the least role for each (package httpserver).
 //  2. Secrets are compared in constant time and kept as SHA-256 only; names, never secrets, are logged and audited.
-//  3. A Keyring is swapped whole; readers take no lock.
+//  3. A Keyring is swapped whole; readers take no lock, do no I/O and allocate nothing.
+//  4. What strangers can make grow has a bound.
 package authn
 
 import (
-	"crypto/sha256"
-	"crypto/subtle"
+	"context"
 	"strings"
-	"sync/atomic"
 	"time"
 )
 
@@ -24,23 +23,36 @@ const (
 	Viewer             // read
 	Operator
 	Admin
+	// Any is no role of a key: a route that asks for it takes every valid key.
+	Any
 )
 
-var roleNames = [...]string{"public", "ingest", "viewer", "operator", "admin"}
+// Roles lists the roles that a key can have.
+func Roles() []Role { return []Role{Ingest, Viewer, Operator, Admin} }
 
 // String gives the role's name in APIs and tables.
 func (r Role) String() string {
-	if int(r) < len(roleNames) {
-		return roleNames[r]
+	switch r {
+	case Ingest:
+		return "ingest"
+	case Viewer:
+		return "viewer"
+	case Operator:
+		return "operator"
+	case Admin:
+		return "admin"
+	case Any:
+		return "any"
+	default:
+		return "public"
 	}
-	return roleNames[0]
 }
 
 // ParseRole reads a role that a key can have; ok is false for an unknown one.
 func ParseRole(s string) (r Role, ok bool) {
-	for i, n := range roleNames {
-		if i > 0 && strings.EqualFold(n, s) {
-			return Role(i), true
+	for _, r := range Roles() {
+		if strings.EqualFold(r.String(), s) {
+			return r, true
 		}
 	}
 	return Public, false
@@ -52,6 +64,8 @@ func (r Role) Allows(least Role) bool {
 	switch least {
 	case Public:
 		return true
+	case Any:
+		return r != Public
 	case Ingest:
 		return r == Ingest || r == Admin
 	default:
@@ -65,51 +79,16 @@ type Identity struct {
 	Role Role
 }
 
-// Key is one entry of a Keyring.
-type Key struct {
-	Identity Identity
-	Hash     [sha256.Size]byte
-	Expires  time.Time // zero for never
+// Limiter is the rate limit of an identity.
+type Limiter interface {
+	// Take asks for one request; when it refuses, wait says when to try again.
+	Take(ctx context.Context) (wait time.Duration, ok bool)
 }
 
-// HashSecret gives what is stored of a secret.
-func HashSecret(secret string) [sha256.Size]byte { return sha256.Sum256([]byte(secret)) }
-
-// Keyring holds the keys that are valid now.
-type Keyring struct {
-	keys atomic.Pointer[map[[sha256.Size]byte]Key]
-	now  func() time.Time
-}
-
-// NewKeyring makes an empty Keyring, which knows nobody.
-func NewKeyring(now func() time.Time) *Keyring {
-	k := &Keyring{now: now}
-	k.Swap(nil)
-	return k
-}
-
-// Swap replaces all keys at once.
-func (k *Keyring) Swap(keys []Key) {
-	m := make(map[[sha256.Size]byte]Key, len(keys))
-	for _, key := range keys {
-		m[key.Hash] = key
-	}
-	k.keys.Store(&m)
-}
-
-// Authenticate finds the identity of a secret; ok is false when it is unknown or expired.
-// The lookup is by hash, so its time tells nothing about a secret; the comparison is constant-time all the same.
-func (k *Keyring) Authenticate(secret string) (id Identity, ok bool) {
-	if secret == "" {
-		return Identity{}, false
-	}
-	hash := HashSecret(secret)
-	key, found := (*k.keys.Load())[hash]
-	if !found || subtle.ConstantTimeCompare(key.Hash[:], hash[:]) != 1 {
-		return Identity{}, false
-	}
-	if !key.Expires.IsZero() && !k.now().Before(key.Expires) {
-		return Identity{}, false
-	}
-	return key.Identity, true
+// Session is an open session of the user interface, as a listener needs it.
+type Session struct {
+	Identity  Identity
+	Limit     Limiter // that of the key behind it; nil for none
+	CSRF      string  // what a write must bring beside the cookie
+	ExpiresAt time.Time
 }

@@ -52,7 +52,7 @@ const recheck = time.Second
 // It spends from a block of a hundredth of the burst, which it takes at once and keeps: the shared limit is asked once
 // for a block, and in no window can there be more than one block for each Limiter over what Coord.Take allows.
 func (l *Limiter) Take(ctx context.Context, n int64) (wait time.Duration, ok bool, err error) {
-	if wait, ok = l.spend(n); ok || wait > 0 {
+	if wait, ok = l.Spend(n); ok || wait > 0 {
 		return wait, ok, nil
 	}
 	since := time.Now()
@@ -63,7 +63,7 @@ func (l *Limiter) Take(ctx context.Context, n int64) (wait time.Duration, ok boo
 		return 0, false, ctx.Err()
 	}
 	// Somebody else asked meanwhile: an answer is everybody's, and a server that hangs is waited for once.
-	if wait, ok = l.spend(n); ok || wait > 0 {
+	if wait, ok = l.Spend(n); ok || wait > 0 {
 		return wait, ok, nil
 	}
 	if l.failedAt.After(since) {
@@ -75,8 +75,9 @@ func (l *Limiter) Take(ctx context.Context, n int64) (wait time.Duration, ok boo
 	return wait, ok, err
 }
 
-// spend takes n tokens of the block; wait is 0 when the shared limit must be asked.
-func (l *Limiter) spend(n int64) (wait time.Duration, ok bool) {
+// Spend takes n tokens of the block that is there: without I/O, and without allocation while the limit stays the same.
+// When it refuses, wait is 0 if only Take can tell.
+func (l *Limiter) Spend(n int64) (wait time.Duration, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	b := l.present()

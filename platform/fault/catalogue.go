@@ -9,6 +9,7 @@ const (
 	InvalidField       Code = "invalid_field"
 	Unauthorized       Code = "unauthorized"
 	Forbidden          Code = "forbidden"
+	CSRFToken          Code = "csrf_token"
 	NotFound           Code = "not_found"
 	MethodNotAllowed   Code = "method_not_allowed"
 	UnsupportedVersion Code = "unsupported_version"
@@ -55,6 +56,7 @@ func Catalogue() []Entry {
 		{InvalidField, http.StatusBadRequest, "a field has a value it may not have", "correct the named field"},
 		{Unauthorized, http.StatusUnauthorized, "no key, or one that is not known", "send a valid key in X-API-KEY"},
 		{Forbidden, http.StatusForbidden, "the key has too little right", "use a key with the role that the message names"},
+		{CSRFToken, http.StatusForbidden, "a write by a session's cookie came without the session's token", "send the csrf_token of GET /session in X-CSRF-Token"},
 		{NotFound, http.StatusNotFound, "there is no such thing", "check the name or id; list what exists first"},
 		{MethodNotAllowed, http.StatusMethodNotAllowed, "this path does not take this method", "see the API reference"},
 		{UnsupportedVersion, http.StatusNotAcceptable, "the API version that Accept-Version asks for does not exist", "ask for one that X-API-Supported-Versions names, or leave the header out"},

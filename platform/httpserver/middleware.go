@@ -30,6 +30,7 @@ const (
 const (
 	keyCorrelation = "mutt.correlation"
 	keyIdentity    = "mutt.identity"
+	keySession     = "mutt.session"
 )
 
 // CorrelationID gives the id of the request: the sender's when it is sane, else a new one.
@@ -40,8 +41,16 @@ func CorrelationID(c echo.Context) string {
 
 // Identity gives the authenticated caller of the request; the zero Identity on a public route.
 func Identity(c echo.Context) authn.Identity {
-	id, _ := c.Get(keyIdentity).(authn.Identity)
-	return id
+	if id, ok := c.Get(keyIdentity).(*authn.Identity); ok {
+		return *id
+	}
+	return authn.Identity{}
+}
+
+// Session gives the session that the request came by; nil when it came with a key or without anything.
+func Session(c echo.Context) *authn.Session {
+	s, _ := c.Get(keySession).(*authn.Session)
+	return s
 }
 
 // SaneID reports whether a correlation id of a sender may be kept: 1 to 128 printable ASCII characters but quotes.
@@ -98,28 +107,38 @@ func negotiate(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// require lets a call pass whose key has at least the role.
+// require lets a call pass whose key or session has at least the role.
 func (s *Server) require(least authn.Role) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		if least == authn.Public {
 			return next
 		}
 		return func(c echo.Context) error {
-			secret := secretOf(c.Request())
-			if secret == "" {
-				return fault.New(fault.Unauthorized, "no API key was sent")
-			}
-			id, ok := s.opts.Auth.Authenticate(secret)
-			if !ok {
-				return fault.New(fault.Unauthorized, "the API key is not known or has expired")
+			id, err := s.identify(c)
+			if err != nil {
+				return err
 			}
 			if !id.Role.Allows(least) {
-				return fault.New(fault.Forbidden, "this needs the role %s, and %s has %s", least, id.Name, id.Role)
+				return s.opts.Gate.refuse(refusedRole, fault.New(fault.Forbidden, "this needs the role %s, and %s has %s", least, id.Name, id.Role))
 			}
 			c.Set(keyIdentity, id)
 			return next(c)
 		}
 	}
+}
+
+// identify finds who calls: by a key when one is sent, else by the session's cookie.
+func (s *Server) identify(c echo.Context) (*authn.Identity, error) {
+	gate := s.opts.Gate
+	if secret := secretOf(c.Request()); secret != "" {
+		return gate.byKey(c, secret)
+	}
+	if s.opts.Sessions != nil {
+		if cookie, err := c.Request().Cookie(SessionCookie); err == nil && cookie.Value != "" {
+			return gate.bySession(c, s.opts.Sessions, cookie.Value)
+		}
+	}
+	return nil, gate.refuse(refusedMissing, fault.New(fault.Unauthorized, "no API key was sent"))
 }
 
 func secretOf(r *http.Request) string {

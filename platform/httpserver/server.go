@@ -37,18 +37,15 @@ type Route struct {
 	Handler Handler
 }
 
-// Authenticator finds the identity of a secret.
-type Authenticator interface {
-	Authenticate(secret string) (authn.Identity, bool)
-}
-
 // Options configure a Server.
 type Options struct {
 	Name   string // "ingest", "admin", "ops": for logs and errors
 	Addr   string // host:port; port 0 picks a free one
 	Logger *zap.Logger
-	Auth   Authenticator
+	Gate   *Gate      // who is let in; may be nil when every route is public
 	Around Middleware // optional, around every route: also sees calls that are refused for their key
+	// Sessions are accepted beside keys; nil where only keys are.
+	Sessions Sessions
 }
 
 // Server is one HTTP listener with its routes.
@@ -95,6 +92,14 @@ func New(o Options, routes ...Route) *Server {
 
 // Routes lists the routes, for the authorization test and the reference page.
 func (s *Server) Routes() []Route { return s.routes }
+
+// Served lists what the framework answers, as method and path. A test holds that there is nothing beyond Routes.
+func (s *Server) Served() (served []string) {
+	for _, r := range s.echo.Routes() {
+		served = append(served, r.Method+" "+r.Path)
+	}
+	return served
+}
 
 // Handler gives the server's handler for tests in process.
 func (s *Server) Handler() http.Handler { return s.echo }

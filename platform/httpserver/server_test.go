@@ -31,7 +31,7 @@ func testServer(t *testing.T) *Server {
 		{Identity: authn.Identity{Name: "key:a", Role: authn.Admin}, Hash: authn.HashSecret("admin-key")},
 	})
 	say := func(c echo.Context) error { return c.String(200, Identity(c).Name) }
-	return New(Options{Name: "test", Addr: "127.0.0.1:0", Logger: zap.NewNop(), Auth: ring},
+	return New(Options{Name: "test", Addr: "127.0.0.1:0", Logger: zap.NewNop(), Gate: NewGate(GateOptions{Keys: ring})},
 		route("/open", authn.Public, say),
 		route("/api/v1/read", authn.Viewer, say),
 		route("/api/v2/admin", authn.Admin, say),

@@ -146,11 +146,13 @@ func (d *Document) root() *root {
 		Servers: []server{{URL: "/api/v2", Description: "the admin listener, by default port 8090"},
 			{URL: "/api/v1", Description: "the same payloads under the predecessor's paths; deprecated"}},
 		Tags:     d.info.Tags,
-		Security: []map[string][]string{{"key": {}}, {"bearer": {}}},
+		Security: []map[string][]string{{"key": {}}, {"bearer": {}}, {"session": {}}},
 		Paths:    map[string]*pathItem{},
 		Components: components{Headers: map[string]header{}, SecuritySchemes: map[string]securityScheme{
 			"key":    {Type: "apiKey", In: "header", Name: "X-API-KEY", Description: "an API key; x-mutt-role says which role it needs"},
 			"bearer": {Type: "http", Scheme: "bearer", Description: "the same key as Authorization: Bearer"},
+			"session": {Type: "apiKey", In: "cookie", Name: "mutt_session", Description: "of the admin listener: a session of POST /session; " +
+				"what is no GET needs its csrf_token in X-CSRF-Token"},
 		}},
 	}
 	for name, about := range d.info.Headers {

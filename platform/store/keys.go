@@ -14,15 +14,17 @@ import (
 	"github.com/muttproject/mutt/platform/fault"
 )
 
-const keyColumns = `id, name, role, hash, bootstrap, created_at, expires_at, last_used, revision`
+const keyColumns = `id, name, role, hash, bootstrap, rate_limit, created_at, expires_at, last_used, second, second_until, second_used, revision`
 
 func scanAPIKey(rows *sql.Rows, k *APIKey) error {
 	var created int64
-	var expires, used sql.NullInt64
-	if err := rows.Scan(&k.ID, &k.Name, &k.Role, &k.Hash, &k.Bootstrap, &created, &expires, &used, &k.Revision); err != nil {
+	var expires, used, until, secondUsed sql.NullInt64
+	if err := rows.Scan(&k.ID, &k.Name, &k.Role, &k.Hash, &k.Bootstrap, &k.RateLimit, &created, &expires, &used, &k.Second, &until,
+		&secondUsed, &k.Revision); err != nil {
 		return err
 	}
 	k.CreatedAt, k.ExpiresAt, k.LastUsed = event.Time(created), timeOrZero(expires), timeOrZero(used)
+	k.SecondUntil, k.SecondUsed = timeOrZero(until), timeOrZero(secondUsed)
 	return nil
 }
 
@@ -48,7 +50,8 @@ func (t *Tx) apiKey(id int64) (*APIKey, error) {
 }
 
 // PutAPIKey creates a key (ID 0) or replaces the one of that ID; it returns the ID. AlreadyExists when the name
-// belongs to another. CreatedAt is set when zero; LastUsed is not written.
+// belongs to another. CreatedAt is set when zero. LastUsed and SecondUsed are not taken from k: they stay with the
+// secrets that they belong to.
 func (t *Tx) PutAPIKey(k APIKey, ifRevision int64) (int64, error) {
 	if err := t.checkAPIKey(&k); err != nil {
 		return 0, err
@@ -66,29 +69,47 @@ func (t *Tx) PutAPIKey(k APIKey, ifRevision int64) (int64, error) {
 	if k.CreatedAt.IsZero() {
 		k.CreatedAt = old.CreatedAt
 	}
+	k.LastUsed, k.SecondUsed = old.usedOf(k.Hash), old.usedOf(k.Second)
 	before, after := keyObject(old), keyObject(&k)
 	if !bytes.Equal(old.Hash, k.Hash) {
 		after["secret_replaced"] = json.RawMessage("true")
 	}
+	if k.Second != nil && old.Second != nil && !bytes.Equal(old.Second, k.Second) {
+		after["second_secret_replaced"] = json.RawMessage("true")
+	}
 	if after.equal(before) {
 		return k.ID, nil
 	}
-	if err := t.exec(`UPDATE api_keys SET name = $1, role = $2, hash = $3, bootstrap = $4, created_at = $5, expires_at = $6,
-		revision = $7 WHERE id = $8`, k.Name, k.Role, k.Hash, number(k.Bootstrap), event.Micros(k.CreatedAt),
-		nullTime(k.ExpiresAt), t.revision, k.ID); err != nil {
+	if err := t.exec(`UPDATE api_keys SET name = $1, role = $2, hash = $3, bootstrap = $4, rate_limit = $5, created_at = $6, expires_at = $7,
+		last_used = $8, second = $9, second_until = $10, second_used = $11, revision = $12 WHERE id = $13`, k.Name, k.Role, k.Hash, number(k.Bootstrap),
+		k.RateLimit, event.Micros(k.CreatedAt), nullTime(k.ExpiresAt), nullTime(k.LastUsed), nullBytes(k.Second), nullTime(k.SecondUntil),
+		nullTime(k.SecondUsed), t.revision, k.ID); err != nil {
 		return 0, err
 	}
 	t.record(TableKeys, strconv.FormatInt(k.ID, 10), before, after, "id", "name")
 	return k.ID, nil
 }
 
+// usedOf says when the secret of a hash was used last, zero when it is none of the key's.
+func (k *APIKey) usedOf(hash []byte) time.Time {
+	switch {
+	case hash == nil:
+		return time.Time{}
+	case bytes.Equal(hash, k.Hash):
+		return k.LastUsed
+	case bytes.Equal(hash, k.Second):
+		return k.SecondUsed
+	}
+	return time.Time{}
+}
+
 func (t *Tx) createAPIKey(k APIKey) (int64, error) {
 	if k.CreatedAt.IsZero() {
 		k.CreatedAt = t.at
 	}
-	if err := t.tx.QueryRowContext(t.ctx, `INSERT INTO api_keys (name, role, hash, bootstrap, created_at, expires_at, revision)
-		VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING id`, k.Name, k.Role, k.Hash, number(k.Bootstrap),
-		event.Micros(k.CreatedAt), nullTime(k.ExpiresAt), t.revision).Scan(&k.ID); err != nil {
+	if err := t.tx.QueryRowContext(t.ctx, `INSERT INTO api_keys (name, role, hash, bootstrap, rate_limit, created_at, expires_at, second, second_until, revision)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) RETURNING id`, k.Name, k.Role, k.Hash, number(k.Bootstrap), k.RateLimit,
+		event.Micros(k.CreatedAt), nullTime(k.ExpiresAt), nullBytes(k.Second), nullTime(k.SecondUntil), t.revision).Scan(&k.ID); err != nil {
 		return 0, err
 	}
 	t.record(TableKeys, strconv.FormatInt(k.ID, 10), nil, keyObject(&k))
@@ -115,8 +136,8 @@ func (t *Tx) checkAPIKey(k *APIKey) error {
 	if k.Name == "" || k.Role == "" {
 		return fault.Field(fault.Unprocessable, "name", "an API key needs a name and a role")
 	}
-	if len(k.Hash) != sha256.Size {
-		return fmt.Errorf("store API key %q: hash of %d bytes", k.Name, len(k.Hash))
+	if len(k.Hash) != sha256.Size || k.Second != nil && len(k.Second) != sha256.Size {
+		return fmt.Errorf("store API key %q: hashes of %d and %d bytes", k.Name, len(k.Hash), len(k.Second))
 	}
 	all, err := t.APIKeys()
 	if err != nil {
@@ -130,19 +151,32 @@ func (t *Tx) checkAPIKey(k *APIKey) error {
 	return nil
 }
 
-// keyObject is what the audit shows of a key: never its hash.
+// keyObject is what the audit shows of a key: never a hash.
 func keyObject(k *APIKey) object {
 	o := object{
 		"id":         json.RawMessage(strconv.FormatInt(k.ID, 10)),
 		"name":       event.AppendJSONString(nil, k.Name),
 		"role":       event.AppendJSONString(nil, k.Role),
 		"bootstrap":  json.RawMessage(strconv.FormatBool(k.Bootstrap)),
-		"created_at": event.AppendJSONString(nil, k.CreatedAt.UTC().Truncate(time.Microsecond).Format(time.RFC3339Nano)),
+		"created_at": timeObject(k.CreatedAt),
 	}
 	if !k.ExpiresAt.IsZero() {
-		o["expires_at"] = event.AppendJSONString(nil, k.ExpiresAt.UTC().Truncate(time.Microsecond).Format(time.RFC3339Nano))
+		o["expires_at"] = timeObject(k.ExpiresAt)
+	}
+	if k.RateLimit != 0 {
+		o["rate_limit"] = json.RawMessage(strconv.FormatInt(k.RateLimit, 10))
+	}
+	if k.Second != nil {
+		o["second_secret"] = json.RawMessage("true")
+	}
+	if !k.SecondUntil.IsZero() {
+		o["second_until"] = timeObject(k.SecondUntil)
 	}
 	return o
+}
+
+func timeObject(t time.Time) json.RawMessage {
+	return event.AppendJSONString(nil, t.UTC().Truncate(time.Microsecond).Format(time.RFC3339Nano))
 }
 
 // number stores a truth value: INTEGER in every database.
@@ -151,6 +185,14 @@ func number(b bool) int {
 		return 1
 	}
 	return 0
+}
+
+// nullBytes keeps "none" apart from empty: a nil []byte in an interface is no NULL for every driver.
+func nullBytes(b []byte) any {
+	if b == nil {
+		return nil
+	}
+	return b
 }
 
 func nullTime(t time.Time) sql.NullInt64 {

@@ -115,17 +115,40 @@ type Team struct {
 	Revision       int64  `json:"revision,omitempty"`
 }
 
-// APIKey is a stored API key; its secret is kept as a hash only.
+// APIKey is a stored API key; its secrets are kept as hashes only.
 type APIKey struct {
 	ID        int64
 	Name      string
 	Role      string
 	Hash      []byte // SHA-256 of the secret
-	Bootstrap bool   // from the secret store, replaced at start
+	Bootstrap bool   // from the secret source, which alone changes it
+	RateLimit int64  // requests per minute, 0 for no limit
 	CreatedAt time.Time
 	ExpiresAt time.Time // zero for never
-	LastUsed  time.Time
-	Revision  int64
+	LastUsed  time.Time // of the present secret, written by the minute; zero for never
+	// Second is the hash of another secret that is accepted too, nil for none: that of the next rotation, or the one
+	// that the last rotation replaced.
+	Second      []byte
+	SecondUntil time.Time // zero for as long as it is there
+	SecondUsed  time.Time
+	Revision    int64
+}
+
+// KeyUse says when a secret was used last.
+type KeyUse struct {
+	Hash []byte    `json:"hash"` // SHA-256 of the secret
+	At   time.Time `json:"at"`
+}
+
+// Session is one session of the user interface; its token is kept as a hash only.
+type Session struct {
+	TokenHash []byte // SHA-256 of the token
+	KeyHash   []byte // of the secret that it was opened with, and lives with; nil for an external identity
+	Name      string // as the audit names it
+	Role      string // of an external identity; that of a key is the key's
+	CreatedAt time.Time
+	SeenAt    time.Time // written by the minute
+	ExpiresAt time.Time
 }
 
 // MinuteCount is the running total of one of the queue's counters.

@@ -100,7 +100,7 @@ func (r *rig) serve(change func(*Config)) {
 		{Identity: authn.Identity{Name: "key:view", Role: authn.Viewer}, Hash: authn.HashSecret("view")},
 		{Identity: authn.Identity{Name: "key:admin", Role: authn.Admin}, Hash: authn.HashSecret("admin")},
 	})
-	s := httpserver.New(httpserver.Options{Name: "ingest", Logger: zap.NewNop(), Auth: ring, Around: h.Observe}, h.Routes()...)
+	s := httpserver.New(httpserver.Options{Name: "ingest", Logger: zap.NewNop(), Gate: httpserver.NewGate(httpserver.GateOptions{Keys: ring}), Around: h.Observe}, h.Routes()...)
 	r.handler = s.Handler()
 }
 

@@ -18,6 +18,7 @@ import (
 	"github.com/labstack/echo/v4"
 	"go.uber.org/zap"
 
+	"github.com/muttproject/mutt/modules/ui/internal/session"
 	"github.com/muttproject/mutt/platform/apiclient"
 	"github.com/muttproject/mutt/platform/authn"
 	"github.com/muttproject/mutt/platform/config"
@@ -37,6 +38,7 @@ type Store interface {
 	DevHosts(ctx context.Context) ([]store.DevHost, error)
 	Teams(ctx context.Context) ([]store.Team, error)
 	ConfigValues(ctx context.Context) ([]store.ConfigValue, error)
+	APIKeys(ctx context.Context) ([]store.APIKey, error)
 	Changes(ctx context.Context, f store.ChangeFilter) (store.Page[store.Change], error)
 	ChangeByID(ctx context.Context, id int64) (*store.Change, error)
 	ChainHead(ctx context.Context) (store.ChainHead, error)
@@ -74,6 +76,11 @@ type Deps struct {
 	Docs       httpserver.Handler // serves it as a page
 	Logger     *zap.Logger
 	Now        func() time.Time
+	Gate       Gate
+	Sessions   *session.Sessions
+	// SessionIdle is how long a session lives without a call, for the answers that say so.
+	SessionIdle   time.Duration
+	SecureCookies bool // also where this process itself speaks no TLS
 }
 
 // API holds the handlers.
@@ -98,9 +105,19 @@ func (a *API) endpoints() []endpoint {
 	const get, post, put, patch, del = http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete
 	return []endpoint{
 		{get, "/version", authn.Public, a.version, opVersion()},
-		{get, "/whoami", authn.Viewer, a.whoami, opWhoami()},
+		{get, "/whoami", authn.Any, a.whoami, opWhoami()},
 		{get, "/openapi.json", authn.Public, a.openapi, opDocument()},
 		{get, "/docs", authn.Public, a.Docs, opDocs()},
+
+		{post, "/session", authn.Public, a.login, opLogin()},
+		{get, "/session", authn.Any, a.getSession, opGetSession()},
+		{del, "/session", authn.Any, a.logout, opLogout()},
+		{get, "/keys", authn.Admin, a.listKeys, opListKeys()},
+		{post, "/keys", authn.Admin, a.createKey, opCreateKey()},
+		{get, "/keys/:id", authn.Admin, a.getKey, opGetKey()},
+		{patch, "/keys/:id", authn.Admin, a.updateKey, opUpdateKey()},
+		{del, "/keys/:id", authn.Admin, a.deleteKey, opDeleteKey()},
+		{post, "/keys/:id/rotate", authn.Admin, a.rotateKey, opRotateKey()},
 
 		{get, "/rules", authn.Viewer, a.listRules, opListRules()},
 		{post, "/rules", authn.Operator, a.createRule, opCreateRule()},

@@ -4,9 +4,11 @@ import (
 	"fmt"
 	"net/http/httptest"
 	"testing"
+	"time"
 
 	"go.uber.org/zap"
 
+	"github.com/muttproject/mutt/platform/httpserver"
 	"github.com/muttproject/mutt/platform/rule"
 	"github.com/muttproject/mutt/platform/store"
 )
@@ -32,7 +34,8 @@ func BenchmarkListRules(b *testing.B) {
 	}); err != nil {
 		b.Fatal(err)
 	}
-	h := serve(New(Deps{Store: s, Logger: zap.NewNop()}).Routes())
+	gate := httpserver.NewGate(httpserver.GateOptions{Keys: ringOfRoles(time.Now)})
+	h := httpserver.New(httpserver.Options{Name: "admin", Logger: zap.NewNop(), Gate: gate}, New(Deps{Store: s, Logger: zap.NewNop()}).Routes()...).Handler()
 	b.ReportAllocs()
 	for b.Loop() {
 		req := httptest.NewRequest("GET", "/api/v2/rules", nil)

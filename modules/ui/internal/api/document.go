@@ -14,7 +14,8 @@ import (
 const about = `The admin API of MUTT, and what senders of events use.
 
 - Every operation but those of role public needs a key, as X-API-KEY or as a bearer token. x-mutt-role names the least role: ` +
-	`viewer, operator and admin include each other in this order; ingest sends events only, which admin may too.
+	`viewer, operator and admin include each other in this order; ingest sends events only, which admin may too; any takes every key.
+- A browser opens a session instead (POST /session): the cookie comes along by itself, and every call but GET brings X-CSRF-Token.
 - Every answer carries X-Correlation-ID (the caller's, when it is sane), X-API-Version and X-API-Supported-Versions; below /api/v1 and ` +
 	`/api/v2 also X-API-Deprecated. Accept-Version asks for a version: v1, v2 and v2.5 are known, another is answered with 406.
 - Every failure has the form Error. Its code is permanent, its remedy says what to do. 429 and 503 carry Retry-After.
@@ -33,6 +34,7 @@ func NewDocument(senders []openapi.Operation) *openapi.Document {
 			{Name: tagTeams, Description: "Who gets the meta-alerts of a device."},
 			{Name: tagConfig, Description: "Keys that are changed while MUTT runs. 503 feature_off when dynamic_config.enabled is false."},
 			{Name: tagAudit, Description: "What was judged, and who changed what."},
+			{Name: tagAccess, Description: "API keys, and the sessions of the user interface."},
 			{Name: tagQueues, Description: "What waits, and what could not be delivered."},
 			{Name: tagAbout, Description: "Versions, processes, rates and books."},
 		},
@@ -45,6 +47,7 @@ func headers() map[string]string {
 		"Location":            "path of what was made",
 		"Content-Disposition": "name for the file",
 		"Retry-After":         "seconds to wait",
+		"Set-Cookie":          "the session's token: HttpOnly, SameSite=Lax",
 	}
 }
 

@@ -86,6 +86,7 @@ func TestGolden(t *testing.T) {
 	} {
 		b.golden(c.name, b.twice(c.request))
 	}
+	b.goldenAccess()
 	b.twice(request{method: "GET", path: "/openapi.json"}) // whose golden files are docs/reference/openapi.json and api.md
 	b.twice(request{method: "GET", path: "/docs"})
 	if list := b.document.Uncovered(); len(list) > 0 {

@@ -29,7 +29,10 @@ func (e *endpoint) operation() openapi.Operation {
 	own := o.Errors
 	o.Errors = []fault.Code{fault.BadRequest, fault.InvalidField, fault.UnsupportedVersion}
 	if e.role != authn.Public {
-		o.Add(openapi.Fails(fault.Unauthorized, fault.Forbidden))
+		o.Add(openapi.Fails(fault.Unauthorized, fault.Forbidden, fault.RateLimited))
+		if e.method != http.MethodGet {
+			o.Add(openapi.Fails(fault.CSRFToken))
+		}
 	}
 	o.Errors = append(o.Errors, own...)
 	if len(o.Bodies) > 0 {
@@ -119,7 +122,7 @@ func vocabulary() map[string][]string {
 	for _, q := range queue.Names() {
 		v["queue"] = append(v["queue"], string(q))
 	}
-	for _, r := range []authn.Role{authn.Ingest, authn.Viewer, authn.Operator, authn.Admin} {
+	for _, r := range authn.Roles() {
 		v["role"] = append(v["role"], r.String())
 	}
 	return v

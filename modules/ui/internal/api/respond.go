@@ -37,7 +37,9 @@ func answer(c echo.Context, status int, payload any) error {
 func write(c echo.Context, status int, contentType string, body []byte) error {
 	h := c.Response().Header()
 	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("Cache-Control", "private, no-cache")
+	if h.Get("Cache-Control") == "" {
+		h.Set("Cache-Control", "private, no-cache")
+	}
 	return c.Blob(status, contentType, body)
 }
 

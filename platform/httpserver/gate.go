@@ -1,0 +1,162 @@
+package httpserver
+
+import (
+	"context"
+	"crypto/subtle"
+	"net/http"
+	"net/netip"
+	"time"
+
+	"github.com/labstack/echo/v4"
+	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/zap"
+
+	"github.com/muttproject/mutt/platform/authn"
+	"github.com/muttproject/mutt/platform/fault"
+)
+
+// How a session travels: its token in a cookie that scripts cannot read, and for writes a second token that only the
+// site's own scripts know.
+const (
+	SessionCookie = "mutt_session"
+	HeaderCSRF    = "X-CSRF-Token"
+)
+
+// Sessions finds the session of a cookie's token. One that is not open is a fault.Unauthorized.
+type Sessions interface {
+	Find(ctx context.Context, token string) (*authn.Session, error)
+}
+
+// Why a call was refused, as the label of mutt_auth_failures_total.
+const (
+	refusedMissing   = "missing_key"
+	refusedUnknown   = "unknown_key"
+	refusedDamaged   = "damaged_key"
+	refusedExpired   = "expired_key"
+	refusedSession   = "no_session"
+	refusedCSRF      = "csrf_token"
+	refusedRole      = "role"
+	refusedRateLimit = "rate_limit"
+)
+
+// Gate lets callers in by their keys. It limits failed attempts by source, counts them and logs them. The listeners of
+// a process share one.
+type Gate struct {
+	opts      GateOptions
+	attempts  *authn.Attempts
+	failures  *prometheus.CounterVec
+	throttled prometheus.Counter
+}
+
+// GateOptions configure a Gate.
+type GateOptions struct {
+	Keys       *authn.Keyring
+	Registerer prometheus.Registerer // nil for none
+	Logger     *zap.Logger           // nil for none
+	Now        func() time.Time      // nil for time.Now
+}
+
+// NewGate makes a Gate.
+func NewGate(o GateOptions) *Gate {
+	if o.Logger == nil {
+		o.Logger = zap.NewNop()
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	g := &Gate{opts: o, attempts: authn.NewAttempts(o.Now),
+		failures: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "mutt_auth_failures_total",
+			Help: "HTTP calls that were refused for who makes them, by reason."}, []string{"reason"}),
+		throttled: prometheus.NewCounter(prometheus.CounterOpts{Name: "mutt_auth_throttled_total",
+			Help: "Failed attempts that came too fast from one source, and were answered with 429."}),
+	}
+	for _, reason := range []string{refusedMissing, refusedUnknown, refusedDamaged, refusedExpired, refusedSession, refusedCSRF, refusedRole, refusedRateLimit} {
+		g.failures.WithLabelValues(reason)
+	}
+	if o.Registerer != nil {
+		o.Registerer.MustRegister(g.failures, g.throttled)
+	}
+	return g
+}
+
+// Admit finds the key of a secret. A wrong one is a failed attempt of the caller's address.
+func (g *Gate) Admit(c echo.Context, secret string) (*authn.Key, error) {
+	key, verdict := g.opts.Keys.Authenticate(secret)
+	switch verdict {
+	case authn.Accepted:
+		return key, nil
+	case authn.Damaged:
+		return nil, g.failed(c, refusedDamaged, "", fault.New(fault.Unauthorized, "the API key is damaged: a part is missing or mistyped").
+			WithRemedy("copy the whole key: mutt_ and 58 characters"))
+	case authn.Expired:
+		return nil, g.failed(c, refusedExpired, key.Identity.Name, fault.New(fault.Unauthorized, "the API key has expired").
+			WithRemedy("have an admin rotate the key or move its expiry"))
+	default:
+		return nil, g.failed(c, refusedUnknown, "", fault.New(fault.Unauthorized, "the API key is not known"))
+	}
+}
+
+// failed counts a failed attempt; err is what it is answered with unless there were too many.
+func (g *Gate) failed(c echo.Context, reason, name string, err *fault.Error) error {
+	g.failures.WithLabelValues(reason).Inc()
+	from, _ := netip.ParseAddr(c.RealIP()) // the zero Addr is a source like any other
+	wait, tell := g.attempts.Failed(from)
+	if tell {
+		g.opts.Logger.Warn("a call was refused for its key; more from this source are not logged for a minute", zap.String("source", c.RealIP()),
+			zap.String("reason", reason), zap.String("name", name), zap.String("route", c.Path()), zap.String("correlation_id", CorrelationID(c)))
+	}
+	if wait > 0 {
+		g.throttled.Inc()
+		return fault.New(fault.RateLimited, "too many failed attempts from this address").WithRetryAfter(wait).
+			WithRemedy("use a valid key, which is let in at once")
+	}
+	return err
+}
+
+// refuse counts a refusal that is no failed attempt.
+func (g *Gate) refuse(reason string, err *fault.Error) error {
+	g.failures.WithLabelValues(reason).Inc()
+	return err
+}
+
+// pass asks the rate limit of an identity.
+func (g *Gate) pass(ctx context.Context, id *authn.Identity, limit authn.Limiter) error {
+	if limit == nil {
+		return nil
+	}
+	if wait, ok := limit.Take(ctx); !ok {
+		return g.refuse(refusedRateLimit, fault.New(fault.RateLimited, "%s makes more requests than its rate limit allows", id.Name).WithRetryAfter(wait))
+	}
+	return nil
+}
+
+// byKey identifies the holder of a key.
+func (g *Gate) byKey(c echo.Context, secret string) (*authn.Identity, error) {
+	key, err := g.Admit(c, secret)
+	if err != nil {
+		return nil, err
+	}
+	return &key.Identity, g.pass(c.Request().Context(), &key.Identity, key.Limit)
+}
+
+// bySession identifies the owner of a session. What changes something must bring the session's CSRF token: a browser
+// sends the cookie along with requests that other sites make.
+func (g *Gate) bySession(c echo.Context, sessions Sessions, token string) (*authn.Identity, error) {
+	ctx := c.Request().Context()
+	s, err := sessions.Find(ctx, token)
+	if f, ok := fault.As(err); ok && f.Code == fault.Unauthorized {
+		return nil, g.failed(c, refusedSession, "", f)
+	}
+	if err != nil {
+		return nil, err
+	}
+	switch c.Request().Method {
+	case http.MethodGet, http.MethodHead, http.MethodOptions:
+	default:
+		if subtle.ConstantTimeCompare([]byte(c.Request().Header.Get(HeaderCSRF)), []byte(s.CSRF)) != 1 {
+			return nil, g.refuse(refusedCSRF, fault.Field(fault.CSRFToken, HeaderCSRF, "is missing or not that of the session"))
+		}
+	}
+	c.Set(keySession, s)
+	return &s.Identity, g.pass(ctx, &s.Identity, s.Limit)
+}
