@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"maps"
 	"slices"
 
 	"github.com/muttproject/mutt/platform/apiclient"
@@ -38,7 +39,8 @@ func (p *parts) processes(ctx context.Context) ([]apiclient.Process, error) {
 	out := make([]apiclient.Process, len(live))
 	for i, l := range live {
 		out[i] = apiclient.Process{ID: l.ID, Name: l.Name, Roles: l.Roles, Version: l.Version, StartedAt: l.StartedAt,
-			ConfigRevision: l.ConfigRevision, Listeners: l.Listeners, SecretVersions: l.Secrets}
+			ConfigRevision: l.ConfigRevision, Listeners: append([]string{}, l.Listeners...), SecretVersions: map[string]string{}}
+		maps.Copy(out[i].SecretVersions, l.Secrets) // none is {}, as the API says, not null
 	}
 	return out, nil
 }

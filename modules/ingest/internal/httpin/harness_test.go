@@ -21,19 +21,22 @@ import (
 	"github.com/muttproject/mutt/platform/authn"
 	"github.com/muttproject/mutt/platform/event"
 	"github.com/muttproject/mutt/platform/httpserver"
+	"github.com/muttproject/mutt/platform/openapi"
+	"github.com/muttproject/mutt/platform/openapi/openapitest"
 	"github.com/muttproject/mutt/platform/queue"
 	"github.com/muttproject/mutt/platform/queue/sqliteq"
 )
 
 // rig is a handler behind the real HTTP server, keys and SQLite queue.
 type rig struct {
-	handler http.Handler
-	driver  queue.Driver
-	queue   *queue.Queue
-	metrics *prometheus.Registry
-	limit   *gate
-	cap     atomic.Int64
-	writer  swap
+	document *openapitest.Document // holds the answers to what the API says of itself
+	handler  http.Handler
+	driver   queue.Driver
+	queue    *queue.Queue
+	metrics  *prometheus.Registry
+	limit    *gate
+	cap      atomic.Int64
+	writer   swap
 }
 
 // gate refuses events while it is shut.
@@ -68,6 +71,9 @@ func newRig(t testing.TB, change func(*Config)) *rig {
 	}
 	q := queue.New(driver, queue.Options{Partitions: 1, Process: "test", Owner: "test"})
 	r := &rig{driver: driver, queue: q, metrics: prometheus.NewRegistry(), limit: &gate{}}
+	if r.document, err = openapitest.Read(openapi.New(openapi.Info{Error: apiclient.Error{}, Headers: map[string]string{"Retry-After": "seconds"}}, Operations()).JSON()); err != nil {
+		t.Fatal(err)
+	}
 	w := q.Writer(queue.WriterOptions{Cap: r.cap.Load})
 	r.writer.real = w
 	t.Cleanup(func() {
@@ -127,6 +133,12 @@ func (r *rig) post(t testing.TB, body io.Reader, headers ...string) *httptest.Re
 	}
 	rec := httptest.NewRecorder()
 	r.handler.ServeHTTP(rec, req)
+	for _, err := range r.document.Check(openapitest.Exchange{Method: req.Method, Target: req.URL.Path, Request: req.Header, Status: rec.Code,
+		Header: rec.Header(), Answer: rec.Body.Bytes()}) {
+		if !strings.Contains(err.Error(), "accepted, although") { // what senders send is read with more tolerance than is promised
+			t.Error(err)
+		}
+	}
 	return rec
 }
 
