@@ -50,7 +50,7 @@ func NewProvider(o Options) (*Provider, error) {
 		return nil, err
 	}
 	p := &Provider{o: o, client: client, turn: make(chan struct{}, 1), fresh: make(chan struct{}, 1)}
-	p.metrics = newMetrics(o.Registerer, p.expiry)
+	p.metrics = newMetrics(o.Registerer, p.Expiry)
 	return p, nil
 }
 
@@ -141,8 +141,8 @@ func (p *Provider) put(l *lease) {
 	}
 }
 
-// expiry is when the token ends; the zero time when that is not known.
-func (p *Provider) expiry() time.Time {
+// Expiry is when the token ends; the zero time when that is not known.
+func (p *Provider) Expiry() time.Time {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.lease == nil || p.lease.granted == 0 {

@@ -226,7 +226,7 @@ func shortLives(t *testing.T, s *testkit.VaultServer, path string) {
 			t.Fatalf("%v renewals and %v logins", renewals, logins)
 		}
 	}
-	if expiry := p.expiry(); time.Until(expiry) > 3*time.Second || expiry.IsZero() {
+	if expiry := p.Expiry(); time.Until(expiry) > 3*time.Second || expiry.IsZero() {
 		t.Errorf("it says that the token ends at %v", expiry)
 	}
 	cancel()
