@@ -72,8 +72,20 @@ func (f *configFlags) load(s streams) (app.Config, []string, error) {
 }
 
 func newConfig(s streams) *cobra.Command {
-	cmd := &cobra.Command{Use: "config", Short: "show, check and document the static settings"}
-	cmd.AddCommand(newConfigPrint(s), newConfigLint(s), newConfigDocs())
+	cmd := &cobra.Command{Use: "config", Short: "static settings: show, check, document; dynamic keys of a running server: read, change, watch",
+		Long: "Static settings come from a file, the environment and flags, and are read when a process starts: print, lint, docs.\n" +
+			"Dynamic keys live in the store and are changed while MUTT runs, in every process within a second: get, set, unset, history,\n" +
+			"rollback, watch talk to a running server."}
+	static, dynamic := &cobra.Group{ID: "static", Title: "Static settings:"}, &cobra.Group{ID: "dynamic", Title: "Dynamic keys of a running server:"}
+	cmd.AddGroup(dynamic, static)
+	for _, c := range newDynamic(s) {
+		c.GroupID = dynamic.ID
+		cmd.AddCommand(c)
+	}
+	for _, c := range []*cobra.Command{newConfigPrint(s), newConfigLint(s), newConfigDocs()} {
+		c.GroupID = static.ID
+		cmd.AddCommand(c)
+	}
 	return cmd
 }
 

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -43,6 +44,7 @@ rules:
 //	dead N             waits until N alerts of the server are dead letters
 //	put URL BODY       a PUT that must be answered with 200
 //	waitfile FILE TEXT waits until the file holds the text
+//	capture NAME EXPR  sets a variable to what the group of the expression matches in the last stdout
 func TestScripts(t *testing.T) {
 	t.Parallel()
 	s := &scripts{t: t}
@@ -52,6 +54,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"server": s.server, "exits": s.exits, "freeport": s.freePort, "answers": s.answers,
 			"delivered": s.delivered, "dead": s.dead, "put": s.put, "waitfile": s.waitFile,
+			"capture": s.capture,
 		},
 	})
 }
@@ -157,6 +160,17 @@ func (s *scripts) waitFile(ts *testscript.TestScript, neg bool, a []string) {
 		got, err := os.ReadFile(ts.MkAbs(a[0]))
 		return err == nil && strings.Contains(string(got), a[1]), string(got)
 	})
+}
+
+func (s *scripts) capture(ts *testscript.TestScript, neg bool, a []string) {
+	args(ts, neg, 2, a)
+	expr, err := regexp.Compile(a[1])
+	ts.Check(err)
+	found := expr.FindStringSubmatch(ts.ReadFile("stdout"))
+	if len(found) != 2 {
+		ts.Fatalf("%s does not match one group", a[1])
+	}
+	ts.Setenv(a[0], found[1])
 }
 
 // count waits until a number in an answer is reached.

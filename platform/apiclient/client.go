@@ -72,6 +72,7 @@ type Call struct {
 	ContentType string // of a []byte body
 	Accept      string // "" for JSON
 	IfMatch     int64  // a revision, 0 for none
+	IfUnset     bool   // only when it is at revision 0: not set
 	Reason      string // sent as X-Reason
 }
 
@@ -140,7 +141,7 @@ func (c *Client) request(ctx context.Context, call Call) (*http.Request, error) 
 	set("User-Agent", c.opts.UserAgent)
 	set("X-API-KEY", c.opts.Key)
 	set("X-Reason", call.Reason)
-	if call.IfMatch > 0 {
+	if call.IfMatch > 0 || call.IfUnset {
 		set("If-Match", strconv.Quote(strconv.FormatInt(call.IfMatch, 10)))
 	}
 	return req, nil

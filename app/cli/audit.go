@@ -1,0 +1,159 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/muttproject/mutt/platform/apiclient"
+	"github.com/muttproject/mutt/platform/fault"
+)
+
+func newAudit(s streams) *cobra.Command {
+	cmd := &cobra.Command{Use: "audit", Short: "list and verify the change audit",
+		Long: "The change audit has a row for each change of configuration, rules, hosts, teams and keys: who, what, when and why. Its rows are\n" +
+			"chained by hashes, so that an edited or removed one shows."}
+	f := addClientFlags(cmd)
+	cmd.AddCommand(auditList(s, f), auditShow(s, f), auditVerify(s, f), auditHead(s, f))
+	return cmd
+}
+
+func auditList(s streams, f *clientFlags) *cobra.Command {
+	cmd := &cobra.Command{Use: "list", Short: "list changes, newest first", Args: noArgs,
+		Example: "  mutt audit list --table alert_rules --changed-by key:netops --start 2026-11-01"}
+	query := addPageFlags(cmd)
+	filters := map[string]*string{}
+	for _, flag := range [...]struct{ name, param, about string }{
+		{"changed-by", "changed_by", "who: key:NAME, user:NAME, system:janitor"}, {"operation", "operation", "CREATE, UPDATE or DELETE"},
+		{"table", "table_name", "alert_rules, development_hosts, device_teams, dynamic_config, api_keys, …"}, {"record", "record_id", "which record of the table"},
+		{"start", "start_date", "from this time on: RFC 3339 or a date, UTC"}, {"end", "end_date", "before this time; a date means the whole day"},
+	} {
+		filters[flag.param] = cmd.Flags().String(flag.name, "", flag.about)
+	}
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		c, err := f.client(s)
+		if err != nil {
+			return err
+		}
+		q := query()
+		for param, value := range filters {
+			if *value != "" {
+				q.Set(param, *value)
+			}
+		}
+		var got apiclient.Changes
+		if err := c.Do(cmd.Context(), apiclient.Call{Method: http.MethodGet, Path: []string{"audit"}, Query: q}, &got); err != nil {
+			return err
+		}
+		return print(cmd.OutOrStdout(), *f.output, got, func(w io.Writer) error {
+			rows := [][]string{{"ID", "WHEN", "WHO", "OPERATION", "TABLE", "RECORD", "REASON"}}
+			for _, l := range got.Logs {
+				rows = append(rows, []string{strconv.FormatInt(l.ID, 10), l.ChangedAt.Format(time.RFC3339), l.ChangedBy, l.Operation, l.TableName, l.RecordID, short(l.Reason, 50)})
+			}
+			return errors.Join(table(w, rows), pageText(w, got.Pagination))
+		})
+	}
+	return cmd
+}
+
+func auditShow(s streams, f *clientFlags) *cobra.Command {
+	return &cobra.Command{Use: "show ID", Short: "show one change with its old and new values", Args: exactly(1, "one ID"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			c, err := f.client(s)
+			if err != nil {
+				return err
+			}
+			var got apiclient.Change
+			if err := c.Do(cmd.Context(), apiclient.Call{Method: http.MethodGet, Path: []string{"audit", args[0]}}, &got); err != nil {
+				return err
+			}
+			return print(cmd.OutOrStdout(), *f.output, got, func(w io.Writer) error { return printYAML(w, got) })
+		}}
+}
+
+func auditHead(s streams, f *clientFlags) *cobra.Command {
+	return &cobra.Command{Use: "head", Short: "show the last row as ID:HASH, to be kept elsewhere for 'verify --expect'", Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			c, err := f.client(s)
+			if err != nil {
+				return err
+			}
+			var got apiclient.AuditHead
+			if err := c.Do(cmd.Context(), apiclient.Call{Method: http.MethodGet, Path: []string{"audit", "head"}}, &got); err != nil {
+				return err
+			}
+			return print(cmd.OutOrStdout(), *f.output, got, func(w io.Writer) error {
+				_, err := fmt.Fprintln(w, got.Point)
+				return err
+			})
+		}}
+}
+
+func auditVerify(s streams, f *clientFlags) *cobra.Command {
+	cmd := &cobra.Command{Use: "verify", Short: "prove that no row was edited, removed or put in; exit status 1 when one was",
+		Long: "Recomputes the chain of hashes from the last anchor of retention to the head. Rows that were cut off at the end, or a chain that was\n" +
+			"written anew, show only against a head that was kept elsewhere: --expect. See docs/runbooks/audit.md.",
+		Args: noArgs, Example: "  mutt audit verify --expect \"$(tail -n 1 heads.txt)\""}
+	expect := cmd.Flags().String("expect", "", "ID:HASH of 'mutt audit head', kept elsewhere: the chain must go through it")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		c, err := f.client(s)
+		if err != nil {
+			return err
+		}
+		progress := io.Discard
+		if isTerminal(cmd.ErrOrStderr()) {
+			progress = cmd.ErrOrStderr()
+		}
+		got, err := verifyAll(cmd.Context(), c, *expect, progress)
+		if err != nil {
+			return err
+		}
+		if err := print(cmd.OutOrStdout(), *f.output, got, func(w io.Writer) error { return verifiedText(w, got) }); err != nil || got.Valid {
+			return err
+		}
+		return fault.New(fault.Corrupt, "%s", got.Message).WithRemedy("see docs/runbooks/audit.md: compare with a backup; the rows before are intact")
+	}
+	return cmd
+}
+
+// verifyAll verifies part after part and sums them up.
+func verifyAll(ctx context.Context, c *apiclient.Client, expect string, progress io.Writer) (sum apiclient.AuditVerified, err error) {
+	q := url.Values{}
+	if expect != "" {
+		q.Set("expect", expect)
+	}
+	for first := true; ; first = false {
+		var part apiclient.AuditVerified
+		if err := c.Do(ctx, apiclient.Call{Method: http.MethodGet, Path: []string{"audit", "verify"}, Query: q}, &part); err != nil {
+			return sum, err
+		}
+		part.Rows += sum.Rows
+		if !first {
+			part.From = sum.From
+		}
+		if sum = part; !sum.Valid || sum.Complete {
+			return sum, nil
+		}
+		_, _ = fmt.Fprintf(progress, "verified up to row %d of %d\n", sum.To.ID, sum.Head.ID)
+		q.Set("after", sum.To.Point)
+	}
+}
+
+func verifiedText(w io.Writer, v apiclient.AuditVerified) error {
+	if !v.Valid {
+		return nil // the error says it
+	}
+	from := "the first row"
+	if v.Anchor != nil {
+		from = fmt.Sprintf("the anchor of %s (the rows up to %d were removed by retention)", v.Anchor.MadeAt.Format(time.DateOnly), v.Anchor.ID)
+	}
+	_, err := fmt.Fprintf(w, "%d rows hold, from %s to the head\n%s\n", v.Rows, from, v.Head.Point)
+	return err
+}
