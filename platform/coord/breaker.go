@@ -60,6 +60,12 @@ type Breaker struct {
 	view view
 }
 
+// What a hold says.
+const (
+	holdOpen  = "open"  // the timeout is not over
+	holdProbe = "probe" // one is under way
+)
+
 // circuit is the shared state.
 type circuit struct {
 	State    State `json:"state"`
@@ -126,10 +132,13 @@ func (b *Breaker) State() State {
 }
 
 func (b *Breaker) tryProbe(ctx context.Context, v view) (Permit, time.Duration, bool, error) {
-	hold, err := b.coord.Put(ctx, PutParams{Key: b.holdKey(), Data: []byte("probe"), TTL: b.opts.ProbeTTL})
+	hold, err := b.coord.Put(ctx, PutParams{Key: b.holdKey(), Data: []byte(holdProbe), TTL: b.opts.ProbeTTL})
 	if fault.Is(err, fault.Conflict) {
 		held, err := b.coord.Get(ctx, b.holdKey())
-		// An operator may shorten the wait, and another process's probe may end it: look at least once a Refresh.
+		if timeout := b.opts.Settings().Timeout; err == nil && string(held.Data) == holdOpen && held.TTL > timeout {
+			err = b.setHold(ctx, held.Version, held.Data, timeout) // an operator has shortened it
+		}
+		// Another process's probe may end the wait: look at least once a Refresh.
 		return Permit{}, max(time.Millisecond, min(held.TTL, b.opts.Refresh)), false, err
 	}
 	if err != nil {
@@ -226,7 +235,7 @@ func (b *Breaker) restHold(ctx context.Context, p Permit, d time.Duration) error
 		}
 		version = held.Version
 	}
-	return b.setHold(ctx, version, []byte("open"), d)
+	return b.setHold(ctx, version, []byte(holdOpen), d)
 }
 
 // setHold changes the hold; that somebody else has it now is no error.

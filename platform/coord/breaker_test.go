@@ -169,6 +169,36 @@ func TestBreakerLateAnswersDecideNothing(t *testing.T) {
 	}
 }
 
+// A shorter timeout is in force for a circuit that is open already; a probe's hold is not touched.
+func TestBreakerTimeoutIsShortenedWhileOpen(t *testing.T) {
+	t.Parallel()
+	s := newBreakers(t)
+	s.settings.Timeout = time.Hour
+	b := s.process(nil)
+	s.open(b)
+	s.settings.Timeout = 5 * time.Second
+	if _, ok := s.allow(b); ok {
+		t.Fatal("it is open still")
+	}
+	s.clk.Advance(5 * time.Second)
+	p, ok := s.allow(b)
+	if !ok || !p.Probe() {
+		t.Fatal("the new timeout is over: one probe passes")
+	}
+	s.settings.Timeout = time.Second
+	if _, ok := s.allow(s.process(nil)); ok {
+		t.Fatal("a probe is under way")
+	}
+	s.clk.Advance(2 * time.Second)
+	if _, ok := s.allow(s.process(nil)); ok {
+		t.Fatal("the probe is under way still")
+	}
+	s.done(p, true)
+	if _, ok := s.allow(b); !ok {
+		t.Fatal("closed")
+	}
+}
+
 func TestBreakerOff(t *testing.T) {
 	t.Parallel()
 	s := newBreakers(t)
