@@ -13,6 +13,7 @@ package api
 import (
 	"context"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -87,6 +88,7 @@ type Deps struct {
 type API struct {
 	Deps
 	rules, hosts, teams listCache
+	config              atomic.Pointer[storedConfig] // as it was read last
 }
 
 // New makes the API.

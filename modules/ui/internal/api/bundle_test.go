@@ -47,7 +47,6 @@ type bundle struct {
 	store   *store.Store
 	queue   *queue.Queue
 	driver  *sqliteq.Driver
-	dir     string
 	ring    *authn.Keyring
 	applied atomic.Int64
 	// document holds every request and answer of the bundle to what the API says of itself.
@@ -64,13 +63,11 @@ func newBundleOn(t *testing.T, o store.Options, change ...func(*Deps)) *bundle {
 	b := &bundle{T: t}
 	now := func() time.Time { return noon }
 	o.Now = now
-	dir := t.TempDir()
-	b.dir = dir
 	var err error
 	b.store, err = store.Open(t.Context(), o)
 	b.must(err)
 	b.must(b.store.Migrate(t.Context()))
-	b.driver, err = sqliteq.Open(t.Context(), filepath.Join(dir, "queue.db"), sqliteq.Options{Synchronous: "OFF", Now: now})
+	b.driver, err = sqliteq.Open(t.Context(), filepath.Join(t.TempDir(), "queue.db"), sqliteq.Options{Synchronous: "OFF", Now: now})
 	b.must(err)
 	t.Cleanup(func() {
 		if err := b.driver.Close(); err != nil {

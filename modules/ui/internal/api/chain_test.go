@@ -59,9 +59,10 @@ func TestVerifyingTheChangeAudit(t *testing.T) {
 
 func TestABrokenChangeAuditIsToldNotFailed(t *testing.T) {
 	t.Parallel()
-	b := newBundle(t)
+	path := filepath.Join(t.TempDir(), "mutt.db")
+	b := newBundleOn(t, store.Options{Path: path, Connect: sqlite.Options{Synchronous: "OFF"}})
 	b.createRule(sampleRule)
-	db, err := sqlite.Open(t.Context(), filepath.Join(b.dir, "mutt.db"), sqlite.Options{})
+	db, err := sqlite.Open(t.Context(), path, sqlite.Options{})
 	b.must(err)
 	for _, text := range []string{`DROP TRIGGER config_audit_log_no_update`, `UPDATE config_audit_log SET changed_by = 'nobody'`} {
 		_, err := db.Writer.ExecContext(t.Context(), text)

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -26,24 +27,19 @@ func (a *API) dynamic(next echo.HandlerFunc) echo.HandlerFunc {
 }
 
 func (a *API) listConfig(c echo.Context) error {
-	ctx := c.Request().Context()
-	revision, _, err := a.Store.Revisions(ctx)
-	if err != nil {
-		return err
-	}
-	stored, err := a.storedConfig(c)
+	stored, err := a.readConfig(c)
 	if err != nil {
 		return err
 	}
 	out := apiclient.Config{Config: map[string]any{}}
 	for _, k := range a.Dynamic.Registry().Keys() {
-		item := a.item(&k, stored[k.Name])
+		item := a.item(&k, stored.values[k.Name])
 		out.Config[k.Name] = item.Value
 		if strings.HasPrefix(c.Request().URL.Path, "/api/v2/") {
 			out.Items = append(out.Items, item)
 		}
 	}
-	return answerList(c, revision, out)
+	return answerList(c, stored.revision, out)
 }
 
 func (a *API) getConfig(c echo.Context) error {
@@ -51,11 +47,11 @@ func (a *API) getConfig(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	stored, err := a.storedConfig(c)
+	stored, err := a.readConfig(c)
 	if err != nil {
 		return err
 	}
-	item := a.item(key, stored[key.Name])
+	item := a.item(key, stored.values[key.Name])
 	return answerOne(c, item.Revision, item)
 }
 
@@ -133,14 +129,59 @@ func (a *API) key(c echo.Context) (*config.Key, error) {
 	return a.Dynamic.Registry().Lookup(name)
 }
 
-// storedConfig gives the values that are set, by key.
-func (a *API) storedConfig(c echo.Context) (map[string]*store.ConfigValue, error) {
-	values, err := a.Store.ConfigValues(c.Request().Context())
-	m := make(map[string]*store.ConfigValue, len(values))
-	for i := range values {
-		m[values[i].Key] = &values[i]
+// storedConfig are the values that are set, by key, as of a revision.
+type storedConfig struct {
+	revision int64
+	values   map[string]*store.ConfigValue
+}
+
+// readConfig reads what is set, when anything was changed since the last time. While the store is away it is what is
+// in force in this process: reading the configuration goes on.
+func (a *API) readConfig(c echo.Context) (storedConfig, error) {
+	ctx, cancel := context.WithTimeout(c.Request().Context(), storeBound)
+	defer cancel()
+	revision, _, err := a.Store.Revisions(ctx)
+	if have := a.config.Load(); err == nil && have != nil && have.revision == revision {
+		return *have, nil
 	}
-	return m, err
+	if err == nil {
+		var values []store.ConfigValue
+		if values, err = a.Store.ConfigValues(ctx); err == nil {
+			now := &storedConfig{revision, make(map[string]*store.ConfigValue, len(values))}
+			for i := range values {
+				now.values[values[i].Key] = &values[i]
+			}
+			a.config.Store(now)
+			return *now, nil
+		}
+	}
+	if !storeAway(c, err) {
+		return storedConfig{}, err
+	}
+	stale(c)
+	return a.inForce()
+}
+
+// inForce gives the values that this process works with, with what is known of their setting.
+func (a *API) inForce() (storedConfig, error) {
+	current := a.Dynamic.Current()
+	have := a.config.Load()
+	if have != nil && have.revision == current.Revision {
+		return *have, nil
+	}
+	now := storedConfig{current.Revision, map[string]*store.ConfigValue{}}
+	for _, k := range a.Dynamic.Registry().Keys() {
+		value := current.Get(k.Name)
+		if value == a.Dynamic.Initial(k.Name) {
+			continue
+		}
+		text, err := json.Marshal(value)
+		if err != nil {
+			return now, fmt.Errorf("render the value of %s: %w", k.Name, err)
+		}
+		now.values[k.Name] = &store.ConfigValue{Key: k.Name, Value: string(text)}
+	}
+	return now, nil
 }
 
 // item describes a key with its stored value, nil for none. A stored value that this version cannot use counts as
@@ -159,7 +200,9 @@ func (a *API) item(key *config.Key, stored *store.ConfigValue) apiclient.ConfigI
 	if v, err := key.Parse(json.RawMessage(stored.Value)); err == nil {
 		item.Value = v
 	}
-	at := stored.UpdatedAt.UTC()
-	item.UpdatedAt, item.UpdatedBy, item.Revision = &at, stored.UpdatedBy, stored.Revision
+	if at := stored.UpdatedAt.UTC(); !stored.UpdatedAt.IsZero() { // else that is not known at the moment
+		item.UpdatedAt = &at
+	}
+	item.UpdatedBy, item.Revision = stored.UpdatedBy, stored.Revision
 	return item
 }

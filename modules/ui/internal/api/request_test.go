@@ -43,7 +43,9 @@ func (away) fail() error { return fault.New(fault.StoreUnavailable, "the store i
 
 func (s away) Revisions(context.Context) (int64, int64, error) { return 0, 0, s.fail() }
 
-func (s away) ConfigValues(context.Context) ([]store.ConfigValue, error) { return nil, s.fail() }
+func (s away) Changes(context.Context, store.ChangeFilter) (store.Page[store.Change], error) {
+	return store.Page[store.Change]{}, s.fail()
+}
 
 func (s away) Change(context.Context, store.Actor, string, func(*store.Tx) error) (int64, error) {
 	return 0, s.fail()
@@ -52,7 +54,7 @@ func (s away) Change(context.Context, store.Actor, string, func(*store.Tx) error
 func TestStoreAway(t *testing.T) {
 	t.Parallel()
 	b := newBundle(t, func(d *Deps) { d.Store = away{d.Store} })
-	for _, r := range []request{{method: "GET", path: "/rules"}, {method: "GET", path: "/config/log_level"}, {method: "POST", path: "/rules", body: sampleRule},
+	for _, r := range []request{{method: "GET", path: "/rules"}, {method: "GET", path: "/config/history"}, {method: "POST", path: "/rules", body: sampleRule},
 		{method: "PUT", path: "/config/log_level", body: `{"value":"debug"}`}, {method: "DELETE", path: "/teams/x"}} {
 		b.refuse(503, "", "store is away", r)
 		if b.do(r).Header().Get("Retry-After") == "" {

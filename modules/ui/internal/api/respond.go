@@ -4,14 +4,18 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"hash/fnv"
 	"net/http"
 	"strconv"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"github.com/labstack/echo/v4"
+
+	"github.com/muttproject/mutt/platform/fault"
 )
 
 // render gives a payload as JSON. Texts are shown as they are: the answer is never HTML.
@@ -63,27 +67,55 @@ type renderedList struct {
 }
 
 // cachedList answers with a list of the configuration, which is read anew when anything was changed since. The
-// revision is taken first: what is read then is at least as new.
+// revision is taken first: what is read then is at least as new. While the store is away the list is as it was last.
 func (a *API) cachedList(c echo.Context, cache *listCache, read func(context.Context) (any, error)) error {
-	ctx := c.Request().Context()
-	revision, _, err := a.Store.Revisions(ctx)
-	if err != nil {
-		return err
+	ctx, list := c.Request().Context(), cache.last.Load()
+	if list != nil { // there is something to answer with when the store takes too long
+		bounded, cancel := context.WithTimeout(ctx, storeBound)
+		defer cancel()
+		ctx = bounded
 	}
-	list := cache.last.Load()
-	if list == nil || list.revision != revision {
-		payload, err := read(ctx)
-		if err != nil {
-			return err
-		}
-		body, err := render(payload)
-		if err != nil {
-			return err
-		}
-		list = &renderedList{revision, listTag(revision, body), body}
+	now, err := a.renderList(ctx, list, read)
+	switch {
+	case err == nil:
+		list = now
 		cache.last.Store(list)
+	case list == nil || !storeAway(c, err):
+		return err
+	default:
+		stale(c)
 	}
 	return answerTagged(c, list.tag, jsonType, list.body)
+}
+
+// renderList gives the last list when nothing was changed since, else a new one.
+func (a *API) renderList(ctx context.Context, last *renderedList, read func(context.Context) (any, error)) (*renderedList, error) {
+	revision, _, err := a.Store.Revisions(ctx)
+	if err != nil || last != nil && last.revision == revision {
+		return last, err
+	}
+	payload, err := read(ctx)
+	if err != nil {
+		return nil, err
+	}
+	body, err := render(payload)
+	if err != nil {
+		return nil, err
+	}
+	return &renderedList{revision, listTag(revision, body), body}, nil
+}
+
+// storeBound is how long a read that can do without the store waits for it.
+const storeBound = 2 * time.Second
+
+// storeAway reports whether a read failed because the store is away or takes too long, not by the caller's doing.
+func storeAway(c echo.Context, err error) bool {
+	return fault.Is(err, fault.StoreUnavailable) || errors.Is(err, context.DeadlineExceeded) && c.Request().Context().Err() == nil
+}
+
+// stale says that an answer may be out of date (RFC 7234 section 5.5.1).
+func stale(c echo.Context) {
+	c.Response().Header().Set("Warning", `110 mutt "the store is away: this is what was read last"`)
 }
 
 func listTag(revision int64, body []byte) string {
