@@ -54,6 +54,8 @@ type MUTT struct {
 	app  *app.App
 	http *http.Client
 
+	Level zap.AtomicLevel // what is logged at least; log_level moves it
+
 	Client      *apiclient.Client // with the admin key; nil without the role ui
 	Destination *Destination      // nil with Options.NoDestination
 	DataDir     string
@@ -118,6 +120,7 @@ func (m *MUTT) run() {
 		m.t.Fatalf("configuration: %v %v", err, warnings)
 	}
 	level := zap.NewAtomicLevelAt(zapcore.WarnLevel)
+	m.Level = level
 	a := app.New(app.Options{Roles: m.opts.Roles, Config: cfg, Level: level, Migrate: true,
 		Logger: zaptest.NewLogger(m.t, zaptest.Level(level)), Getenv: lookup(environ)})
 	if err := a.Start(m.t.Context()); err != nil {
