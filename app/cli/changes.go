@@ -15,6 +15,7 @@ import (
 type changeFlags struct {
 	reason   string
 	revision int64
+	given    func() bool // whether a revision was given: 0 is that of what is not set
 	yes      bool
 }
 
@@ -23,6 +24,7 @@ func addChangeFlags(cmd *cobra.Command) *changeFlags {
 	c := &changeFlags{}
 	cmd.Flags().StringVar(&c.reason, "reason", "", "why, for the audit")
 	cmd.Flags().Int64Var(&c.revision, "if-revision", 0, "only when it is still at this revision")
+	c.given = func() bool { return cmd.Flags().Changed("if-revision") }
 	return c
 }
 
@@ -35,7 +37,7 @@ func addDeleteFlags(cmd *cobra.Command) *changeFlags {
 
 // of completes a call that changes something.
 func (c *changeFlags) of(call apiclient.Call) apiclient.Call {
-	call.Reason, call.IfMatch = c.reason, c.revision
+	call.Reason, call.IfMatch, call.IfUnset = c.reason, c.revision, c.given() && c.revision == 0
 	return call
 }
 

@@ -90,27 +90,6 @@ func itemText(w io.Writer, i apiclient.ConfigItem) error {
 
 func number(f float64) string { return strconv.FormatFloat(f, 'f', -1, 64) }
 
-// changeFlags are the flags of commands that change something.
-type changeFlags struct {
-	reason     string
-	ifRevision int64
-	cmd        *cobra.Command
-}
-
-func addChangeFlags(cmd *cobra.Command) *changeFlags {
-	f := &changeFlags{cmd: cmd}
-	cmd.Flags().StringVar(&f.reason, "reason", "", "why, for the audit")
-	cmd.Flags().Int64Var(&f.ifRevision, "if-revision", 0, "change only when it is at this revision still; 0: only when it is not set")
-	return f
-}
-
-// call completes a call.
-func (f *changeFlags) call(c apiclient.Call) apiclient.Call {
-	c.Reason, c.IfMatch = f.reason, f.ifRevision
-	c.IfUnset = f.cmd.Flags().Changed("if-revision") && f.ifRevision == 0
-	return c
-}
-
 func configSet(s streams) *cobra.Command {
 	cmd := &cobra.Command{Use: "set KEY VALUE", Short: "set a dynamic key; in force everywhere within a second", Args: exactly(2, "a KEY and a VALUE"),
 		Example: "  mutt config set moog_rate_limit 75 --reason 'the destination has been enlarged'", ValidArgsFunction: completeKey}
@@ -131,7 +110,7 @@ func configSet(s streams) *cobra.Command {
 			}
 		}
 		var got apiclient.ConfigChanged
-		if err := c.Do(cmd.Context(), change.call(apiclient.Call{Method: http.MethodPut, Path: []string{"config", args[0]},
+		if err := c.Do(cmd.Context(), change.of(apiclient.Call{Method: http.MethodPut, Path: []string{"config", args[0]},
 			Body: map[string]any{"value": value}}), &got); err != nil {
 			return err
 		}
@@ -149,7 +128,7 @@ func configUnset(s streams) *cobra.Command {
 			return err
 		}
 		var got apiclient.ConfigChanged
-		if err := c.Do(cmd.Context(), change.call(apiclient.Call{Method: http.MethodDelete, Path: []string{"config", args[0]}}), &got); err != nil {
+		if err := c.Do(cmd.Context(), change.of(apiclient.Call{Method: http.MethodDelete, Path: []string{"config", args[0]}}), &got); err != nil {
 			return err
 		}
 		return print(cmd.OutOrStdout(), *f.output, got, func(w io.Writer) error { return changedText(w, got) })
@@ -184,7 +163,7 @@ func configRollback(s streams) *cobra.Command {
 			return err
 		}
 		var got apiclient.RolledBack
-		if err := c.Do(cmd.Context(), change.call(apiclient.Call{Method: http.MethodPost, Path: []string{"config", "rollback"},
+		if err := c.Do(cmd.Context(), change.of(apiclient.Call{Method: http.MethodPost, Path: []string{"config", "rollback"},
 			Body: apiclient.RollbackRequest{AuditID: id, Force: *force, Reason: change.reason}}), &got); err != nil {
 			return err
 		}
