@@ -4,6 +4,8 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"net"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -27,6 +29,7 @@ type PostgresOptions struct {
 	Fsync    bool
 	TLS      bool     // accepts TLS connections only, with a certificate of its own authority
 	Mutual   bool     // with TLS: asks clients for a certificate of the authority too
+	Trust    bool     // lets everybody in without looking at the password
 	Settings []string // further settings, such as "log_statement=all"
 }
 
@@ -83,7 +86,8 @@ func (s *PostgresServer) settings(o PostgresOptions) []string {
 	if o.Mutual {
 		verify, set = " clientcert=verify-ca", append(set, "ssl_ca_file="+filepath.Join(s.dir, "ca.pem"))
 	}
-	s.owner.write(s.t, hba, method+" all all 127.0.0.1/32 scram-sha-256"+verify+"\n")
+	check := map[bool]string{true: "trust", false: "scram-sha-256"}[o.Trust]
+	s.owner.write(s.t, hba, method+" all all 127.0.0.1/32 "+check+verify+"\n")
 	var args []string
 	for _, v := range append(set, o.Settings...) {
 		args = append(args, "-c", v)
@@ -110,6 +114,18 @@ func (s *PostgresServer) TLS() *tls.Config {
 	}
 	return s.authority.Client()
 }
+
+// DSN gives the connection string of a role. The superuser is "postgres" and has the server's password.
+func (s *PostgresServer) DSN(user string, password secret.Secret, database string) secret.Secret {
+	u := url.URL{Scheme: "postgres", User: url.UserPassword(user, password.Reveal()), Host: net.JoinHostPort(s.Host, strconv.Itoa(s.Port)), Path: "/" + database}
+	if s.CAFile != "" {
+		u.RawQuery = url.Values{"sslmode": {"verify-full"}, "sslrootcert": {s.CAFile}}.Encode()
+	}
+	return secret.New(u.String())
+}
+
+// LogFile is what the server writes its log to.
+func (s *PostgresServer) LogFile() string { return s.logFile() }
 
 // NewDatabase creates an empty database that belongs to User and gives its name.
 func (s *PostgresServer) NewDatabase(t testing.TB) string {

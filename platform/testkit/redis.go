@@ -23,6 +23,7 @@ type RedisOptions struct {
 	AOF      string   // "": no persistence; "everysec", "always" or "no": an append-only file with this appendfsync
 	TLS      bool     // answers on TLS only, with a certificate of its own authority
 	Mutual   bool     // with TLS: asks clients for a certificate of the authority too
+	ACLFile  bool     // keeps its users in a file of their own
 	Settings []string // further lines of redis.conf, such as "maxmemory 64mb"
 
 	authority *Authority    // shared by the servers of a Sentinel or Cluster
@@ -81,10 +82,13 @@ func Redis(t testing.TB, o RedisOptions) *RedisServer {
 // config gives redis.conf; passwords stand in the file, not in the arguments that other users can see.
 func (s *RedisServer) config(o RedisOptions) string {
 	pass := o.password.Reveal()
-	lines := []string{
-		"bind 127.0.0.1", "daemonize no", "dir " + s.dir,
-		"requirepass " + pass,
-		fmt.Sprintf("user %s on >%s ~* &* +@all", RedisUser, pass),
+	lines := []string{"bind 127.0.0.1", "daemonize no", "dir " + s.dir}
+	users := []string{fmt.Sprintf("user default on >%s ~* &* +@all", pass), fmt.Sprintf("user %s on >%s ~* &* +@all", RedisUser, pass)}
+	if o.ACLFile {
+		s.owner.write(s.t, filepath.Join(s.dir, "users.acl"), strings.Join(users, "\n")+"\n")
+		lines = append(lines, "aclfile "+filepath.Join(s.dir, "users.acl"))
+	} else {
+		lines = append(lines, "requirepass "+pass, users[1])
 	}
 	if !o.sentinel {
 		lines = append(lines, `save ""`)

@@ -1,0 +1,66 @@
+package redis
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"strings"
+
+	"github.com/redis/rueidis"
+
+	"github.com/muttproject/mutt/platform/fault"
+	"github.com/muttproject/mutt/platform/secret"
+)
+
+// hash is how ACL names a password.
+func hash(s secret.Secret) string {
+	sum := sha256.Sum256([]byte(s.Reveal()))
+	return hex.EncodeToString(sum[:])
+}
+
+// about gives one list of what a node knows of a user.
+func about(ctx context.Context, c rueidis.Client, name, what string) ([]string, error) {
+	answer := c.Do(ctx, c.B().Arbitrary("ACL", "GETUSER").Args(name).Build())
+	if rueidis.IsRedisNil(answer.Error()) {
+		return nil, fault.New(fault.NotFound, "Redis has no such user").WithRemedy("correct REDIS_USER, or make the user on this node")
+	}
+	fields, err := answer.AsMap()
+	if err != nil {
+		return nil, Fault(err, "look at the user of Redis")
+	}
+	list := fields[what]
+	out, err := list.AsStrSlice()
+	if err != nil {
+		return nil, Fault(err, "look at the user of Redis")
+	}
+	return out, nil
+}
+
+// persist has a node write its users to where it reads them at its next start.
+func persist(ctx context.Context, c rueidis.Client, n Node) error {
+	if n.Sentinel {
+		return rewrite(ctx, c, n)
+	}
+	set, err := c.Do(ctx, c.B().Arbitrary("CONFIG", "GET").Args("aclfile").Build()).AsStrMap()
+	if err != nil {
+		return Fault(err, "read where Redis keeps its users")
+	}
+	if set["aclfile"] == "" {
+		return rewrite(ctx, c, n)
+	}
+	return Fault(c.Do(ctx, c.B().Arbitrary("ACL", "SAVE").Build()).Error(), "save the users of Redis")
+}
+
+// rewrite has a node write its configuration file.
+func rewrite(ctx context.Context, c rueidis.Client, n Node) error {
+	command := c.B().Arbitrary("CONFIG", "REWRITE")
+	if n.Sentinel {
+		command = c.B().Arbitrary("SENTINEL", "FLUSHCONFIG")
+	}
+	err := c.Do(ctx, command.Build()).Error()
+	if err != nil && strings.Contains(err.Error(), "without a config file") {
+		return fault.Wrap(fault.ConfigInvalid, err, "Redis keeps its users in no file: they would be as before after a restart").
+			WithRemedy("start it with a configuration file, or with aclfile")
+	}
+	return Fault(err, "have Redis write its configuration file")
+}
