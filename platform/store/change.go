@@ -17,11 +17,12 @@ const (
 
 // The table names of a Change.
 const (
-	TableRules    = "alert_rules"
-	TableDevHosts = "development_hosts"
-	TableTeams    = "device_teams"
-	TableConfig   = "dynamic_config"
-	TableKeys     = "api_keys"
+	TableRules     = "alert_rules"
+	TableDevHosts  = "development_hosts"
+	TableTeams     = "device_teams"
+	TableConfig    = "dynamic_config"
+	TableKeys      = "api_keys"
+	TableRotations = "secret_rotations"
 
 	// What retention removes from; the record is what it went up to.
 	TableChangeAudit = "config_audit_log"

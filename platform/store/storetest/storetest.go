@@ -50,6 +50,7 @@ func Run(t *testing.T, h Harness) {
 		{"Configuration", configurationCases()},
 		{"ChangeAudit", changeAuditCases()},
 		{"Retention", retentionCases()},
+		{"Rotations", rotationCases()},
 		{"Judge", judgeCases()},
 		{"AuditLogs", auditLogCases()},
 		{"Books", bookCases()},
