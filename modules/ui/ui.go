@@ -80,6 +80,8 @@ type Deps struct {
 	Fold func(context.Context) error
 	// Processes lists the live processes, this one included.
 	Processes func(context.Context) ([]apiclient.Process, error)
+	// Hold gives, renews or ends the hold on the rotation of a secret.
+	Hold func(ctx context.Context, secret string, h apiclient.RotationHold) (apiclient.RotationHeld, error)
 	// Senders declares the operations of the ingest listener, for the API's document.
 	Senders []openapi.Operation
 	// Status is asked for each view of the page.
@@ -120,6 +122,7 @@ func New(cfg Config, d Deps) (*Module, error) {
 	return &Module{page: home, sessions: sessions, api: api.New(api.Deps{
 		Gate: d.Gate, Sessions: sessions, SessionIdle: cfg.SessionIdle, SecureCookies: cfg.SecureCookies,
 		Store: d.Store, Queues: d.Queues, Dynamic: d.Dynamic, DynamicEnabled: cfg.DynamicConfig, Apply: d.Apply, Fold: d.Fold, Processes: d.Processes,
+		Hold:       d.Hold,
 		Objectives: d.objectives().Now, Document: document.JSON(), Docs: docs, Version: d.version, Logger: d.Logger, Now: d.Now,
 	})}, nil
 }

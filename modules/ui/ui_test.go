@@ -79,8 +79,11 @@ func realDeps(t *testing.T) Deps {
 	return Deps{
 		Store: s, Queues: queue.New(q, queue.Options{Process: "test", Owner: "test"}), Dynamic: dynamic, Apply: nothing, Fold: nothing,
 		Processes: func(context.Context) ([]apiclient.Process, error) { return nil, nil },
-		Status:    func() Status { return Status{Version: "9.9.9", Commit: "abc", Roles: []string{"ui"}} },
-		Assets:    os.DirFS(filepath.Join("..", "..", "web")),
+		Hold: func(context.Context, string, apiclient.RotationHold) (apiclient.RotationHeld, error) {
+			return apiclient.RotationHeld{}, nil
+		},
+		Status: func() Status { return Status{Version: "9.9.9", Commit: "abc", Roles: []string{"ui"}} },
+		Assets: os.DirFS(filepath.Join("..", "..", "web")),
 	}
 }
 
@@ -102,6 +105,7 @@ func want() map[string]authn.Role {
 		"POST /config/rollback": authn.Operator, "GET /audit/head": authn.Viewer, "GET /audit/verify": authn.Viewer, "GET /audit/:id": authn.Viewer, "GET /audit": authn.Viewer, "GET /config-audit": authn.Viewer, "GET /audit-logs": authn.Viewer,
 		"GET /queues": authn.Viewer, "GET /dlq/:queue": authn.Viewer, "GET /dlq/:queue/:id": authn.Viewer,
 		"POST /dlq/:queue/replay": authn.Operator, "DELETE /dlq/:queue/:id": authn.Operator,
+		"GET /secrets/rotations": authn.Admin, "PUT /secrets/rotations/:secret": authn.Admin, "POST /secrets/rotations/:secret/hold": authn.Admin,
 		"GET /processes": authn.Viewer, "GET /metrics": authn.Viewer, "GET /slo": authn.Viewer, "GET /ledger": authn.Viewer,
 	}
 }
@@ -119,7 +123,7 @@ func TestEveryRouteAsksForItsRole(t *testing.T) {
 			continue
 		}
 		seen[name]++
-		path := strings.NewReplacer(":id", "0", ":hostname", "x", ":key", "x", ":queue", "x", ":file", "x").Replace(r.Path)
+		path := strings.NewReplacer(":id", "0", ":hostname", "x", ":key", "x", ":queue", "x", ":secret", "redis", ":file", "x").Replace(r.Path)
 		for _, key := range append(roles(), authn.Public) {
 			req := httptest.NewRequest(r.Method, path, nil)
 			if key != authn.Public {

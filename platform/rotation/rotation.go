@@ -81,6 +81,11 @@ func (s Subject) Steps() []Step {
 	}
 }
 
+// AllSteps lists every step once, and how a rotation ends.
+func AllSteps() []Step {
+	return []Step{Stage, Wait, Alter, Check, Add, Senders, Promote, Recycle, Remove, Verify, Done, Aborted}
+}
+
 // after gives the step that follows, "" after the last.
 func (s Subject) after(step Step) Step {
 	steps := s.Steps()

@@ -26,6 +26,7 @@ import (
 	"github.com/muttproject/mutt/platform/httpserver"
 	"github.com/muttproject/mutt/platform/openapi"
 	"github.com/muttproject/mutt/platform/queue"
+	"github.com/muttproject/mutt/platform/rotation"
 	"github.com/muttproject/mutt/platform/rule"
 	"github.com/muttproject/mutt/platform/store"
 )
@@ -44,6 +45,7 @@ type Store interface {
 	ChangeByID(ctx context.Context, id int64) (*store.Change, error)
 	ChainHead(ctx context.Context) (store.ChainHead, error)
 	VerifyPart(ctx context.Context, p store.VerifyParams) (store.ChainPart, error)
+	Rotations(ctx context.Context) ([]rotation.State, error)
 	AuditLogs(ctx context.Context, f store.AuditFilter) (store.Page[store.AuditLog], error)
 	Books(ctx context.Context) (store.Books, error)
 	RatePerMinute(ctx context.Context, from, to int64) ([]int64, error)
@@ -70,6 +72,8 @@ type Deps struct {
 	Fold func(context.Context) error
 	// Processes lists the live processes by name.
 	Processes func(context.Context) ([]apiclient.Process, error)
+	// Hold gives, renews or ends the hold on a rotation.
+	Hold func(ctx context.Context, secret string, h apiclient.RotationHold) (apiclient.RotationHeld, error)
 	// Objectives tells how the service level objectives stand.
 	Objectives func(context.Context) (apiclient.SLOs, error)
 	Version    func() apiclient.Version
@@ -157,6 +161,10 @@ func (a *API) endpoints() []endpoint {
 		{get, "/dlq/:queue/:id", authn.Viewer, a.getDead, opGetDead()},
 		{post, "/dlq/:queue/replay", authn.Operator, a.replayDead, opReplayDead()},
 		{del, "/dlq/:queue/:id", authn.Operator, a.discardDead, opDiscardDead()},
+
+		{get, "/secrets/rotations", authn.Admin, a.listRotations, opListRotations()},
+		{put, "/secrets/rotations/:secret", authn.Admin, a.putRotation, opPutRotation()},
+		{post, "/secrets/rotations/:secret/hold", authn.Admin, a.holdRotation, opHoldRotation()},
 
 		{get, "/processes", authn.Viewer, a.listProcesses, opListProcesses()},
 		{get, "/metrics", authn.Viewer, a.metrics, opMetrics()},

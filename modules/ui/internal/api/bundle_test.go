@@ -91,6 +91,9 @@ func newBundleOn(t *testing.T, o store.Options, change ...func(*Deps)) *bundle {
 			return []apiclient.Process{{ID: "mutt-1/0190", Name: "mutt-1", Roles: []string{"ui"}, Version: "9.9.9", StartedAt: noon,
 				ConfigRevision: 7, SecretVersions: map[string]string{}, Listeners: []string{"admin 127.0.0.1:8090"}}}, nil
 		},
+		Hold: func(_ context.Context, _ string, h apiclient.RotationHold) (apiclient.RotationHeld, error) {
+			return apiclient.RotationHeld{Held: true, Holder: h.Holder, Seconds: 10}, nil
+		},
 		Version: func() apiclient.Version {
 			return apiclient.Version{Product: "MUTT", Version: "9.9.9", APIVersion: httpserver.APIVersion, SupportedVersions: []string{"v1", "v2", "v2.5"}}
 		},

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"maps"
 	"net/http"
 	"strings"
 
@@ -125,6 +126,7 @@ func vocabulary() map[string][]string {
 	for _, r := range authn.Roles() {
 		v["role"] = append(v["role"], r.String())
 	}
+	maps.Copy(v, rotationWords())
 	return v
 }
 
