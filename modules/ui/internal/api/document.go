@@ -36,6 +36,7 @@ func NewDocument(senders []openapi.Operation) *openapi.Document {
 			{Name: tagAudit, Description: "What was judged, and who changed what."},
 			{Name: tagAccess, Description: "API keys, and the sessions of the user interface."},
 			{Name: tagQueues, Description: "What waits, and what could not be delivered."},
+			{Name: tagSecrets, Description: "Rotations of passwords and keys; never a secret."},
 			{Name: tagAbout, Description: "Versions, processes, rates and books."},
 		},
 	}, append((&API{}).Operations(), senders...))
