@@ -127,7 +127,7 @@ func components() []component {
 		{id: "coord", mode: Distributed, needs: []componentID{"redis"}, build: openRedisCoord},
 		{id: "store", mode: Distributed, roles: withStore, needs: []componentID{"secrets"}, build: openPostgresStore},
 		{id: "control", needs: []componentID{"secrets", "coord"}, build: buildControl},
-		{id: "registry", needs: []componentID{"coord", "control"}, build: buildRegistry},
+		{id: "registry", needs: []componentID{"secrets", "coord", "control"}, build: buildRegistry},
 		{id: "keyuse", needs: []componentID{"coord", "control"}, build: buildKeyUse},
 		{id: "forward", roles: []Role{Forwarder}, needs: []componentID{"secrets", "queue", "control", "coord"}, build: buildForward},
 		{id: "alert", roles: []Role{Alerter}, needs: []componentID{"store", "queue", "control", "coord"}, build: buildAlert},

@@ -168,10 +168,10 @@ func (c *Config) Values() []ConfigValue {
 	return out
 }
 
-// Static gives the effective settings by path, for GET /admin/config.
-func (c *Config) Static() map[string]any {
+// Static gives the effective settings by path, and further values such as Origins, for GET /admin/config.
+func (c *Config) Static(further ...ConfigValue) map[string]any {
 	out := map[string]any{}
-	for _, v := range c.Values() {
+	for _, v := range append(c.Values(), further...) {
 		out[v.Path] = v
 	}
 	return out

@@ -108,7 +108,7 @@ func (p *parts) configView() ingest.ConfigView {
 	for _, k := range p.dynamic.Registry().Keys() {
 		dynamic[k.Name] = p.dynamic.Current().Get(k.Name)
 	}
-	return ingest.ConfigView{Static: p.opts.Config.Static(), Dynamic: dynamic, Enabled: p.opts.Config.DynamicConfig}
+	return ingest.ConfigView{Static: p.opts.Config.Static(origins(p.secrets.Current())...), Dynamic: dynamic, Enabled: p.opts.Config.DynamicConfig}
 }
 
 // ingestService notes the syslog listeners' addresses once they are open.

@@ -8,16 +8,18 @@ import (
 	"github.com/muttproject/mutt/platform/apiclient"
 	"github.com/muttproject/mutt/platform/coord"
 	"github.com/muttproject/mutt/platform/lifecycle"
+	"github.com/muttproject/mutt/platform/secret/secrets"
 )
 
 func buildRegistry(_ context.Context, p *parts) (lifecycle.Service, error) {
 	p.registered = coord.NewRegistry(p.coord, p.self, p.opts.Logger.Named("registry"))
+	p.secrets.OnChange(func(*secrets.Set) { p.registered.Tell() }) // a rotation waits for the versions
 	return p.registered, nil
 }
 
 // self is what this process tells of itself.
 func (p *parts) self() coord.Process {
-	out := coord.Process{ID: p.run, Name: p.process, Version: Version, StartedAt: p.started, ConfigRevision: p.control.inForce()}
+	out := coord.Process{ID: p.run, Name: p.process, Version: Version, StartedAt: p.started, ConfigRevision: p.control.inForce(), Secrets: p.secrets.Current().Versions()}
 	for _, r := range p.opts.Roles {
 		out.Roles = append(out.Roles, string(r))
 	}

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
@@ -115,6 +116,30 @@ func openSecrets(ctx context.Context, p *parts) (lifecycle.Service, error) {
 	}
 	p.secrets = w
 	return w, nil
+}
+
+// origins says for each secret which provider it comes from, for 'mutt config print' and GET /admin/config.
+func origins(set *secrets.Set) (out []ConfigValue) {
+	for _, k := range secrets.Keys() {
+		if origin := set.Origin(k); origin != "" {
+			out = append(out, ConfigValue{Path: "secret " + string(k), Value: secret.Redacted, Source: origin})
+		}
+	}
+	return out
+}
+
+// printWithin is how long a command that prints the configuration waits for the providers of secrets.
+const printWithin = 5 * time.Second
+
+// Origins asks the providers and says for each secret which one it comes from.
+func (c *Config) Origins(ctx context.Context) ([]ConfigValue, error) {
+	ctx, cancel := context.WithTimeout(ctx, printWithin)
+	defer cancel()
+	if missing := c.Secrets.Vault.check(); missing != "" {
+		return nil, fault.New(fault.ConfigInvalid, "%s", missing)
+	}
+	set, err := c.secrets(ctx, zap.NewNop())
+	return origins(set), err
 }
 
 // secrets gives the secrets of a configuration once, for a command.

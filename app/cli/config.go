@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -92,8 +93,9 @@ func newConfig(s streams) *cobra.Command {
 func newConfigPrint(s streams) *cobra.Command {
 	cmd := &cobra.Command{Use: "print", Short: "show the effective settings with the source of each, secrets redacted",
 		Long: "Reads the configuration as 'mutt serve' does, with the same flags, and shows it. As YAML it is a file that gives the\n" +
-			"same settings, but for secrets of the environment.", Args: noArgs}
+			"same settings, but for secrets of the environment. The providers of secrets are asked which one each comes from.", Args: noArgs}
 	flags := addConfigFlags(cmd)
+	offline := cmd.Flags().Bool("offline", false, "do not ask Vault and the files of secrets which secrets they have")
 	output := cmd.Flags().StringP("output", "o", "table", "table, yaml or json")
 	must(cmd.RegisterFlagCompletionFunc("output", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 		return []string{"table", "yaml", "json"}, cobra.ShellCompDirectiveNoFileComp
@@ -106,13 +108,19 @@ func newConfigPrint(s streams) *cobra.Command {
 		for _, w := range warnings {
 			_, _ = fmt.Fprintln(s.err, "warning:", w)
 		}
+		var origins []app.ConfigValue
+		if !*offline {
+			if origins, err = cfg.Origins(cmd.Context()); err != nil {
+				_, _ = fmt.Fprintln(s.err, "warning: where secrets come from is not known:", err)
+			}
+		}
 		switch *output {
 		case "json":
-			return print(s.out, "json", cfg.Static(), nil)
+			return print(s.out, "json", cfg.Static(origins...), nil)
 		case "yaml":
-			return cfg.WriteYAML(s.out)
+			return errors.Join(cfg.WriteYAML(s.out), commentOrigins(s.out, origins))
 		case "table":
-			return configTable(s.out, cfg)
+			return configTable(s.out, append(cfg.Values(), origins...))
 		default:
 			return usageError{fmt.Errorf("-o takes table, yaml or json, not %q", *output)}
 		}
@@ -120,9 +128,19 @@ func newConfigPrint(s streams) *cobra.Command {
 	return cmd
 }
 
-func configTable(w io.Writer, cfg app.Config) error {
+// commentOrigins writes where secrets come from below the settings of a file.
+func commentOrigins(w io.Writer, origins []app.ConfigValue) (err error) {
+	for _, o := range origins {
+		if err == nil {
+			_, err = fmt.Fprintf(w, "# %s: %s\n", o.Path, o.Source)
+		}
+	}
+	return err
+}
+
+func configTable(w io.Writer, values []app.ConfigValue) error {
 	rows := [][]string{{"SETTING", "VALUE", "SOURCE"}}
-	for _, v := range cfg.Values() {
+	for _, v := range values {
 		text := fmt.Sprint(v.Value)
 		if words, ok := v.Value.([]string); ok {
 			text = strings.Join(words, ",")

@@ -34,7 +34,7 @@ func newServe(s streams) *cobra.Command {
 	}))
 	o := app.Options{}
 	cmd.Flags().BoolVar(&o.Migrate, "migrate", false, "bring the schema in PostgreSQL up to this version first; embedded storage does it always")
-	cmd.Flags().BoolVar(&o.FailFast, "fail-fast", false, "end when Redis or PostgreSQL is away at the start, instead of waiting")
+	cmd.Flags().BoolVar(&o.FailFast, "fail-fast", false, "end when Vault, Redis or PostgreSQL is away at the start, instead of waiting")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if *level != "" {
 			if _, err := telemetry.ParseLevel(*level); err != nil {

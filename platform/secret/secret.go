@@ -1,7 +1,8 @@
 // Package secret holds the type that every password and key has inside MUTT.
 //
 // Principles:
-//  1. A Secret prints as [redacted] in every formatter, JSON, YAML, panic and log; only Reveal gives its text.
+//  1. A Secret prints as [redacted] in every formatter, JSON, YAML, panic and log; only Reveal gives its text. Inside a private
+//     field, where fmt asks no method of it, it prints as a pointer.
 //  2. Reveal is called where the secret leaves the process, and nowhere else.
 package secret
 
@@ -14,20 +15,25 @@ import (
 const Redacted = "[redacted]"
 
 // Secret is a text that does not show itself. The zero Secret is empty.
-type Secret struct{ text string }
+type Secret struct{ text *string }
 
 // New makes a Secret.
-func New(text string) Secret { return Secret{text} }
+func New(text string) Secret { return Secret{&text} }
 
 // Reveal gives the text.
-func (s Secret) Reveal() string { return s.text }
+func (s Secret) Reveal() string {
+	if s.text == nil {
+		return ""
+	}
+	return *s.text
+}
 
 // Empty reports whether there is no text.
-func (s Secret) Empty() bool { return s.text == "" }
+func (s Secret) Empty() bool { return s.Reveal() == "" }
 
 // Equal compares in constant time.
 func (s Secret) Equal(o Secret) bool {
-	return subtle.ConstantTimeCompare([]byte(s.text), []byte(o.text)) == 1
+	return subtle.ConstantTimeCompare([]byte(s.Reveal()), []byte(o.Reveal())) == 1
 }
 
 // String hides the text.

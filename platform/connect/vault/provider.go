@@ -3,6 +3,7 @@ package vault
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"sync"
 	"time"
@@ -87,7 +88,7 @@ func (p *Provider) values(s Secrets) (secrets.Values, error) {
 	}
 	out := secrets.Values{}
 	for k, v := range s.Values {
-		out[secrets.Key(k)] = secrets.Value{Secret: v, Version: secrets.Version{Provider: p.Name(), Number: s.Version}, Origin: "vault " + p.o.Path.String()}
+		out[secrets.Key(k)] = secrets.Value{Secret: v, Version: secrets.Version{Provider: p.Name(), Number: s.Version}, Origin: fmt.Sprintf("vault %s version %d", p.o.Path, s.Version)}
 	}
 	return out, nil
 }

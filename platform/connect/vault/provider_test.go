@@ -62,7 +62,7 @@ func expect(t *testing.T, p *Provider, password string, version int64) {
 		t.Fatal(err)
 	}
 	got := values[secrets.DBPass]
-	if got.Secret.Reveal() != password || got.Version != (secrets.Version{Provider: "vault", Number: version}) || got.Origin != "vault "+p.o.Path.String() {
+	if got.Secret.Reveal() != password || got.Version != (secrets.Version{Provider: "vault", Number: version}) || got.Origin != fmt.Sprintf("vault %s version %d", p.o.Path, version) {
 		t.Fatalf("it gives %q %v %q, not %q %d", got.Secret.Reveal(), got.Version, got.Origin, password, version)
 	}
 }
