@@ -16,7 +16,6 @@ import (
 
 	"github.com/google/uuid"
 
-	"github.com/muttproject/mutt/platform/connect"
 	"github.com/muttproject/mutt/platform/connect/postgres"
 	"github.com/muttproject/mutt/platform/event"
 	"github.com/muttproject/mutt/platform/store"
@@ -68,12 +67,15 @@ func BenchmarkAuditIndexesWrite(b *testing.B) {
 
 // BenchmarkAuditIndexesRead: the API's filters on a warm table. MUTT_BENCH_AUDIT_ROWS=10000000 gives the ADR's figures.
 func BenchmarkAuditIndexesRead(b *testing.B) {
-	rows := size(1_000_000, 20_000)
+	rows := size(1_000_000, 200_000)
 	if n, err := strconv.Atoi(os.Getenv("MUTT_BENCH_AUDIT_ROWS")); err == nil {
 		rows = n
 	}
 	sets := indexSets()
-	for _, set := range sets[len(sets)-2:] {
+	if sets = sets[len(sets)-2:]; !full() {
+		sets = sets[:1] // the chosen one
+	}
+	for _, set := range sets {
 		b.Run(set.name, func(b *testing.B) {
 			a := newAudit(b, set, rows)
 			a.load()
@@ -85,6 +87,7 @@ func BenchmarkAuditIndexesRead(b *testing.B) {
 					}
 				})
 			}
+			a.checkPlans()
 		})
 	}
 }
@@ -93,9 +96,11 @@ const auditDays = 10 // over which the rows are spread
 
 // audit is a store on PostgreSQL with a set of indexes.
 type audit struct {
-	b     *testing.B
-	store *store.Store
-	exec  func(statement string)
+	b        *testing.B
+	server   *testkit.PostgresServer
+	database string
+	store    *store.Store
+	exec     func(statement string)
 	// number gives the one number that a query answers with.
 	number func(query string) int64
 	pid    int
@@ -109,13 +114,12 @@ type audit struct {
 func newAudit(b *testing.B, set indexSet, rows int) *audit {
 	b.Helper()
 	server := testkit.Postgres(b, testkit.PostgresOptions{Fsync: true, Settings: []string{"shared_buffers=1GB", "max_wal_size=8GB"}})
-	pool, err := postgres.Open(b.Context(), postgres.Config{Host: server.Host, Port: server.Port, Database: server.NewDatabase(b), MaxConns: 6,
-		Credentials: connect.Only(server.User, server.Password)})
+	a := &audit{b: b, server: server, database: server.NewDatabase(b), pid: server.PID(), rows: rows, begin: time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC), random: rand.New(rand.NewPCG(1, 2))}
+	pool, err := postgres.Open(b.Context(), a.config())
 	if err != nil {
 		b.Fatal(err)
 	}
 	b.Cleanup(pool.Close)
-	a := &audit{b: b, pid: server.PID(), rows: rows, begin: time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC), random: rand.New(rand.NewPCG(1, 2))}
 	a.exec = func(statement string) {
 		if _, err := pool.Exec(context.Background(), statement); err != nil {
 			b.Fatal(err)
@@ -127,10 +131,7 @@ func newAudit(b *testing.B, set indexSet, rows int) *audit {
 		}
 		return n
 	}
-	if a.store, err = store.Open(b.Context(), store.Options{Postgres: pool}); err != nil {
-		b.Fatal(err)
-	}
-	b.Cleanup(func() { _ = a.store.Close() })
+	a.store = a.open()
 	if err := a.store.Migrate(b.Context()); err != nil {
 		b.Fatal(err)
 	}
