@@ -127,7 +127,7 @@ func TestConcurrentChanges(t *testing.T) { inBothModes(t, concurrentChanges) }
 
 func concurrentChanges(t *testing.T, in mode) {
 	t.Parallel()
-	const writers, fights, counts = 16, 6, 3
+	const writers, fights, counts = 16, 4, 2
 	m := in.start(t, nil)
 	m.SetConfig(counted, 1)
 	seed := uint64(time.Now().UnixNano())

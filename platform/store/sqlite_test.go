@@ -54,11 +54,9 @@ func openSQLite(t testing.TB, o store.Options) storetest.Instance {
 		Store: s,
 		Exec:  exec,
 		Unguard: func() error {
-			var errs []error
-			for _, guard := range []string{"log_no_update", "log_no_delete", "log_no_replace", "anchors_no_update", "anchors_no_delete", "anchors_check", "anchors_retain"} {
-				errs = append(errs, exec(`DROP TRIGGER config_audit_`+guard))
-			}
-			return errors.Join(errs...)
+			return exec(`DROP TRIGGER config_audit_log_no_update; DROP TRIGGER config_audit_log_no_delete; DROP TRIGGER config_audit_log_no_replace;
+				DROP TRIGGER config_audit_anchors_no_update; DROP TRIGGER config_audit_anchors_no_delete;
+				DROP TRIGGER config_audit_anchors_check; DROP TRIGGER config_audit_anchors_retain`)
 		},
 		Reopen: func() *store.Store {
 			if err := s.Close(); err != nil {
