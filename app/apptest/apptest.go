@@ -22,6 +22,7 @@ import (
 
 	"github.com/muttproject/mutt/app"
 	"github.com/muttproject/mutt/platform/apiclient"
+	"github.com/muttproject/mutt/platform/store"
 )
 
 // Keys that every MUTT of this package accepts, and the one that it shows to its destination.
@@ -39,12 +40,13 @@ const stopBound = 30 * time.Second
 
 // Options are what differs between tests.
 type Options struct {
-	Roles         app.RoleSet       // nil for all
-	Env           map[string]string // over the harness's own settings; "" unsets one
-	Rules         []byte            // YAML; what judges from the first event on
-	DataDir       string            // "" for a temporary one
-	NoDestination bool              // leave MOOG_WEBHOOK_URL open
-	Servers       *Servers          // nil for embedded storage
+	Roles         app.RoleSet                               // nil for all
+	Env           map[string]string                         // over the harness's own settings; "" unsets one
+	Rules         []byte                                    // YAML; what judges from the first event on
+	Prepare       func(context.Context, *store.Store) error // works on the store before the process starts; may be nil
+	DataDir       string                                    // "" for a temporary one
+	NoDestination bool                                      // leave MOOG_WEBHOOK_URL open
+	Servers       *Servers                                  // nil for embedded storage
 }
 
 // MUTT is a running MUTT.
@@ -83,6 +85,9 @@ func Start(t testing.TB, o Options) *MUTT {
 	t.Cleanup(m.Stop)
 	if len(o.Rules) > 0 {
 		m.seed(o.Rules)
+	}
+	if o.Prepare != nil {
+		m.prepare(o.Prepare)
 	}
 	m.run()
 	return m

@@ -1,6 +1,7 @@
 package apptest
 
 import (
+	"context"
 	"os"
 	"time"
 
@@ -18,6 +19,22 @@ func (m *MUTT) seed(file []byte) {
 	if err != nil {
 		m.t.Fatal(err)
 	}
+	m.prepare(func(ctx context.Context, s *store.Store) error {
+		_, err := s.Change(ctx, store.Actor{Name: "test"}, "rules of the test", func(tx *store.Tx) error {
+			for _, r := range rules {
+				if _, err := tx.CreateRule(r); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		return err
+	})
+}
+
+// prepare works on the store of a process that does not run yet.
+func (m *MUTT) prepare(fn func(context.Context, *store.Store) error) {
+	m.t.Helper()
 	if err := os.MkdirAll(m.DataDir, 0o700); err != nil {
 		m.t.Fatal(err)
 	}
@@ -30,15 +47,7 @@ func (m *MUTT) seed(file []byte) {
 		if err := app.MakeSchema(ctx, s, time.Now()); err != nil {
 			return err
 		}
-		_, err := s.Change(ctx, store.Actor{Name: "test"}, "rules of the test", func(tx *store.Tx) error {
-			for _, r := range rules {
-				if _, err := tx.CreateRule(r); err != nil {
-					return err
-				}
-			}
-			return nil
-		})
-		return err
+		return fn(ctx, s)
 	})
 	if err != nil {
 		m.t.Fatal(err)
