@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/muttproject/mutt/platform/authn"
 	"github.com/muttproject/mutt/platform/secret"
 	"github.com/muttproject/mutt/platform/secret/secrets"
 )
@@ -26,10 +27,14 @@ func (e *environment) value(key string) secret.Secret {
 	if v, given := e.Values[key]; given {
 		return v
 	}
-	if secrets.Key(key) == secrets.DBUser {
+	switch secrets.Key(key) {
+	case secrets.DBUser:
 		return secret.New(e.User)
+	case secrets.IngestKey, secrets.AdminKey:
+		return authn.NewSecret()
+	default:
+		return NewPassword()
 	}
-	return NewPassword()
 }
 
 // NewPassword makes a password of 256 random bits, of letters and digits: it stands in URLs, in SQL and in configuration files as it is.

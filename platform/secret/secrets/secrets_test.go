@@ -3,6 +3,7 @@ package secrets
 import (
 	"context"
 	"errors"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -19,6 +20,7 @@ import (
 
 // fake is a provider that gives what it has, or its error, and takes a while.
 type fake struct {
+	mu    sync.Mutex // where a Watcher runs meanwhile
 	name  string
 	have  map[Key]string
 	n     int64
@@ -30,6 +32,8 @@ type fake struct {
 func (f *fake) Name() string { return f.name }
 
 func (f *fake) Read(ctx context.Context) (Values, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	f.asked++
 	select {
 	case <-time.After(f.takes):
@@ -247,7 +251,9 @@ func TestItLooksForNewVersions(t *testing.T) {
 			t.Fatal(err)
 		}
 		synctest.Wait()
+		p.mu.Lock()
 		p.have = map[Key]string{DBPass: "2"}
+		p.mu.Unlock()
 		time.Sleep(30*time.Second + time.Millisecond)
 		if w.Current().Secret(DBPass).Reveal() != "2" {
 			t.Error("a new version is not noticed")
