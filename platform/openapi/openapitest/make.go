@@ -106,10 +106,10 @@ func (m *Maker) headerText(s string) string {
 	}, s)
 }
 
-// Learn notes what an answer shows, for requests to come.
+// Learn notes what an answer shows, for requests to come. Long ones show nothing more.
 func (m *Maker) Learn(o *Operation, answer []byte) {
 	var v any
-	if json.Unmarshal(answer, &v) == nil {
+	if len(answer) < 64<<10 && json.Unmarshal(answer, &v) == nil {
 		m.learn(o, "", v)
 	}
 }

@@ -23,9 +23,9 @@ func (m *Maker) spoil(list []member) (out []member, what string) {
 	case n == 2:
 		return append(list, list[at]), list[at].name + " twice"
 	case n == 3:
-		return append(list, member{strings.Repeat("k", mebi-100), []byte("1")}), "a key of 1 MiB"
+		return append(list, member{strings.Repeat("k", pick(m, []int{300, 70_000, mebi - 100})), []byte("1")}), "a long key"
 	case n == 4:
-		list[at].value = asJSON(strings.Repeat("v", pick(m, []int{300, 5000, 100_000, mebi})))
+		list[at].value = asJSON(strings.Repeat("v", pick(m, []int{300, 5000, 5000, 100_000, mebi})))
 		return list, list[at].name + " is long"
 	case n == 5:
 		list[at].value = []byte(strings.Repeat("[", 20_000) + strings.Repeat("]", 20_000))

@@ -27,7 +27,7 @@ func TestGeneratedRequests(t *testing.T) {
 	t.Parallel()
 	t.Run("sqlite", func(t *testing.T) {
 		t.Parallel()
-		newBundle(t).attack(60)
+		newBundle(t).attack(40)
 	})
 	t.Run("postgres", func(t *testing.T) {
 		t.Parallel()
@@ -38,7 +38,7 @@ func TestGeneratedRequests(t *testing.T) {
 			t.Fatal(err)
 		}
 		t.Cleanup(pool.Close)
-		newBundleOn(t, store.Options{Postgres: pool}).attack(40)
+		newBundleOn(t, store.Options{Postgres: pool}).attack(25)
 	})
 }
 
