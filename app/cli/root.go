@@ -95,7 +95,7 @@ func newRoot(s streams) *cobra.Command {
 		return usageError{fmt.Errorf("%w\nsee '%s --help'", err, c.CommandPath())}
 	})
 	root.AddCommand(newServe(s), newRoles(s), newVersion(), newSend(s), newSink(s), newRules(s), newHosts(s), newTeams(s), newQueues(s), newDLQ(s),
-		newKeys(s), newWhoami(s), newSLO(s), newMetrics(s), newStatus(s), newDemo(s), newConfig(s), newAudit(s), newMigrate(s), newVault(s))
+		newKeys(s), newWhoami(s), newSLO(s), newMetrics(s), newStatus(s), newDemo(s), newConfig(s), newAudit(s), newMigrate(s), newVault(s), newSecrets(s))
 	refuseUnknown(root)
 	return root
 }

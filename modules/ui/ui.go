@@ -82,6 +82,8 @@ type Deps struct {
 	Processes func(context.Context) ([]apiclient.Process, error)
 	// Hold gives, renews or ends the hold on the rotation of a secret.
 	Hold func(ctx context.Context, secret string, h apiclient.RotationHold) (apiclient.RotationHeld, error)
+	// Secrets tells which version of each secret every process works by; never a secret.
+	Secrets func(context.Context) (apiclient.Secrets, error)
 	// Senders declares the operations of the ingest listener, for the API's document.
 	Senders []openapi.Operation
 	// Status is asked for each view of the page.
@@ -124,6 +126,7 @@ func New(cfg Config, d Deps) (*Module, error) {
 		Store: d.Store, Queues: d.Queues, Dynamic: d.Dynamic, DynamicEnabled: cfg.DynamicConfig, Apply: d.Apply, Fold: d.Fold, Processes: d.Processes,
 		Hold:       d.Hold,
 		Objectives: d.objectives().Now, Document: document.JSON(), Docs: docs, Version: d.version, Logger: d.Logger, Now: d.Now,
+		Secrets: d.Secrets,
 	})}, nil
 }
 
@@ -140,7 +143,7 @@ func (d *Deps) check() error {
 	}{
 		{"Store", d.Store == nil}, {"Queues", d.Queues == nil}, {"Keys", d.Keys == nil}, {"Gate", d.Gate == nil},
 		{"Dynamic", d.Dynamic == nil}, {"Apply", d.Apply == nil},
-		{"Fold", d.Fold == nil}, {"Processes", d.Processes == nil}, {"Status", d.Status == nil}, {"Assets", d.Assets == nil},
+		{"Fold", d.Fold == nil}, {"Processes", d.Processes == nil}, {"Secrets", d.Secrets == nil}, {"Status", d.Status == nil}, {"Assets", d.Assets == nil},
 	} {
 		if part.missing {
 			errs = append(errs, fmt.Errorf("ui: %s is missing", part.name))

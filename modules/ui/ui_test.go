@@ -82,8 +82,9 @@ func realDeps(t *testing.T) Deps {
 		Hold: func(context.Context, string, apiclient.RotationHold) (apiclient.RotationHeld, error) {
 			return apiclient.RotationHeld{}, nil
 		},
-		Status: func() Status { return Status{Version: "9.9.9", Commit: "abc", Roles: []string{"ui"}} },
-		Assets: os.DirFS(filepath.Join("..", "..", "web")),
+		Status:  func() Status { return Status{Version: "9.9.9", Commit: "abc", Roles: []string{"ui"}} },
+		Assets:  os.DirFS(filepath.Join("..", "..", "web")),
+		Secrets: func(context.Context) (apiclient.Secrets, error) { return apiclient.Secrets{}, nil },
 	}
 }
 
@@ -106,6 +107,7 @@ func want() map[string]authn.Role {
 		"GET /queues": authn.Viewer, "GET /dlq/:queue": authn.Viewer, "GET /dlq/:queue/:id": authn.Viewer,
 		"POST /dlq/:queue/replay": authn.Operator, "DELETE /dlq/:queue/:id": authn.Operator,
 		"GET /secrets/rotations": authn.Admin, "PUT /secrets/rotations/:secret": authn.Admin, "POST /secrets/rotations/:secret/hold": authn.Admin,
+		"GET /secrets":   authn.Admin,
 		"GET /processes": authn.Viewer, "GET /metrics": authn.Viewer, "GET /slo": authn.Viewer, "GET /ledger": authn.Viewer,
 	}
 }

@@ -245,6 +245,41 @@ func TestALoginThatWaitsForItsTurnEndsWithItsContext(t *testing.T) {
 	})
 }
 
+// TestARotationAtTheServerIsNoticed is why a process logs in now and then while a NEXT is there: open connections know nothing of it.
+func TestARotationAtTheServerIsNoticed(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		v, s := &vault{}, &server{right: []string{"1"}}
+		v.set("1", "2")
+		c := credentials(v)
+		login(t, c, s, "1")
+		near, far := net.Pipe()
+		_ = far.Close()
+		_ = c.Track(near, "a", v.source()[0])
+		r := &Recycler{Credentials: c, Replace: func(context.Context) error { return nil }, Verify: func(ctx context.Context, server string) error {
+			_, err := c.Login(ctx, server, s.try)
+			return err
+		}}
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		go func() { _ = r.Run(ctx) }()
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		s.mu.Lock()
+		s.right = []string{"2"}
+		tries := s.all
+		s.mu.Unlock()
+		if tries < 5 || tries > 8 {
+			t.Fatalf("%d logins in a minute", tries)
+		}
+		time.Sleep(checkEvery + lookEvery)
+		synctest.Wait()
+		if l := c.Status().Loaded; !l[0].Refused || l[0].Accepted || !l[1].Accepted {
+			t.Fatalf("%+v", l)
+		}
+	})
+}
+
 func TestConnectionsAreReplacedOverTheTime(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

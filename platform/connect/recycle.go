@@ -11,9 +11,13 @@ import (
 // lookEvery is how often open connections are compared with what the source gives.
 const lookEvery = time.Second
 
+// checkEvery is how often a process logs in anew while a NEXT is there: so it notices a rotation at the server, which open connections do not.
+const checkEvery = 10 * time.Second
+
 // Turnover is what has to be done after a rotation.
 type Turnover struct {
-	// Unverified is a server whose preferred credential is new: one login says whether it works. "" when there is none.
+	// Unverified is a server at which one login should say what works: the preferred credential is new, or there is a NEXT and the
+	// last login was long ago. "" when there is none.
 	Unverified string
 	// Due is how many connections of before should be replaced now: those are Retired. Waiting ones come later.
 	Due, Waiting int
@@ -88,7 +92,11 @@ func (c *Credentials) Turnover() (t Turnover) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for conn := range c.open {
-		one, known, accepted := c.doors[conn.server].preferred(all, now)
+		d := c.doors[conn.server]
+		one, known, accepted := d.preferred(all, now)
+		if known && len(all) > 1 && now.Sub(d.seen) >= checkEvery {
+			t.Unverified = conn.server
+		}
 		switch {
 		case !known, one.equal(conn.one):
 			conn.due = time.Time{}

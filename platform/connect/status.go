@@ -21,20 +21,22 @@ type Use struct {
 type Loaded struct {
 	Key     string `json:"key"`
 	Version string `json:"version"`
+	// Accepted is set when the last login at every server was with it.
+	Accepted bool `json:"accepted,omitempty"`
 	// Refused is set when a server refused it and has not accepted it since.
 	Refused bool `json:"refused,omitempty"`
 }
 
 // Status is what is known of the credentials of one kind of server.
 type Status struct {
-	Loaded []Loaded
-	InUse  []Use
+	Loaded []Loaded `json:"loaded,omitempty"`
+	InUse  []Use    `json:"in_use,omitempty"`
 	// Safe is set when every open connection uses the first credential and a server accepts it; Reason says why, or why not.
 	// Every other password may then be withdrawn, as far as this process is concerned.
-	Safe   bool
-	Reason string
+	Safe   bool   `json:"safe"`
+	Reason string `json:"reason"`
 	// Shut is set while every credential is refused by some server.
-	Shut bool
+	Shut bool `json:"shut,omitempty"`
 }
 
 // Status looks at the credentials and at the open connections.
@@ -43,7 +45,8 @@ func (c *Credentials) Status() Status {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	s := Status{Loaded: make([]Loaded, len(all)), InUse: c.uses(all)}
-	accepted, served := false, c.served()
+	doors, served := 0, c.served()
+	accepted := make([]int, len(all)) // at how many doors
 	for i, one := range all {
 		s.Loaded[i] = Loaded{Key: one.Name, Version: one.Version}
 	}
@@ -53,14 +56,20 @@ func (c *Credentials) Status() Status {
 		}
 		_, known, ok := d.preferred(all, now)
 		s.Shut = s.Shut || d.failures > 0 && (!known || !ok)
+		doors++
 		for i, one := range all {
 			if d.refusal(one) >= 0 {
 				s.Loaded[i].Refused = true
 			}
+			if d.trusted != nil && d.trusted.equal(one) {
+				accepted[i]++
+			}
 		}
-		accepted = accepted || len(all) > 0 && d.trusted != nil && d.trusted.equal(all[0])
 	}
-	s.Safe, s.Reason = s.judge(all, accepted)
+	for i, n := range accepted {
+		s.Loaded[i].Accepted = n > 0 && n == doors
+	}
+	s.Safe, s.Reason = s.judge(all)
 	return s
 }
 
@@ -84,7 +93,7 @@ func (c *Credentials) uses(all []Credential) []Use {
 	return out
 }
 
-func (s *Status) judge(all []Credential, accepted bool) (safe bool, reason string) {
+func (s *Status) judge(all []Credential) (safe bool, reason string) {
 	if len(all) == 0 {
 		return true, "no password is used"
 	}
@@ -105,7 +114,7 @@ func (s *Status) judge(all []Credential, accepted bool) (safe bool, reason strin
 		}
 		return false, fmt.Sprintf("open connections that still use %s: %d", what, u.Connections)
 	}
-	if !accepted {
+	if !s.Loaded[0].Accepted {
 		return false, current + " was not tried yet"
 	}
 	return true, "every connection uses " + current

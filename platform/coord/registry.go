@@ -10,6 +10,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/muttproject/mutt/platform/connect"
 	"github.com/muttproject/mutt/platform/lifecycle"
 )
 
@@ -31,8 +32,10 @@ type Process struct {
 	Listeners []string  `json:"listeners,omitempty"` // such as "http 0.0.0.0:8080"
 	// ConfigRevision is the revision of the configuration that it works by.
 	ConfigRevision int64 `json:"config_revision"`
-	// Secrets gives the version in use of each secret; never a secret.
+	// Secrets gives the version that was loaded of each secret; never a secret.
 	Secrets map[string]string `json:"secrets,omitempty"`
+	// Logins tells for each server with passwords which of them its connections use.
+	Logins map[string]connect.Status `json:"logins,omitempty"`
 }
 
 // Registry keeps this process among the living, and lists them.

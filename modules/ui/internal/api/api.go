@@ -74,6 +74,8 @@ type Deps struct {
 	Processes func(context.Context) ([]apiclient.Process, error)
 	// Hold gives, renews or ends the hold on a rotation.
 	Hold func(ctx context.Context, secret string, h apiclient.RotationHold) (apiclient.RotationHeld, error)
+	// Secrets tells which version of each secret every process works by.
+	Secrets func(context.Context) (apiclient.Secrets, error)
 	// Objectives tells how the service level objectives stand.
 	Objectives func(context.Context) (apiclient.SLOs, error)
 	Version    func() apiclient.Version
@@ -162,6 +164,7 @@ func (a *API) endpoints() []endpoint {
 		{post, "/dlq/:queue/replay", authn.Operator, a.replayDead, opReplayDead()},
 		{del, "/dlq/:queue/:id", authn.Operator, a.discardDead, opDiscardDead()},
 
+		{get, "/secrets", authn.Admin, a.listSecrets, opListSecrets()},
 		{get, "/secrets/rotations", authn.Admin, a.listRotations, opListRotations()},
 		{put, "/secrets/rotations/:secret", authn.Admin, a.putRotation, opPutRotation()},
 		{post, "/secrets/rotations/:secret/hold", authn.Admin, a.holdRotation, opHoldRotation()},

@@ -86,7 +86,8 @@ func newBundleOn(t *testing.T, o store.Options, change ...func(*Deps)) *bundle {
 	d := Deps{
 		Store: b.store, Queues: b.queue, Dynamic: dynamic, DynamicEnabled: true, Logger: zap.NewNop(), Now: now, Fold: b.fold,
 		Document: document.JSON(), Docs: docs,
-		Apply: func(context.Context) error { b.applied.Add(1); return nil },
+		Apply:   func(context.Context) error { b.applied.Add(1); return nil },
+		Secrets: func(context.Context) (apiclient.Secrets, error) { return rotating(), nil },
 		Processes: func(context.Context) ([]apiclient.Process, error) {
 			return []apiclient.Process{{ID: "mutt-1/0190", Name: "mutt-1", Roles: []string{"ui"}, Version: "9.9.9", StartedAt: noon,
 				ConfigRevision: 7, SecretVersions: map[string]string{}, Listeners: []string{"admin 127.0.0.1:8090"}}}, nil
@@ -325,4 +326,12 @@ func (b *bundle) golden(name string, rec *httptest.ResponseRecorder) {
 	if d := cmp.Diff(string(want), got.String()); d != "" {
 		b.Errorf("%s differs (-want +got); run with -update when it should:\n%s", file, d)
 	}
+}
+
+// rotating is a rotation of PostgreSQL's password under way.
+func rotating() apiclient.Secrets {
+	return apiclient.Secrets{Secrets: []apiclient.SecretStatus{{Secret: "postgres", Reason: "n: open connections that still use the old DB_PASS_CURRENT vault:6: 2",
+		Processes: []apiclient.ProcessSecret{{ID: "n/1", Name: "n", Loaded: []apiclient.LoadedSecret{{Key: "DB_PASS_CURRENT", Version: "vault:7", Accepted: true}},
+			InUse:  []apiclient.SecretUse{{Key: "DB_PASS_CURRENT", Version: "vault:6", Connections: 2, Withdrawn: true}, {Key: "DB_PASS_CURRENT", Version: "vault:7", Connections: 3}},
+			Reason: "open connections that still use the old DB_PASS_CURRENT vault:6: 2"}}}}}
 }

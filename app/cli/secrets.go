@@ -1,0 +1,85 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/muttproject/mutt/platform/apiclient"
+)
+
+func newSecrets(s streams) *cobra.Command {
+	cmd := &cobra.Command{Use: "secrets", Short: "see which passwords and keys the processes use"}
+	f := addClientFlags(cmd)
+	cmd.AddCommand(secretsStatus(s, f))
+	return cmd
+}
+
+func secretsStatus(s streams, f *clientFlags) *cobra.Command {
+	cmd := &cobra.Command{Use: "status", Short: "show which version of each secret every process uses, and whether the old one is safe to retire",
+		Example: "  mutt secrets status\n  mutt secrets status -o json", Args: noArgs}
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		c, err := f.client(s)
+		if err != nil {
+			return err
+		}
+		var got apiclient.Secrets
+		if err := c.Do(cmd.Context(), apiclient.Call{Method: http.MethodGet, Path: []string{"secrets"}}, &got); err != nil {
+			return err
+		}
+		return print(cmd.OutOrStdout(), *f.output, got, func(w io.Writer) error { return writeSecrets(w, got) })
+	}
+	return cmd
+}
+
+func writeSecrets(w io.Writer, got apiclient.Secrets) error {
+	rows := [][]string{{"SECRET", "PROCESS", "LOADED", "IN USE", "SAFE", "BECAUSE"}}
+	for _, one := range got.Secrets {
+		for _, p := range one.Processes {
+			rows = append(rows, []string{one.Secret, p.Name, loaded(p.Loaded), inUse(p.InUse), yesNo(p.SafeToRetire), p.Reason})
+		}
+	}
+	if err := table(w, rows); err != nil {
+		return err
+	}
+	for _, one := range got.Secrets {
+		if _, err := fmt.Fprintf(w, "%s: old password safe to retire: %s, because %s\n", one.Secret, yesNo(one.SafeToRetire), one.Reason); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func loaded(all []apiclient.LoadedSecret) string {
+	var out []string
+	for _, l := range all {
+		text := strings.TrimSpace(l.Key + " " + l.Version)
+		if l.Refused {
+			text += " (refused)"
+		}
+		out = append(out, text)
+	}
+	return strings.Join(out, ", ")
+}
+
+func inUse(all []apiclient.SecretUse) string {
+	var out []string
+	for _, u := range all {
+		text := fmt.Sprintf("%d× %s", u.Connections, strings.TrimSpace(u.Key+" "+u.Version))
+		if u.Withdrawn {
+			text += " (withdrawn)"
+		}
+		out = append(out, text)
+	}
+	return strings.Join(out, ", ")
+}
+
+func yesNo(yes bool) string {
+	if yes {
+		return "yes"
+	}
+	return "no"
+}

@@ -1,0 +1,40 @@
+package app
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/muttproject/mutt/platform/connect"
+	"github.com/muttproject/mutt/platform/coord"
+)
+
+// TestWhenAnOldPasswordMayGo holds what the processes together say.
+func TestWhenAnOldPasswordMayGo(t *testing.T) {
+	t.Parallel()
+	process := func(name, version, reason string) coord.Process {
+		return coord.Process{Name: name, Secrets: map[string]string{"MOOG_API_KEY": version}, Logins: map[string]connect.Status{
+			"postgres": {Loaded: []connect.Loaded{{Key: "DB_PASS_CURRENT", Version: version, Accepted: true}}, Safe: reason == "", Reason: reason}}}
+	}
+	for name, c := range map[string]struct {
+		live []coord.Process
+		safe bool
+		says string
+	}{
+		"all use the current one":     {[]coord.Process{process("a", "vault:7", ""), process("b", "vault:7", "")}, true, "every process"},
+		"one has an old connection":   {[]coord.Process{process("a", "vault:7", ""), process("b", "vault:7", "still 2")}, false, "b: still 2"},
+		"one has not loaded it":       {[]coord.Process{process("a", "vault:7", ""), process("b", "vault:6", "")}, false, "a has loaded DB_PASS_CURRENT vault:7, and b DB_PASS_CURRENT vault:6"},
+		"times of files mean nothing": {[]coord.Process{process("a", "file:1", ""), process("b", "file:2", "")}, true, "every process"},
+	} {
+		got := reported()[0].gather(c.live)
+		if got.SafeToRetire != c.safe || !strings.Contains(got.Reason, c.says) || len(got.Processes) != len(c.live) {
+			t.Errorf("%s: %+v", name, got)
+		}
+	}
+	if got := reported()[1].gather([]coord.Process{process("a", "vault:7", "")}); len(got.Processes) != 0 {
+		t.Errorf("a server that nobody uses: %+v", got)
+	}
+	moog := reported()[2].gather([]coord.Process{process("a", "vault:7", ""), process("b", "vault:6", "")})
+	if moog.SafeToRetire || len(moog.Processes) != 2 || moog.Processes[0].Loaded[0].Key != "MOOG_API_KEY" {
+		t.Errorf("%+v", moog)
+	}
+}
