@@ -29,6 +29,7 @@ import (
 
 // rig is a handler behind the real HTTP server, keys and SQLite queue.
 type rig struct {
+	routes   []httpserver.Route
 	document *openapitest.Document // holds the answers to what the API says of itself
 	handler  http.Handler
 	driver   queue.Driver
@@ -106,7 +107,8 @@ func (r *rig) serve(change func(*Config)) {
 		{Identity: authn.Identity{Name: "key:view", Role: authn.Viewer}, Hash: authn.HashSecret("view")},
 		{Identity: authn.Identity{Name: "key:admin", Role: authn.Admin}, Hash: authn.HashSecret("admin")},
 	})
-	s := httpserver.New(httpserver.Options{Name: "ingest", Logger: zap.NewNop(), Gate: httpserver.NewGate(httpserver.GateOptions{Keys: ring}), Around: h.Observe}, h.Routes()...)
+	r.routes = h.Routes()
+	s := httpserver.New(httpserver.Options{Name: "ingest", Logger: zap.NewNop(), Gate: httpserver.NewGate(httpserver.GateOptions{Keys: ring}), Around: h.Observe}, r.routes...)
 	r.handler = s.Handler()
 }
 
