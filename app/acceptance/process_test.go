@@ -44,6 +44,7 @@ func newSite(t *testing.T, dir, webhook string, env ...string) *site {
 		"INGEST_API_KEY=" + apptest.IngestKey, "WEBUI_API_KEY=" + apptest.AdminKey, "MOOG_API_KEY=" + apptest.MoogKey,
 		"MOOG_WEBHOOK_URL=" + webhook, "MOOG_RATE_LIMIT=1000000",
 	}, env...)
+	t.Cleanup(func() { s.hides(t) })
 	var err error
 	if s.client, err = apiclient.New(apiclient.Options{BaseURL: "http://" + s.admin, Key: apptest.AdminKey}); err != nil {
 		t.Fatal(err)
@@ -155,6 +156,20 @@ func (s *site) tail() string {
 	}
 	lines := bytes.Split(bytes.TrimSpace(text), []byte("\n"))
 	return string(bytes.Join(lines[max(0, len(lines)-30):], []byte("\n")))
+}
+
+// hides holds that the log has nothing of the settings that are secret.
+func (s *site) hides(t *testing.T) {
+	text, err := os.ReadFile(s.logFile)
+	if err != nil {
+		return // no process was started here
+	}
+	for _, kv := range s.env {
+		name, value, _ := strings.Cut(kv, "=")
+		if secret := strings.Contains(name, "PASS") || strings.HasSuffix(name, "_KEY"); secret && value != "" && bytes.Contains(text, []byte(value)) {
+			t.Errorf("the log has the value of %s", name)
+		}
+	}
 }
 
 // complaints counts what was logged above info, by message.

@@ -127,7 +127,7 @@ func (m *MUTT) run() {
 	level := zap.NewAtomicLevelAt(zapcore.WarnLevel)
 	m.Level = level
 	a := app.New(app.Options{Roles: m.opts.Roles, Config: cfg, Level: level, Migrate: true,
-		Logger: zaptest.NewLogger(m.t, zaptest.Level(level)), Getenv: lookup(environ)})
+		Logger: zaptest.NewLogger(m.t, zaptest.Level(level)).WithOptions(searched(m.t)), Getenv: lookup(environ)})
 	if err := a.Start(m.t.Context()); err != nil {
 		m.t.Fatalf("start: %v", err)
 	}

@@ -42,6 +42,7 @@ func (m *MUTT) Do(method, url string, body []byte, headers ...string) Answer {
 	if err != nil {
 		m.t.Fatalf("%s %s: %v", method, url, err)
 	}
+	hides(m.t, url, got)
 	return Answer{resp.StatusCode, resp.Header, got}
 }
 
