@@ -39,6 +39,7 @@ type Store interface {
 	FoldCounts(ctx context.Context, counts []store.MinuteCount) error
 	PruneBatches(ctx context.Context, olderThan time.Time) (int64, error)
 	PruneUnhandled(ctx context.Context, now time.Time) (int64, error)
+	PruneSessions(ctx context.Context, now time.Time) error
 	EnsurePartitions(ctx context.Context, now time.Time, ahead int) (made int, err error)
 	ChainHead(ctx context.Context) (store.ChainHead, error)
 	retain.Store
@@ -205,7 +206,7 @@ func (m *Module) fold(ctx context.Context) error {
 	return nil
 }
 
-// Prune forgets old entry ids, expired unhandled windows, and folded counters.
+// Prune forgets old entry ids, expired unhandled windows and sessions, and folded counters.
 func (m *Module) Prune(ctx context.Context) error {
 	now := m.deps.Now()
 	keep := now.Add(-m.config.KeepEntries)
@@ -221,8 +222,9 @@ func (m *Module) Prune(ctx context.Context) error {
 	}
 	_, batches := m.deps.Store.PruneBatches(ctx, keep)
 	_, windows := m.deps.Store.PruneUnhandled(ctx, now)
+	sessions := m.deps.Store.PruneSessions(ctx, now)
 	counters := m.purgeCounters(ctx, now)
-	return errors.Join(batches, windows, counters)
+	return errors.Join(batches, windows, sessions, counters)
 }
 
 // purgeCounters deletes counters of the queue only after everything was folded.

@@ -25,6 +25,7 @@ type books struct {
 	folded   map[store.MinuteCount]int64
 	pruned   time.Time
 	windows  time.Time
+	sessions time.Time
 	purged   int64
 	ensured  []time.Time
 	leads    bool
@@ -66,6 +67,11 @@ func (b *books) PruneBatches(_ context.Context, t time.Time) (int64, error) {
 func (b *books) PruneUnhandled(_ context.Context, t time.Time) (int64, error) {
 	b.windows = t
 	return 0, b.err
+}
+
+func (b *books) PruneSessions(_ context.Context, t time.Time) error {
+	b.sessions = t
+	return b.err
 }
 
 func (b *books) EnsurePartitions(_ context.Context, now time.Time, ahead int) (int, error) {

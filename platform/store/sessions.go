@@ -46,9 +46,9 @@ func (s *Store) DeleteSession(ctx context.Context, tokenHash []byte) error {
 	return s.execSession(ctx, "end a session", `DELETE FROM ui_sessions WHERE token_hash = $1`, tokenHash)
 }
 
-// PruneSessions deletes the sessions that expired before now or were not seen since idle.
-func (s *Store) PruneSessions(ctx context.Context, now, idle time.Time) error {
-	return s.execSession(ctx, "prune sessions", `DELETE FROM ui_sessions WHERE expires_at <= $1 OR seen_at < $2`, event.Micros(now), event.Micros(idle))
+// PruneSessions deletes the sessions that have reached their greatest age by now.
+func (s *Store) PruneSessions(ctx context.Context, now time.Time) error {
+	return s.execSession(ctx, "prune sessions", `DELETE FROM ui_sessions WHERE expires_at <= $1`, event.Micros(now))
 }
 
 func (s *Store) execSession(ctx context.Context, doing, statement string, args ...any) error {

@@ -24,9 +24,14 @@ func survivesRestart(t *testing.T, h Harness) {
 		_, err := tx.CreateRule(sampleRule("r"))
 		return errors.Join(err, tx.PutDevHost("d"), tx.SetConfig("a", "1", 0))
 	})
+	must(t, s.CreateSession(t.Context(), sampleSession("a")))
 	before := snapshot(t, s.Store)
-	if diff := cmp.Diff(before, snapshot(t, s.Reopen())); diff != "" {
+	again := s.Reopen()
+	if diff := cmp.Diff(before, snapshot(t, again)); diff != "" {
 		t.Errorf("(-before +after):\n%s", diff)
+	}
+	if found := value[*store.Session](t)(again.Session(t.Context(), hashOf("a"))); found == nil {
+		t.Error("the session is gone")
 	}
 }
 

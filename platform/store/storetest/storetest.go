@@ -48,6 +48,7 @@ func Run(t *testing.T, h Harness) {
 	}{
 		{"Change", changeCases()},
 		{"Configuration", configurationCases()},
+		{"Identities", identityCases()},
 		{"ChangeAudit", changeAuditCases()},
 		{"Retention", retentionCases()},
 		{"Rotations", rotationCases()},
