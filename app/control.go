@@ -12,7 +12,6 @@ import (
 
 	"github.com/muttproject/mutt/platform/authn"
 	"github.com/muttproject/mutt/platform/config"
-	"github.com/muttproject/mutt/platform/fault"
 	"github.com/muttproject/mutt/platform/lifecycle"
 	"github.com/muttproject/mutt/platform/store"
 	"github.com/muttproject/mutt/platform/telemetry"
@@ -25,32 +24,26 @@ const revisionPoll = 500 * time.Millisecond
 // or the published snapshot in a process without one. While the source is away the process keeps what it had.
 type control struct {
 	*lifecycle.Runner
-	source  source
-	publish func(context.Context, *settled) error // nil when this process does not publish
-	dynamic *config.Dynamic
-	fixed   bool // stored values are not applied
-	keyring *authn.Keyring
-	level   zap.AtomicLevel
-	log     *zap.Logger
-	present func() (bootstrapKeys, error) // the bootstrap keys by the configuration, asked by a reload
-	limits  *keyLimits
-	news    chan struct{} // holds one when the secrets have changed
+	source    source
+	publisher *publisher // nil when this process does not publish
+	dynamic   *config.Dynamic
+	fixed     bool // stored values are not applied
+	keyring   *authn.Keyring
+	level     zap.AtomicLevel
+	log       *zap.Logger
+	present   func() (bootstrapKeys, error) // the bootstrap keys by the configuration, asked by a reload
+	limits    *keyLimits
+	news      chan struct{} // holds one when the secrets have changed
 
 	refreshing sync.Mutex // one Refresh at a time; it is held over I/O, so nobody else waits for it
 	// keys are the bootstrap keys of this process, which it always knows; kept says that the source has them. Both are of
 	// Refresh.
-	keys      []store.APIKey
-	kept      bool
-	published time.Time // when the snapshot was last seen to be this revision or a later one; of Refresh
-	// unpublished is set while publishing fails, which is told once; of Refresh.
-	unpublished bool
+	keys []store.APIKey
+	kept bool
 
 	now     atomic.Pointer[settled] // what is in force, nil before there is anything
 	lastErr atomic.Pointer[error]   // of the last Refresh
 }
-
-// republish is how often a process with the store looks whether the snapshot is still there: Redis may have lost it.
-const republish = 5 * time.Second
 
 func newControl(p *parts) *control {
 	c := &control{dynamic: p.dynamic, fixed: !p.opts.Config.DynamicConfig, keyring: p.keyring, level: p.opts.Level,
@@ -59,7 +52,7 @@ func newControl(p *parts) *control {
 	case p.store == nil:
 		c.source = snapshotSource{p.coord}
 	case p.mode() == Distributed:
-		c.source, c.publish = storeSource{p.store}, snapshotSource{p.coord}.publish
+		c.source, c.publisher = storeSource{p.store}, newPublisher(snapshotSource{p.coord}.publish, c.log)
 	default:
 		c.source = storeSource{p.store}
 	}
@@ -78,6 +71,7 @@ func (c *control) Start(ctx context.Context) error {
 func (c *control) poll(ctx context.Context) error {
 	tick := time.NewTicker(revisionPoll)
 	defer tick.Stop()
+	defer func() { c.publisher.stop() }()
 	for {
 		select {
 		case <-tick.C:
@@ -142,21 +136,7 @@ func (c *control) refresh(ctx context.Context) error {
 	if next != nil || before == nil {
 		c.enforce(next)
 	}
-	if next != nil {
-		c.published = time.Time{}
-	}
-	now := c.now.Load()
-	if c.publish == nil || now == nil || time.Since(c.published) < republish {
-		return nil
-	}
-	// Where it fails the change is committed and in force here all the same: the others get it with a later poll.
-	switch err := c.publish(ctx, now); {
-	case err == nil:
-		c.published, c.unpublished = time.Now(), false
-	case !fault.Is(err, fault.Conflict) && !c.unpublished:
-		c.unpublished = true
-		c.log.Warn("the configuration snapshot was not published, trying again", zap.Error(err))
-	}
+	c.publisher.offer(c.now.Load())
 	return nil
 }
 

@@ -35,7 +35,7 @@ func publishing(t *testing.T, shared coord.Coord) *parts {
 	t.Helper()
 	p := controlled(t, true)
 	p.coord = shared
-	p.control.publish = snapshotSource{shared}.publish
+	p.control.publisher = newPublisher(snapshotSource{shared}.publish, zap.NewNop())
 	return p
 }
 
@@ -95,7 +95,7 @@ func TestSnapshotNeverGoesBack(t *testing.T) {
 	if n := without.dynamic.Int(config.UnhandledThreshold); n != 9 {
 		t.Errorf("without a snapshot the last one stays: %d", n)
 	}
-	with.control.published = time.Now().Add(-2 * republish)
+	with.control.publisher.at = time.Now().Add(-2 * republish)
 	refresh(t, with)
 	if v, err := shared.Get(t.Context(), snapshotKey); err != nil || v.Version == 0 {
 		t.Errorf("a lost snapshot is published again: %+v %v", v, err)

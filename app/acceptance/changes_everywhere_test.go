@@ -71,6 +71,7 @@ func TestAChangeIsInForceEverywhere(t *testing.T) {
 	f.takesEffect()
 	f.withoutPostgres()
 	f.withoutRedis()
+	f.hangingRedis()
 }
 
 // withinASecond measures. The promise is a second; a loaded machine is granted that some take longer.
@@ -154,4 +155,19 @@ func (f *fleet) withoutRedis() {
 	f.inForce("unhandled_threshold", 400.0, f.one, f.other, f.withoutPG)
 	f.one.SetConfig("unhandled_threshold", 401)
 	f.inForce("unhandled_threshold", 401.0, f.one, f.other, f.withoutPG)
+}
+
+// hangingRedis: a Redis that does not answer keeps no change waiting.
+func (f *fleet) hangingRedis() {
+	f.servers.Redis.Pause()
+	begun := time.Now()
+	for i := range 3 {
+		if status := f.put("unhandled_threshold", 500+i); status != http.StatusOK {
+			f.Errorf("a write with a hanging Redis is answered with %d", status)
+		}
+		f.inForce("unhandled_threshold", float64(500+i), f.one, f.other)
+	}
+	f.Logf("three writes with a hanging Redis, in force in two processes, took %v", time.Since(begun))
+	f.servers.Redis.Resume()
+	f.inForce("unhandled_threshold", 502.0, f.one, f.other, f.withoutPG)
 }

@@ -20,6 +20,6 @@ func retentionKeys() []Key {
 		{RetentionAuditDays, Int, int64(365), 30, 36500, "days", nil, "whole days that the change audit is kept", janitor},
 		{RetentionEventAuditDays, Int, int64(90), 1, 36500, "days", nil, "whole days that judged events are kept, by their time of receipt", janitor},
 		{RetentionDLQDays, Int, int64(30), 1, 36500, "days", nil, "whole days that dead letters are kept, from when they became such", janitor},
-		{RetentionBatchSize, Int, int64(1000), 10, 100_000, "rows", nil, "rows that one transaction of retention removes at the most", janitor},
+		{RetentionBatchSize, Int, int64(1000), 10, 10_000, "rows", nil, "rows that one transaction of retention removes at the most", janitor},
 	}
 }

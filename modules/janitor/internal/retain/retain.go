@@ -139,9 +139,12 @@ func steps(ctx context.Context, step func() (int64, error)) (total int64, err er
 	return total, ctx.Err()
 }
 
+// mostChanges bounds a step of the change audit, during which nobody can change the configuration.
+const mostChanges = 1000
+
 func (r *Retention) removeChanges(ctx context.Context, before time.Time) (int64, error) {
 	return steps(ctx, func() (int64, error) {
-		return r.Store.PruneChanges(ctx, actor, r.reason(config.RetentionAuditDays), before, r.batch())
+		return r.Store.PruneChanges(ctx, actor, r.reason(config.RetentionAuditDays), before, min(r.batch(), mostChanges))
 	})
 }
 
