@@ -230,6 +230,22 @@ func TestWhoWaitsIsNotCutByWhoReads(t *testing.T) {
 	})
 }
 
+func TestAReadingThatWasCutCountsForNobody(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		p := &fake{name: "p", have: map[Key]string{DBPass: "1"}, takes: time.Second}
+		w, _ := watcher(t, p)
+		hasty, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
+		defer cancel()
+		if err := w.Refresh(hasty); !errors.Is(err, context.DeadlineExceeded) {
+			t.Error(err)
+		}
+		if err := w.Refresh(t.Context()); err != nil || p.asked != 2 || w.Current().Secret(DBPass).Reveal() != "1" {
+			t.Errorf("asked %d times: %v", p.asked, err)
+		}
+	})
+}
+
 // kept is a provider with something to keep.
 type kept struct {
 	*fake

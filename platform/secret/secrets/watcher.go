@@ -144,15 +144,17 @@ func (w *Watcher) read(ctx context.Context, f *flight, always bool) error {
 
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	f.err, f.cut = errors.Join(errs...), ctx.Err() != nil
+	f.err, f.cut, w.flight = errors.Join(errs...), ctx.Err() != nil, nil
+	defer close(f.done)
 	switch {
+	case f.cut && !news: // who comes next asks again
+		return f.err
 	case news:
 		w.pause = 0
 	case !always:
 		w.pause = min(max(2*w.pause, firstPause), lastPause)
 	}
-	w.next, w.err, w.flight = time.Now().Add(max(w.pause, firstPause)), f.err, nil
-	close(f.done)
+	w.next, w.err = time.Now().Add(max(w.pause, firstPause)), f.err
 	return f.err
 }
 
