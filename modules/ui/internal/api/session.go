@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/labstack/echo/v4"
+	"go.uber.org/zap"
 
 	"github.com/muttproject/mutt/modules/ui/internal/session"
 	"github.com/muttproject/mutt/platform/apiclient"
@@ -48,6 +49,7 @@ func (a *API) login(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	a.Logger.Info("session opened", zap.String("name", opened.Identity.Name), zap.String("source", c.RealIP()), zap.String("correlation_id", httpserver.CorrelationID(c)))
 	a.setCookie(c, token.Reveal(), opened.ExpiresAt)
 	return a.answerSession(c, opened)
 }
