@@ -48,20 +48,20 @@ func namespaces(client rueidis.Client) func(testing.TB) (coord.Coord, func(time.
 func TestRedisConforms(t *testing.T) {
 	t.Parallel()
 	client := connect(t, testkit.Redis(t, testkit.RedisOptions{}))
-	coordtest.Run(t, coordtest.Harness{Open: namespaces(client), Slack: 100 * time.Millisecond, Unit: 50 * time.Millisecond, RealTime: true})
+	coordtest.Run(t, coordtest.Harness{Open: namespaces(client), Slack: 100 * time.Millisecond, Unit: 150 * time.Millisecond, RealTime: true})
 }
 
 func TestRedisClusterConforms(t *testing.T) {
 	t.Parallel()
 	cluster := testkit.RedisCluster(t, testkit.RedisOptions{})
 	client := open(t, redis.Config{Mode: redis.Cluster, Addrs: cluster.Addrs()}, cluster.Nodes[0].User, cluster.Nodes[0].Password)
-	coordtest.Run(t, coordtest.Harness{Open: namespaces(client), Slack: 100 * time.Millisecond, Unit: 50 * time.Millisecond, RealTime: true})
+	coordtest.Run(t, coordtest.Harness{Open: namespaces(client), Slack: 100 * time.Millisecond, Unit: 150 * time.Millisecond, RealTime: true})
 }
 
 // TestRedisConformsOverRestarts restarts the server whenever time passes, so in the middle of each case that waits.
 func TestRedisConformsOverRestarts(t *testing.T) {
 	t.Parallel()
-	coordtest.Run(t, coordtest.Harness{Slack: 500 * time.Millisecond, Unit: 100 * time.Millisecond, RealTime: true,
+	coordtest.Run(t, coordtest.Harness{Slack: 500 * time.Millisecond, Unit: 250 * time.Millisecond, RealTime: true,
 		Open: func(tb testing.TB) (coord.Coord, func(time.Duration)) {
 			server := testkit.Redis(tb, testkit.RedisOptions{AOF: "everysec"})
 			client := connect(tb, server)

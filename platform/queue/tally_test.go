@@ -48,17 +48,20 @@ func TestTally(t *testing.T) {
 		tally.Add(first.Kind, first.Label, 2)
 		tally.Add(first.Kind, first.Label, 3)
 		<-time.After(5 * time.Second)
+		synctest.Wait()
 		if d.sums[first] != 5 || d.of != "run-1" {
 			t.Fatalf("%v of %q", d.sums, d.of)
 		}
 		d.away.Store(true)
 		tally.Add(first.Kind, first.Label, 1)
 		<-time.After(2 * time.Minute)
+		synctest.Wait()
 		second := queue.Count{Minute: minute(), Kind: queue.CountRefused, Label: "queue_unavailable"}
 		tally.Add(second.Kind, second.Label, 7)
 		<-time.After(time.Minute)
 		d.away.Store(false)
 		<-time.After(5 * time.Second)
+		synctest.Wait()
 		if d.sums[first] != 6 || d.sums[second] != 7 {
 			t.Fatalf("%v", d.sums)
 		}
