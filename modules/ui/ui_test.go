@@ -98,6 +98,7 @@ func want() map[string]authn.Role {
 		"GET /keys": authn.Admin, "POST /keys": authn.Admin, "GET /keys/:id": authn.Admin, "PATCH /keys/:id": authn.Admin,
 		"DELETE /keys/:id": authn.Admin, "POST /keys/:id/rotate": authn.Admin,
 		"GET /rules": authn.Viewer, "POST /rules": authn.Operator, "GET /rules/export": authn.Viewer, "POST /rules/import": authn.Operator,
+		"POST /rules/test": authn.Viewer, "POST /rules/preview": authn.Viewer,
 		"GET /rules/:id": authn.Viewer, "PUT /rules/:id": authn.Operator, "PATCH /rules/:id": authn.Operator, "DELETE /rules/:id": authn.Operator,
 		"GET /dev-hosts": authn.Viewer, "POST /dev-hosts": authn.Operator, "DELETE /dev-hosts/:hostname": authn.Operator,
 		"GET /teams": authn.Viewer, "POST /teams": authn.Operator, "PUT /teams/:hostname": authn.Operator, "DELETE /teams/:hostname": authn.Operator,

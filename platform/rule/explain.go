@@ -9,12 +9,12 @@ import (
 
 // Step is one rule in the order of judging, and what became of it.
 type Step struct {
-	RuleID   int64  `json:"rule_id"`
-	Name     string `json:"name"`
-	Priority int    `json:"priority"`
-	Matched  bool   `json:"matched"`          // it won: the last step
-	Field    string `json:"field,omitempty"`  // the field of the rule that did not fit
-	Reason   string `json:"reason,omitempty"` // in words
+	RuleID   int64  `json:"rule_id" doc:"its id"`
+	Name     string `json:"name" doc:"its name"`
+	Priority int    `json:"priority" doc:"its priority"`
+	Matched  bool   `json:"matched" doc:"it won: the last step"`
+	Field    string `json:"field,omitempty" doc:"the field of the rule that did not fit"`
+	Reason   string `json:"reason,omitempty" doc:"why, in words"`
 }
 
 // Explain tells how e is judged at now (Unix µs): every rule of better rank than the winner with the reason why

@@ -36,6 +36,7 @@ type Store interface {
 	Change(ctx context.Context, actor store.Actor, reason string, fn func(*store.Tx) error) (int64, error)
 	Revisions(ctx context.Context) (revision, ruleset int64, err error)
 	Rules(ctx context.Context) ([]rule.Rule, error)
+	Ruleset(ctx context.Context) ([]rule.Rule, rule.Tables, error)
 	RuleByID(ctx context.Context, id int64) (rule.Rule, error)
 	DevHosts(ctx context.Context) ([]store.DevHost, error)
 	Teams(ctx context.Context) ([]store.Team, error)
@@ -131,6 +132,8 @@ func (a *API) endpoints() []endpoint {
 		{post, "/rules", authn.Operator, a.createRule, opCreateRule()},
 		{get, "/rules/export", authn.Viewer, a.exportRules, opExportRules()},
 		{post, "/rules/import", authn.Operator, a.importRules, opImportRules()},
+		{post, "/rules/test", authn.Viewer, a.testRule, opTestRule()},
+		{post, "/rules/preview", authn.Viewer, a.previewRules, opPreviewRules()},
 		{get, "/rules/:id", authn.Viewer, a.getRule, opGetRule()},
 		{put, "/rules/:id", authn.Operator, a.updateRule, opUpdateRule("updateRule")},
 		{patch, "/rules/:id", authn.Operator, a.updateRule, opUpdateRule("patchRule")},

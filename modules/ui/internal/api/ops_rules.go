@@ -79,6 +79,21 @@ rules:
     team_assignment: NETOPS
 `
 
+func opTestRule() openapi.Operation {
+	return openapi.Op(tagRules, "testRule", "Try an event on the rules", "Tells which rule wins, and why each better-ranked one lost; with a draft as if it were stored. Nothing is stored.",
+		openapi.TakesAs(openapi.Content{MediaType: openapi.JSON, Type: apiclient.RuleTestRequest{},
+			Example: map[string]any{"event": map[string]any{"hostname": "sw1", "message": "link down on Gi0/1"}}}),
+		openapi.Gives(ok, "how it is judged", apiclient.RuleTest{}))
+}
+
+func opPreviewRules() openapi.Operation {
+	return openapi.Op(tagRules, "previewRules", "Try drafts of rules on past events",
+		"Judges the newest audited events by the stored rules and with the drafts, and tells how many would be handled otherwise. Nothing is stored.",
+		openapi.TakesAs(openapi.Content{MediaType: openapi.JSON, Type: apiclient.RulePreviewRequest{},
+			Example: map[string]any{"rules": []any{exampleRule()}, "events": 500}}),
+		openapi.Gives(ok, "what would change", apiclient.RulePreview{}))
+}
+
 func exampleRule() map[string]any {
 	return map[string]any{"name": "link down", "match_string": "link down", "prod_handling": "Page_and_ticket", "dev_handling": "Log_only", "team_assignment": "NETOPS"}
 }

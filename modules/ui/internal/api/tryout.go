@@ -1,0 +1,262 @@
+package api
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/go-json-experiment/json/jsontext"
+	"github.com/labstack/echo/v4"
+
+	"github.com/muttproject/mutt/platform/apiclient"
+	"github.com/muttproject/mutt/platform/event"
+	"github.com/muttproject/mutt/platform/fault"
+	"github.com/muttproject/mutt/platform/rule"
+	"github.com/muttproject/mutt/platform/store"
+)
+
+const (
+	maxSteps      = 500 // of an explanation
+	maxSamples    = 20
+	previewEvents = 1000
+	maxPreview    = 10_000
+	previewPage   = 500
+)
+
+// testRule tells how an event is judged by the stored rules, or by them and a draft, and why. Nothing is stored.
+func (a *API) testRule(c echo.Context) error {
+	var in struct {
+		Event *apiclient.TestEvent `json:"event"`
+		Rule  jsontext.Value       `json:"rule"`
+	}
+	if err := readJSON(c, &in); err != nil {
+		return err
+	}
+	if in.Event == nil {
+		return fault.Field(fault.Unprocessable, "event", "is required")
+	}
+	e, err := a.testEvent(in.Event)
+	if err != nil {
+		return err
+	}
+	var drafts []jsontext.Value
+	if in.Rule != nil && in.Rule.Kind() != 'n' {
+		drafts = append(drafts, in.Rule)
+	}
+	rules, tables, err := a.withDrafts(c, drafts, modeMerge, func(int) string { return "rule." })
+	if err != nil {
+		return err
+	}
+	set, err := rule.Compile(rules, tables)
+	if err != nil {
+		return ruleFault("", err)
+	}
+	var d event.Decision
+	set.Judge(e, e.ReceivedAt, set.NewScratch(), &d)
+	out := apiclient.RuleTest{Verdict: verdict(&d), Signature: d.Signature, Severity: int(d.Severity), Steps: set.Explain(e, e.ReceivedAt)}
+	if n := len(out.Steps) - maxSteps; n > 0 {
+		out.Steps, out.StepsLeftOut = out.Steps[n:], n
+	}
+	if out.Steps == nil {
+		out.Steps = []rule.Step{}
+	}
+	return answer(c, http.StatusOK, out)
+}
+
+// testEvent makes an event of what a caller says of it.
+func (a *API) testEvent(in *apiclient.TestEvent) (*event.Event, error) {
+	e := &event.Event{Hostname: in.Hostname, Message: in.Message, Severity: event.Absent, Facility: event.Absent, TrapOID: in.TrapOID,
+		Source: event.SourceHTTP, SourceIP: in.SourceIP, AppName: in.AppName}
+	if err := checkHostname(in.Hostname); err != nil {
+		return nil, err
+	}
+	if in.Severity != nil {
+		if *in.Severity < 0 || *in.Severity > 7 {
+			return nil, fault.Field(fault.Unprocessable, "event.syslog_severity", "is a whole number from 0 to 7")
+		}
+		e.Severity = int8(*in.Severity)
+	}
+	if in.Source != "" {
+		var known bool
+		if e.Source, known = event.ParseSource(in.Source); !known {
+			return nil, fault.Field(fault.Unprocessable, "event.source", "%q is no source of events", printable(in.Source))
+		}
+	}
+	at := a.Now()
+	if in.ReceivedAt != nil {
+		at = *in.ReceivedAt
+	}
+	e.ReceivedAt, e.Timestamp = at.UnixMicro(), at.UnixMicro()
+	return e, nil
+}
+
+// withDrafts gives the stored rules with drafts among them. A draft of a new name gets the id that it would get next, so that
+// ties are decided as they would be.
+func (a *API) withDrafts(c echo.Context, drafts []jsontext.Value, mode string, where func(int) string) ([]rule.Rule, rule.Tables, error) {
+	stored, tables, err := a.Store.Ruleset(c.Request().Context())
+	if err != nil {
+		return nil, tables, err
+	}
+	next := int64(1)
+	for i := range stored {
+		next = max(next, stored[i].ID+1)
+	}
+	list := make([]rule.Rule, len(drafts))
+	for i, raw := range drafts {
+		if list[i], err = rule.Decode(raw); err == nil {
+			err = list[i].Validate()
+		}
+		if err != nil {
+			return nil, tables, ruleFault(where(i), err)
+		}
+	}
+	if mode == modeReplace {
+		stored = nil
+	}
+	rules := merged(stored, list)
+	for i := range rules {
+		if rules[i].ID == 0 {
+			rules[i].ID = next
+			next++
+		}
+	}
+	return rules, tables, nil
+}
+
+func verdict(d *event.Decision) apiclient.Verdict {
+	v := apiclient.Verdict{RuleName: d.RuleName, Handling: d.Handling.String(), Fate: d.Fate.String(), Team: d.Team, Environment: d.Environment()}
+	if d.RuleID != 0 {
+		id := d.RuleID
+		v.RuleID = &id
+	}
+	return v
+}
+
+// previewRules judges the newest audited events by the stored rules and by drafts, and tells what would change.
+func (a *API) previewRules(c echo.Context) error {
+	var in struct {
+		Rules  *[]jsontext.Value `json:"rules"`
+		Mode   string            `json:"mode"`
+		Events int               `json:"events"`
+	}
+	if err := readJSON(c, &in); err != nil {
+		return err
+	}
+	mode := cmp.Or(in.Mode, modeMerge)
+	wanted := cmp.Or(in.Events, previewEvents)
+	switch {
+	case in.Rules == nil:
+		return fault.Field(fault.Unprocessable, "rules", "is required: a list of drafts")
+	case mode != modeMerge && mode != modeReplace:
+		return fault.Field(fault.Unprocessable, "mode", "is merge or replace")
+	case wanted < 1 || wanted > maxPreview:
+		return fault.Field(fault.Unprocessable, "events", "is a whole number from 1 to %d", maxPreview)
+	}
+	present, tables, err := a.Store.Ruleset(c.Request().Context())
+	if err != nil {
+		return err
+	}
+	drafted, _, err := a.withDrafts(c, *in.Rules, mode, func(i int) string { return fmt.Sprintf("rules[%d].", i) })
+	if err != nil {
+		return err
+	}
+	p, err := newPreview(present, drafted, tables)
+	if err != nil {
+		return ruleFault("", err)
+	}
+	if err := a.newestEvents(c, wanted, p.judge); err != nil {
+		return err
+	}
+	return answer(c, http.StatusOK, p.result())
+}
+
+// newestEvents walks over the newest audited events, at most n.
+func (a *API) newestEvents(c echo.Context, n int, do func(*store.AuditLog)) error {
+	f := store.AuditFilter{}
+	for n > 0 {
+		f.Limit = min(n, previewPage)
+		page, err := a.Store.AuditLogs(c.Request().Context(), f)
+		if err != nil {
+			return err
+		}
+		for i := range page.Items {
+			do(&page.Items[i])
+		}
+		n -= len(page.Items)
+		if f.Before = page.Next; page.Next == (event.ID{}) {
+			break
+		}
+	}
+	return nil
+}
+
+// preview is two rulesets and what differs between them.
+type preview struct {
+	before, after *rule.Set
+	scratch       [2]*rule.Scratch
+	out           apiclient.RulePreview
+	counts        map[[2]string]int
+}
+
+func newPreview(present, drafted []rule.Rule, tables rule.Tables) (*preview, error) {
+	p := &preview{counts: map[[2]string]int{}, out: apiclient.RulePreview{Changes: []apiclient.PreviewChange{}, Samples: []apiclient.PreviewSample{}}}
+	var err error
+	if p.before, err = rule.Compile(present, tables); err != nil {
+		return nil, err
+	}
+	if p.after, err = rule.Compile(drafted, tables); err != nil {
+		return nil, err
+	}
+	p.scratch = [2]*rule.Scratch{p.before.NewScratch(), p.after.NewScratch()}
+	return p, nil
+}
+
+// judge judges one audited event by both.
+func (p *preview) judge(l *store.AuditLog) {
+	var raw struct {
+		Message  string
+		Severity *int8  `json:"syslog_severity"`
+		TrapOID  string `json:"trap_oid"`
+		Source   string
+		SourceIP string `json:"source_ip"`
+		AppName  string `json:"app_name"`
+	}
+	if json.Unmarshal([]byte(l.RawMessage), &raw) != nil {
+		return // written by a MUTT that wrote something else
+	}
+	e := event.Event{Hostname: l.Hostname, Message: raw.Message, Severity: event.Absent, Facility: event.Absent, TrapOID: raw.TrapOID,
+		SourceIP: raw.SourceIP, AppName: raw.AppName, ReceivedAt: l.ReceivedAt.UnixMicro()}
+	if raw.Severity != nil {
+		e.Severity = *raw.Severity
+	}
+	e.Source, _ = event.ParseSource(raw.Source)
+	var old, now event.Decision
+	p.before.Judge(&e, e.ReceivedAt, p.scratch[0], &old)
+	p.after.Judge(&e, e.ReceivedAt, p.scratch[1], &now)
+	p.out.Events++
+	if old.Handling == now.Handling && old.Fate == now.Fate && old.Team == now.Team {
+		return
+	}
+	p.out.Changed++
+	p.counts[[2]string{outcome(&old), outcome(&now)}]++
+	if len(p.out.Samples) < maxSamples {
+		p.out.Samples = append(p.out.Samples, apiclient.PreviewSample{ID: l.ID.String(), ReceivedAt: l.ReceivedAt.UTC().Truncate(time.Microsecond),
+			Hostname: l.Hostname, Message: e.Message, Before: verdict(&old), After: verdict(&now)})
+	}
+}
+
+// outcome names what is done with an event.
+func outcome(d *event.Decision) string { return cmp.Or(d.Handling.String(), d.Fate.String()) }
+
+func (p *preview) result() apiclient.RulePreview {
+	for pair, n := range p.counts {
+		p.out.Changes = append(p.out.Changes, apiclient.PreviewChange{From: pair[0], To: pair[1], Events: n})
+	}
+	slices.SortFunc(p.out.Changes, func(a, b apiclient.PreviewChange) int {
+		return cmp.Or(b.Events-a.Events, cmp.Compare(a.From+a.To, b.From+b.To))
+	})
+	return p.out
+}

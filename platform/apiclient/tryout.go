@@ -1,0 +1,76 @@
+package apiclient
+
+import (
+	"time"
+
+	"github.com/muttproject/mutt/platform/rule"
+)
+
+// RuleTestRequest asks how an event is judged, perhaps with a draft of a rule among the stored ones.
+type RuleTestRequest struct {
+	Event TestEvent   `json:"event"`
+	Rule  *RuleInFile `json:"rule,omitempty"`
+}
+
+// TestEvent is an event as far as rules look at it.
+type TestEvent struct {
+	Hostname   string     `json:"hostname" doc:"who reports it" maxlen:"253" example:"sw1"`
+	Message    string     `json:"message,omitempty" doc:"what happened" example:"link down on Gi0/1"`
+	Severity   *int       `json:"syslog_severity,omitempty" doc:"0 to 7" min:"0" max:"7"`
+	TrapOID    string     `json:"trap_oid,omitempty" doc:"of an SNMP trap"`
+	Source     string     `json:"source,omitempty" doc:"the way it came; http when absent" enum:"source"`
+	SourceIP   string     `json:"source_ip,omitempty" doc:"address of the device"`
+	AppName    string     `json:"app_name,omitempty" doc:"as in RFC 5424"`
+	ReceivedAt *time.Time `json:"received_at,omitempty" doc:"for rules with a validity; now when absent"`
+}
+
+// RuleTest answers /rules/test.
+type RuleTest struct {
+	Verdict
+	Signature    string      `json:"signature" doc:"stable for one problem; empty when no rule matched"`
+	Severity     int         `json:"severity" doc:"the destination's scale: 0 clear to 5 critical" min:"0" max:"5"`
+	Steps        []rule.Step `json:"steps" doc:"the rules in the order of judging, each with why it lost; the winner is the last. All active ones when none won"`
+	StepsLeftOut int         `json:"steps_left_out" doc:"of the first, when there are many" min:"0"`
+}
+
+// Verdict is what judging makes of an event.
+type Verdict struct {
+	RuleID      *int64 `json:"rule_id" doc:"null when no rule matches; a draft has the id that it would get"`
+	RuleName    string `json:"rule_name" doc:"empty when no rule matches"`
+	Handling    string `json:"handling_decision" doc:"empty when no rule matches" enum:"handling_or_none"`
+	Fate        string `json:"fate" doc:"what becomes of the event" enum:"fate"`
+	Team        string `json:"team" doc:"who gets it"`
+	Environment string `json:"environment" doc:"prod, or dev for a development host" enum:"prod|dev"`
+}
+
+// RulePreviewRequest asks what drafts of rules would change.
+type RulePreviewRequest struct {
+	Rules  []RuleInFile `json:"rules" doc:"the drafts, each with a name or a match"`
+	Mode   string       `json:"mode,omitempty" doc:"merge: they replace the stored ones of their names, or join them; replace: only they are there; merge when absent" enum:"merge|replace"`
+	Events int          `json:"events,omitempty" doc:"how many audited events to look at, the newest first; 1000 when absent" min:"1" max:"10000"`
+}
+
+// RulePreview answers /rules/preview.
+type RulePreview struct {
+	Events  int             `json:"events" doc:"that were judged by both rulesets" min:"0"`
+	Changed int             `json:"changed" doc:"of which another handling, fate or team would come" min:"0"`
+	Changes []PreviewChange `json:"changes" doc:"by what they are and would be, the most frequent first"`
+	Samples []PreviewSample `json:"samples" doc:"some of the events that would change"`
+}
+
+// PreviewChange counts the events that would go from one handling to another.
+type PreviewChange struct {
+	From   string `json:"from" doc:"handling, or the fate of an event without one" example:"unhandled"`
+	To     string `json:"to" doc:"the same with the drafts" example:"Page_only"`
+	Events int    `json:"events" doc:"how many" min:"1"`
+}
+
+// PreviewSample is an event that would change.
+type PreviewSample struct {
+	ID         string    `json:"id" doc:"of the event" format:"uuid"`
+	ReceivedAt time.Time `json:"received_at" doc:"when"`
+	Hostname   string    `json:"hostname" doc:"who reported it"`
+	Message    string    `json:"message" doc:"what happened"`
+	Before     Verdict   `json:"before"`
+	After      Verdict   `json:"after"`
+}
