@@ -61,8 +61,8 @@ func lookedThrough(plans string) (n int) {
 func plansIn(log string) string {
 	var b strings.Builder
 	for entry := range strings.SplitSeq(log, "LOG:  duration:") {
-		if _, plan, ok := strings.Cut(entry, "plan:\n"); ok && strings.Contains(plan, "event_audit") {
-			b.WriteString(plan)
+		if took, plan, ok := strings.Cut(entry, "plan:\n"); ok && strings.Contains(plan, "event_audit") {
+			b.WriteString(strings.TrimSpace(took) + "\n" + plan)
 		}
 	}
 	return b.String()
