@@ -64,11 +64,18 @@ func whole(t *testing.T) *parts {
 	return a.parts
 }
 
-// TestAuthorizationTable holds that nothing is served that is not in the one table, and that the table is the one in
-// docs/reference/authorization.md: a new route, or another role, is a decision that shows in a diff.
-func TestAuthorizationTable(t *testing.T) {
+// TestAuthorization holds who may call what, on every listener of a whole process.
+func TestAuthorization(t *testing.T) {
 	t.Parallel()
 	p := whole(t)
+	t.Run("table", func(t *testing.T) { authorizationTable(t, p) })
+	t.Run("matrix", func(t *testing.T) { authorizationMatrix(t, p) })
+}
+
+// authorizationTable holds that nothing is served that is not in the one table, and that the table is the one in
+// docs/reference/authorization.md: a new route, or another role, is a decision that shows in a diff.
+func authorizationTable(t *testing.T, p *parts) {
+	t.Helper()
 	var rows []string
 	for _, s := range p.servers {
 		table := map[string]authn.Role{}
@@ -146,10 +153,10 @@ func (c *caller) expected(listener string, r *httpserver.Route) string {
 	return ""
 }
 
-// TestAuthorizationMatrix calls every route of every listener as every kind of caller.
-func TestAuthorizationMatrix(t *testing.T) {
-	t.Parallel()
-	m := &matrix{T: t, parts: whole(t)}
+// authorizationMatrix calls every route of every listener as every kind of caller.
+func authorizationMatrix(t *testing.T, p *parts) {
+	t.Helper()
+	m := &matrix{T: t, parts: p, sessions: map[string][2]string{}}
 	for _, s := range m.parts.servers {
 		for _, r := range s.Routes() {
 			for _, c := range callers() {
@@ -168,8 +175,9 @@ func TestAuthorizationMatrix(t *testing.T) {
 // matrix makes the calls.
 type matrix struct {
 	*testing.T
-	parts *parts
-	calls int
+	parts    *parts
+	calls    int
+	sessions map[string][2]string // token and CSRF token of what is open, by key
 }
 
 // call makes a call and gives the code of its refusal when it was refused for who makes it.
@@ -190,10 +198,16 @@ func (m *matrix) call(s *httpserver.Server, r httpserver.Route, c caller) (code 
 		req.Header.Set(httpserver.HeaderAPIKey, c.key)
 	}
 	if c.session != "" {
-		token, csrf := m.open(c.session)
-		req.AddCookie(&http.Cookie{Name: httpserver.SessionCookie, Value: token})
+		tokens, open := m.sessions[c.session]
+		if !open {
+			tokens = m.open(c.session)
+		}
+		req.AddCookie(&http.Cookie{Name: httpserver.SessionCookie, Value: tokens[0]})
 		if c.csrf {
-			req.Header.Set(httpserver.HeaderCSRF, csrf)
+			req.Header.Set(httpserver.HeaderCSRF, tokens[1])
+		}
+		if strings.HasSuffix(path, "/session") {
+			delete(m.sessions, c.session) // the call may end it
 		}
 	}
 	rec := httptest.NewRecorder()
@@ -209,7 +223,7 @@ func (m *matrix) call(s *httpserver.Server, r httpserver.Route, c caller) (code 
 }
 
 // open logs in with a key.
-func (m *matrix) open(key string) (token, csrf string) {
+func (m *matrix) open(key string) [2]string {
 	m.Helper()
 	for _, s := range m.parts.servers {
 		if s.Name() != "http-admin" {
@@ -221,8 +235,9 @@ func (m *matrix) open(key string) (token, csrf string) {
 		if err := json.Unmarshal(rec.Body.Bytes(), &opened); err != nil || rec.Code != http.StatusOK {
 			m.Fatalf("login: %d %s", rec.Code, rec.Body)
 		}
-		return rec.Result().Cookies()[0].Value, opened.CSRFToken
+		m.sessions[key] = [2]string{rec.Result().Cookies()[0].Value, opened.CSRFToken}
+		return m.sessions[key]
 	}
 	m.Fatal("there is no admin listener")
-	return "", ""
+	return [2]string{}
 }
