@@ -19,35 +19,37 @@ const Off = static.Off
 
 // Config is the static configuration of a process.
 type Config struct {
-	Roles           RoleSet
-	DataDir         string
-	IngestAddr      string
-	AdminAddr       string
-	OpsAddr         string
-	SyslogUDPAddr   string
-	SyslogTCPAddr   string
-	IngestKey       secret.Secret
-	IngestKeyNext   secret.Secret
-	AdminKey        secret.Secret
-	AdminKeyNext    secret.Secret
-	SessionIdle     time.Duration // without a call a session ends
-	SessionMax      time.Duration // and in any case
-	SecureCookies   bool          // a proxy before this process speaks TLS
-	MoogKey         secret.Secret
-	WebhookURL      string
-	WebhookTimeout  time.Duration
-	WebhookFormat   string
-	BatchMax        int
-	MoogCAFile      string // PEM; "" takes the system's authorities
-	MoogClientCert  string // PEM; what the destination may ask for
-	MoogClientKey   string
-	RequiredFields  []string
-	MaxBodyBytes    int64
-	Process         string
-	LogFormat       string
-	ShutdownTimeout time.Duration
-	DynamicConfig   bool
-	RecycleWithin   time.Duration // over which connections are replaced after a rotation
+	Roles            RoleSet
+	DataDir          string
+	IngestAddr       string
+	AdminAddr        string
+	OpsAddr          string
+	SyslogUDPAddr    string
+	SyslogTCPAddr    string
+	IngestKey        secret.Secret
+	IngestKeyNext    secret.Secret
+	AdminKey         secret.Secret
+	AdminKeyNext     secret.Secret
+	SessionIdle      time.Duration // without a call a session ends
+	SessionMax       time.Duration // and in any case
+	SecureCookies    bool          // a proxy before this process speaks TLS
+	MoogKey          secret.Secret
+	WebhookURL       string
+	WebhookTimeout   time.Duration
+	WebhookFormat    string
+	BatchMax         int
+	MoogCAFile       string // PEM; "" takes the system's authorities
+	MoogClientCert   string // PEM; what the destination may ask for
+	MoogClientKey    string
+	RequiredFields   []string
+	MaxBodyBytes     int64
+	Process          string
+	LogFormat        string
+	ShutdownTimeout  time.Duration
+	DynamicConfig    bool
+	PrometheusURL    string        // where the objectives are measured; "" for MUTT's own counters
+	PrometheusCAFile string        // PEM; "" takes the system's authorities
+	RecycleWithin    time.Duration // over which connections are replaced after a rotation
 
 	Secrets         SecretsConfig
 	Redis           RedisConfig

@@ -80,7 +80,7 @@ func pipelineSettings(c *Config) []static.Setting {
 		{Path: "admin.secure_cookies", Default: "false", Readers: readers(UI), Variables: named("MUTT_SECURE_COOKIES"),
 			About: "Browsers send the session's cookie over TLS only; set it where a proxy before MUTT speaks TLS", Value: static.Bool(&c.SecureCookies)},
 		{Path: "forward.url", Example: "https://moog.example.net/events", Readers: readers(Forwarder), Variables: named("MOOG_WEBHOOK_URL"),
-			About: "Where alerts are delivered; they wait in the queue while it is not set", Value: webhook(&c.WebhookURL)},
+			About: "Where alerts are delivered; they wait in the queue while it is not set", Value: remoteURL(&c.WebhookURL, "the key belongs into MOOG_API_KEY")},
 		{Path: "forward.api_key_file", Example: "/run/secrets/moog_api_key", Readers: readers(Forwarder), Variables: named("MOOG_API_KEY"), Live: true,
 			About: "Bearer token for the destination", Value: static.Password(&c.MoogKey)},
 		{Path: "forward.ca_file", Example: "/etc/mutt/moog-ca.pem", Readers: readers(Forwarder), Variables: named("MOOG_CA_CERT_PATH"),
@@ -95,6 +95,10 @@ func pipelineSettings(c *Config) []static.Setting {
 			About: "Payload of the destination", Value: static.OneOf(&c.WebhookFormat, "moogsoft", "generic")},
 		{Path: "forward.batch_max", Default: "1", Readers: readers(Forwarder), Variables: named("MUTT_FORWARD_BATCH_MAX"),
 			About: "Alerts in one request to the destination at the most", Value: static.Whole(&c.BatchMax, 1, 1000)},
+		{Path: "prometheus.url", Example: "http://127.0.0.1:9090", Readers: readers(UI), Variables: named("PROMETHEUS_URL"),
+			About: "Prometheus that scrapes every process, from which the objectives are measured; by default MUTT's own counters", Value: remoteURL(&c.PrometheusURL, "MUTT shows none to Prometheus")},
+		{Path: "prometheus.ca_file", Example: "/etc/mutt/prometheus-ca.pem", Readers: readers(UI), Variables: named("PROMETHEUS_CA_CERT_PATH"),
+			About: "Authorities (PEM) of Prometheus's certificate; by default the system's", Value: static.Text(&c.PrometheusCAFile)},
 		{Path: "queue.partitions", Default: "4", Variables: named("MUTT_QUEUE_PARTITIONS"),
 			About: "Partitions of each queue on Redis, the same in every process; the embedded queue has one", Value: static.Whole(&c.QueuePartitions, 1, 64)},
 		{Path: "queue.durability", Default: "everysec", Variables: named("MUTT_QUEUE_DURABILITY"),
@@ -117,15 +121,15 @@ func directory(field *string) static.Value {
 	return static.NewValue("a directory", func(text string) error { *field = filepath.Clean(text); return nil }, func() any { return *field })
 }
 
-// webhook takes the URL of the destination. Its errors do not repeat the URL, which may hold a password.
-func webhook(field *string) static.Value {
+// remoteURL takes the URL of a server. Its errors do not repeat the URL, which may hold a password; instead says where that belongs.
+func remoteURL(field *string, instead string) static.Value {
 	return static.NewValue("an http or https URL", func(text string) error {
 		u, err := url.Parse(text)
 		if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
 			return errors.New("takes an http or https URL")
 		}
 		if u.User != nil {
-			return errors.New("takes a URL without a user or password: the key belongs into MOOG_API_KEY")
+			return errors.New("takes a URL without a user or password: " + instead)
 		}
 		*field = text
 		return nil

@@ -115,6 +115,19 @@ func (p *parts) destinationTLS() (tlsconf.Client, error) {
 	return s.Client(), nil
 }
 
+// prometheusTLS gives the TLS of connections to Prometheus; nil takes the system's authorities.
+func (p *parts) prometheusTLS() (tlsconf.Client, error) {
+	file := p.opts.Config.PrometheusCAFile
+	if file == "" {
+		return nil, nil
+	}
+	s, err := p.tls.Open(tlsconf.Files{Server: "Prometheus", CA: tlsconf.File{Path: file, Setting: "PROMETHEUS_CA_CERT_PATH"}})
+	if err != nil {
+		return nil, err
+	}
+	return s.Client(), nil
+}
+
 func buildTLS(_ context.Context, p *parts) (lifecycle.Service, error) {
 	p.tls = tlsconf.NewWatcher(p.opts.Logger.Named("tls"))
 	return p.tls, nil

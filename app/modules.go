@@ -137,11 +137,16 @@ func buildIngest(_ context.Context, p *parts) (lifecycle.Service, error) {
 
 func buildUI(_ context.Context, p *parts) (lifecycle.Service, error) {
 	c := p.opts.Config
-	m, err := ui.New(ui.Config{DynamicConfig: c.DynamicConfig, SessionIdle: c.SessionIdle, SessionMax: c.SessionMax, SecureCookies: c.SecureCookies}, ui.Deps{
+	trust, err := p.prometheusTLS()
+	if err != nil {
+		return nil, err
+	}
+	m, err := ui.New(ui.Config{DynamicConfig: c.DynamicConfig, SessionIdle: c.SessionIdle, SessionMax: c.SessionMax, SecureCookies: c.SecureCookies,
+		Prometheus: c.PrometheusURL}, ui.Deps{
 		Store: p.store, Keys: p.keyring, Gate: p.gate, Queues: p.queue, Dynamic: p.dynamic, Apply: p.apply, Fold: p.janitor.Fold, Processes: p.processes,
 		Hold: p.holdRotation, Secrets: p.secretStatus,
 		Status: func() ui.Status { return p.status(p.started) }, Assets: web.Assets, Logger: p.opts.Logger.Named("ui"), Now: p.opts.Now,
-		Senders: ingest.Operations(),
+		Senders: ingest.Operations(), PrometheusTLS: trust,
 	})
 	if err != nil {
 		return nil, err

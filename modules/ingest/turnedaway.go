@@ -31,6 +31,10 @@ func newTurnedAway(r prometheus.Registerer, beside Beside) *turnedAway {
 		rejected: counter("mutt_ingest_rejected_events_total", "Events that are wrong or over the rate limit, by reason."),
 	}
 	r.MustRegister(t.refused, t.rejected)
+	// There from the start, at 0: of a counter that appears with its first event Prometheus misses that event.
+	for _, code := range []fault.Code{fault.QueueFull, fault.QueueUnavailable, fault.Closed, fault.Internal} {
+		t.refused.WithLabelValues(string(code))
+	}
 	return t
 }
 

@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/url"
 	"strings"
 	"time"
 
@@ -23,6 +24,7 @@ import (
 	"github.com/muttproject/mutt/platform/apiclient"
 	"github.com/muttproject/mutt/platform/authn"
 	"github.com/muttproject/mutt/platform/config"
+	"github.com/muttproject/mutt/platform/connect/tlsconf"
 	"github.com/muttproject/mutt/platform/httpserver"
 	"github.com/muttproject/mutt/platform/openapi"
 )
@@ -35,6 +37,8 @@ type Config struct {
 	SessionIdle, SessionMax time.Duration
 	// SecureCookies: a proxy before MUTT speaks TLS, so that the cookie needs TLS although this process sees none.
 	SecureCookies bool
+	// Prometheus is where the objectives are measured; "" takes MUTT's own counters.
+	Prometheus string
 }
 
 // DefaultConfig gives the values without configuration.
@@ -89,8 +93,10 @@ type Deps struct {
 	// Status is asked for each view of the page.
 	Status func() Status
 	Assets fs.FS // package web's
-	Logger *zap.Logger
-	Now    func() time.Time
+	// PrometheusTLS is used for Config.Prometheus; nil takes the system's authorities.
+	PrometheusTLS tlsconf.Client
+	Logger        *zap.Logger
+	Now           func() time.Time
 }
 
 // Module is the ui role.
@@ -121,18 +127,29 @@ func New(cfg Config, d Deps) (*Module, error) {
 		return nil, fmt.Errorf("ui: %w", err)
 	}
 	sessions := session.New(session.Options{Store: d.Store, Keys: d.Keys, Idle: cfg.SessionIdle, Max: cfg.SessionMax, Now: d.Now})
+	measured, err := d.objectives(cfg.Prometheus)
+	if err != nil {
+		return nil, fmt.Errorf("ui: %w", err)
+	}
 	return &Module{page: home, sessions: sessions, api: api.New(api.Deps{
 		Gate: d.Gate, Sessions: sessions, SessionIdle: cfg.SessionIdle, SecureCookies: cfg.SecureCookies,
 		Store: d.Store, Queues: d.Queues, Dynamic: d.Dynamic, DynamicEnabled: cfg.DynamicConfig, Apply: d.Apply, Fold: d.Fold, Processes: d.Processes,
 		Hold:       d.Hold,
-		Objectives: d.objectives().Now, Document: document.JSON(), Docs: docs, Version: d.version, Logger: d.Logger, Now: d.Now,
+		Objectives: measured.Now, Document: document.JSON(), Docs: docs, Version: d.version, Logger: d.Logger, Now: d.Now,
 		Secrets: d.Secrets,
 	})}, nil
 }
 
 // objectives makes the reports of the service level objectives.
-func (d *Deps) objectives() *objectives.Report {
-	return objectives.FromCounters(objectives.Counters{Store: d.Store, Fold: d.Fold, Settings: d.Dynamic, Now: d.Now})
+func (d *Deps) objectives(prometheus string) (*objectives.Report, error) {
+	if prometheus == "" {
+		return objectives.FromCounters(objectives.Counters{Store: d.Store, Fold: d.Fold, Settings: d.Dynamic, Now: d.Now}), nil
+	}
+	u, err := url.Parse(prometheus)
+	if err != nil {
+		return nil, fmt.Errorf("the address of Prometheus: %w", err)
+	}
+	return objectives.FromPrometheus(objectives.Prometheus{URL: u, TLS: d.PrometheusTLS, UserAgent: "mutt/" + d.Status().Version, Settings: d.Dynamic}), nil
 }
 
 func (d *Deps) check() error {

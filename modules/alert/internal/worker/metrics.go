@@ -44,6 +44,7 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 		deadDepth: prometheus.NewGauge(prometheus.GaugeOpts{Name: "mutt_alerter_dlq_depth",
 			Help: "Events in the dead letters that could not be judged."}),
 	}
+	m.shed.WithLabelValues("dlq") // there from the start: Prometheus misses the first count of one that appears
 	for _, f := range event.Fates() {
 		m.processed[f] = processed.WithLabelValues(f.String())
 	}

@@ -45,6 +45,10 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 	}
 	r.MustRegister(m.requests, m.latency, m.limited, m.alerts, m.delivery)
 	m.delivered = m.alerts.WithLabelValues(fateDelivered)
+	// Counters are there from the start, at 0: of one that appears with its first event Prometheus misses that event.
+	for _, fate := range []string{fateScheduled, fateRejected, fateExhausted, fatePoison} {
+		m.alerts.WithLabelValues(fate)
+	}
 	return m
 }
 

@@ -32,6 +32,9 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 			Help: "Submissions refused by the event rate limit."}),
 	}
 	r.MustRegister(m.events, m.repaired, m.rateLimited)
+	for _, s := range event.Sources() { // there from the start: Prometheus misses the first count of one that appears
+		m.events.WithLabelValues(s.String(), resultAccepted)
+	}
 	return m
 }
 

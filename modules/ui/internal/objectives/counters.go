@@ -2,6 +2,7 @@ package objectives
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/muttproject/mutt/platform/slo"
@@ -53,21 +54,19 @@ func (c *counters) read(ctx context.Context, questions []question) ([]reading, e
 
 // of picks what a measure counts.
 func (m *measure) of(sums []store.KindSum) (r reading) {
-	r.events = slo.Events{Good: total(m.good, sums), Bad: total(m.bad, sums)}
+	r.events = slo.Events{Good: m.good.total(sums), Bad: m.bad.total(sums)}
 	for _, s := range sums {
-		if b, known := bucketOf(s.Label); known && m.latency.kind != "" && s.Kind == m.latency.kind {
+		if b, known := bucketOf(s.Label); known && slices.Contains(m.latency.kinds, s.Kind) {
 			r.latencies[b] += float64(s.N)
 		}
 	}
 	return r
 }
 
-func total(counts []count, sums []store.KindSum) (n float64) {
-	for _, c := range counts {
-		for _, s := range sums {
-			if s.Kind == c.kind && (c.except == "" || s.Label != c.except) {
-				n += float64(s.N)
-			}
+func (c *summands) total(sums []store.KindSum) (n float64) {
+	for _, s := range sums {
+		if slices.Contains(c.kinds, s.Kind) && (c.except == "" || s.Label != c.except) {
+			n += float64(s.N)
 		}
 	}
 	return n

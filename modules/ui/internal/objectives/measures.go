@@ -7,42 +7,40 @@ import (
 	"github.com/muttproject/mutt/platform/store"
 )
 
-// measure says what an objective counts, for both sources.
+// measure says what an objective counts.
 type measure struct {
 	objective slo.Objective
-	good, bad []count
-	latency   count // instead of good and bad, for a latency; its labels are the buckets
+	good, bad summands
+	latency   summands // instead of good and bad, for a latency: one kind whose labels are the buckets, one histogram
 }
 
-// count is one summand: a kind of the store's Sums, and the same events as a metric.
-type count struct {
-	kind   string
-	except string // a label that does not count, "" for none
-	series string // a selector of a counter, or the name of a histogram
+// summands say where the same events are found in both sources.
+type summands struct {
+	kinds  []string // of the store's Sums
+	except string   // a label of theirs that does not count, "" for none
+	series []string // selectors of counters, or the name of a histogram
 }
 
 // measures lists what is measured, in the order of slo.Objectives.
 func measures() []measure {
-	judged := measure{bad: []count{fate(event.FatePoison)}}
-	for _, f := range event.Fates() {
-		if f != event.FatePoison {
-			judged.good = append(judged.good, fate(f))
-		}
-	}
 	by := map[string]measure{
 		slo.IngestAvailability: {
 			// A replayed event was taken in long ago.
-			good: []count{{kind: queue.CountReceived, except: event.SourceReplay.String(), series: `mutt_ingest_events_total{result="accepted"}`}},
-			bad:  []count{{kind: queue.CountRefused, series: `mutt_ingest_refused_events_total`}},
+			good: summands{[]string{queue.CountReceived}, event.SourceReplay.String(), []string{`mutt_ingest_events_total{result="accepted"}`}},
+			bad:  summands{kinds: []string{queue.CountRefused}, series: []string{`mutt_ingest_refused_events_total`}},
 		},
-		slo.JudgingSuccess: judged,
+		slo.JudgingSuccess: {
+			good: summands{kinds: judged(), series: []string{`mutt_alerter_events_processed_total{status!="poison"}`}},
+			bad:  summands{kinds: []string{fate(event.FatePoison)}, series: []string{`mutt_alerter_events_processed_total{status="poison"}`}},
+		},
 		slo.DeliverySuccess: {
-			good: []count{{kind: queue.CountDelivered, series: `mutt_moog_alerts_processed_total{status="delivered"}`}},
-			bad: []count{{kind: queue.CountParked, series: `mutt_moog_alerts_processed_total{status=~"rejected|exhausted|poison"}`},
-				{series: `mutt_alerter_shed_events_total{mode="dlq"}`}}, // parked too, among the counters
+			good: summands{kinds: []string{queue.CountDelivered}, series: []string{`mutt_moog_alerts_processed_total{status="delivered"}`}},
+			// Among the counters what is shed is parked too.
+			bad: summands{kinds: []string{queue.CountParked},
+				series: []string{`mutt_moog_alerts_processed_total{status=~"rejected|exhausted|poison"}`, `mutt_alerter_shed_events_total{mode="dlq"}`}},
 		},
-		slo.JudgingLatency:  {latency: count{kind: queue.CountJudgingLatency, series: "mutt_alerter_judging_latency_seconds"}},
-		slo.DeliveryLatency: {latency: count{kind: queue.CountDeliveryLatency, series: "mutt_moog_delivery_latency_seconds"}},
+		slo.JudgingLatency:  {latency: summands{kinds: []string{queue.CountJudgingLatency}, series: []string{"mutt_alerter_judging_latency_seconds"}}},
+		slo.DeliveryLatency: {latency: summands{kinds: []string{queue.CountDeliveryLatency}, series: []string{"mutt_moog_delivery_latency_seconds"}}},
 	}
 	var all []measure
 	for _, o := range slo.Objectives() {
@@ -53,8 +51,15 @@ func measures() []measure {
 	return all
 }
 
-func fate(f event.Fate) count {
-	return count{kind: store.FatePrefix + f.String(), series: `mutt_alerter_events_processed_total{status="` + f.String() + `"}`}
+func fate(f event.Fate) string { return store.FatePrefix + f.String() }
+
+func judged() (kinds []string) {
+	for _, f := range event.Fates() {
+		if f != event.FatePoison {
+			kinds = append(kinds, fate(f))
+		}
+	}
+	return kinds
 }
 
 // bucketOf finds a bucket by its label; false for one that this version does not know.

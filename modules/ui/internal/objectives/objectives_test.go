@@ -72,16 +72,13 @@ func now(t *testing.T, r *Report) map[string]apiclient.SLO {
 func TestEveryObjectiveIsMeasured(t *testing.T) {
 	t.Parallel()
 	for _, m := range measures() {
-		counted := append(append([]count{}, m.good...), m.bad...)
+		counted := []summands{m.good, m.bad}
 		if m.objective.Latency() {
-			counted = []count{m.latency}
-		}
-		if len(counted) == 0 || m.objective.Latency() != (len(m.good) == 0) {
-			t.Errorf("%s is not measured", m.objective.Name)
+			counted = []summands{m.latency}
 		}
 		for _, c := range counted {
-			if c.series == "" {
-				t.Errorf("%s counts %q, which is no metric", m.objective.Name, c.kind)
+			if len(c.kinds) == 0 || len(c.series) == 0 {
+				t.Errorf("%s is not measured from both sources: %+v", m.objective.Name, c)
 			}
 		}
 	}
