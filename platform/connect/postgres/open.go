@@ -99,7 +99,7 @@ func (c Config) pool() (*pgxpool.Config, error) {
 	}
 	o := c.opener(pc.ConnConfig.Config.Copy())
 	cc := pc.ConnConfig // of a connection that is logged in already
-	cc.Host, cc.Database, cc.Fallbacks, cc.ValidateConnect = c.Host, c.Database, nil, nil
+	cc.Host, cc.Port, cc.Database, cc.Fallbacks, cc.ValidateConnect = c.Host, uint16(c.Port), c.Database, nil, nil
 	cc.LookupFunc = func(_ context.Context, host string) ([]string, error) { return []string{host}, nil }
 	cc.DialFunc, cc.ConnectTimeout = o.dial, loginWithin
 	pc.MinConns, pc.MaxConns = c.MinConns, c.MaxConns

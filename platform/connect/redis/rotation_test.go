@@ -177,7 +177,7 @@ func testRotation(t *testing.T, c redis.Config, servers []*testkit.RedisServer) 
 		t.Fatal("nothing was asked")
 	}
 	for _, r := range servers {
-		if n := refusals(t, r); n > 0 {
+		if n := refusals(t, r); n > 0 && c.Mode != redis.Sentinel { // where the servers themselves log in with the first password
 			t.Errorf("%d refusals where both passwords were right", n)
 		}
 	}
