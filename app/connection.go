@@ -38,8 +38,7 @@ type login struct {
 // redisConfig gives what the connector needs.
 func (p *parts) redisConfig() (redis.Config, error) {
 	c := &p.opts.Config.Redis
-	modes := map[string]redis.Mode{RedisStandalone: redis.Standalone, RedisSentinel: redis.Sentinel, RedisCluster: redis.Cluster}
-	out := redis.Config{Mode: modes[c.Mode], Addrs: c.Addrs, Master: c.Master, Database: c.Database, Name: clientName(p.process),
+	out := redis.Config{Mode: redisModes()[c.Mode], Addrs: c.Addrs, Master: c.Master, Database: c.Database, Name: clientName(p.process),
 		Credentials: p.logIn(redisServer, c.credentials)}
 	if !c.TLS {
 		return out, nil
@@ -50,6 +49,10 @@ func (p *parts) redisConfig() (redis.Config, error) {
 	}
 	out.TLS = files.Client()
 	return out, nil
+}
+
+func redisModes() map[string]redis.Mode {
+	return map[string]redis.Mode{RedisStandalone: redis.Standalone, RedisSentinel: redis.Sentinel, RedisCluster: redis.Cluster}
 }
 
 func (c *RedisConfig) files() tlsconf.Files {

@@ -12,9 +12,9 @@ import (
 )
 
 func newSecrets(s streams) *cobra.Command {
-	cmd := &cobra.Command{Use: "secrets", Short: "see which passwords and keys the processes use"}
+	cmd := &cobra.Command{Use: "secrets", Short: "see which passwords and keys the processes use, and replace them"}
 	f := addClientFlags(cmd)
-	cmd.AddCommand(secretsStatus(s, f))
+	cmd.AddCommand(secretsStatus(s, f), secretsRotate(s, f))
 	return cmd
 }
 

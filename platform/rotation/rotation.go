@@ -86,8 +86,8 @@ func AllSteps() []Step {
 	return []Step{Stage, Wait, Alter, Check, Add, Senders, Promote, Recycle, Remove, Verify, Done, Aborted}
 }
 
-// after gives the step that follows, "" after the last.
-func (s Subject) after(step Step) Step {
+// After gives the step that follows, "" after the last.
+func (s Subject) After(step Step) Step {
 	steps := s.Steps()
 	if i := slices.Index(steps, step); i >= 0 && i+1 < len(steps) {
 		return steps[i+1]
@@ -122,7 +122,7 @@ type State struct {
 }
 
 // Open reports whether the rotation is under way.
-func (s *State) Open() bool { return s != nil && s.Step != Done && s.Step != Aborted }
+func (s *State) Open() bool { return s != nil && s.Step != "" && s.Step != Done && s.Step != Aborted }
 
 // Follows refuses a state that cannot come after the present one, nil for none.
 func (s *State) Follows(present *State) error {
@@ -139,7 +139,7 @@ func (s *State) Follows(present *State) error {
 			return fault.Field(fault.Unprocessable, "step", "the rotation cannot be aborted at the step %s: go on", present.Step)
 		}
 		return nil
-	case s.Step != s.Subject.after(present.Step):
+	case s.Step != s.Subject.After(present.Step):
 		return fault.Field(fault.Unprocessable, "step", "%s does not come after %s", s.Step, present.Step)
 	}
 	return s.versions()

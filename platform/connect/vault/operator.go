@@ -163,3 +163,17 @@ func (o *Operator) Write(ctx context.Context, p Path, values map[string]secret.S
 	n, err := o.client.Write(ctx, o.token, p, values, cas)
 	return n, Fault(err, "write "+p.String())
 }
+
+// MayWrite reports whether the operator may write a path.
+func (o *Operator) MayWrite(ctx context.Context, p Path) (bool, error) {
+	a, err := o.do(ctx, http.MethodPost, "sys/capabilities-self", map[string]any{"paths": []string{p.data()}}, "ask what the operator's token may")
+	if err != nil {
+		return false, err
+	}
+	list, _ := a.Data[p.data()].([]any)
+	may := map[any]bool{}
+	for _, one := range list {
+		may[one] = true
+	}
+	return may["root"] || may["update"] && may["create"], nil
+}
