@@ -175,7 +175,9 @@ func (c *control) SetBootstrap(ctx context.Context, keys bootstrapKeys) error {
 	defer c.refreshing.Unlock()
 	c.keys, c.kept = keys.stored(), false
 	c.enforce(c.now.Load())
-	return c.refresh(ctx)
+	err := c.refresh(ctx)
+	c.lastErr.Store(&err)
+	return err
 }
 
 // Reload takes the bootstrap keys of the configuration, and looks for changed dynamic values and keys now.

@@ -161,3 +161,22 @@ func (b *bundle) goldenAccess() {
 	b.golden("session_csrf", b.do(byCookie("DELETE", "/session", "", cookie)))
 	b.golden("logout", b.do(byCookie("DELETE", "/session", "", cookie, "X-CSRF-Token", s.CSRFToken)))
 }
+
+// FuzzSpan: whatever is taken lies within the bounds, and says the same when it is written in seconds.
+func FuzzSpan(f *testing.F) {
+	for _, text := range []string{"90d", "1.5d", "12h", "1h30m", "", "0", "-1d", "NaNd", "Infd", "1e300d", "9223372036854775807ns", "d", "106751d"} {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		d, err := span("expires_in", text, maxExpiry)
+		if err != nil || text == "" {
+			return
+		}
+		if d < time.Second || d > maxExpiry {
+			t.Errorf("%q is %v", text, d)
+		}
+		if again, err := span("expires_in", d.String(), maxExpiry); err != nil || again != d {
+			t.Errorf("%q: %v, then %v %v", text, d, again, err)
+		}
+	})
+}
