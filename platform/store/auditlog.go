@@ -33,7 +33,7 @@ func scanAuditLog(rows *sql.Rows, a *AuditLog) error {
 
 // AuditLogs lists judged events, newest first. Start (inclusive) and End (exclusive) are compared with the time in the
 // id, in whole milliseconds: that of the receipt, whatever the device's clock says. Team, Handling, Fate,
-// CorrelationID and Query look through Options.ScanWindow rows at most; Partial then says that the window ended, and Next goes on.
+// CorrelationID, Query, and RuleID beside Hostname, look through Options.ScanWindow rows at most; Partial then says that the window ended, and Next goes on.
 // Query is a part of RawMessage and ignores the case of ASCII letters. A walk by Next neither repeats nor skips.
 func (s *Store) AuditLogs(ctx context.Context, f AuditFilter) (Page[AuditLog], error) {
 	var page Page[AuditLog]
@@ -101,7 +101,9 @@ func (s *Store) auditPage(ctx context.Context, q querier, f AuditFilter) (page P
 func (s *Store) auditFilter(f *AuditFilter) (indexed *filter, scans bool) {
 	indexed = &filter{}
 	indexed.text("hostname = $%d", f.Hostname)
-	if f.RuleID != nil {
+	// One index serves one of them: of a busy host and a busy rule together, all rows of one would be read for a few of both.
+	both := f.Hostname != "" && f.RuleID != nil
+	if f.RuleID != nil && !both {
 		indexed.add("matched_rule_id = $%d", *f.RuleID)
 	}
 	if !f.Start.IsZero() {
@@ -112,12 +114,14 @@ func (s *Store) auditFilter(f *AuditFilter) (indexed *filter, scans bool) {
 		end := idFloor(f.End.Add(time.Millisecond - time.Nanosecond))
 		indexed.add("id < $%d", s.dialect.id(&end))
 	}
-	both := f.Hostname != "" && f.RuleID != nil // one index serves one of them, the other is looked for
 	return indexed, both || f.Team != "" || f.Handling != 0 || f.Fate != 0 || f.CorrelationID != "" || f.Query != ""
 }
 
 // residual adds the conditions that no index serves.
 func (d *dialect) residual(w *filter, f *AuditFilter) {
+	if f.Hostname != "" && f.RuleID != nil {
+		w.add("matched_rule_id = $%d", *f.RuleID)
+	}
 	w.text("team = $%d", f.Team)
 	if f.Handling != 0 {
 		w.add("handling = $%d", int64(f.Handling))
