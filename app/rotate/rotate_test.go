@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/muttproject/mutt/app/rotate"
 	"github.com/muttproject/mutt/platform/fault"
@@ -61,6 +62,55 @@ func (s *site) in(t *testing.T) *site {
 	part := *s
 	part.T = t
 	return &part
+}
+
+// TestAborted takes rotations back, at each step where that is possible, and nothing has changed.
+func TestAborted(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	for _, subject := range []rotation.Subject{rotation.Postgres, rotation.Redis, rotation.IngestKey} {
+		name, nextName := subject.Keys()
+		old := s.values("")[name].(string)
+		for _, step := range subject.Steps() {
+			if step == rotation.Done || step == rotation.Verify && subject != rotation.Redis {
+				break
+			}
+			point := "at " + string(step)
+			stop := func(o *rotate.Options) {
+				o.UnusedFor = 0
+				o.Fault = func(at string) error {
+					if at == point {
+						return errKilled
+					}
+					return nil
+				}
+			}
+			if err := s.rotation(subject, stop).Run(t.Context()); !errors.Is(err, errKilled) {
+				t.Fatalf("%s to %s: %v", subject, step, err)
+			}
+			err := s.rotation(subject).Abort(t.Context())
+			if !subject.Abortable(step) {
+				if !fault.Is(err, fault.Conflict) {
+					t.Fatalf("%s aborted at %s: %v", subject, step, err)
+				}
+				break // forward only
+			}
+			if err != nil {
+				t.Fatalf("%s aborted at %s: %v", subject, step, err)
+			}
+			if now := s.values(""); now[name] != old || now[nextName] != nil {
+				t.Fatalf("%s aborted at %s: Vault is not as before", subject, step)
+			}
+			if last := s.state(subject); last.Step != string(rotation.Aborted) {
+				t.Errorf("%s aborted at %s: %+v", subject, step, last)
+			}
+		}
+		if s.state(subject).Open {
+			if err := s.rotation(subject, func(o *rotate.Options) { o.UnusedFor = 0 }).Run(t.Context()); err != nil {
+				t.Errorf("%s goes on: %v", subject, err)
+			}
+		}
+	}
 }
 
 // TestRefused: what cannot be rotated is said before anything is changed.
@@ -124,4 +174,66 @@ func (s *site) vaultAs(token string) *rotate.Vault {
 		s.Fatal(err)
 	}
 	return v
+}
+
+// TestKeys: a key that is in use is not promoted; the command moves itself to the next admin key.
+func TestKeys(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	for _, subject := range []rotation.Subject{rotation.IngestKey, rotation.AdminKey} {
+		name, nextName := subject.Keys()
+		old := s.values("")[name].(string)
+		s.servers.Postgres.SQL(s.servers.Database, "UPDATE api_keys SET last_used = extract(epoch FROM now())::bigint * 1000000")
+		day := func(o *rotate.Options) { o.UnusedFor = 24 * time.Hour }
+		if err := s.rotation(subject, day).Run(t.Context()); !fault.Is(err, fault.Conflict) {
+			t.Fatalf("%s was used a moment ago: %v", subject, err)
+		}
+		if now := s.values(""); now[name] != old || s.state(subject).Step != string(rotation.Senders) {
+			t.Fatalf("%s: it was promoted all the same, or is at %+v", subject, s.state(subject))
+		}
+		next := secretOf(s.values("")[nextName].(string))
+		if subject == rotation.AdminKey { // what the test itself uses from now on
+			c, err := s.client(next)
+			if err != nil {
+				t.Fatal(err)
+			}
+			s.api.Client = c
+		}
+		s.servers.Postgres.SQL(s.servers.Database, "UPDATE api_keys SET last_used = (extract(epoch FROM now())::bigint - 2*86400) * 1000000")
+		if err := s.rotation(subject, day).Run(t.Context()); err != nil {
+			t.Fatalf("%s, unused for two days: %v", subject, err)
+		}
+		if now := s.values(""); now[name] != next.Reveal() || now[nextName] != nil {
+			t.Errorf("%s: Vault does not have the next key as the current one", subject)
+		}
+	}
+}
+
+// TestOneAtATime: a second command waits for a while, and gives up when the first one lives.
+func TestOneAtATime(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	arrived, let := make(chan struct{}), make(chan struct{})
+	first := make(chan error, 1)
+	go func() {
+		first <- s.rotation(rotation.IngestKey, func(o *rotate.Options) {
+			o.UnusedFor, o.Holder = 0, "anna@ops-1/1"
+			o.Fault = func(point string) error {
+				if point == "at wait" {
+					close(arrived)
+					<-let
+				}
+				return nil
+			}
+		}).Run(t.Context())
+	}()
+	<-arrived
+	err := s.rotation(rotation.IngestKey, func(o *rotate.Options) { o.Holder = "bert@ops-2/2" }).Run(t.Context())
+	if f, ok := fault.As(err); !ok || f.Code != fault.Conflict || f.Message != "anna@ops-1/1 works on this rotation" {
+		t.Errorf("the second command: %v", err)
+	}
+	close(let)
+	if err := <-first; err != nil {
+		t.Errorf("the first command: %v", err)
+	}
 }
