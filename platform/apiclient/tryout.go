@@ -47,7 +47,7 @@ type Verdict struct {
 type RulePreviewRequest struct {
 	Rules  []RuleInFile `json:"rules" doc:"the drafts, each with a name or a match"`
 	Mode   string       `json:"mode,omitempty" doc:"merge: they replace the stored ones of their names, or join them; replace: only they are there; merge when absent" enum:"merge|replace"`
-	Events int          `json:"events,omitempty" doc:"how many audited events to look at, the newest first; 1000 when absent" min:"1" max:"10000"`
+	Events int          `json:"events,omitempty" doc:"how many audited events to look at, the newest first; 1000 when absent or 0" min:"0" max:"10000"`
 }
 
 // RulePreview answers /rules/preview.
