@@ -333,6 +333,10 @@ func TestMetrics(t *testing.T) {
 # HELP mutt_ingest_events_total Events handed to the ingest queue, by source and result.
 # TYPE mutt_ingest_events_total counter
 mutt_ingest_events_total{result="accepted",source="http"} 2
+mutt_ingest_events_total{result="accepted",source="meta"} 0
+mutt_ingest_events_total{result="accepted",source="replay"} 0
+mutt_ingest_events_total{result="accepted",source="snmptrap"} 0
+mutt_ingest_events_total{result="accepted",source="syslog"} 0
 # HELP mutt_ingest_queue_depth Events that wait in the ingest queue.
 # TYPE mutt_ingest_queue_depth gauge
 mutt_ingest_queue_depth 2
