@@ -31,9 +31,12 @@ func TestSetPassword(t *testing.T) {
 			t.Errorf("the password of %s is accepted: %v, %v; want %v", role, got, err, want)
 		}
 	}
-	for role, by := range map[string]*postgres.Administrator{
-		`O'Hara " B`: a, testkit.PostgresUser: administrator(t, p, "helper", secret.New("helps")), "helper": administrator(t, p, "helper", secret.New("helps")),
-	} {
+	helper := administrator(t, p, "helper", secret.New("helps"))
+	for _, c := range []struct { // the helper's own password is the last one that it changes
+		role string
+		by   *postgres.Administrator
+	}{{`O'Hara " B`, a}, {testkit.PostgresUser, helper}, {"helper", helper}} {
+		role, by := c.role, c.by
 		next := "new-secret-of-the-role'\\$-é"
 		if err := by.MayAlter(t.Context(), role); err != nil {
 			t.Fatalf("%s: %v", role, err)
