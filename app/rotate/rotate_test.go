@@ -21,7 +21,7 @@ func TestKilledAnywhere(t *testing.T) {
 			t.Parallel()
 			s := s.in(t)
 			name, nextName := subject.Keys()
-			old := s.values("")[name].(string)
+			old := s.Values("")[name].(string)
 			seen := map[string]bool{}
 			for ended := false; !ended; {
 				killed := ""
@@ -43,11 +43,11 @@ func TestKilledAnywhere(t *testing.T) {
 			if len(seen) < 2*len(subject.Steps())+3 {
 				t.Errorf("it was killed at %d points only: %v", len(seen), seen)
 			}
-			now := s.values("")
-			if s.accepts(subject, old) || !s.accepts(subject, now[name].(string)) || now[nextName] != nil {
+			now := s.Values("")
+			if s.Accepts(s, subject, old) || !s.Accepts(s, subject, now[name].(string)) || now[nextName] != nil {
 				t.Errorf("the old password works, or the new one does not, or there is still a next one")
 			}
-			if n := s.promotions(name); n != 1 {
+			if n := s.Promotions(name); n != 1 {
 				t.Errorf("%d promotions", n)
 			}
 			if last := s.state(subject); last.Step != string(rotation.Done) || last.Open {
@@ -70,7 +70,7 @@ func TestAborted(t *testing.T) {
 	s := newSite(t)
 	for _, subject := range []rotation.Subject{rotation.Postgres, rotation.Redis, rotation.IngestKey} {
 		name, nextName := subject.Keys()
-		old := s.values("")[name].(string)
+		old := s.Values("")[name].(string)
 		for _, step := range subject.Steps() {
 			if step == rotation.Done || step == rotation.Verify && subject != rotation.Redis {
 				break
@@ -98,7 +98,7 @@ func TestAborted(t *testing.T) {
 			if err != nil {
 				t.Fatalf("%s aborted at %s: %v", subject, step, err)
 			}
-			if now := s.values(""); now[name] != old || now[nextName] != nil {
+			if now := s.Values(""); now[name] != old || now[nextName] != nil {
 				t.Fatalf("%s aborted at %s: Vault is not as before", subject, step)
 			}
 			if last := s.state(subject); last.Step != string(rotation.Aborted) {
@@ -117,10 +117,10 @@ func TestAborted(t *testing.T) {
 func TestRefused(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	before := s.promotions("DB_PASS_CURRENT")
-	role := s.vault.NewRole(t, secretsPath, nil)
-	id := s.vault.NewSecretID(t, role)
-	_, login := s.vault.Try(s.vault.Token, "POST", "auth/approle/login", map[string]any{"role_id": role.RoleID, "secret_id": id.Reveal()})
+	before := s.Promotions("DB_PASS_CURRENT")
+	role := s.Vault.NewRole(t, secretsPath, nil)
+	id := s.Vault.NewSecretID(t, role)
+	_, login := s.Vault.Try(s.Vault.Token, "POST", "auth/approle/login", map[string]any{"role_id": role.RoleID, "secret_id": id.Reveal()})
 	runtime := login["auth"].(map[string]any)["client_token"].(string)
 	refused := func(subject rotation.Subject, code fault.Code, change ...func(*rotate.Options)) {
 		t.Helper()
@@ -133,19 +133,19 @@ func TestRefused(t *testing.T) {
 	}
 	refused(rotation.Postgres, fault.Forbidden, func(o *rotate.Options) { o.Vault = s.vaultAs(runtime) })
 	for subject, name := range map[rotation.Subject]string{rotation.Postgres: "DB_PASS_CURRENT", rotation.Redis: "REDIS_PASS_CURRENT"} {
-		values := s.values("")
+		values := s.Values("")
 		right := values[name]
 		s.put(values, name, "wrong")
 		refused(subject, fault.Conflict)
 		s.put(values, name, right)
 	}
-	values := s.values("")
+	values := s.Values("")
 	s.put(values, "DB_USER_NEXT", "other")
 	refused(rotation.Postgres, fault.Unprocessable)
 	s.put(values, "DB_USER_NEXT", nil)
 	s.put(values, "INGEST_API_KEY", nil)
 	refused(rotation.IngestKey, fault.NotFound)
-	if n := s.promotions("DB_PASS_CURRENT"); n != before+2 { // those of this test
+	if n := s.Promotions("DB_PASS_CURRENT"); n != before+2 { // those of this test
 		t.Errorf("%d promotions", n)
 	}
 	if got, err := (&rotate.API{Client: s.api.Client}).Last(t.Context(), rotation.Postgres); err != nil || got != nil {
@@ -163,7 +163,7 @@ func (s *site) put(values map[string]any, name string, value any) {
 			out[k] = fmt.Sprint(v)
 		}
 	}
-	s.vault.PutSecrets(secretsPath, out)
+	s.Vault.PutSecrets(secretsPath, out)
 }
 
 func (s *site) vaultAs(token string) *rotate.Vault {
@@ -182,16 +182,16 @@ func TestKeys(t *testing.T) {
 	s := newSite(t)
 	for _, subject := range []rotation.Subject{rotation.IngestKey, rotation.AdminKey} {
 		name, nextName := subject.Keys()
-		old := s.values("")[name].(string)
-		s.servers.Postgres.SQL(s.servers.Database, "UPDATE api_keys SET last_used = extract(epoch FROM now())::bigint * 1000000")
+		old := s.Values("")[name].(string)
+		s.Postgres.SQL(s.Database, "UPDATE api_keys SET last_used = extract(epoch FROM now())::bigint * 1000000")
 		day := func(o *rotate.Options) { o.UnusedFor = 24 * time.Hour }
 		if err := s.rotation(subject, day).Run(t.Context()); !fault.Is(err, fault.Conflict) {
 			t.Fatalf("%s was used a moment ago: %v", subject, err)
 		}
-		if now := s.values(""); now[name] != old || s.state(subject).Step != string(rotation.Senders) {
+		if now := s.Values(""); now[name] != old || s.state(subject).Step != string(rotation.Senders) {
 			t.Fatalf("%s: it was promoted all the same, or is at %+v", subject, s.state(subject))
 		}
-		next := secretOf(s.values("")[nextName].(string))
+		next := secretOf(s.Values("")[nextName].(string))
 		if subject == rotation.AdminKey { // what the test itself uses from now on
 			c, err := s.client(next)
 			if err != nil {
@@ -199,11 +199,11 @@ func TestKeys(t *testing.T) {
 			}
 			s.api.Client = c
 		}
-		s.servers.Postgres.SQL(s.servers.Database, "UPDATE api_keys SET last_used = (extract(epoch FROM now())::bigint - 2*86400) * 1000000")
+		s.Postgres.SQL(s.Database, "UPDATE api_keys SET last_used = (extract(epoch FROM now())::bigint - 2*86400) * 1000000")
 		if err := s.rotation(subject, day).Run(t.Context()); err != nil {
 			t.Fatalf("%s, unused for two days: %v", subject, err)
 		}
-		if now := s.values(""); now[name] != next.Reveal() || now[nextName] != nil {
+		if now := s.Values(""); now[name] != next.Reveal() || now[nextName] != nil {
 			t.Errorf("%s: Vault does not have the next key as the current one", subject)
 		}
 	}
