@@ -35,8 +35,11 @@ type Options struct {
 	FailFast bool
 	// Migrate brings the store to this program's schema; an embedded store does it always.
 	Migrate bool
-	OnAdmin func(file, key string)            // called when an admin key was generated; may be nil
-	Started func(listeners map[string]string) // called when ready; may be nil
+	// RotationHold is how long the rotation of a secret stays held by a command that was killed; 0 for ten seconds. Processes that
+	// serve the API together have the same.
+	RotationHold time.Duration
+	OnAdmin      func(file, key string)            // called when an admin key was generated; may be nil
+	Started      func(listeners map[string]string) // called when ready; may be nil
 }
 
 // App is one MUTT process, or one of several in a test.
@@ -53,6 +56,9 @@ func New(o Options) *App {
 	}
 	if o.Getenv == nil {
 		o.Getenv = func(string) string { return "" }
+	}
+	if o.RotationHold <= 0 {
+		o.RotationHold = rotationHold
 	}
 	return &App{opts: o, parts: newParts(o), sup: lifecycle.NewSupervisor()}
 }

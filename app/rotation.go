@@ -8,13 +8,13 @@ import (
 	"github.com/muttproject/mutt/platform/coord"
 )
 
-// rotationHold is how long a rotation stays held by a command that was killed.
+// rotationHold is how long a rotation stays held by a command that was killed, when Options say nothing else.
 const rotationHold = 10 * time.Second
 
 // holdRotation gives, renews or ends the hold on the rotation of a secret, which is the same for all processes.
 func (p *parts) holdRotation(ctx context.Context, secret string, h apiclient.RotationHold) (apiclient.RotationHeld, error) {
 	key := "rotation/" + secret
-	l, err := p.coord.Lease(ctx, coord.LeaseParams{Key: key, Owner: h.Holder, TTL: rotationHold})
+	l, err := p.coord.Lease(ctx, coord.LeaseParams{Key: key, Owner: h.Holder, TTL: p.opts.RotationHold})
 	if err != nil {
 		return apiclient.RotationHeld{}, err
 	}

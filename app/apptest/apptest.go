@@ -47,6 +47,7 @@ type Options struct {
 	DataDir       string                                    // "" for a temporary one
 	NoDestination bool                                      // leave MOOG_WEBHOOK_URL open
 	Servers       *Servers                                  // nil for embedded storage
+	RotationHold  time.Duration                             // of a command that was killed; 0 for what serve has
 }
 
 // MUTT is a running MUTT.
@@ -126,7 +127,7 @@ func (m *MUTT) run() {
 	}
 	level := zap.NewAtomicLevelAt(zapcore.WarnLevel)
 	m.Level = level
-	a := app.New(app.Options{Roles: m.opts.Roles, Config: cfg, Level: level, Migrate: true,
+	a := app.New(app.Options{Roles: m.opts.Roles, Config: cfg, Level: level, Migrate: true, RotationHold: m.opts.RotationHold,
 		Logger: zaptest.NewLogger(m.t, zaptest.Level(level)).WithOptions(searched(m.t)), Getenv: lookup(environ)})
 	if err := a.Start(m.t.Context()); err != nil {
 		m.t.Fatalf("start: %v", err)

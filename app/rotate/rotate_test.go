@@ -3,9 +3,12 @@ package rotate_test
 import (
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/muttproject/mutt/app/apptest"
 	"github.com/muttproject/mutt/app/rotate"
 	"github.com/muttproject/mutt/platform/fault"
 	"github.com/muttproject/mutt/platform/rotation"
@@ -206,6 +209,29 @@ func TestKeys(t *testing.T) {
 		if now := s.Values(""); now[name] != next.Reveal() || now[nextName] != nil {
 			t.Errorf("%s: Vault does not have the next key as the current one", subject)
 		}
+	}
+}
+
+// TestAnotherWriter: what somebody else writes to the path between the reading and the writing is kept, and the rotation goes on.
+func TestAnotherWriter(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	var points []string
+	err := s.rotation(rotation.IngestKey, func(o *rotate.Options) {
+		o.UnusedFor = 0
+		o.Fault = func(point string) error {
+			if strings.HasPrefix(point, "before Vault is written") && !slices.Contains(points, point) {
+				points = append(points, point)
+				s.put(s.Values(""), "MOOG_API_KEY", point)
+			}
+			return nil
+		}
+	}).Run(t.Context())
+	if now := s.Values(""); err != nil || len(points) != 2 || now["MOOG_API_KEY"] != points[1] || now["INGEST_API_KEY"] == apptest.IngestKey {
+		t.Errorf("%v; written by another at %v", err, points)
+	}
+	if n := s.Promotions("INGEST_API_KEY"); n != 1 {
+		t.Errorf("%d promotions", n)
 	}
 }
 

@@ -66,13 +66,11 @@ func (r *Rotation) secrets(ctx context.Context) (next Secret, old []Secret, err 
 
 // stage writes a new NEXT. One of a command that was killed here was never used, and is replaced.
 func (r *Rotation) stage(ctx context.Context) (version int64, err error) {
-	now, err := r.o.Vault.Latest(ctx)
-	if err != nil {
-		return 0, err
-	}
 	_, name := r.o.Subject.Keys()
-	now.Values[name] = generate(r.o.Subject)
-	return r.write(ctx, now)
+	return r.edit(ctx, func(now Set) (bool, error) {
+		now.Values[name] = generate(r.o.Subject)
+		return true, nil
+	})
 }
 
 // promote makes NEXT the CURRENT, once.
@@ -81,23 +79,42 @@ func (r *Rotation) promote(ctx context.Context) (version int64, err error) {
 	if err != nil {
 		return 0, err
 	}
-	now, err := r.o.Vault.Latest(ctx)
-	if err != nil {
-		return 0, err
-	}
-	current, waiting := now.Of(r.o.Subject)
 	name, nextName := r.o.Subject.Keys()
-	switch {
-	case current.Equal(next):
-		return now.Version, nil // it was killed before it could say so
-	case !waiting.Equal(next):
-		return 0, fault.New(fault.Conflict, "somebody else has replaced %s in Vault since version %d", nextName, r.state.Staged).
-			WithRemedy("write the value of version %d again: the server has it already", r.state.Staged)
+	return r.edit(ctx, func(now Set) (bool, error) {
+		current, waiting := now.Of(r.o.Subject)
+		switch {
+		case current.Equal(next):
+			return false, nil // it was killed before it could say so
+		case !waiting.Equal(next):
+			return false, fault.New(fault.Conflict, "somebody else has replaced %s in Vault since version %d", nextName, r.state.Staged).
+				WithRemedy("write the value of version %d again: the server has it already", r.state.Staged)
+		}
+		now.Values[name] = next
+		delete(now.Values, nextName)
+		delete(now.Values, legacy(name))
+		return true, nil
+	})
+}
+
+// edits is how often the path is written when somebody else always comes first.
+const edits = 5
+
+// edit writes the latest version as change leaves it, if that says so, and gives the version that has it. Another rotation may write
+// the path between the reading and the writing: then change is given what that wrote.
+func (r *Rotation) edit(ctx context.Context, change func(now Set) (write bool, err error)) (version int64, err error) {
+	for range edits {
+		now, readErr := r.o.Vault.Latest(ctx)
+		if readErr != nil {
+			return 0, readErr
+		}
+		if write, err := change(now); !write || err != nil {
+			return now.Version, err
+		}
+		if version, err = r.write(ctx, now); !fault.Is(err, fault.Conflict) {
+			break
+		}
 	}
-	now.Values[name] = next
-	delete(now.Values, nextName)
-	delete(now.Values, legacy(name))
-	return r.write(ctx, now)
+	return version, err
 }
 
 func (r *Rotation) write(ctx context.Context, s Set) (version int64, err error) {
@@ -146,22 +163,23 @@ func (r *Rotation) did() error {
 
 // withdraw takes the new secret out of Vault and off the servers.
 func (r *Rotation) withdraw(ctx context.Context) error {
-	now, err := r.o.Vault.Latest(ctx)
-	if err != nil {
-		return err
-	}
 	_, name := r.o.Subject.Keys()
 	if r.state.Staged == 0 { // what a killed command may have written was never used
-		delete(now.Values, name)
-		_, err := r.write(ctx, now)
+		_, err := r.edit(ctx, func(now Set) (bool, error) {
+			delete(now.Values, name)
+			return true, nil
+		})
 		return err
 	}
 	next, _, err := r.secrets(ctx)
 	if err != nil {
 		return err
 	}
-	current, waiting := now.Of(r.o.Subject)
-	if current.Equal(next) {
+	now, err := r.o.Vault.Latest(ctx)
+	if err != nil {
+		return err
+	}
+	if current, _ := now.Of(r.o.Subject); current.Equal(next) {
 		return forward(r.o.Subject, r.state.Step)
 	}
 	if r.o.Server != nil {
@@ -169,11 +187,11 @@ func (r *Rotation) withdraw(ctx context.Context) error {
 			return err
 		}
 	}
-	if !waiting.Equal(next) {
-		return nil
-	}
-	delete(now.Values, name)
-	_, err = r.write(ctx, now)
+	_, err = r.edit(ctx, func(now Set) (bool, error) {
+		_, waiting := now.Of(r.o.Subject)
+		delete(now.Values, name)
+		return waiting.Equal(next), nil
+	})
 	return err
 }
 
