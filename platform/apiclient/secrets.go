@@ -8,7 +8,7 @@ type Secrets struct {
 // SecretStatus is one secret in all processes.
 type SecretStatus struct {
 	Secret       string          `json:"secret" doc:"postgres, redis, moog, ingest-key or webui-key"`
-	SafeToRetire bool            `json:"safe_to_retire" doc:"no process needs another password than the current one"`
+	SafeToRetire bool            `json:"safe_to_retire" doc:"no process needs another password than the current one, and none has a next one"`
 	Reason       string          `json:"reason" doc:"why it is safe, or why not"`
 	Processes    []ProcessSecret `json:"processes"`
 }
@@ -19,7 +19,7 @@ type ProcessSecret struct {
 	Name         string         `json:"name" doc:"of the process"`
 	Loaded       []LoadedSecret `json:"loaded" doc:"in the order in which they are tried"`
 	InUse        []SecretUse    `json:"in_use" doc:"by open connections; empty for a secret that is read at each use"`
-	SafeToRetire bool           `json:"safe_to_retire" doc:"this process needs no other password than the current one"`
+	SafeToRetire bool           `json:"safe_to_retire" doc:"this process needs no other password than the current one, and has no next one"`
 	Reason       string         `json:"reason" doc:"why it is safe, or why not"`
 }
 

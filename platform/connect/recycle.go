@@ -74,9 +74,9 @@ func (r *Recycler) look(ctx context.Context) error {
 	return r.Replace(ctx)
 }
 
-// tell logs when it is done.
+// tell logs when connections were replaced. A login that only looks whether NEXT works by now is not told of.
 func (r *Recycler) tell(t Turnover) {
-	switch idle := t == (Turnover{}); {
+	switch idle := t.Due+t.Waiting == 0; {
 	case !idle && r.since.IsZero():
 		r.since = time.Now()
 	case idle && !r.since.IsZero():

@@ -31,8 +31,9 @@ type Loaded struct {
 type Status struct {
 	Loaded []Loaded `json:"loaded,omitempty"`
 	InUse  []Use    `json:"in_use,omitempty"`
-	// Safe is set when every open connection uses the first credential and a server accepts it; Reason says why, or why not.
-	// Every other password may then be withdrawn, as far as this process is concerned.
+	// Safe is set when every open connection uses the first credential, the servers accept it, and there is no other one: of
+	// two, the first may be the old one. Reason says why, or why not. Every password but the first may then be withdrawn, as far as this
+	// process is concerned.
 	Safe   bool   `json:"safe"`
 	Reason string `json:"reason"`
 	// Shut is set while every credential is refused by some server.
@@ -117,6 +118,9 @@ func (s *Status) judge(all []Credential) (safe bool, reason string) {
 	if !s.Loaded[0].Accepted {
 		return false, current + " was not tried yet"
 	}
+	if len(all) > 1 {
+		return false, all[1].Label() + " is loaded too: promote it, or take it out first"
+	}
 	return true, "every connection uses " + current
 }
 
@@ -138,7 +142,8 @@ func (c *Credentials) Warning(name string) string {
 		return name + " refuses " + strings.Join(labels(all), " and ") + ": correct the secrets, or the passwords of " + name +
 			"; the right one is used as soon as it is known"
 	case s.Loaded[0].Refused && len(all) > 1:
-		return name + " refused " + all[0].Label() + ", " + all[1].Label() + " is in use: a rotation is under way, or " + all[0].Label() + " is wrong"
+		return name + " refused " + all[0].Label() + ", " + all[1].Label() + " is in use: a rotation is under way and has to be finished, or " +
+			all[0].Label() + " is wrong and has to be corrected"
 	}
 	return ""
 }

@@ -247,7 +247,12 @@ func testTwoRoles(t *testing.T) {
 	if err := <-running; err != nil {
 		t.Fatalf("a running query was broken: %v", err)
 	}
-	eventually(t, "A is the current one again", converged(c.Credentials, "DB_PASS_CURRENT vault:3"))
+	eventually(t, "A is the current one again", func() (bool, any) {
+		st := c.Credentials.Status()
+		return strings.HasPrefix(st.Reason, "DB_PASS_NEXT vault:3 is loaded too"), st
+	})
+	s.set(right(p))
+	eventually(t, "B may go", converged(c.Credentials, "DB_PASS_CURRENT vault:4"))
 	if n := strings.Count(p.Log(), "connection authorized: user=mutt_b"); n != before {
 		t.Fatalf("connections of an old credential were made")
 	}
