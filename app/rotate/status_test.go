@@ -210,12 +210,12 @@ func (s *site) refused(subject rotation.Subject, server string, uses []*apptest.
 	s.Helper()
 	const other = "what-somebody-set-at-the-server"
 	if subject == rotation.Postgres {
-		pg := s.servers.Postgres
+		pg := s.Postgres
 		pg.SQL("postgres", "ALTER ROLE "+testkit.PostgresUser+" PASSWORD '"+other+"'")
 		pg.SQL("postgres", "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '"+testkit.PostgresUser+"'")
 	} else {
-		s.servers.Redis.Do("ACL", "SETUSER", testkit.RedisUser, "resetpass", ">"+other)
-		s.servers.Redis.Do("CLIENT", "KILL", "USER", testkit.RedisUser)
+		s.Redis.Do("ACL", "SETUSER", testkit.RedisUser, "resetpass", ">"+other)
+		s.Redis.Do("CLIENT", "KILL", "USER", testkit.RedisUser)
 	}
 	key, _ := subject.Keys()
 	for _, m := range uses {
@@ -226,7 +226,7 @@ func (s *site) refused(subject rotation.Subject, server string, uses []*apptest.
 				strings.Contains(said, "correct the secrets, or the passwords of "+server), h
 		})
 	}
-	s.put(s.values(""), key, other)
+	s.put(s.Values(""), key, other)
 	for _, m := range uses {
 		s.warned(m, "")
 	}

@@ -2,9 +2,6 @@ package ui
 
 import (
 	"context"
-	"fmt"
-	"net/http"
-	"net/http/httptest"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -85,83 +82,6 @@ func realDeps(t *testing.T) Deps {
 		Status:  func() Status { return Status{Version: "9.9.9", Commit: "abc", Roles: []string{"ui"}} },
 		Assets:  os.DirFS(filepath.Join("..", "..", "web")),
 		Secrets: func(context.Context) (apiclient.Secrets, error) { return apiclient.Secrets{}, nil },
-	}
-}
-
-// want is the least role of every operation, written down a second time: a new route must be decided on here too.
-func want() map[string]authn.Role {
-	return map[string]authn.Role{
-		"GET /": authn.Public, "GET /static/:file": authn.Public, "GET /version": authn.Public,
-		"GET /openapi.json": authn.Public, "GET /docs": authn.Public,
-		"GET /whoami":   authn.Any,
-		"POST /session": authn.Public, "GET /session": authn.Any, "DELETE /session": authn.Any,
-		"GET /keys": authn.Admin, "POST /keys": authn.Admin, "GET /keys/:id": authn.Admin, "PATCH /keys/:id": authn.Admin,
-		"DELETE /keys/:id": authn.Admin, "POST /keys/:id/rotate": authn.Admin,
-		"GET /rules": authn.Viewer, "POST /rules": authn.Operator, "GET /rules/export": authn.Viewer, "POST /rules/import": authn.Operator,
-		"POST /rules/test": authn.Viewer, "POST /rules/preview": authn.Viewer,
-		"GET /rules/:id": authn.Viewer, "PUT /rules/:id": authn.Operator, "PATCH /rules/:id": authn.Operator, "DELETE /rules/:id": authn.Operator,
-		"GET /dev-hosts": authn.Viewer, "POST /dev-hosts": authn.Operator, "DELETE /dev-hosts/:hostname": authn.Operator,
-		"GET /teams": authn.Viewer, "POST /teams": authn.Operator, "PUT /teams/:hostname": authn.Operator, "DELETE /teams/:hostname": authn.Operator,
-		"GET /config": authn.Viewer, "GET /config/history": authn.Viewer, "GET /config/:key": authn.Viewer,
-		"PUT /config/:key": authn.Admin, "DELETE /config/:key": authn.Admin,
-		"POST /config/rollback": authn.Operator, "GET /audit/head": authn.Viewer, "GET /audit/verify": authn.Viewer, "GET /audit/:id": authn.Viewer, "GET /audit": authn.Viewer, "GET /config-audit": authn.Viewer, "GET /audit-logs": authn.Viewer,
-		"GET /queues": authn.Viewer, "GET /dlq/:queue": authn.Viewer, "GET /dlq/:queue/:id": authn.Viewer,
-		"POST /dlq/:queue/replay": authn.Operator, "DELETE /dlq/:queue/:id": authn.Operator,
-		"GET /secrets/rotations": authn.Admin, "PUT /secrets/rotations/:secret": authn.Admin, "POST /secrets/rotations/:secret/hold": authn.Admin,
-		"GET /secrets":   authn.Admin,
-		"GET /processes": authn.Viewer, "GET /metrics": authn.Viewer, "GET /slo": authn.Viewer, "GET /ledger": authn.Viewer,
-	}
-}
-
-// TestEveryRouteAsksForItsRole walks all routes with every key and without one.
-func TestEveryRouteAsksForItsRole(t *testing.T) {
-	t.Parallel()
-	m, s := server(t)
-	table, seen := want(), map[string]int{}
-	for _, r := range m.Routes() {
-		name := r.Method + " " + strings.TrimPrefix(strings.TrimPrefix(r.Path, "/api/v1"), "/api/v2")
-		least, decided := table[name]
-		if !decided || r.Role != least {
-			t.Errorf("%s %s: asks for %s, the table says %s (in it: %v)", r.Method, r.Path, r.Role, least, decided)
-			continue
-		}
-		seen[name]++
-		path := strings.NewReplacer(":id", "0", ":hostname", "x", ":key", "x", ":queue", "x", ":secret", "redis", ":file", "x").Replace(r.Path)
-		for _, key := range append(roles(), authn.Public) {
-			req := httptest.NewRequest(r.Method, path, nil)
-			if key != authn.Public {
-				req.Header.Set(httpserver.HeaderAPIKey, key.String())
-			}
-			rec := httptest.NewRecorder()
-			s.Handler().ServeHTTP(rec, req)
-			expected := "pass"
-			switch {
-			case least == authn.Public:
-			case key == authn.Public:
-				expected = "401"
-			case !key.Allows(least):
-				expected = "403"
-			}
-			got := "pass"
-			if rec.Code == http.StatusUnauthorized || rec.Code == http.StatusForbidden {
-				got = fmt.Sprint(rec.Code)
-			}
-			if got != expected || rec.Code >= 500 {
-				t.Errorf("%s %s as %s: got %d, want %s", r.Method, path, key, rec.Code, expected)
-			}
-		}
-	}
-	for name := range table {
-		times := 2 // below both prefixes
-		switch name {
-		case "GET /", "GET /static/:file":
-			times = 1
-		case "GET /openapi.json", "GET /docs":
-			times = 3 // and at the root
-		}
-		if seen[name] != times {
-			t.Errorf("%s: there %d times, want %d", name, seen[name], times)
-		}
 	}
 }
 

@@ -153,7 +153,7 @@ func (a *API) previewRules(c echo.Context) error {
 	case mode != modeMerge && mode != modeReplace:
 		return fault.Field(fault.Unprocessable, "mode", "is merge or replace")
 	case wanted < 1 || wanted > maxPreview:
-		return fault.Field(fault.Unprocessable, "events", "is a whole number from 1 to %d", maxPreview)
+		return fault.Field(fault.Unprocessable, "events", "is a whole number from 0 to %d; 0 takes %d", maxPreview, previewEvents)
 	}
 	present, tables, err := a.Store.Ruleset(c.Request().Context())
 	if err != nil {
