@@ -28,7 +28,7 @@ type Vaulted struct {
 // rotated is the password of MUTT's.
 func NewVaulted(t testing.TB, aof string) *Vaulted {
 	t.Helper()
-	v := &Vaulted{Servers: NewServers(t, aof), Vault: testkit.Vault(t, testkit.VaultOptions{})}
+	v := &Vaulted{Servers: NewServers(t, aof), Vault: testkit.Vault(t, testkit.VaultOptions{TLS: true})}
 	own := v.Servers.Env()
 	v.Vault.PutSecrets(SecretsPath, map[string]string{"DB_USER": own["DB_USER"], "DB_PASS_CURRENT": own["DB_PASS"], "REDIS_PASS_CURRENT": own["REDIS_PASS"],
 		"INGEST_API_KEY": IngestKey, "WEBUI_API_KEY": AdminKey, "MOOG_API_KEY": MoogKey})
@@ -49,7 +49,7 @@ func (v *Vaulted) from(env map[string]string) map[string]string {
 	for _, k := range []string{"DB_USER", "DB_PASS", "REDIS_PASS", "INGEST_API_KEY", "WEBUI_API_KEY", "MOOG_API_KEY"} {
 		env[k] = ""
 	}
-	maps.Copy(env, map[string]string{"REDIS_USER": testkit.RedisUser, "VAULT_ADDR": v.Vault.Addr, "VAULT_ROLE_ID": v.Role.RoleID,
+	maps.Copy(env, map[string]string{"REDIS_USER": testkit.RedisUser, "VAULT_ADDR": v.Vault.Addr, "VAULT_CACERT": v.Vault.CAFile, "VAULT_ROLE_ID": v.Role.RoleID,
 		"VAULT_SECRET_ID_FILE": v.Role.SecretIDFile, "VAULT_SECRETS_PATH": "secret/" + SecretsPath,
 		"MUTT_SECRETS_POLL_INTERVAL": "200ms", "MUTT_SECRETS_RECYCLE_WITHIN": "500ms"})
 	return env

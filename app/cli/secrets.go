@@ -14,7 +14,7 @@ import (
 func newSecrets(s streams) *cobra.Command {
 	cmd := &cobra.Command{Use: "secrets", Short: "see which passwords and keys the processes use, and replace them"}
 	f := addClientFlags(cmd)
-	cmd.AddCommand(secretsStatus(s, f), secretsRotate(s, f))
+	cmd.AddCommand(secretsStatus(s, f), secretsRotate(s, f), secretsWait(s, f))
 	return cmd
 }
 
@@ -36,6 +36,10 @@ func secretsStatus(s streams, f *clientFlags) *cobra.Command {
 }
 
 func writeSecrets(w io.Writer, got apiclient.Secrets) error {
+	if len(got.Secrets) == 0 {
+		_, err := fmt.Fprintln(w, "There is nothing to rotate: no process has a password or key of a secret source. Embedded storage has no passwords, and makes its own keys (docs/guides/access.md).")
+		return err
+	}
 	rows := [][]string{{"SECRET", "PROCESS", "LOADED", "IN USE", "SAFE", "BECAUSE"}}
 	for _, one := range got.Secrets {
 		for _, p := range one.Processes {

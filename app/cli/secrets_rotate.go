@@ -57,7 +57,6 @@ func secretsRotate(s streams, client *clientFlags) *cobra.Command {
 	cmd.Flags().BoolVar(&f.abort, "abort", false, "take back the rotation that is under way")
 	cmd.Flags().BoolVar(&f.dryRun, "dry-run", false, "check everything, show what would be done, and change nothing")
 	cmd.Flags().BoolVar(&f.status, "status", false, "show how far the last rotation has come")
-	cmd.MarkFlagsMutuallyExclusive("abort", "dry-run", "status")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error { return f.run(cmd, s, args[0]) }
 	return cmd
 }
@@ -67,8 +66,11 @@ func (f *rotateFlags) run(cmd *cobra.Command, s streams, name string) error {
 	if err != nil {
 		return usageError{err}
 	}
-	if f.wait <= 0 || f.unused < 0 {
+	switch {
+	case f.wait <= 0 || f.unused < 0:
 		return usageError{errors.New("--wait is above 0, and --unused-for not below it")}
+	case f.abort && f.dryRun, f.abort && f.status, f.dryRun && f.status:
+		return usageError{errors.New("give one of --abort, --dry-run and --status")}
 	}
 	api, err := f.api(s)
 	if err != nil {

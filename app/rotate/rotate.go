@@ -56,7 +56,7 @@ type Server interface {
 type Progress struct {
 	At      time.Time     `json:"at"`
 	Secret  string        `json:"secret"`
-	ID      string        `json:"rotation"`
+	ID      string        `json:"rotation,omitempty"` // absent when none is under way
 	Step    rotation.Step `json:"step"`
 	Event   string        `json:"event"` // begun, waiting, done
 	Message string        `json:"message"`
@@ -215,24 +215,21 @@ func (r *Rotation) do(ctx context.Context, next *rotation.State) (message string
 		next.Staged, err = r.stage(ctx)
 		return fmt.Sprintf("version %d has the next one", next.Staged), err
 	case rotation.Wait:
-		_, name := r.o.Subject.Keys()
-		err = r.wait(ctx, func(p Process) string { return p.lacks(name, r.state.Staged) })
-		if err == nil {
+		if err = r.await(ctx, Loaded, r.state.Staged); err == nil {
 			err = r.ownKey(ctx)
 		}
 		return "every process has it", err
 	case rotation.Alter, rotation.Add:
 		return "the server accepts it", r.admit(ctx)
 	case rotation.Check:
-		return "every process has logged in with it", r.wait(ctx, r.hasLoggedIn)
+		return "every process has logged in with it", r.await(ctx, Accepted, r.state.Staged)
 	case rotation.Senders:
 		return r.senders(ctx)
 	case rotation.Promote:
 		next.Promoted, err = r.promote(ctx)
 		return fmt.Sprintf("version %d has it as the current one", next.Promoted), err
 	case rotation.Recycle:
-		name, _ := r.o.Subject.Keys()
-		return "no connection uses the old one", r.wait(ctx, func(p Process) string { return p.holds(name, r.state.Promoted) })
+		return "no connection uses the old one", r.await(ctx, Safe, r.state.Promoted)
 	case rotation.Remove:
 		return "the server has forgotten the old one", r.retire(ctx)
 	case rotation.Verify:

@@ -10,6 +10,7 @@ import (
 
 	"github.com/muttproject/mutt/platform/apiclient"
 	"github.com/muttproject/mutt/platform/fault"
+	"github.com/muttproject/mutt/platform/rotation"
 )
 
 // askEvery is how often the processes are asked.
@@ -17,6 +18,94 @@ const askEvery = 500 * time.Millisecond
 
 // Process is a live process with the secret that is rotated.
 type Process apiclient.ProcessSecret
+
+// Goal is what every process has to come to. A version is the least one of the path in Vault that counts.
+type Goal string
+
+// The goals, in the order of a rotation.
+const (
+	Loaded   Goal = "loaded"   // it has read NEXT in that version
+	Accepted Goal = "accepted" // and has logged in with it: of passwords
+	Safe     Goal = "safe"     // it works by CURRENT in that version, and no connection uses another password
+)
+
+// ParseGoal reads a goal for a subject.
+func ParseGoal(s rotation.Subject, text string) (Goal, error) {
+	switch g := Goal(text); {
+	case g == Accepted && (s == rotation.IngestKey || s == rotation.AdminKey):
+		return "", fmt.Errorf("no process logs in with %s: wait for loaded or safe", s)
+	case g == Loaded || g == Accepted || g == Safe:
+		return g, nil
+	default:
+		return "", fmt.Errorf("%q is nothing to wait for: choose loaded, accepted or safe", text)
+	}
+}
+
+// lacking gives why a process has not come to a goal; "" when it has.
+func (g Goal) lacking(s rotation.Subject, version int64) func(Process) string {
+	current, next := s.Keys()
+	switch g {
+	case Loaded:
+		return func(p Process) string { return p.lacks(next, version) }
+	case Accepted:
+		return func(p Process) string { return p.notIn(next, version) }
+	default:
+		return func(p Process) string { return p.holds(current, version) }
+	}
+}
+
+// Await returns when every live process has come to a goal, with a fault that names one that has not after the time of bound. say is
+// told why it goes on waiting whenever that changes.
+func (a *API) Await(ctx context.Context, s rotation.Subject, g Goal, version int64, bound time.Duration, say func(why string)) error {
+	timeout, cancel := context.WithTimeout(ctx, bound)
+	defer cancel()
+	lacking, said := g.lacking(s, version), ""
+	for {
+		why, err := a.lacking(timeout, s, lacking)
+		switch {
+		case err == nil && why == "":
+			return nil
+		case err != nil && said != "" && timeout.Err() != nil:
+			why = said // the time is over: what the server said last counts
+		case err != nil:
+			why = "the server cannot be asked: " + err.Error()
+		}
+		if why != said {
+			say(why)
+			said = why
+		}
+		timer := time.NewTimer(askEvery)
+		select {
+		case <-timer.C:
+		case <-timeout.Done():
+			timer.Stop()
+			if errors.Is(timeout.Err(), context.DeadlineExceeded) && ctx.Err() == nil {
+				return fault.New(fault.Conflict, "after %s it is not so everywhere: %s", bound, said).
+					WithRemedy("look at that process, or stop it; then run this command again: it goes on here")
+			}
+			return context.Cause(ctx)
+		}
+	}
+}
+
+func (a *API) lacking(ctx context.Context, s rotation.Subject, why func(Process) string) (string, error) {
+	all, err := a.Processes(ctx, s)
+	if err != nil {
+		return "", err
+	}
+	var reasons []string
+	for _, p := range all {
+		if reason := why(p); reason != "" {
+			reasons = append(reasons, p.Name+": "+reason)
+		}
+	}
+	return strings.Join(reasons, "; "), nil
+}
+
+// await is Await for a step of this rotation.
+func (r *Rotation) await(ctx context.Context, g Goal, version int64) error {
+	return r.o.API.Await(ctx, r.o.Subject, g, version, r.o.Wait, func(why string) { r.say("waiting", "%s", why) })
+}
 
 // versionOf reads "vault:7".
 func versionOf(text string) (provider string, n int64) {
@@ -39,15 +128,14 @@ func (p Process) lacks(key string, version int64) string {
 	return fmt.Sprintf("it has no %s yet", key)
 }
 
-// hasLoggedIn says why a process did not log in with the next password; "" when it did.
-func (r *Rotation) hasLoggedIn(p Process) string {
-	_, name := r.o.Subject.Keys()
-	if why := p.lacks(name, r.state.Staged); why != "" {
+// notIn says why a process did not log in with a key; "" when it did.
+func (p Process) notIn(key string, version int64) string {
+	if why := p.lacks(key, version); why != "" {
 		return why
 	}
 	for _, l := range p.Loaded {
-		if l.Key == name && !l.Accepted {
-			return "it has not logged in with " + name + " yet"
+		if l.Key == key && !l.Accepted {
+			return "it has not logged in with " + key + " yet"
 		}
 	}
 	return ""
@@ -62,49 +150,4 @@ func (p Process) holds(key string, version int64) string {
 		return p.Reason
 	}
 	return ""
-}
-
-// wait returns when no process has a reason against it. Which has is said when that changes.
-func (r *Rotation) wait(ctx context.Context, against func(Process) string) error {
-	timeout, cancel := context.WithTimeout(ctx, r.o.Wait)
-	defer cancel()
-	said := ""
-	for {
-		why, err := r.against(timeout, against)
-		switch {
-		case err == nil && why == "":
-			return nil
-		case err != nil:
-			why = "the server cannot be asked: " + err.Error()
-		}
-		if why != said {
-			r.say("waiting", "%s", why)
-			said = why
-		}
-		timer := time.NewTimer(askEvery)
-		select {
-		case <-timer.C:
-		case <-timeout.Done():
-			timer.Stop()
-			if errors.Is(timeout.Err(), context.DeadlineExceeded) && ctx.Err() == nil {
-				return fault.New(fault.Conflict, "after %s it is not so everywhere: %s", r.o.Wait, said).
-					WithRemedy("look at that process, or stop it; then run this command again: it goes on here")
-			}
-			return context.Cause(ctx)
-		}
-	}
-}
-
-func (r *Rotation) against(ctx context.Context, why func(Process) string) (string, error) {
-	all, err := r.o.API.Processes(ctx, r.o.Subject)
-	if err != nil {
-		return "", err
-	}
-	var reasons []string
-	for _, p := range all {
-		if reason := why(p); reason != "" {
-			reasons = append(reasons, p.Name+": "+reason)
-		}
-	}
-	return strings.Join(reasons, "; "), nil
 }
