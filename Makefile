@@ -9,8 +9,9 @@ export MUTT_TEST_REQUIRE ?= 1
 FUZZTIME ?= 20000x
 RUNS ?= 10
 MINUTES ?= 2
+RATE ?= 0
 
-.PHONY: help run build test test-quick verify fuzz bench bench-once kill chaos install-tools vault-server clean
+.PHONY: help run build test test-quick verify fuzz bench bench-once kill chaos rotations install-tools vault-server clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -51,6 +52,10 @@ kill: build ## the kill test, RUNS times in a row
 
 chaos: ## the kill matrix with outages of a minute and MINUTES of further faults at random, RUNS times in a row
 	MUTT_TEST_CHAOS_MINUTES=$(MINUTES) $(GO) test -count=$(RUNS) -timeout 0 -run 'TestMatrix' ./app/acceptance -v
+
+rotations: RUNS = 20
+rotations: ## rotate both passwords RUNS times under RATE events/s, 0 for half of what the machine takes; prints the figures of docs/performance.md
+	MUTT_TEST_ROTATIONS=$(RUNS) MUTT_TEST_ROTATION_RATE=$(RATE) $(GO) test -count=1 -timeout 0 -run 'TestRotations$$' ./app/acceptance -v
 
 install-tools: ## install what the tests need from Debian's packages when it is missing
 	@.ci/install
