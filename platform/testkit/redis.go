@@ -24,6 +24,7 @@ type RedisOptions struct {
 	TLS      bool     // answers on TLS only, with a certificate of its own authority
 	Mutual   bool     // with TLS: asks clients for a certificate of the authority too
 	ACLFile  bool     // keeps its users in a file of their own
+	NoFile   bool     // reads its configuration from the input and has no file to write it to
 	Settings []string // further lines of redis.conf, such as "maxmemory 64mb"
 
 	authority *Authority    // shared by the servers of a Sentinel or Cluster
@@ -65,8 +66,11 @@ func Redis(t testing.TB, o RedisOptions) *RedisServer {
 	conf := filepath.Join(dir, "redis.conf")
 	s := &RedisServer{User: RedisUser, Password: o.password, port: freePort(t), authority: o.authority, cli: cli}
 	s.process = process{t: t, dir: dir, owner: own, argv: []string{binary, conf}, ready: s.ping}
-	if o.sentinel {
+	switch {
+	case o.sentinel:
 		s.argv = append(s.argv, "--sentinel")
+	case o.NoFile:
+		s.argv = []string{"/bin/sh", "-c", `exec "$0" - <"$1"`, binary, conf}
 	}
 	own.write(t, conf, s.config(o))
 	t.Cleanup(func() {

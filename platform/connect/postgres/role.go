@@ -43,16 +43,15 @@ func (a *Administrator) User() string { return a.config.User }
 // everybody in would make every later check worthless.
 func (a *Administrator) MayAlter(ctx context.Context, role string) error {
 	err := a.run(ctx, func(ctx context.Context, c *pgx.Conn) error {
-		var super, own, creates, target bool
-		err := c.QueryRow(ctx, `SELECT me.rolsuper, me.rolname = r.rolname, me.rolcreaterole, r.rolsuper
-			FROM pg_roles me, pg_roles r WHERE me.rolname = current_user AND r.rolname = $1`, role).Scan(&super, &own, &creates, &target)
+		var may bool
+		err := c.QueryRow(ctx, mayAlter, role).Scan(&may)
 		switch {
 		case errors.Is(err, pgx.ErrNoRows):
 			return fault.New(fault.NotFound, "PostgreSQL has no role of the name in DB_USER").WithRemedy("correct DB_USER in the secrets, or the server of the administrator's DSN")
 		case err != nil:
 			return err
-		case !super && !own && (!creates || target):
-			return fault.New(fault.Forbidden, "the administrator of PostgreSQL may not alter the role in DB_USER").WithRemedy("give the DSN of a superuser, or of a role with CREATEROLE")
+		case !may:
+			return mayNot(nil)
 		}
 		return nil
 	})
@@ -67,6 +66,22 @@ func (a *Administrator) MayAlter(ctx context.Context, role string) error {
 	return err
 }
 
+// mayAlter: a superuser may, and each role itself. CREATEROLE may for roles that are no superusers; since PostgreSQL 16 only for those that
+// it has with ADMIN OPTION, as it has what it created itself.
+const mayAlter = `SELECT me.rolsuper OR me.rolname = r.rolname OR me.rolcreaterole AND NOT r.rolsuper
+		AND (current_setting('server_version_num')::int < 160000 OR pg_has_role(r.oid, 'MEMBER WITH ADMIN OPTION'))
+	FROM pg_roles me, pg_roles r WHERE me.rolname = current_user AND r.rolname = $1`
+
+// mayNot says that the administrator has too few rights. err is what the server said, nil when it was not tried.
+func mayNot(err error) error {
+	const message = "the administrator of PostgreSQL may not alter the role in DB_USER"
+	f := fault.New(fault.Forbidden, message)
+	if err != nil {
+		f = fault.Wrap(fault.Forbidden, unnamed{err, State(err)}, message)
+	}
+	return f.WithRemedy("give the DSN of a superuser, or of a role with CREATEROLE; since PostgreSQL 16 that one needs the role of DB_USER WITH ADMIN OPTION too")
+}
+
 // SetPassword gives a role its one password. The server gets a verifier instead of it (RFC 5803), so that no log of statements ever
 // shows the password. Open connections live on.
 func (a *Administrator) SetPassword(ctx context.Context, role string, password secret.Secret) error {
@@ -79,6 +94,9 @@ func (a *Administrator) SetPassword(ctx context.Context, role string, password s
 		_, err := c.Exec(ctx, "ALTER ROLE "+pgx.Identifier{role}.Sanitize()+" PASSWORD '"+v+"'")
 		return err
 	})
+	if State(err) == stateNoPrivilege { // of a role that only superusers may alter, such as one for replication before PostgreSQL 16
+		return mayNot(err)
+	}
 	return Fault(err, fault.StoreUnavailable, "give the role its new password")
 }
 

@@ -65,7 +65,12 @@ func TestAdministratorRefused(t *testing.T) {
 	}
 	admin := administrator(t, p, "postgres", p.Password)
 	mustFail(t, admin.MayAlter(t.Context(), "nobody"), fault.NotFound, "no role")
-	mustFail(t, administrator(t, p, testkit.PostgresUser, p.Password).MayAlter(t.Context(), "postgres"), fault.Forbidden, "may not alter")
+	mutt := administrator(t, p, testkit.PostgresUser, p.Password)
+	mustFail(t, mutt.MayAlter(t.Context(), "postgres"), fault.Forbidden, "may not alter")
+	f := mustFail(t, mutt.SetPassword(t.Context(), "postgres", secret.New("next")), fault.Forbidden, "may not alter")
+	if !strings.Contains(f.Remedy, "ADMIN OPTION") || strings.Contains(f.Error(), "postgres\"") {
+		t.Errorf("%v; remedy %q", f, f.Remedy)
+	}
 	mustFail(t, administrator(t, p, "postgres", secret.New("wrong")).MayAlter(t.Context(), testkit.PostgresUser), fault.Forbidden, "refuses the administrator")
 	p.Stop()
 	mustFail(t, admin.MayAlter(t.Context(), testkit.PostgresUser), fault.StoreUnavailable, "cannot be reached")

@@ -173,12 +173,27 @@ func (a *Administrator) on(ctx context.Context, n Node, fn func(context.Context,
 		defer client.Close()
 		err = fn(ctx, client)
 	}
-	var refused *connect.RefusedError
-	if errors.As(err, &refused) {
-		err = fault.Wrap(fault.Forbidden, err, "Redis refuses the administrator").WithRemedy("correct the administrator's user and password")
-	}
 	if err != nil {
-		return fmt.Errorf("node %s: %w", n.Addr, Fault(err, "administer Redis"))
+		return fmt.Errorf("node %s: %w", n.Addr, Fault(disallowed(err), "administer Redis"))
 	}
 	return nil
+}
+
+// disallowed says what is in the way of an administrator, who is not MUTT's user.
+func disallowed(err error) error {
+	var refused *connect.RefusedError
+	var reply *rueidis.RedisError
+	switch {
+	case errors.As(err, &refused):
+		return fault.Wrap(fault.Forbidden, err, "Redis refuses the administrator").WithRemedy("correct the administrator's user and password")
+	case !errors.As(err, &reply):
+		return err
+	case strings.HasPrefix(reply.Error(), "NOPERM"):
+		return fault.Wrap(fault.Forbidden, reply, "the administrator of Redis may not do this").
+			WithRemedy("give the administrator's user the rights to ACL, CONFIG, CLIENT and INFO, and to CLUSTER or SENTINEL")
+	case strings.HasPrefix(reply.Error(), "ERR unknown command"):
+		return fault.Wrap(fault.ConfigInvalid, reply, "this Redis does not let its users be changed by ACL and CONFIG").
+			WithRemedy("a hosted or restricted Redis: change the password by the means of whoever runs it, as in docs/SECRET_ROTATION_PROCEDURE.md (By hand)")
+	}
+	return err
 }

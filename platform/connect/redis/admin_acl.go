@@ -48,7 +48,7 @@ func persist(ctx context.Context, c rueidis.Client, n Node) error {
 	if set["aclfile"] == "" {
 		return rewrite(ctx, c, n)
 	}
-	return Fault(c.Do(ctx, c.B().Arbitrary("ACL", "SAVE").Build()).Error(), "save the users of Redis")
+	return unkept(c.Do(ctx, c.B().Arbitrary("ACL", "SAVE").Build()).Error(), "save the users of Redis")
 }
 
 // rewrite has a node write its configuration file.
@@ -57,10 +57,19 @@ func rewrite(ctx context.Context, c rueidis.Client, n Node) error {
 	if n.Sentinel {
 		command = c.B().Arbitrary("SENTINEL", "FLUSHCONFIG")
 	}
-	err := c.Do(ctx, command.Build()).Error()
-	if err != nil && strings.Contains(err.Error(), "without a config file") {
+	return unkept(c.Do(ctx, command.Build()).Error(), "have Redis write its configuration file")
+}
+
+// unkept says why a node could not write down what it knows: after a restart its users would be as before.
+func unkept(err error, doing string) error {
+	has := func(words string) bool { return err != nil && strings.Contains(err.Error(), words) }
+	switch {
+	case has("without a config file"):
 		return fault.Wrap(fault.ConfigInvalid, err, "Redis keeps its users in no file: they would be as before after a restart").
 			WithRemedy("start it with a configuration file, or with aclfile")
+	case has("Rewriting config file"), has("trying to save the ACLs"), has("Failed to save config"):
+		return fault.Wrap(fault.ConfigInvalid, err, "Redis cannot write the file that it keeps its users in: they would be as before after a restart").
+			WithRemedy("let Redis write the file and its directory, or have aclfile elsewhere; its log says what is in the way")
 	}
-	return Fault(err, "have Redis write its configuration file")
+	return Fault(err, doing)
 }

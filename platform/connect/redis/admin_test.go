@@ -170,5 +170,5 @@ func TestAdministratorRefused(t *testing.T) {
 	a = administrator(t, config(r), "nobody", r)
 	r.Do("ACL", "SETUSER", "admin", ">"+adminPassword, "-@all", "+ping", "+hello", "+client", "+acl")
 	r.Do("ACL", "SETUSER", "nobody", "resetpass", ">some")
-	mustFail(t, a.MayAlter(t.Context(), n), fault.QueueUnavailable, "may not do this")
+	mustFail(t, a.MayAlter(t.Context(), n), fault.Forbidden, "administrator of Redis may not do this")
 }
