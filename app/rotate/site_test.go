@@ -2,6 +2,7 @@ package rotate_test
 
 import (
 	"errors"
+	"maps"
 	"net/http"
 	"strings"
 	"testing"
@@ -21,8 +22,9 @@ const secretsPath = apptest.SecretsPath
 type site struct {
 	*testing.T
 	*apptest.Vaulted
-	api  *apptest.MUTT // alerter, ui, janitor
-	edge *apptest.MUTT // ingestor, forwarder
+	api  *apptest.MUTT     // alerter, ui, janitor
+	edge *apptest.MUTT     // ingestor, forwarder
+	form map[string]string // settings of another Redis than the site's one server; nil for none
 }
 
 func newSite(t *testing.T) *site {
@@ -35,6 +37,7 @@ func newSite(t *testing.T) *site {
 
 func (s *site) start(name string, env map[string]string, roles ...app.Role) *apptest.MUTT {
 	env["POD_NAME"] = name
+	maps.Copy(env, s.form)
 	return apptest.Start(s, apptest.Options{Roles: roles, Env: env})
 }
 
@@ -42,7 +45,9 @@ func (s *site) start(name string, env map[string]string, roles ...app.Role) *app
 func (s *site) config() app.Config {
 	s.Helper()
 	var environ []string
-	for k, v := range s.OperatorEnv() {
+	env := s.OperatorEnv()
+	maps.Copy(env, s.form)
+	for k, v := range env {
 		if v != "" {
 			environ = append(environ, k+"="+v)
 		}

@@ -17,7 +17,7 @@ func TestSentinelFailsOver(t *testing.T) {
 	first.Kill()
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
-	for deadline := time.Now().Add(30 * time.Second); s.Primary() == first; <-tick.C {
+	for deadline := time.Now().Add(90 * time.Second); s.Primary() == first; <-tick.C {
 		if time.Now().After(deadline) {
 			t.Fatal("no failover")
 		}

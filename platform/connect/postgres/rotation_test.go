@@ -82,7 +82,7 @@ func eventually(t *testing.T, what string, holds func() (bool, any)) {
 	t.Helper()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
-	for deadline := time.Now().Add(30 * time.Second); ; <-tick.C {
+	for deadline := time.Now().Add(90 * time.Second); ; <-tick.C {
 		ok, state := holds()
 		if ok {
 			return
