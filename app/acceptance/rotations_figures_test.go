@@ -12,6 +12,9 @@ import (
 	"github.com/muttproject/mutt/platform/rotation"
 )
 
+// storm is how many refused logins of one rotation, in all processes, are too many. Each process needs one or two.
+const storm = 15
+
 // logins are the counters of the connections to one kind of server, over all processes.
 type logins struct{ accepted, refused, failed, recycled int }
 
@@ -59,4 +62,7 @@ func (r *rotations) tell(subject rotation.Subject, said []rotate.Progress, l log
 	}
 	r.Logf("%-8s rotation %d in %.1f s (%s); %d connections reopened; logins: %d accepted, %d refused, %d failed", subject, len(r.old[subject]), total,
 		strings.Join(steps, ", "), l.recycled, l.accepted, l.refused, l.failed)
+	if l.refused > storm {
+		r.Errorf("%d logins to %s were refused in one rotation: an account may be locked for that", l.refused, subject)
+	}
 }

@@ -162,7 +162,9 @@ func (r *rotations) drained() (books apiclient.Ledger) {
 // accounts holds that each event that was sent has one audit row, and each row that was to be forwarded arrived.
 func (r *rotations) accounts() {
 	r.Helper()
+	begin := time.Now()
 	r.drained()
+	drained := time.Since(begin)
 	var want []string
 	for _, l := range r.loads {
 		want = append(want, fmt.Sprintf("%s|%d|%d|0|%d", l.name, l.result.Accepted, l.result.Accepted, l.result.Accepted-1))
@@ -178,5 +180,6 @@ func (r *rotations) accounts() {
 	if len(rows) == 0 || len(lost) > 0 {
 		r.Errorf("%d of %d alerts did not arrive: %v", len(lost), len(rows), lost[:min(len(lost), 10)])
 	}
-	r.Logf("every event has one row; %d alerts arrived, %d of them twice", len(rows), r.sink.Stats().Repeats)
+	r.Logf("every event has one row; %d alerts arrived, %d of them twice, the last of all %s after the load ended", len(rows), r.sink.Stats().Repeats,
+		drained.Round(time.Millisecond))
 }
