@@ -200,6 +200,9 @@ func (p *Provider) keep(ctx context.Context) {
 	if l == nil || l.granted == 0 || time.Now().Before(l.due(p.o.RenewBefore)) {
 		return
 	}
+	if l.left(time.Now()) <= 0 { // it has ended: whoever reads next logs in
+		return
+	}
 	next, err := p.client.renew(ctx, l)
 	p.metrics.renewal(err)
 	switch {
