@@ -148,10 +148,11 @@ func (s *site) expect(subject rotation.Subject, want said, names []string) {
 	})
 }
 
-// alike reports whether every process has one password alone, the same one.
+// alike reports whether every process has one password alone, the same one, and no connection of another.
 func alike(all []apiclient.ProcessSecret) bool {
 	for _, p := range all {
-		if loadedOf(p) != loadedOf(all[0]) || len(p.Loaded) != 1 || usesOf(p)+" accepted" != loadedOf(p) {
+		used := len(p.InUse) == 0 || usesOf(p)+" accepted" == loadedOf(p)
+		if loadedOf(p) != loadedOf(all[0]) || len(p.Loaded) != 1 || !used {
 			return false
 		}
 	}
