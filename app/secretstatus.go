@@ -82,7 +82,12 @@ func (r reportedSecret) of(p coord.Process) *apiclient.ProcessSecret {
 		if len(out.Loaded) == 0 {
 			return nil
 		}
-		out.SafeToRetire, out.Reason = true, out.Loaded[0].Key+" "+out.Loaded[0].Version+" is in force; it is read at each use"
+		last := out.Loaded[len(out.Loaded)-1]
+		if out.SafeToRetire = last.Key == r.keys[0]; out.SafeToRetire {
+			out.Reason = last.Key + " " + last.Version + " is in force; it is read at each use"
+		} else {
+			out.Reason = last.Key + " " + last.Version + " is loaded too: promote it, or take it out first"
+		}
 		return out
 	}
 	s, ok := p.Logins[r.server]

@@ -33,6 +33,10 @@ func TestWhenAnOldPasswordMayGo(t *testing.T) {
 	if got := reported()[1].gather([]coord.Process{process("a", "vault:7", "")}); len(got.Processes) != 0 {
 		t.Errorf("a server that nobody uses: %+v", got)
 	}
+	keys := coord.Process{Name: "a", Secrets: map[string]string{"INGEST_API_KEY": "vault:7", "INGEST_API_KEY_NEXT": "vault:7"}}
+	if got := reported()[3].gather([]coord.Process{keys}); got.SafeToRetire || !strings.Contains(got.Reason, "INGEST_API_KEY_NEXT vault:7 is loaded too") {
+		t.Errorf("senders may have the old key yet: %+v", got)
+	}
 	moog := reported()[2].gather([]coord.Process{process("a", "vault:7", ""), process("b", "vault:6", "")})
 	if moog.SafeToRetire || len(moog.Processes) != 2 || moog.Processes[0].Loaded[0].Key != "MOOG_API_KEY" {
 		t.Errorf("%+v", moog)

@@ -61,8 +61,11 @@ func loaded(all []apiclient.LoadedSecret) string {
 	var out []string
 	for _, l := range all {
 		text := strings.TrimSpace(l.Key + " " + l.Version)
-		if l.Refused {
+		switch {
+		case l.Refused:
 			text += " (refused)"
+		case l.Accepted:
+			text += " (accepted)"
 		}
 		out = append(out, text)
 	}

@@ -15,98 +15,101 @@ import (
 	"github.com/muttproject/mutt/platform/testkit"
 )
 
-// said is what the status and /health say of a password in every process, from the moment a step is noted. CURRENT and NEXT stand for the
+// said is what the status and /health say of a secret in every process, from the moment a step is noted. CURRENT and NEXT stand for the
 // keys, v for the version of the path; docs/guides/secrets.md has the same for operators.
 type said struct {
-	step    rotation.Step
+	steps   string
 	loaded  string
-	uses    string // what every open connection logged in with
+	uses    string // what every open connection logged in with; "" for what is read at each use
 	safe    bool
 	because string
-	warns   string // of the processes that have connections to the server; "" for nothing about passwords
+	warns   string // of the processes that use it; "" for nothing about passwords
 }
 
-// statusOf gives the table of a subject. server is its name in messages.
-func statusOf(subject rotation.Subject, server string) []said {
-	const one, both = "CURRENT v accepted", "CURRENT v accepted, NEXT v"
-	refused := "CURRENT v refused, NEXT v accepted"
-	warning := server + " refused CURRENT v, NEXT v is in use: a rotation is under way and has to be finished, or CURRENT v is wrong and has to be corrected"
-	if subject == rotation.Redis { // the old one is accepted until the end
+// statusOf gives the table of a subject.
+func statusOf(subject rotation.Subject) []said {
+	const beside, all = "NEXT v is loaded too: promote it, or take it out first", "every connection uses CURRENT v"
+	switch subject {
+	case rotation.Postgres: // the old one ends in the middle
 		return []said{
-			{rotation.Stage, one, "CURRENT v", true, "every connection uses CURRENT v", ""},
-			{rotation.Wait, both, "CURRENT v", false, "NEXT v is loaded too: promote it, or take it out first", ""},
-			{rotation.Add, both, "CURRENT v", false, "NEXT v is loaded too: promote it, or take it out first", ""},
-			{rotation.Promote, both, "CURRENT v", false, "NEXT v is loaded too: promote it, or take it out first", ""},
-			{rotation.Recycle, one, "CURRENT v", true, "every connection uses CURRENT v", ""},
-			{rotation.Remove, one, "CURRENT v", true, "every connection uses CURRENT v", ""},
-			{rotation.Verify, one, "CURRENT v", true, "every connection uses CURRENT v", ""},
-			{rotation.Done, one, "CURRENT v", true, "every connection uses CURRENT v", ""},
+			{"stage", "CURRENT v accepted", "CURRENT v", true, all, ""},
+			{"wait alter", "CURRENT v accepted, NEXT v", "CURRENT v", false, beside, ""},
+			{"check promote", "CURRENT v refused, NEXT v accepted", "NEXT v", false, "the server refused CURRENT v",
+				"PostgreSQL refused CURRENT v, NEXT v is in use: a rotation is under way and has to be finished, or CURRENT v is wrong and has to be corrected"},
+			{"recycle verify done", "CURRENT v accepted", "CURRENT v", true, all, ""},
+		}
+	case rotation.Redis: // it is accepted until the end
+		return []said{
+			{"stage", "CURRENT v accepted", "CURRENT v", true, all, ""},
+			{"wait add promote", "CURRENT v accepted, NEXT v", "CURRENT v", false, beside, ""},
+			{"recycle remove verify done", "CURRENT v accepted", "CURRENT v", true, all, ""},
+		}
+	default:
+		return []said{
+			{"stage", "CURRENT v", "", true, "CURRENT v is in force; it is read at each use", ""},
+			{"wait senders promote", "CURRENT v, NEXT v", "", false, beside, ""},
+			{"recycle verify done", "CURRENT v", "", true, "CURRENT v is in force; it is read at each use", ""},
 		}
 	}
-	return []said{
-		{rotation.Stage, one, "CURRENT v", true, "every connection uses CURRENT v", ""},
-		{rotation.Wait, both, "CURRENT v", false, "NEXT v is loaded too: promote it, or take it out first", ""},
-		{rotation.Alter, both, "CURRENT v", false, "NEXT v is loaded too: promote it, or take it out first", ""},
-		{rotation.Check, refused, "NEXT v", false, "the server refused CURRENT v", warning},
-		{rotation.Promote, refused, "NEXT v", false, "the server refused CURRENT v", warning},
-		{rotation.Recycle, one, "CURRENT v", true, "every connection uses CURRENT v", ""},
-		{rotation.Verify, one, "CURRENT v", true, "every connection uses CURRENT v", ""},
-		{rotation.Done, one, "CURRENT v", true, "every connection uses CURRENT v", ""},
-	}
 }
 
-// TestWhatIsSaidAtEachStep rotates both passwords, then makes both wrong at the server.
+// TestWhatIsSaidAtEachStep rotates a key and both passwords, then makes both passwords wrong at the server.
 func TestWhatIsSaidAtEachStep(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	for _, subject := range []rotation.Subject{rotation.Postgres, rotation.Redis} {
-		t.Run(string(subject), func(t *testing.T) {
+	both, storing := []*apptest.MUTT{s.api, s.edge}, []*apptest.MUTT{s.api}
+	for _, c := range []struct {
+		subject rotation.Subject
+		server  string
+		uses    []*apptest.MUTT
+	}{{rotation.IngestKey, "", both}, {rotation.Postgres, "PostgreSQL", storing}, {rotation.Redis, "Redis", both}} {
+		t.Run(string(c.subject), func(t *testing.T) {
 			s := s.in(t)
-			if subject == rotation.Postgres {
-				s.says(subject, "PostgreSQL", []*apptest.MUTT{s.api}, []*apptest.MUTT{s.edge})
-				s.refused(subject, "PostgreSQL", []*apptest.MUTT{s.api})
-			} else {
-				s.says(subject, "Redis", []*apptest.MUTT{s.api, s.edge}, nil)
-				s.refused(subject, "Redis", []*apptest.MUTT{s.api, s.edge})
+			s.says(c.subject, c.uses)
+			if c.server != "" {
+				s.refused(c.subject, c.server, c.uses)
 			}
 		})
 	}
 }
 
-// says rotates a password, and waits at each step until what is said is what should be, in the processes that use it and in the others.
-func (s *site) says(subject rotation.Subject, server string, uses, others []*apptest.MUTT) {
+// says rotates a secret, and waits at each step until what is said is what should be, in the processes that use it and in the others.
+func (s *site) says(subject rotation.Subject, uses []*apptest.MUTT) {
 	s.Helper()
 	var names []string
 	for _, m := range uses {
 		names = append(names, s.name(m))
 	}
-	table := statusOf(subject, server)
+	seen := 0
 	if err := s.rotation(subject, func(o *rotate.Options) {
+		o.UnusedFor = 0
 		o.Fault = func(point string) error {
 			step, ok := strings.CutPrefix(point, "at ")
 			if !ok {
 				return nil
 			}
-			i := slices.IndexFunc(table, func(w said) bool { return string(w.step) == step })
+			table := statusOf(subject)
+			i := slices.IndexFunc(table, func(w said) bool { return slices.Contains(strings.Fields(w.steps), step) })
 			if i < 0 {
 				s.Fatalf("the step %s is not in the table", step)
 			}
+			seen++
 			want := table[i].of(subject, s.version(subject))
-			table = slices.Delete(table, i, i+1)
-			s.expect(subject, want, names)
-			for _, m := range uses {
-				s.warned(m, want.warns)
-			}
-			for _, m := range others {
-				s.warned(m, "")
+			s.expect(subject, step, want, names)
+			for _, m := range []*apptest.MUTT{s.api, s.edge} {
+				warns := want.warns
+				if !slices.Contains(uses, m) {
+					warns = ""
+				}
+				s.warned(m, warns)
 			}
 			return nil
 		}
 	}).Run(s.Context()); err != nil {
 		s.Fatal(err)
 	}
-	if len(table) > 0 {
-		s.Errorf("these steps did not come: %+v", table)
+	if seen != len(subject.Steps()) {
+		s.Errorf("%d steps were looked at", seen)
 	}
 }
 
@@ -129,17 +132,17 @@ func (w said) of(subject rotation.Subject, version int64) said {
 
 // expect waits until the status of every process that uses a secret is as wanted. Whatever is seen on the way, nothing is said to be safe
 // while a process has another version, or a next one, or a connection of something else.
-func (s *site) expect(subject rotation.Subject, want said, names []string) {
+func (s *site) expect(subject rotation.Subject, step string, want said, names []string) {
 	s.Helper()
-	apptest.Eventually(s, fmt.Sprintf("at the step %s the status of %s is %+v", want.step, subject, want), func() (bool, any) {
+	apptest.Eventually(s, fmt.Sprintf("at the step %s the status of %s is %+v", step, subject, want), func() (bool, any) {
 		got := s.status(subject)
 		if got.SafeToRetire && !alike(got.Processes) {
-			s.Fatalf("at the step %s it is said to be safe: %+v", want.step, got)
+			s.Fatalf("at the step %s it is said to be safe: %+v", step, got)
 		}
 		var have []string
 		for _, p := range got.Processes {
 			have = append(have, p.Name)
-			if now := (said{want.step, loadedOf(p), usesOf(p), p.SafeToRetire, p.Reason, want.warns}); now != want {
+			if now := (said{want.steps, loadedOf(p), usesOf(p), p.SafeToRetire, p.Reason, want.warns}); now != want {
 				return false, now
 			}
 		}
@@ -151,7 +154,7 @@ func (s *site) expect(subject rotation.Subject, want said, names []string) {
 // alike reports whether every process has one password alone, the same one, and no connection of another.
 func alike(all []apiclient.ProcessSecret) bool {
 	for _, p := range all {
-		used := len(p.InUse) == 0 || usesOf(p)+" accepted" == loadedOf(p)
+		used := usesOf(p) == "" || usesOf(p)+" accepted" == loadedOf(p)
 		if loadedOf(p) != loadedOf(all[0]) || len(p.Loaded) != 1 || !used {
 			return false
 		}
