@@ -15,8 +15,8 @@ import (
 	"github.com/muttproject/mutt/app/apptest"
 )
 
-// desk is what a reader of the docs has before them: a terminal, mutt on the PATH, an embedded MUTT that runs, and what
-// else the document speaks of.
+// desk is what a reader of the docs has before them: a terminal, mutt on the PATH, an embedded MUTT that runs, or one
+// on the servers of a site with Vault, and what else the document speaks of.
 type desk struct {
 	t       *testing.T
 	dir     string
@@ -32,7 +32,13 @@ func newDesk(t *testing.T, text string) *desk {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := newSite(t, dir, apptest.NewDestination(t).URL, "INGEST_API_KEY=", "WEBUI_API_KEY=")
+	settings := []string{"INGEST_API_KEY=", "WEBUI_API_KEY="}
+	var v *vault
+	if strings.Contains(text, vaultAddr) {
+		v = newVault(t, dir)
+		settings = append(settings, v.settings()...)
+	}
+	s := newSite(t, dir, apptest.NewDestination(t).URL, settings...)
 	source, err := filepath.Abs(root)
 	if err != nil {
 		t.Fatal(err)
@@ -47,11 +53,13 @@ func newDesk(t *testing.T, text string) *desk {
 	if err := os.WriteFile(filepath.Join(bin, "mutt"), []byte(wrapper(binary(t), s)), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	words := []string{
-		"127.0.0.1:8080", s.ingest, "127.0.0.1:8090", s.admin, "127.0.0.1:8081", s.ops,
-		"127.0.0.1:5514", s.tcp, "-P 5514", "-P " + s.tcp[strings.LastIndex(s.tcp, ":")+1:]}
+	words := s.words()
 	if strings.Contains(text, "DB_HOST=127.0.0.1") {
 		words = append(words, serversOf(t)...)
+	}
+	if v != nil {
+		words = append(words, v.words()...)
+		v.prepare(t, s)
 	}
 	d.words = strings.NewReplacer(append(words, portsOf(t, text)...)...)
 	d.env = []string{"PATH=" + bin + ":" + os.Getenv("PATH"), "HOME=" + dir, "MUTT_DATA_DIR=" + s.dir, "MUTT_SOURCE=" + source, "MUTT_SERVER=http://" + s.admin}
@@ -59,6 +67,13 @@ func newDesk(t *testing.T, text string) *desk {
 	d.process.ready()
 	t.Cleanup(d.clear)
 	return d
+}
+
+// words gives the addresses of the text, each followed by that of the site.
+func (s *site) words() []string {
+	return []string{
+		"127.0.0.1:8080", s.ingest, "127.0.0.1:8090", s.admin, "127.0.0.1:8081", s.ops,
+		"127.0.0.1:5514", s.tcp, "-P 5514", "-P " + s.tcp[strings.LastIndex(s.tcp, ":")+1:]}
 }
 
 // serversOf runs a Redis and a PostgreSQL and gives what a document says of them, each followed by what is true.

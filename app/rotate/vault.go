@@ -2,12 +2,12 @@ package rotate
 
 import (
 	"context"
-	"crypto/rand"
 
+	"github.com/muttproject/mutt/platform/authn"
 	"github.com/muttproject/mutt/platform/connect/vault"
 	"github.com/muttproject/mutt/platform/fault"
 	"github.com/muttproject/mutt/platform/rotation"
-	"github.com/muttproject/mutt/platform/secret"
+	"github.com/muttproject/mutt/platform/secret/provision"
 )
 
 // Vault is the path of the secrets, as an operator sees it.
@@ -64,11 +64,10 @@ func (v *Vault) MayWrite(ctx context.Context) error {
 	return err
 }
 
-// generate makes a secret of 256 random bits in letters and digits, which no configuration file, URL or shell takes for something else.
+// generate makes a secret: a key in the form that MUTT tells a damaged one by, else a password.
 func generate(s rotation.Subject) Secret {
-	text := rand.Text() + rand.Text()
 	if s == rotation.IngestKey || s == rotation.AdminKey {
-		text = "mutt_" + text
+		return authn.NewSecret()
 	}
-	return secret.New(text)
+	return provision.NewPassword()
 }
