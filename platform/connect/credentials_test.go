@@ -280,6 +280,39 @@ func TestARotationAtTheServerIsNoticed(t *testing.T) {
 	})
 }
 
+// TestARotationIsTakenBack: the new password was accepted once, no connection was replaced, and the old one is the current one again. It is
+// seen that it is accepted, though no connection has to be opened.
+func TestARotationIsTakenBack(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		v, s := &vault{}, &server{right: []string{"1", "2"}}
+		v.set("1")
+		c := credentials(v)
+		login(t, c, s, "1")
+		near, far := net.Pipe()
+		_ = far.Close()
+		_ = c.Track(near, "a", v.source()[0])
+		v.set("2")
+		login(t, c, s, "2")
+		v.set("1")
+		if st := c.Status(); st.Safe {
+			t.Fatalf("nobody has tried it: %q", st.Reason)
+		}
+		r := &Recycler{Credentials: c, Replace: func(context.Context) error { return nil }, Verify: func(ctx context.Context, server string) error {
+			_, err := c.Login(ctx, server, s.try)
+			return err
+		}}
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		go func() { _ = r.Run(ctx) }()
+		time.Sleep(lookEvery)
+		synctest.Wait()
+		if st := c.Status(); !st.Safe || s.all != 3 {
+			t.Fatalf("%q after %d logins", st.Reason, s.all)
+		}
+	})
+}
+
 func TestConnectionsAreReplacedOverTheTime(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

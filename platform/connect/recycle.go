@@ -16,8 +16,8 @@ const checkEvery = 10 * time.Second
 
 // Turnover is what has to be done after a rotation.
 type Turnover struct {
-	// Unverified is a server at which one login should say what works: the preferred credential is new, or there is a NEXT and the
-	// last login was long ago. "" when there is none.
+	// Unverified is a server at which one login should say what works: the preferred credential is new, or another one was accepted since
+	// its connections were opened, or there is a NEXT and the last login was long ago. "" when there is none.
 	Unverified string
 	// Due is how many connections of before should be replaced now: those are Retired. Waiting ones come later.
 	Due, Waiting int
@@ -101,6 +101,9 @@ func (c *Credentials) Turnover() (t Turnover) {
 		case !known, one.equal(conn.one):
 			conn.due = time.Time{}
 			conn.retired.Store(false)
+			if known && !accepted && d.trusted != nil { // a rotation was taken back before its connections were replaced
+				t.Unverified = conn.server
+			}
 		case !accepted:
 			t.Unverified = conn.server
 		case conn.due.IsZero():
