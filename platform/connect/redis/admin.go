@@ -97,6 +97,9 @@ func (a *Administrator) MayAlter(ctx context.Context, n Node) error {
 		if slices.Contains(flags, "nopass") {
 			return fault.New(fault.ConfigInvalid, "Redis lets the user in with any password").WithRemedy("give the user a password first: ACL SETUSER, or requirepass")
 		}
+		if err := a.permitted(ctx, c, n); err != nil {
+			return err
+		}
 		return persist(ctx, c, n)
 	})
 }
@@ -189,8 +192,7 @@ func disallowed(err error) error {
 	case !errors.As(err, &reply):
 		return err
 	case strings.HasPrefix(reply.Error(), "NOPERM"):
-		return fault.Wrap(fault.Forbidden, reply, "the administrator of Redis may not do this").
-			WithRemedy("give the administrator's user the rights to ACL, CONFIG, CLIENT and INFO, and to CLUSTER or SENTINEL")
+		return tooFew(reply)
 	case strings.HasPrefix(reply.Error(), "ERR unknown command"):
 		return fault.Wrap(fault.ConfigInvalid, reply, "this Redis does not let its users be changed by ACL and CONFIG").
 			WithRemedy("a hosted or restricted Redis: change the password by the means of whoever runs it, as in docs/SECRET_ROTATION_PROCEDURE.md (By hand)")

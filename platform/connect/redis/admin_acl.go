@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"strings"
 
 	"github.com/redis/rueidis"
@@ -34,6 +35,36 @@ func about(ctx context.Context, c rueidis.Client, name, what string) ([]string, 
 		return nil, Fault(err, "look at the user of Redis")
 	}
 	return out, nil
+}
+
+// permitted sees, where Redis can tell (since 7.0), that the administrator may run what a rotation ends with: it would be late to learn that then.
+func (a *Administrator) permitted(ctx context.Context, c rueidis.Client, n Node) error {
+	me, err := c.Do(ctx, c.B().Arbitrary("ACL", "WHOAMI").Build()).ToString()
+	if err != nil {
+		return err
+	}
+	commands := []string{"ACL SETUSER " + a.user, "CLIENT LIST", "CONFIG SET masterauth x"}
+	if n.Sentinel {
+		commands = []string{"ACL SETUSER " + a.user, "SENTINEL CONFIG SET sentinel-pass x", "SENTINEL SET " + a.config.Master + " auth-pass x", "SENTINEL FLUSHCONFIG"}
+	}
+	for _, command := range commands {
+		said, err := c.Do(ctx, c.B().Arbitrary("ACL", "DRYRUN").Args(me).Args(strings.Fields(command)...).Build()).ToString()
+		switch {
+		case err != nil && strings.Contains(strings.ToLower(err.Error()), "unknown subcommand"):
+			return nil
+		case err != nil:
+			return err
+		case said != "OK":
+			return tooFew(errors.New(said))
+		}
+	}
+	return nil
+}
+
+// tooFew says that the administrator has too few rights. err is what Redis said, which names the command.
+func tooFew(err error) error {
+	return fault.Wrap(fault.Forbidden, err, "the administrator of Redis may not do this").
+		WithRemedy("give the administrator's user the rights to ACL, CONFIG, CLIENT and INFO, and to CLUSTER or SENTINEL")
 }
 
 // persist has a node write its users to where it reads them at its next start.
