@@ -21,8 +21,10 @@ import (
 const wrong = "not-the-password"
 
 func TestMain(m *testing.M) {
-	// A client of a Cluster that was closed while it was about to look at the topology sleeps on for up to a second.
-	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("github.com/redis/rueidis.(*call).DelayDo.func1"))
+	// A client of a Cluster that was closed while it was about to look at the topology sleeps on for up to a second, and one that found
+	// nodes gone for five, before it closes their connections.
+	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("github.com/redis/rueidis.(*call).DelayDo.func1"),
+		goleak.IgnoreAnyFunction("github.com/redis/rueidis.(*clusterClient)._refresh.func2"))
 }
 
 func right(r *testkit.RedisServer) redis.Credential {
