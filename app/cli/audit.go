@@ -38,21 +38,13 @@ func auditList(s streams, f *clientFlags) *cobra.Command {
 		filters[flag.param] = cmd.Flags().String(flag.name, "", flag.about)
 	}
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		c, err := f.client(s)
-		if err != nil {
-			return err
-		}
 		q := query()
 		for param, value := range filters {
 			if *value != "" {
 				q.Set(param, *value)
 			}
 		}
-		var got apiclient.Changes
-		if err := c.Do(cmd.Context(), apiclient.Call{Method: http.MethodGet, Path: []string{"audit"}, Query: q}, &got); err != nil {
-			return err
-		}
-		return print(cmd.OutOrStdout(), *f.output, got, func(w io.Writer) error {
+		return ask(cmd, s, f, apiclient.Call{Method: http.MethodGet, Path: []string{"audit"}, Query: q}, func(w io.Writer, got apiclient.Changes) error {
 			rows := [][]string{{"ID", "WHEN", "WHO", "OPERATION", "TABLE", "RECORD", "REASON"}}
 			for _, l := range got.Logs {
 				rows = append(rows, []string{strconv.FormatInt(l.ID, 10), l.ChangedAt.Format(time.RFC3339), l.ChangedBy, l.Operation, l.TableName, l.RecordID, short(l.Reason, 50)})
@@ -66,30 +58,14 @@ func auditList(s streams, f *clientFlags) *cobra.Command {
 func auditShow(s streams, f *clientFlags) *cobra.Command {
 	return &cobra.Command{Use: "show ID", Short: "show one change with its old and new values", Args: exactly(1, "one ID"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			c, err := f.client(s)
-			if err != nil {
-				return err
-			}
-			var got apiclient.Change
-			if err := c.Do(cmd.Context(), apiclient.Call{Method: http.MethodGet, Path: []string{"audit", args[0]}}, &got); err != nil {
-				return err
-			}
-			return print(cmd.OutOrStdout(), *f.output, got, func(w io.Writer) error { return printYAML(w, got) })
+			return ask(cmd, s, f, apiclient.Call{Method: http.MethodGet, Path: []string{"audit", args[0]}}, func(w io.Writer, got apiclient.Change) error { return printYAML(w, got) })
 		}}
 }
 
 func auditHead(s streams, f *clientFlags) *cobra.Command {
 	return &cobra.Command{Use: "head", Short: "show the last row as ID:HASH, to be kept elsewhere for 'verify --expect'", Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			c, err := f.client(s)
-			if err != nil {
-				return err
-			}
-			var got apiclient.AuditHead
-			if err := c.Do(cmd.Context(), apiclient.Call{Method: http.MethodGet, Path: []string{"audit", "head"}}, &got); err != nil {
-				return err
-			}
-			return print(cmd.OutOrStdout(), *f.output, got, func(w io.Writer) error {
+			return ask(cmd, s, f, apiclient.Call{Method: http.MethodGet, Path: []string{"audit", "head"}}, func(w io.Writer, got apiclient.AuditHead) error {
 				_, err := fmt.Fprintln(w, got.Point)
 				return err
 			})

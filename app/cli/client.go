@@ -61,6 +61,15 @@ func (f *clientFlags) do(ctx context.Context, s streams, call apiclient.Call, ou
 	return c.Do(ctx, call, out)
 }
 
+// ask makes one call to the server and shows the answer: as it is, or as text.
+func ask[T any](cmd *cobra.Command, s streams, f *clientFlags, call apiclient.Call, text func(w io.Writer, got T) error) error {
+	var got T
+	if err := f.do(cmd.Context(), s, call, &got); err != nil {
+		return err
+	}
+	return print(cmd.OutOrStdout(), *f.output, got, func(w io.Writer) error { return text(w, got) })
+}
+
 // list makes a command that shows a list of the server's: as it is, or in rows whose first is the head.
 func (f *clientFlags) list(s streams, use, short string, read func(context.Context, *apiclient.Client) (any, [][]string, error)) *cobra.Command {
 	return &cobra.Command{Use: use, Short: short, Args: noArgs, RunE: func(cmd *cobra.Command, _ []string) error {

@@ -51,19 +51,11 @@ func dlqList(s streams, f *clientFlags, queue *string) *cobra.Command {
 	cmd.Flags().IntVar(&limit, "limit", 50, "how many at the most, up to 200")
 	cmd.Flags().StringVar(&cursor, "cursor", "", "go on where a former list ended")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		c, err := f.client(s)
-		if err != nil {
-			return err
-		}
 		q := url.Values{"limit": {strconv.Itoa(limit)}}
 		if cursor != "" {
 			q.Set("cursor", cursor)
 		}
-		var got apiclient.DeadLetters
-		if err := c.Do(cmd.Context(), apiclient.Call{Method: http.MethodGet, Path: []string{"dlq", *queue}, Query: q}, &got); err != nil {
-			return err
-		}
-		return print(cmd.OutOrStdout(), *f.output, got, func(w io.Writer) error {
+		return ask(cmd, s, f, apiclient.Call{Method: http.MethodGet, Path: []string{"dlq", *queue}, Query: q}, func(w io.Writer, got apiclient.DeadLetters) error {
 			rows := [][]string{{"ID", "DIED", "HOST", "CODE", "ATTEMPTS", "REASON"}}
 			for _, d := range got.Items {
 				rows = append(rows, []string{d.ID, d.DiedAt.Format(time.RFC3339), d.Hostname, d.Code, strconv.Itoa(d.Attempts), short(d.Reason, 60)})
@@ -81,15 +73,7 @@ func dlqList(s streams, f *clientFlags, queue *string) *cobra.Command {
 func dlqShow(s streams, f *clientFlags, queue *string) *cobra.Command {
 	return &cobra.Command{Use: "show ID", Short: "show one dead letter whole", Args: exactly(1, "one ID"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			c, err := f.client(s)
-			if err != nil {
-				return err
-			}
-			var got apiclient.DeadLetter
-			if err := c.Do(cmd.Context(), apiclient.Call{Method: http.MethodGet, Path: []string{"dlq", *queue, args[0]}}, &got); err != nil {
-				return err
-			}
-			return print(cmd.OutOrStdout(), *f.output, got, func(w io.Writer) error {
+			return ask(cmd, s, f, apiclient.Call{Method: http.MethodGet, Path: []string{"dlq", *queue, args[0]}}, func(w io.Writer, got apiclient.DeadLetter) error {
 				enc := json.NewEncoder(w)
 				enc.SetIndent("", "  ")
 				enc.SetEscapeHTML(false)
@@ -117,16 +101,8 @@ func dlqReplay(s streams, f *clientFlags, queue *string) *cobra.Command {
 		if ways != 1 {
 			return usageError{fmt.Errorf("say which: one or more IDs, --count N, or --all")}
 		}
-		c, err := f.client(s)
-		if err != nil {
-			return err
-		}
-		var got apiclient.Replayed
-		if err := c.Do(cmd.Context(), apiclient.Call{Method: http.MethodPost, Path: []string{"dlq", *queue, "replay"},
-			Body: apiclient.ReplayRequest{IDs: ids, All: all, Count: count, Reason: reason}}, &got); err != nil {
-			return err
-		}
-		return print(cmd.OutOrStdout(), *f.output, got, func(w io.Writer) error {
+		return ask(cmd, s, f, apiclient.Call{Method: http.MethodPost, Path: []string{"dlq", *queue, "replay"},
+			Body: apiclient.ReplayRequest{IDs: ids, All: all, Count: count, Reason: reason}}, func(w io.Writer, got apiclient.Replayed) error {
 			_, err := fmt.Fprintf(w, "%d put back into the queue %s\n", got.Replayed, got.Queue)
 			return err
 		})

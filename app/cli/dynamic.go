@@ -123,15 +123,7 @@ func configUnset(s streams) *cobra.Command {
 	cmd := &cobra.Command{Use: "unset KEY", Short: "give a dynamic key its variable's value again, else its default", Args: exactly(1, "one KEY"), ValidArgsFunction: completeKey}
 	f, change := addClientFlags(cmd), addChangeFlags(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		c, err := f.client(s)
-		if err != nil {
-			return err
-		}
-		var got apiclient.ConfigChanged
-		if err := c.Do(cmd.Context(), change.of(apiclient.Call{Method: http.MethodDelete, Path: []string{"config", args[0]}}), &got); err != nil {
-			return err
-		}
-		return print(cmd.OutOrStdout(), *f.output, got, func(w io.Writer) error { return changedText(w, got) })
+		return ask(cmd, s, f, change.of(apiclient.Call{Method: http.MethodDelete, Path: []string{"config", args[0]}}), changedText)
 	}
 	return cmd
 }
@@ -158,16 +150,8 @@ func configRollback(s streams) *cobra.Command {
 		if err != nil || id < 1 {
 			return usageError{fmt.Errorf("%q is no AUDIT_ID: a whole number from 1, see 'mutt config history'", args[0])}
 		}
-		c, err := f.client(s)
-		if err != nil {
-			return err
-		}
-		var got apiclient.RolledBack
-		if err := c.Do(cmd.Context(), change.of(apiclient.Call{Method: http.MethodPost, Path: []string{"config", "rollback"},
-			Body: apiclient.RollbackRequest{AuditID: id, Force: *force, Reason: change.reason}}), &got); err != nil {
-			return err
-		}
-		return print(cmd.OutOrStdout(), *f.output, got, func(w io.Writer) error {
+		return ask(cmd, s, f, change.of(apiclient.Call{Method: http.MethodPost, Path: []string{"config", "rollback"},
+			Body: apiclient.RollbackRequest{AuditID: id, Force: *force, Reason: change.reason}}), func(w io.Writer, got apiclient.RolledBack) error {
 			if got.Key != "" {
 				_, err := fmt.Fprintf(w, "%s: %v → %v, as before change %d (noted as change %d)\n", got.Key, got.OldValue, got.NewValue, id, got.AuditID)
 				return err

@@ -40,19 +40,11 @@ func configHistory(s streams) *cobra.Command {
 	cmd := &cobra.Command{Use: "history [KEY]", Short: "list the changes of dynamic keys, newest first", Args: atMost(1, "one KEY at the most"), ValidArgsFunction: completeKey}
 	f, query := addClientFlags(cmd), addPageFlags(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		c, err := f.client(s)
-		if err != nil {
-			return err
-		}
 		q := query()
 		if len(args) == 1 {
 			q.Set("key", args[0])
 		}
-		var got apiclient.History
-		if err := c.Do(cmd.Context(), apiclient.Call{Method: http.MethodGet, Path: []string{"config", "history"}, Query: q}, &got); err != nil {
-			return err
-		}
-		return print(cmd.OutOrStdout(), *f.output, got, func(w io.Writer) error {
+		return ask(cmd, s, f, apiclient.Call{Method: http.MethodGet, Path: []string{"config", "history"}, Query: q}, func(w io.Writer, got apiclient.History) error {
 			rows := [][]string{{"ID", "WHEN", "WHO", "KEY", "CHANGE", "REASON"}}
 			for _, h := range got.History {
 				rows = append(rows, []string{strconv.FormatInt(h.ID, 10), h.ChangedAt.Format(time.RFC3339), h.ChangedBy, h.RecordID, changeOf(h), short(h.Reason, 50)})

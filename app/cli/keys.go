@@ -64,19 +64,11 @@ func remarks(k apiclient.Key) string {
 func keysShow(s streams, f *clientFlags) *cobra.Command {
 	return &cobra.Command{Use: "show ID|NAME", Short: "show one API key", Args: exactly(1, "one ID or NAME"), ValidArgsFunction: f.complete(s, keyNames),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			c, err := f.client(s)
+			id, err := f.keyNamed(cmd.Context(), s, args[0])
 			if err != nil {
 				return err
 			}
-			id, err := keyID(cmd.Context(), c, args[0])
-			if err != nil {
-				return err
-			}
-			var got apiclient.Key
-			if err := c.Do(cmd.Context(), apiclient.Call{Method: http.MethodGet, Path: []string{"keys", id}}, &got); err != nil {
-				return err
-			}
-			return print(cmd.OutOrStdout(), *f.output, got, func(w io.Writer) error { return fields(w, got) })
+			return ask(cmd, s, f, apiclient.Call{Method: http.MethodGet, Path: []string{"keys", id}}, func(w io.Writer, got apiclient.Key) error { return fields(w, got) })
 		}}
 }
 
@@ -105,6 +97,15 @@ func keysDelete(s streams, f *clientFlags) *cobra.Command {
 		})
 	}
 	return cmd
+}
+
+// keyNamed is keyID at the server that the flags describe.
+func (f *clientFlags) keyNamed(ctx context.Context, s streams, name string) (string, error) {
+	c, err := f.client(s)
+	if err != nil {
+		return "", err
+	}
+	return keyID(ctx, c, name)
 }
 
 // keyID gives the id of a key that is named by its id or its name.
@@ -156,11 +157,7 @@ func newWhoami(s streams) *cobra.Command {
 	cmd := &cobra.Command{Use: "whoami", Short: "show whose API key this is, and its role", Args: noArgs}
 	f := addClientFlags(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		var got apiclient.Whoami
-		if err := f.do(cmd.Context(), s, apiclient.Call{Method: http.MethodGet, Path: []string{"whoami"}}, &got); err != nil {
-			return err
-		}
-		return print(cmd.OutOrStdout(), *f.output, got, func(w io.Writer) error { return line(w, got.Name+" "+got.Role) })
+		return ask(cmd, s, f, apiclient.Call{Method: http.MethodGet, Path: []string{"whoami"}}, func(w io.Writer, got apiclient.Whoami) error { return line(w, got.Name+" "+got.Role) })
 	}
 	return cmd
 }

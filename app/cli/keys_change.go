@@ -59,19 +59,13 @@ func keysUpdate(s streams, f *clientFlags) *cobra.Command {
 		if !given("name") && !given("role") && !given("rate-limit") && !given("expires") && !body.DropSecondSecret {
 			return usageError{errors.New("say what to change: --name, --role, --expires, --rate-limit or --drop-old-secret")}
 		}
-		c, err := f.client(s)
+		id, err := f.keyNamed(cmd.Context(), s, args[0])
 		if err != nil {
 			return err
 		}
-		id, err := keyID(cmd.Context(), c, args[0])
-		if err != nil {
-			return err
-		}
-		var got apiclient.Key
-		if err := c.Do(cmd.Context(), change.of(apiclient.Call{Method: http.MethodPatch, Path: []string{"keys", id}, Body: body}), &got); err != nil {
-			return err
-		}
-		return print(cmd.OutOrStdout(), *f.output, got, func(w io.Writer) error { return line(w, fmt.Sprintf("key %q changed", got.Name)) })
+		return ask(cmd, s, f, change.of(apiclient.Call{Method: http.MethodPatch, Path: []string{"keys", id}, Body: body}), func(w io.Writer, got apiclient.Key) error {
+			return line(w, fmt.Sprintf("key %q changed", got.Name))
+		})
 	}
 	return cmd
 }
@@ -89,11 +83,7 @@ func keysRotate(s streams, f *clientFlags) *cobra.Command {
 		if body.Grace == "" && !change.yes && !confirm(s, "Refuse the old secret of "+args[0]+" at once?") {
 			return errors.New("nothing was changed; say --grace 1h to keep the old secret for a while, or --yes to refuse it at once without being asked")
 		}
-		c, err := f.client(s)
-		if err != nil {
-			return err
-		}
-		id, err := keyID(cmd.Context(), c, args[0])
+		id, err := f.keyNamed(cmd.Context(), s, args[0])
 		if err != nil {
 			return err
 		}

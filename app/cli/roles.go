@@ -50,15 +50,7 @@ func knownRoles(cmd *cobra.Command, output string) error {
 
 // liveRoles asks the process registry.
 func liveRoles(cmd *cobra.Command, s streams, f *clientFlags) error {
-	c, err := f.client(s)
-	if err != nil {
-		return err
-	}
-	var got apiclient.Processes
-	if err := c.Do(cmd.Context(), apiclient.Call{Method: http.MethodGet, Path: []string{"processes"}}, &got); err != nil {
-		return err
-	}
-	return print(cmd.OutOrStdout(), *f.output, got, func(w io.Writer) error {
+	return ask(cmd, s, f, apiclient.Call{Method: http.MethodGet, Path: []string{"processes"}}, func(w io.Writer, got apiclient.Processes) error {
 		lines := [][]string{{"PROCESS", "ROLES", "VERSION", "UP", "REVISION", "LISTENS"}}
 		for _, p := range got.Processes {
 			lines = append(lines, []string{p.Name, strings.Join(p.Roles, ","), p.Version, time.Since(p.StartedAt).Round(time.Second).String(),

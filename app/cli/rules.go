@@ -98,12 +98,8 @@ func rulesImport(s streams, f *clientFlags) *cobra.Command {
 			return err
 		}
 		q := url.Values{"dry_run": {strconv.FormatBool(dryRun)}, "mode": {map[bool]string{false: "merge", true: "replace"}[replace]}}
-		var got apiclient.ImportResult
-		if err := f.do(cmd.Context(), s, change.of(apiclient.Call{Method: http.MethodPost, Path: []string{"rules", "import"}, Query: q,
-			Body: data, ContentType: "application/yaml"}), &got); err != nil {
-			return err
-		}
-		return print(cmd.OutOrStdout(), *f.output, got, func(w io.Writer) error { return importText(w, got) })
+		return ask(cmd, s, f, change.of(apiclient.Call{Method: http.MethodPost, Path: []string{"rules", "import"}, Query: q,
+			Body: data, ContentType: "application/yaml"}), importText)
 	}
 	return cmd
 }

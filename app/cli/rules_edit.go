@@ -48,11 +48,7 @@ func rulesCreate(s streams, f *clientFlags) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		var got apiclient.Created
-		if err := f.do(cmd.Context(), s, change.of(apiclient.Call{Method: http.MethodPost, Path: []string{"rules"}, Body: body}), &got); err != nil {
-			return err
-		}
-		return print(cmd.OutOrStdout(), *f.output, got, func(w io.Writer) error {
+		return ask(cmd, s, f, change.of(apiclient.Call{Method: http.MethodPost, Path: []string{"rules"}, Body: body}), func(w io.Writer, got apiclient.Created) error {
 			_, err := fmt.Fprintf(w, "%s, with the id %d\n", got.Message, got.ID)
 			return err
 		})

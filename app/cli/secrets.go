@@ -22,15 +22,7 @@ func secretsStatus(s streams, f *clientFlags) *cobra.Command {
 	cmd := &cobra.Command{Use: "status", Short: "show which version of each secret every process uses, and whether the old one is safe to retire",
 		Example: "  mutt secrets status\n  mutt secrets status -o json", Args: noArgs}
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		c, err := f.client(s)
-		if err != nil {
-			return err
-		}
-		var got apiclient.Secrets
-		if err := c.Do(cmd.Context(), apiclient.Call{Method: http.MethodGet, Path: []string{"secrets"}}, &got); err != nil {
-			return err
-		}
-		return print(cmd.OutOrStdout(), *f.output, got, func(w io.Writer) error { return writeSecrets(w, got) })
+		return ask(cmd, s, f, apiclient.Call{Method: http.MethodGet, Path: []string{"secrets"}}, writeSecrets)
 	}
 	return cmd
 }
