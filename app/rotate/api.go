@@ -120,8 +120,20 @@ func (a *API) lastUsed(ctx context.Context, s rotation.Subject) (*time.Time, err
 	return nil, fault.New(fault.NotFound, "the server does not know %s", bootstrapKey(s))
 }
 
-// verifyKey sees that the server knows one key and not the other. What a key may do does not matter.
-func (a *API) verifyKey(ctx context.Context, next, old Secret) error {
+// verifyKey returns when the server knows one key and not the other, with a fault when that is not so within a time: a process tells
+// that it has read a key a moment before it goes by it. What a key may do does not matter.
+func (a *API) verifyKey(ctx context.Context, next, old Secret, bound time.Duration) error {
+	timeout, cancel := context.WithTimeout(ctx, bound)
+	defer cancel()
+	for {
+		if err := a.changedOver(ctx, next, old); !fault.Is(err, fault.Conflict) || !pause(timeout) {
+			return err
+		}
+	}
+}
+
+// changedOver is verifyKey at this moment.
+func (a *API) changedOver(ctx context.Context, next, old Secret) error {
 	for i, key := range []Secret{next, old} {
 		want := i == 0
 		known, err := a.knows(ctx, key)

@@ -52,11 +52,7 @@ func (r *Rotation) take(ctx context.Context) (lasts time.Duration, err error) {
 			return 0, fault.New(fault.Conflict, "%s works on this rotation", h.Holder).WithRemedy("let it finish, or end that command and run this one again")
 		}
 		before = h
-		timer := time.NewTimer(askEvery)
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-			timer.Stop()
+		if !pause(ctx) {
 			return 0, ctx.Err()
 		}
 	}

@@ -152,7 +152,7 @@ func (r *Rotation) verify(ctx context.Context) error {
 		return err
 	}
 	if r.o.Server == nil {
-		return r.o.API.verifyKey(ctx, next, old[0])
+		return r.o.API.verifyKey(ctx, next, old[0], r.o.Wait)
 	}
 	return r.o.Server.Verify(ctx, next, old)
 }

@@ -74,17 +74,26 @@ func (a *API) Await(ctx context.Context, s rotation.Subject, g Goal, version int
 			say(why)
 			said = why
 		}
-		timer := time.NewTimer(askEvery)
-		select {
-		case <-timer.C:
-		case <-timeout.Done():
-			timer.Stop()
-			if errors.Is(timeout.Err(), context.DeadlineExceeded) && ctx.Err() == nil {
-				return fault.New(fault.Conflict, "after %s it is not so everywhere: %s", bound, said).
-					WithRemedy("look at that process, or stop it; then run this command again: it goes on here")
-			}
-			return context.Cause(ctx)
+		if pause(timeout) {
+			continue
 		}
+		if errors.Is(timeout.Err(), context.DeadlineExceeded) && ctx.Err() == nil {
+			return fault.New(fault.Conflict, "after %s it is not so everywhere: %s", bound, said).
+				WithRemedy("look at that process, or stop it; then run this command again: it goes on here")
+		}
+		return context.Cause(ctx)
+	}
+}
+
+// pause waits until it is time to ask again; false when ctx ends before.
+func pause(ctx context.Context) bool {
+	timer := time.NewTimer(askEvery)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
 	}
 }
 
