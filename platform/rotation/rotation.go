@@ -33,7 +33,7 @@ func ParseSubject(name string) (Subject, error) {
 	if s := Subject(name); slices.Contains(Subjects(), s) {
 		return s, nil
 	}
-	return "", fault.Field(fault.NotFound, "secret", "%q is not rotated: choose postgres, redis, ingest-key or webui-key", name)
+	return "", fault.Field(fault.NotFound, "secret", "%q is not rotated", name).WithRemedy("choose postgres, redis, ingest-key or webui-key")
 }
 
 // Keys gives the names of the secret that is in force and of the next one (contracts.md, section 7).
