@@ -24,7 +24,7 @@ run: build ## run the whole pipeline with a demonstration source and sink; Ctrl-
 	$(BIN) demo
 
 test: install-tools vault-server verify ## everything: checks, all tests under the race detector, fuzz targets and benchmarks once
-	$(GO) test -race -timeout 20m ./...
+	$(GO) test -race -timeout 40m ./...
 	$(MAKE) fuzz bench-once
 
 test-quick: vault-server ## the tests without the race detector
