@@ -66,6 +66,7 @@ func (v *vault) prepare(t *testing.T, s *site) {
 		filepath.Join(v.etc, "secret-id"):             string(id),
 		filepath.Join(v.home, "mutt-admin-key"):       apptest.AdminKey,
 		filepath.Join(v.home, ".vault-token"):         v.Vault.Token.Reveal(),
+		filepath.Join(v.home, "vault-operator-token"): v.Operator.Reveal(),
 		filepath.Join(v.home, "postgres-admin-dsn"):   v.Admins.DSN.Reveal(),
 		filepath.Join(v.home, ".pgpass"):              v.Postgres.Host + ":*:*:postgres:" + v.Postgres.Password.Reveal(),
 		filepath.Join(v.home, "redis-admin-password"): v.Admins.RedisPassword.Reveal(),

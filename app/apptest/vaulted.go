@@ -19,9 +19,10 @@ const SecretsPath = "mutt/prod"
 // Vaulted are the servers of a distributed MUTT whose secrets are in Vault, and who may rotate them there.
 type Vaulted struct {
 	*Servers
-	Vault  *testkit.VaultServer
-	Role   testkit.VaultRole // of the processes
-	Admins app.Administrators
+	Vault    *testkit.VaultServer
+	Role     testkit.VaultRole // of the processes
+	Operator secret.Secret     // token of whoever rotates
+	Admins   app.Administrators
 }
 
 // NewVaulted runs them until the test ends; aof is Redis's appendfsync. The test's own tools are another user of Redis: what is
@@ -32,7 +33,7 @@ func NewVaulted(t testing.TB, aof string) *Vaulted {
 	own := v.Servers.Env()
 	v.Vault.PutSecrets(SecretsPath, map[string]string{"DB_USER": own["DB_USER"], "DB_PASS_CURRENT": own["DB_PASS"], "REDIS_PASS_CURRENT": own["REDIS_PASS"],
 		"INGEST_API_KEY": IngestKey, "WEBUI_API_KEY": AdminKey, "MOOG_API_KEY": MoogKey})
-	v.Role = v.Vault.NewRole(t, SecretsPath, nil)
+	v.Role, v.Operator = v.Vault.NewRole(t, SecretsPath, nil), v.Vault.NewOperator(t, SecretsPath)
 	v.Admins = app.Administrators{DSN: v.Postgres.DSN("postgres", v.Postgres.Password, v.Database), RedisUser: "admin", RedisPassword: secret.New("of-the-administrator")}
 	v.Redis.Do("ACL", "SETUSER", v.Admins.RedisUser, "on", ">"+v.Admins.RedisPassword.Reveal(), "~*", "&*", "+@all")
 	v.Redis.User, v.Redis.Password = v.Admins.RedisUser, v.Admins.RedisPassword
@@ -58,7 +59,7 @@ func (v *Vaulted) from(env map[string]string) map[string]string {
 // OperatorEnv gives the settings of 'mutt secrets rotate', but for where MUTT is.
 func (v *Vaulted) OperatorEnv() map[string]string {
 	env := v.Env()
-	maps.Copy(env, map[string]string{"VAULT_ROLE_ID": "", "VAULT_SECRET_ID_FILE": "", "VAULT_TOKEN": v.Vault.Token.Reveal(), "MUTT_ADMIN_DSN": v.Admins.DSN.Reveal(),
+	maps.Copy(env, map[string]string{"VAULT_ROLE_ID": "", "VAULT_SECRET_ID_FILE": "", "VAULT_TOKEN": v.Operator.Reveal(), "MUTT_ADMIN_DSN": v.Admins.DSN.Reveal(),
 		"MUTT_REDIS_ADMIN_USER": v.Admins.RedisUser, "MUTT_REDIS_ADMIN_PASS": v.Admins.RedisPassword.Reveal(), "MUTT_API_KEY": AdminKey})
 	return env
 }

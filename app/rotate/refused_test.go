@@ -53,7 +53,7 @@ func TestServersRefused(t *testing.T) {
 func (s *site) refusedBy(name string, subject rotation.Subject, admins app.Administrators, code fault.Code) {
 	s.Helper()
 	c := s.config()
-	v, err := c.RotationVault(s.Vault.Token)
+	v, err := c.RotationVault(s.Operator)
 	if err != nil {
 		s.Fatal(err)
 	}

@@ -63,7 +63,7 @@ func (s *site) config() app.Config {
 func (s *site) rotation(subject rotation.Subject, change ...func(*rotate.Options)) *rotate.Rotation {
 	s.Helper()
 	c := s.config()
-	v, err := c.RotationVault(s.Vault.Token)
+	v, err := c.RotationVault(s.Operator)
 	if err != nil {
 		s.Fatal(err)
 	}

@@ -205,6 +205,15 @@ func (s *VaultServer) NewRole(t testing.TB, path string, settings map[string]any
 	return r
 }
 
+// NewOperator gives a token that may do with a path below secret/ what an operator has to, and nothing else.
+func (s *VaultServer) NewOperator(t testing.TB, path string) secret.Secret {
+	t.Helper()
+	name := "operator-" + strings.ReplaceAll(path, "/", "-")
+	s.Do("PUT", "sys/policies/acl/"+name, map[string]any{"policy": fmt.Sprintf("path \"secret/data/%s\" { capabilities = [\"create\", \"read\", \"update\", \"patch\"] }", path)})
+	auth := s.Do("POST", "auth/token/create", map[string]any{"policies": []string{name}})["auth"].(map[string]any)
+	return secret.New(auth["client_token"].(string))
+}
+
 // NewSecretID replaces the secret id in the role's file and gives it. The former one stays valid until it is destroyed.
 func (s *VaultServer) NewSecretID(t testing.TB, r VaultRole) secret.Secret {
 	t.Helper()
