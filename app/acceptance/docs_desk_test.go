@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/muttproject/mutt/app/apptest"
+	"github.com/muttproject/mutt/platform/testkit"
 )
 
 // desk is what a reader of the docs has before them: a terminal, mutt on the PATH, an embedded MUTT that runs, or one
@@ -97,18 +98,13 @@ var local = regexp.MustCompile(`127\.0\.0\.1:\d+`)
 // portsOf gives each local address that a text names followed by one with a free port.
 func portsOf(t *testing.T, text string) (words []string) {
 	t.Helper()
-	seen, taken := map[string]bool{}, map[int]bool{}
+	seen := map[string]bool{}
 	for _, addr := range local.FindAllString(text, -1) {
 		if seen[addr] {
 			continue
 		}
 		seen[addr] = true
-		port := freePort(t)
-		for taken[port] {
-			port = freePort(t)
-		}
-		taken[port] = true
-		words = append(words, addr, "127.0.0.1:"+strconv.Itoa(port))
+		words = append(words, addr, "127.0.0.1:"+strconv.Itoa(testkit.FreePort(t)))
 	}
 	return words
 }

@@ -18,6 +18,7 @@ import (
 
 	"github.com/muttproject/mutt/app/apptest"
 	"github.com/muttproject/mutt/platform/apiclient"
+	"github.com/muttproject/mutt/platform/testkit"
 )
 
 // site is where one MUTT lives, whichever process runs it: a data directory and fixed ports.
@@ -35,7 +36,7 @@ type site struct {
 // newSite chooses ports and settings; env adds to them.
 func newSite(t *testing.T, dir, webhook string, env ...string) *site {
 	t.Helper()
-	address := func() string { return fmt.Sprintf("127.0.0.1:%d", freePort(t)) }
+	address := func() string { return fmt.Sprintf("127.0.0.1:%d", testkit.FreePort(t)) }
 	s := &site{dir: filepath.Join(dir, "data"), logFile: filepath.Join(dir, "mutt.log"), ingest: address(), admin: address(), tcp: address(), ops: address()}
 	s.env = append([]string{
 		"PATH=" + os.Getenv("PATH"), "HOME=" + dir, "MUTT_DATA_DIR=" + s.dir, "POD_NAME=" + apptest.Process, "MUTT_LOG_FORMAT=json",

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/muttproject/mutt/app/apptest"
+	"github.com/muttproject/mutt/platform/testkit"
 )
 
 // command runs a sender to its end.
@@ -68,7 +69,7 @@ func rsyslog(t *testing.T, in mode) {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
-	input := freePort(t)
+	input := testkit.FreePort(t)
 	conf := filepath.Join(dir, "rsyslog.conf")
 	text := fmt.Sprintf(`
 global(workDirectory=%q)

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -18,6 +17,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/muttproject/mutt/app/apptest"
+	"github.com/muttproject/mutt/platform/testkit"
 )
 
 // TestMain makes the test binary answer as mutt when a script calls mutt.
@@ -113,12 +113,7 @@ func (s *scripts) exits(ts *testscript.TestScript, neg bool, a []string) {
 
 func (s *scripts) freePort(ts *testscript.TestScript, neg bool, a []string) {
 	args(ts, neg, 1, a)
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	ts.Check(err)
-	_, port, err := net.SplitHostPort(l.Addr().String())
-	ts.Check(err)
-	ts.Check(l.Close())
-	ts.Setenv(a[0], port)
+	ts.Setenv(a[0], strconv.Itoa(testkit.FreePort(s.t)))
 }
 
 func (s *scripts) answers(ts *testscript.TestScript, neg bool, a []string) {

@@ -16,9 +16,9 @@ import (
 // otherwise be connected to itself, or take its port.
 const firstPort, lastPort = 20000, 32000
 
-// freePort reserves a port of 127.0.0.1 until the test ends, also while the server is stopped. Other test processes see
-// the reservation as a file lock, which ends with this process.
-func freePort(t testing.TB) int {
+// FreePort reserves a TCP and UDP port of 127.0.0.1 until the test ends, also while the server is stopped. Other tests, of other
+// processes too, see the reservation as a file lock, which ends with this process.
+func FreePort(t testing.TB) int {
 	t.Helper()
 	dir := cacheDir(t, os.TempDir())
 	for range 1000 {
@@ -38,8 +38,14 @@ func freePort(t testing.TB) int {
 }
 
 func free(port int) bool {
-	l, err := net.Listen("tcp", "127.0.0.1:"+strconv.Itoa(port))
-	return err == nil && l.Close() == nil
+	addr := "127.0.0.1:" + strconv.Itoa(port)
+	tcp, err := net.Listen("tcp", addr)
+	if err != nil {
+		return false
+	}
+	defer func() { _ = tcp.Close() }() // nothing was accepted
+	udp, err := net.ListenPacket("udp", addr)
+	return err == nil && udp.Close() == nil
 }
 
 // cacheDir gives a directory of this user that outlives the test process.

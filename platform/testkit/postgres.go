@@ -54,7 +54,7 @@ func Postgres(t testing.TB, o PostgresOptions) *PostgresServer {
 	binary, psql := Binary(t, "postgres", "postgresql"), Binary(t, "psql", "postgresql-client")
 	own := unprivileged(t)
 	dir := newDir(t, "postgres", own)
-	s := &PostgresServer{Host: "127.0.0.1", Port: freePort(t), User: PostgresUser, psql: psql}
+	s := &PostgresServer{Host: "127.0.0.1", Port: FreePort(t), User: PostgresUser, psql: psql}
 	s.Password = unpackCluster(t, own, dir)
 	s.process = process{t: t, dir: dir, owner: own, ready: s.answers}
 	s.argv = append([]string{binary, "-D", filepath.Join(dir, "data")}, s.settings(o)...)

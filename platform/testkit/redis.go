@@ -64,7 +64,7 @@ func Redis(t testing.TB, o RedisOptions) *RedisServer {
 	own := &owner{}
 	dir := newDir(t, "redis", own)
 	conf := filepath.Join(dir, "redis.conf")
-	s := &RedisServer{User: RedisUser, Password: o.password, port: freePort(t), authority: o.authority, cli: cli}
+	s := &RedisServer{User: RedisUser, Password: o.password, port: FreePort(t), authority: o.authority, cli: cli}
 	s.process = process{t: t, dir: dir, owner: own, argv: []string{binary, conf}, ready: s.ping}
 	switch {
 	case o.sentinel:

@@ -21,7 +21,7 @@ func RedisCluster(t testing.TB, o RedisOptions) *RedisClusterServers {
 	c := &RedisClusterServers{}
 	var buses []int
 	for i := range nodes {
-		bus := freePort(t)
+		bus := FreePort(t)
 		node := o
 		node.Settings = append([]string{"cluster-enabled yes", "cluster-node-timeout 2000", "cluster-port " + strconv.Itoa(bus)}, o.Settings...)
 		r := Redis(t, node)

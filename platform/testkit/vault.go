@@ -39,7 +39,7 @@ type VaultServer struct {
 func Vault(t testing.TB, o VaultOptions) *VaultServer {
 	t.Helper()
 	own := &owner{}
-	dir, port := newDir(t, "vault", own), strconv.Itoa(freePort(t))
+	dir, port := newDir(t, "vault", own), strconv.Itoa(FreePort(t))
 	s := &VaultServer{Addr: "http://127.0.0.1:" + port, client: &http.Client{Timeout: patience}}
 	s.process = process{t: t, dir: dir, owner: own, ready: s.answers}
 	s.argv = []string{vaultBinary(t), "-addr", "127.0.0.1:" + port, "-dir", dir}
