@@ -10,7 +10,9 @@ package fault
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"time"
+	"unicode"
 )
 
 // Code is the stable identifier of a kind of failure, for example "queue_full".
@@ -46,9 +48,19 @@ func New(code Code, format string, args ...any) *Error {
 	return &Error{Code: code, Message: fmt.Sprintf(format, args...)}
 }
 
-// Field makes an Error about one field of the caller's input.
+// Field makes an Error about one field of the caller's input. The name may be the caller's own: it is made Printable.
 func Field(code Code, field, format string, args ...any) *Error {
-	return &Error{Code: code, Field: field, Message: fmt.Sprintf(format, args...)}
+	return &Error{Code: code, Field: Printable(field), Message: fmt.Sprintf(format, args...)}
+}
+
+// Printable makes a name that somebody else chose fit to be shown: what is no UTF-8 and control characters become "?".
+func Printable(name string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return '?'
+		}
+		return r
+	}, strings.ToValidUTF8(name, "?"))
 }
 
 // Wrap makes an Error with a cause that is logged but not shown to API clients.

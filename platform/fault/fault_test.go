@@ -29,3 +29,13 @@ func TestCatalogueIsWhole(t *testing.T) {
 		t.Error("an unknown code is described as internal")
 	}
 }
+
+// TestFieldIsFitToBeShown: a caller names fields too.
+func TestFieldIsFitToBeShown(t *testing.T) {
+	t.Parallel()
+	for name, want := range map[string]string{"": "", "rules[0].näme": "rules[0].näme", "a\bb\x00\u0085": "a?b??", "a\xffb": "a?b", "a\nb": "a?b"} {
+		if got := Field(Unprocessable, name, "x").Field; got != want {
+			t.Errorf("%q: %q, want %q", name, got, want)
+		}
+	}
+}
