@@ -82,13 +82,7 @@ func New(o Options) *Rotation {
 
 // Run rotates from where the last command left it, or from the beginning.
 func (r *Rotation) Run(ctx context.Context) error {
-	if err := r.ownKey(ctx); err != nil {
-		return err
-	}
-	return r.held(ctx, func(ctx context.Context) error {
-		if err := r.load(ctx); err != nil {
-			return err
-		}
+	return r.taken(ctx, func(ctx context.Context) error {
 		if !r.state.Open() {
 			if err := r.begin(ctx); err != nil {
 				return err
@@ -103,6 +97,19 @@ func (r *Rotation) Run(ctx context.Context) error {
 		}
 		r.say("done", "%s is rotated: version %d of %s is in force, the old one is refused", r.o.Subject, r.state.Promoted, r.o.Vault.Path)
 		return nil
+	})
+}
+
+// taken calls fn while this command alone works on the rotation, with what the server knows of it.
+func (r *Rotation) taken(ctx context.Context, fn func(context.Context) error) error {
+	if err := r.ownKey(ctx); err != nil {
+		return err
+	}
+	return r.held(ctx, func(ctx context.Context) error {
+		if err := r.load(ctx); err != nil {
+			return err
+		}
+		return fn(ctx)
 	})
 }
 
@@ -260,13 +267,7 @@ func (r *Rotation) put(ctx context.Context, next rotation.State) error {
 
 // Abort takes a rotation back, where that is still possible.
 func (r *Rotation) Abort(ctx context.Context) error {
-	if err := r.ownKey(ctx); err != nil {
-		return err
-	}
-	return r.held(ctx, func(ctx context.Context) error {
-		if err := r.load(ctx); err != nil {
-			return err
-		}
+	return r.taken(ctx, func(ctx context.Context) error {
 		if !r.state.Open() {
 			return fault.New(fault.NotFound, "no rotation of %s is under way", r.o.Subject).WithRemedy("none is needed")
 		}
