@@ -208,7 +208,7 @@ type DeadLetter struct {
 	Queue    Name     // whose dead letters: Ingest or Alert
 	Body     []byte   // a batch of one
 	Hostname string
-	Code     string // a stable word: shed, rejected, exhausted, poison
+	Code     string // one of DeadRejected, …
 	Reason   string // for people: status, first kilobyte of the answer, the error
 	Attempts int
 	First    time.Time // when it was first tried

@@ -10,12 +10,6 @@ import (
 	"github.com/muttproject/mutt/platform/slo"
 )
 
-// Codes of the dead letters that this module makes.
-const (
-	codeShed   = "shed"
-	codePoison = "poison"
-)
-
 // outbox gathers what one Settle publishes and parks. It is used again for the next one.
 type outbox struct {
 	partition int
@@ -85,7 +79,7 @@ func (o *outbox) entries() []queue.Entry {
 func (o *outbox) shed(e *event.Event, d *event.Decision, now time.Time) {
 	o.alert.Event, o.alert.Decision = *e, *d
 	o.parked++
-	o.dead = append(o.dead, queue.DeadLetter{ID: e.ID, Queue: queue.Alert, Hostname: e.Hostname, Code: codeShed,
+	o.dead = append(o.dead, queue.DeadLetter{ID: e.ID, Queue: queue.Alert, Hostname: e.Hostname, Code: queue.DeadShed,
 		Reason: "more alerts waited than alerter_queue_shed_threshold allows", First: now,
 		Body: event.SealAlerts(event.AppendAlertRecord(nil, &o.alert), 1)})
 }
@@ -100,7 +94,7 @@ func (o *outbox) poison(e *event.Event, v *verdict, now time.Time) {
 	if v.First != 0 {
 		first = event.Time(v.First)
 	}
-	o.dead = append(o.dead, queue.DeadLetter{ID: e.ID, Queue: queue.Ingest, Hostname: e.Hostname, Code: codePoison,
+	o.dead = append(o.dead, queue.DeadLetter{ID: e.ID, Queue: queue.Ingest, Hostname: e.Hostname, Code: queue.DeadPoison,
 		Reason: v.Reason, Attempts: v.Attempts, First: first, Body: event.Seal(event.AppendRecord(nil, e), 1)})
 }
 

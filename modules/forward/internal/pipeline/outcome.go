@@ -11,13 +11,6 @@ import (
 	"github.com/muttproject/mutt/platform/queue"
 )
 
-// The codes of dead letters.
-const (
-	codeRejected  = "rejected"
-	codeExhausted = "exhausted"
-	codePoison    = "poison"
-)
-
 // finish applies a request's result to its alerts and lets their chains go on.
 func (e *Engine) finish(j job, r dest.Result) {
 	died := e.apply(j, r, e.deps.Now())
@@ -71,11 +64,11 @@ func (e *Engine) settle(p *partition, it *item, r dest.Result, now time.Time) {
 		e.deps.Metrics.delivered.Inc()
 	case dest.Rejected:
 		it.attempts++
-		p.bury(it, codeRejected, fateRejected, r.Detail)
+		p.bury(it, queue.DeadRejected, fateRejected, r.Detail)
 	case dest.Retry:
 		it.attempts++
 		if it.attempts > e.deps.Settings().MaxRetries {
-			p.bury(it, codeExhausted, fateExhausted,
+			p.bury(it, queue.DeadExhausted, fateExhausted,
 				fmt.Sprintf("given up after %d attempts, the last one: %s", it.attempts, r.Detail))
 		} else {
 			e.schedule(it, r, now)

@@ -174,7 +174,7 @@ func (p *partition) poison(e *entry, c *queue.Claimed, err error) {
 	defer p.engine.mu.Unlock()
 	e.parked = max(c.Events, 1)
 	p.bytes += e.bytes
-	p.dead = append(p.dead, queue.DeadLetter{ID: c.Entry, Queue: queue.Alert, Body: c.Body, Code: codePoison,
+	p.dead = append(p.dead, queue.DeadLetter{ID: c.Entry, Queue: queue.Alert, Body: c.Body, Code: queue.DeadPoison,
 		Reason: err.Error(), Attempts: c.Attempts + 1, First: p.engine.deps.Now()})
 	p.touch(e)
 }
