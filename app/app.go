@@ -77,8 +77,10 @@ func newParts(o Options) *parts {
 	}
 	registry := telemetry.NewRegistry()
 	p := &parts{opts: o, process: name, run: name + "/" + queue.NewEntryID().String(), health: telemetry.NewHealth(), registry: registry,
-		keyring: authn.NewKeyring(o.Now), started: o.Now(), connecting: connect.NewMetrics(registry),
-		listeners: map[string]string{}}
+		keyring: authn.NewKeyring(o.Now), started: o.Now(), listeners: map[string]string{}}
+	if p.mode() == Distributed { // an embedded process has no server to connect to
+		p.connecting = connect.NewMetrics(registry)
+	}
 	p.gate = httpserver.NewGate(httpserver.GateOptions{Keys: p.keyring, Registerer: registry, Logger: o.Logger.Named("auth"), Now: o.Now})
 	return p
 }

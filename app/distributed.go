@@ -71,7 +71,7 @@ func openRedisQueue(ctx context.Context, p *parts) (lifecycle.Service, error) {
 	if err != nil {
 		return nil, err
 	}
-	p.queue = queue.New(driver, queue.Options{Partitions: c.QueuePartitions, Process: p.run, Owner: p.run, Now: p.opts.Now})
+	p.queue = queue.New(driver, queue.Options{Partitions: c.QueuePartitions, Process: p.run, Owner: p.run, Now: p.opts.Now, Registerer: p.registry})
 	polled := newPolledDepths(p.queue)
 	p.depths = polled
 	return &redisQueue{Runner: polled.Runner, queue: p.queue, driver: driver}, nil

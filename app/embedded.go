@@ -42,7 +42,7 @@ func openSQLiteQueue(ctx context.Context, p *parts) (lifecycle.Service, error) {
 	if err != nil {
 		return nil, err
 	}
-	p.queue = queue.New(d, queue.Options{Partitions: 1, Process: p.run, Owner: p.process, Now: p.opts.Now})
+	p.queue = queue.New(d, queue.Options{Partitions: 1, Process: p.run, Owner: p.process, Now: p.opts.Now, Registerer: p.registry})
 	p.depths = directDepths{p.queue}
 	return &opened{name: "queue", ready: silently(p.queue.Ping), close: d.Close}, nil
 }

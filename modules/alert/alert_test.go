@@ -48,7 +48,7 @@ func setup(t *testing.T, partitions int) *bundle {
 	if err != nil {
 		t.Fatal(err)
 	}
-	q := queue.New(d, queue.Options{Partitions: partitions, Process: "run", Owner: "test"})
+	q := queue.New(d, queue.Options{Registerer: prometheus.NewRegistry(), Now: time.Now, Partitions: partitions, Process: "run", Owner: "test"})
 	b := &bundle{t: t, queue: q, store: st, alerts: make(chan event.Alert, 10_000),
 		deps: alert.Deps{Process: "run", Store: st, Queue: q, Settings: settings, Log: zap.NewNop(), Registerer: prometheus.NewRegistry()}}
 	ctx, cancel := context.WithCancel(t.Context())

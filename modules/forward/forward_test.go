@@ -22,6 +22,7 @@ import (
 	"go.uber.org/zap/zaptest/observer"
 
 	"github.com/muttproject/mutt/modules/forward"
+	"github.com/muttproject/mutt/modules/forward/internal/dest"
 	"github.com/muttproject/mutt/platform/connect/tlsconf"
 	"github.com/muttproject/mutt/platform/queue"
 )
@@ -101,7 +102,12 @@ func TestDeadLettersCanBeReplayed(t *testing.T) {
 	}
 	want := "# HELP mutt_moog_dlq_depth Alerts in the dead letters.\n# TYPE mutt_moog_dlq_depth gauge\nmutt_moog_dlq_depth 3\n" +
 		"# HELP mutt_moog_requests_total Requests to the destination, by outcome.\n# TYPE mutt_moog_requests_total counter\n" +
-		"mutt_moog_requests_total{reason=\"http_4xx\",status=\"fail\"} 3\n"
+		"mutt_moog_requests_total{reason=\"http_4xx\",status=\"fail\"} 3\nmutt_moog_requests_total{reason=\"ok\",status=\"success\"} 0\n"
+	for _, reason := range dest.FailureReasons() {
+		if reason != dest.ReasonClient {
+			want += fmt.Sprintf("mutt_moog_requests_total{reason=%q,status=\"fail\"} 0\n", reason)
+		}
+	}
 	if err := testutil.GatherAndCompare(r.registry, strings.NewReader(want), "mutt_moog_dlq_depth", "mutt_moog_requests_total"); err != nil {
 		t.Error(err)
 	}

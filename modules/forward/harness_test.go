@@ -66,7 +66,7 @@ func newRig(tb testing.TB, env map[string]string) *rig {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	r := &rig{tb: tb, queue: queue.New(driver, queue.Options{Partitions: 2, Process: "run", Owner: "test"}),
+	r := &rig{tb: tb, queue: queue.New(driver, queue.Options{Registerer: prometheus.NewRegistry(), Now: time.Now, Partitions: 2, Process: "run", Owner: "test"}),
 		coord: coord.NewLocal(nil), dynamic: dynamic, logger: zap.NewNop(), key: secret.New("the-key-nobody-sees")}
 	r.hook = httptest.NewServer(http.HandlerFunc(r.serve))
 	tb.Cleanup(r.hook.Close)

@@ -39,7 +39,7 @@ func deps(t *testing.T) (Deps, *rig) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	q := queue.New(driver, queue.Options{Partitions: 1, Process: "test", Owner: "test"})
+	q := queue.New(driver, queue.Options{Registerer: prometheus.NewRegistry(), Now: time.Now, Partitions: 1, Process: "test", Owner: "test"})
 	w := q.Writer(queue.WriterOptions{})
 	dynamic, err := config.NewDynamic(config.NewRegistry(), func(string) string { return "" })
 	if err != nil {

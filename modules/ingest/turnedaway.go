@@ -31,9 +31,12 @@ func newTurnedAway(r prometheus.Registerer, beside Beside) *turnedAway {
 		rejected: counter("mutt_ingest_rejected_events_total", "Events that are wrong or over the rate limit, by reason."),
 	}
 	r.MustRegister(t.refused, t.rejected)
-	// There from the start, at 0: of a counter that appears with its first event Prometheus misses that event.
+	// Every counter exists from the start, at 0: Prometheus misses the first increment of a counter that appears with it.
 	for _, code := range []fault.Code{fault.QueueFull, fault.QueueUnavailable, fault.Closed, fault.Internal} {
 		t.refused.WithLabelValues(string(code))
+	}
+	for _, reason := range []string{string(fault.InvalidField), string(fault.TooLarge), string(fault.RateLimited), syslog.CauseRefused, syslog.CauseRateLimited} {
+		t.rejected.WithLabelValues(reason)
 	}
 	return t
 }

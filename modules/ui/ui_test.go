@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 
 	"github.com/muttproject/mutt/platform/apiclient"
@@ -74,7 +75,7 @@ func realDeps(t *testing.T) Deps {
 	}
 	nothing := func(context.Context) error { return nil }
 	return Deps{
-		Store: s, Queues: queue.New(q, queue.Options{Process: "test", Owner: "test"}), Dynamic: dynamic, Apply: nothing, Fold: nothing,
+		Store: s, Queues: queue.New(q, queue.Options{Registerer: prometheus.NewRegistry(), Now: time.Now, Process: "test", Owner: "test"}), Dynamic: dynamic, Apply: nothing, Fold: nothing,
 		Processes: func(context.Context) ([]apiclient.Process, error) { return nil, nil },
 		Hold: func(context.Context, string, apiclient.RotationHold) (apiclient.RotationHeld, error) {
 			return apiclient.RotationHeld{}, nil

@@ -46,6 +46,7 @@ func NewCredentials(o Options) *Credentials {
 	if o.Log == nil {
 		o.Log = zap.NewNop()
 	}
+	o.Metrics.server(o.Server)
 	return &Credentials{opts: o, doors: map[string]*door{}, open: map[*Conn]struct{}{}}
 }
 
@@ -124,12 +125,12 @@ func (c *Credentials) attempt(ctx context.Context, d *door, one Credential, try 
 	switch {
 	case err == nil:
 		c.accepted(d, one)
-		c.opts.Metrics.login(c.opts.Server, "accepted")
+		c.opts.Metrics.login(c.opts.Server, accepted)
 	case errors.Is(err, ErrRefused):
 		c.turnedDown(d, one, err)
-		c.opts.Metrics.login(c.opts.Server, "refused")
+		c.opts.Metrics.login(c.opts.Server, refused)
 	default:
-		c.opts.Metrics.login(c.opts.Server, "failed")
+		c.opts.Metrics.login(c.opts.Server, failed)
 	}
 	return err
 }

@@ -2,6 +2,13 @@ package connect
 
 import "github.com/prometheus/client_golang/prometheus"
 
+// The results of a login: the label values of mutt_connect_logins_total.
+const (
+	accepted = "accepted"
+	refused  = "refused" // the credential
+	failed   = "failed"  // for another reason
+)
+
 // Metrics counts logins and connections, for all kinds of servers of a process. A nil one counts nothing.
 type Metrics struct {
 	logins   *prometheus.CounterVec
@@ -21,6 +28,18 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 	}
 	r.MustRegister(m.logins, m.replaced, m.open)
 	return m
+}
+
+// server shows the metrics of a server from the start, at 0: Prometheus misses the first increment of a counter that appears with it.
+func (m *Metrics) server(name string) {
+	if m == nil {
+		return
+	}
+	for _, result := range []string{accepted, refused, failed} {
+		m.logins.WithLabelValues(name, result)
+	}
+	m.replaced.WithLabelValues(name)
+	m.open.WithLabelValues(name)
 }
 
 func (m *Metrics) login(server, result string) {

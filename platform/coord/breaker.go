@@ -91,7 +91,7 @@ func NewBreaker(c Coord, o BreakerOptions) *Breaker {
 	}
 	b := &Breaker{coord: c, opts: o, view: view{circuit: circuit{State: StateClosed}}}
 	if o.Metrics != nil {
-		o.Metrics.show(o.Name, b.view.circuit)
+		o.Metrics.begin(o.Name, b.view.circuit)
 	}
 	return b
 }

@@ -23,6 +23,14 @@ func NewBreakerMetrics(r prometheus.Registerer) *BreakerMetrics {
 	return m
 }
 
+// begin shows a breaker from its creation on: Prometheus misses the first increment of a counter that appears with it.
+func (m *BreakerMetrics) begin(name string, c circuit) {
+	m.show(name, c)
+	for _, change := range [][2]State{{StateClosed, StateOpen}, {StateOpen, StateHalfOpen}, {StateHalfOpen, StateOpen}, {StateHalfOpen, StateClosed}} {
+		m.changes.WithLabelValues(name, string(change[0]), string(change[1]))
+	}
+}
+
 func (m *BreakerMetrics) show(name string, c circuit) {
 	m.state.WithLabelValues(name).Set(c.State.gauge())
 	m.failures.WithLabelValues(name).Set(float64(c.Failures))

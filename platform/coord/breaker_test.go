@@ -114,6 +114,7 @@ mutt_circuit_breaker_state{name="moog"} 0
 # HELP mutt_circuit_breaker_state_changes_total Changes of a circuit breaker's state made by this process.
 # TYPE mutt_circuit_breaker_state_changes_total counter
 mutt_circuit_breaker_state_changes_total{from_state="closed",name="moog",to_state="open"} 1
+mutt_circuit_breaker_state_changes_total{from_state="half_open",name="moog",to_state="closed"} 0
 mutt_circuit_breaker_state_changes_total{from_state="half_open",name="moog",to_state="open"} 1
 mutt_circuit_breaker_state_changes_total{from_state="open",name="moog",to_state="half_open"} 1
 `

@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/muttproject/mutt/platform/event"
 	"github.com/muttproject/mutt/platform/queue"
 	"github.com/muttproject/mutt/platform/queue/sqliteq"
@@ -19,7 +21,7 @@ func fsynced(b *testing.B) (*queue.Queue, *sqliteq.Driver) {
 		b.Fatal(err)
 	}
 	b.Cleanup(func() { _ = d.Close() })
-	return queue.New(d, queue.Options{Process: "p1", Owner: "bench"}), d
+	return queue.New(d, queue.Options{Registerer: prometheus.NewRegistry(), Now: time.Now, Process: "p1", Owner: "bench"}), d
 }
 
 // batch makes n events of about 200 bytes.

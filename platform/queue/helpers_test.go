@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/goleak"
 
 	"github.com/muttproject/mutt/platform/event"
@@ -68,7 +69,7 @@ func (g *gate) Append(ctx context.Context, p queue.AppendParams) error {
 
 func writer(t *testing.T, d queue.Driver, partitions int, o queue.WriterOptions) (*queue.Queue, *queue.Writer) {
 	t.Helper()
-	q := queue.New(d, queue.Options{Partitions: partitions, Process: "p1", Owner: "me", Now: func() time.Time { return time.Unix(600, 0) }})
+	q := queue.New(d, queue.Options{Registerer: prometheus.NewRegistry(), Partitions: partitions, Process: "p1", Owner: "me", Now: func() time.Time { return time.Unix(600, 0) }})
 	w := q.Writer(o)
 	t.Cleanup(func() {
 		if err := w.Stop(context.WithoutCancel(t.Context())); err != nil {

@@ -9,7 +9,7 @@ import (
 	"github.com/muttproject/mutt/platform/fault"
 )
 
-// metrics are the queue's own; nil records nothing. Depths are exported by those who own the role's names.
+// metrics are the queue's own. Depths are exported by the modules, under the names of their roles.
 type metrics struct {
 	seconds *prometheus.HistogramVec
 	events  *prometheus.HistogramVec
@@ -18,9 +18,6 @@ type metrics struct {
 }
 
 func newMetrics(r prometheus.Registerer) *metrics {
-	if r == nil {
-		return nil
-	}
 	m := &metrics{
 		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "mutt_queue_append_seconds",
 			Help: "Time of one durable append.", Buckets: prometheus.ExponentialBuckets(0.0002, 2, 16)}, []string{"queue"}),
@@ -32,18 +29,27 @@ func newMetrics(r prometheus.Registerer) *metrics {
 			Help: "Leases that ended while their partition was being worked on."}, []string{"queue"}),
 	}
 	r.MustRegister(m.seconds, m.events, m.failed, m.lost)
+	// Every counter exists from the start, at 0: Prometheus misses the first increment of a counter that appears with it.
+	for _, q := range Names() {
+		m.seconds.WithLabelValues(string(q))
+		m.events.WithLabelValues(string(q))
+		m.lost.WithLabelValues(string(q))
+		for _, code := range []string{string(fault.QueueFull), string(fault.QueueUnavailable), string(fault.Closed), string(fault.Internal), cancelled} {
+			m.failed.WithLabelValues(string(q), code)
+		}
+	}
 	return m
 }
 
+// cancelled is the code of an append whose context ended first.
+const cancelled = "cancelled"
+
 func (m *metrics) appended(entries []Entry, took time.Duration, err error) {
-	if m == nil {
-		return
-	}
 	name := string(entries[0].Queue)
 	if err != nil {
 		code := string(fault.CodeOf(err))
 		if gone(err) {
-			code = "cancelled"
+			code = cancelled
 		}
 		m.failed.WithLabelValues(name, code).Inc()
 		return
@@ -56,11 +62,7 @@ func (m *metrics) appended(entries []Entry, took time.Duration, err error) {
 	m.events.WithLabelValues(name).Observe(float64(events))
 }
 
-func (m *metrics) leaseLost(q Name) {
-	if m != nil {
-		m.lost.WithLabelValues(string(q)).Inc()
-	}
-}
+func (m *metrics) leaseLost(q Name) { m.lost.WithLabelValues(string(q)).Inc() }
 
-// jitter spreads pauses over half to the whole, so that processes do not knock in step.
+// jitter spreads pauses over half to the whole, so that processes do not retry in lockstep.
 func jitter(d time.Duration) time.Duration { return d/2 + rand.N(d/2+1) }

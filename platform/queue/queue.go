@@ -18,6 +18,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/muttproject/mutt/platform/deps"
 	"github.com/muttproject/mutt/platform/event"
 	"github.com/muttproject/mutt/platform/fault"
 )
@@ -28,7 +29,7 @@ type Options struct {
 	Process    string // the process run, for counters: unique per start
 	Owner      string // the process, for leases
 	Now        func() time.Time
-	Registerer prometheus.Registerer // nil for no metrics
+	Registerer prometheus.Registerer // of the metrics of the queue and of its driver
 }
 
 // Queue is what modules hold.
@@ -39,15 +40,13 @@ type Queue struct {
 	consumers atomic.Int64
 }
 
-// New makes a Queue on a driver. It does no I/O.
+// New returns a Queue on a driver. It does no I/O, and panics when a dependency is missing.
 func New(d Driver, o Options) *Queue {
 	if o.Partitions < 1 {
 		o.Partitions = 1
 	}
-	if o.Now == nil {
-		o.Now = time.Now
-	}
-	if m, ok := d.(interface{ Metrics() prometheus.Collector }); ok && o.Registerer != nil {
+	deps.Must(o)
+	if m, ok := d.(interface{ Metrics() prometheus.Collector }); ok {
 		o.Registerer.MustRegister(m.Metrics()) // the driver's own
 	}
 	return &Queue{driver: d, opts: o, metrics: newMetrics(o.Registerer)}

@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zaptest/observer"
 
@@ -118,7 +119,7 @@ type process struct {
 func (f *fleet) start(name string) process {
 	s := &shared{Driver: f.driver, board: &f.board, away: &f.away}
 	s.killed, s.kill = context.WithCancel(f.t.Context())
-	q := queue.New(s, queue.Options{Partitions: len(f.hands), Process: name, Owner: name})
+	q := queue.New(s, queue.Options{Registerer: prometheus.NewRegistry(), Now: time.Now, Partitions: len(f.hands), Process: name, Owner: name})
 	ctx, cancel := context.WithCancel(f.t.Context())
 	done := make(chan error, 1)
 	go func() {

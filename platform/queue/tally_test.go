@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 
 	"github.com/muttproject/mutt/platform/queue"
@@ -39,7 +40,7 @@ func TestTally(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		d := &tallied{sums: map[queue.Count]int64{}}
-		tally := queue.New(d, queue.Options{Process: "run-1"}).NewTally(zap.NewNop())
+		tally := queue.New(d, queue.Options{Registerer: prometheus.NewRegistry(), Now: time.Now, Process: "run-1"}).NewTally(zap.NewNop())
 		ctx, stop := context.WithCancel(t.Context())
 		done := make(chan error)
 		go func() { done <- tally.Run(ctx) }()

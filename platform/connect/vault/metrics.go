@@ -6,6 +6,12 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
+// How a login or a renewal ended: the label values of the counters.
+const (
+	statusOK     = "ok"
+	statusFailed = "failed"
+)
+
 // metrics tell how the process stands with Vault.
 type metrics struct {
 	logins, renewals *prometheus.CounterVec
@@ -17,6 +23,10 @@ func newMetrics(r prometheus.Registerer, expiry func() time.Time) *metrics {
 			Help: "Logins at Vault as the AppRole, by status (ok, failed)."}, []string{"status"}),
 		renewals: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "mutt_secrets_vault_renewals_total",
 			Help: "Renewals of the token of Vault, by status (ok, failed)."}, []string{"status"}),
+	}
+	for _, status := range []string{statusOK, statusFailed} { // from the start, at 0, so that Prometheus sees the first increment
+		m.logins.WithLabelValues(status)
+		m.renewals.WithLabelValues(status)
 	}
 	if r != nil {
 		r.MustRegister(m.logins, m.renewals, prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "mutt_secrets_vault_token_expiry_timestamp_seconds",
@@ -35,7 +45,7 @@ func (m *metrics) renewal(err error) { m.renewals.WithLabelValues(result(err)).I
 
 func result(err error) string {
 	if err != nil {
-		return "failed"
+		return statusFailed
 	}
-	return "ok"
+	return statusOK
 }

@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/muttproject/mutt/platform/connect/redis"
 	"github.com/muttproject/mutt/platform/event"
 	"github.com/muttproject/mutt/platform/fault"
@@ -226,7 +228,7 @@ func TestPowerCutsUnderLoad(t *testing.T) {
 	t.Parallel()
 	a := newAges(t)
 	d := a.driver()
-	q := queue.New(d, queue.Options{Partitions: 1, Process: "p", Owner: "me"})
+	q := queue.New(d, queue.Options{Registerer: prometheus.NewRegistry(), Now: time.Now, Partitions: 1, Process: "p", Owner: "me"})
 	w := q.Writer(queue.WriterOptions{})
 	ctx, cancel := context.WithCancel(t.Context())
 	var judged sync.Map

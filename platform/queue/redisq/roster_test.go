@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/muttproject/mutt/platform/connect/redis"
 	"github.com/muttproject/mutt/platform/queue"
 	"github.com/muttproject/mutt/platform/queue/redisq"
@@ -27,7 +29,7 @@ type town struct {
 func (w *town) settle(name string) (stop, kill func()) {
 	client := connect(w.t, redis.Standalone, w.server)
 	d := open(w.t, redisq.Options{Client: client, Prefix: "mutt", Partitions: 4})
-	q := queue.New(d, queue.Options{Partitions: 4, Process: name, Owner: name})
+	q := queue.New(d, queue.Options{Registerer: prometheus.NewRegistry(), Now: time.Now, Partitions: 4, Process: name, Owner: name})
 	ctx, cancel := context.WithCancel(w.t.Context())
 	killed, die := context.WithCancel(context.Background())
 	for _, n := range queue.Names() {

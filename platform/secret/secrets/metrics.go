@@ -4,18 +4,33 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
+// How a reading ended: the label values of mutt_secrets_reads_total.
+const (
+	statusOK     = "ok"
+	statusFailed = "failed"
+)
+
 // metrics tell of versions and of failures, never of values. Their labels are names of keys and of providers.
 type metrics struct {
 	changes  *prometheus.CounterVec
 	readings *prometheus.CounterVec
 }
 
-func newMetrics(r prometheus.Registerer, current func() *Set) *metrics {
+func newMetrics(r prometheus.Registerer, providers []Provider, current func() *Set) *metrics {
 	m := &metrics{
 		changes: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "mutt_secrets_changes_total",
 			Help: "Changes of a secret that were noticed while the process ran."}, []string{"secret"}),
 		readings: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "mutt_secrets_reads_total",
 			Help: "Readings of a provider of secrets, by provider and status (ok, failed)."}, []string{"provider", "status"}),
+	}
+	// Every counter exists from the start, at 0: Prometheus misses the first increment of a counter that appears with it.
+	for _, k := range Keys() {
+		m.changes.WithLabelValues(string(k))
+	}
+	for _, p := range providers {
+		for _, status := range []string{statusOK, statusFailed} {
+			m.readings.WithLabelValues(p.Name(), status)
+		}
 	}
 	if r != nil {
 		r.MustRegister(m.changes, m.readings, &versions{current, prometheus.NewDesc("mutt_secrets_version",
@@ -25,9 +40,9 @@ func newMetrics(r prometheus.Registerer, current func() *Set) *metrics {
 }
 
 func (m *metrics) asked(provider string, err error) {
-	status := "ok"
+	status := statusOK
 	if err != nil {
-		status = "failed"
+		status = statusFailed
 	}
 	m.readings.WithLabelValues(provider, status).Inc()
 }

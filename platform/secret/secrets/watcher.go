@@ -73,7 +73,7 @@ var (
 // NewWatcher makes a Watcher that has nothing yet.
 func NewWatcher(o Options) *Watcher {
 	w := &Watcher{o: o, away: map[string]error{}, given: make([]Values, len(o.Providers))}
-	w.metrics = newMetrics(o.Registerer, w.Current)
+	w.metrics = newMetrics(o.Registerer, o.Providers, w.Current)
 	w.Runner = lifecycle.NewRunner("secrets", w.run)
 	return w
 }

@@ -44,7 +44,9 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 		deadDepth: prometheus.NewGauge(prometheus.GaugeOpts{Name: "mutt_alerter_dlq_depth",
 			Help: "Events in the dead letters that could not be judged."}),
 	}
-	m.shed.WithLabelValues("dlq") // there from the start: Prometheus misses the first count of one that appears
+	for _, mode := range []string{shedDeadLetter, shedDefer} { // from the start, at 0, so that Prometheus sees the first increment
+		m.shed.WithLabelValues(mode)
+	}
 	for _, f := range event.Fates() {
 		m.processed[f] = processed.WithLabelValues(f.String())
 	}
@@ -64,5 +66,5 @@ func (m *Metrics) count(decisions []event.Decision) {
 		}
 	}
 	m.forwarded.Add(float64(n[event.FateForwarded]))
-	m.shed.WithLabelValues("dlq").Add(float64(n[event.FateShed]))
+	m.shed.WithLabelValues(shedDeadLetter).Add(float64(n[event.FateShed]))
 }

@@ -10,8 +10,11 @@ import (
 	"github.com/muttproject/mutt/platform/queue"
 )
 
-// shedDefer is the mode of alerter_shed_mode that pauses reading; the other one is "dlq".
-const shedDefer = "defer"
+// The values of alerter_shed_mode, and of the label of mutt_alerter_shed_events_total.
+const (
+	shedDeadLetter = "dlq"   // alerts become dead letters
+	shedDefer      = "defer" // reading pauses
+)
 
 // Depths tells how much a queue holds.
 type Depths interface {

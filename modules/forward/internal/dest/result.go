@@ -28,6 +28,12 @@ const (
 	ReasonOdd         = "http_other"
 )
 
+// FailureReasons lists the reasons but ReasonOK.
+func FailureReasons() []string {
+	return []string{ReasonTimeout, ReasonUnreachable, ReasonBroken, ReasonAborted, ReasonLimited, ReasonHTTP408, ReasonHTTP425, ReasonRedirect,
+		ReasonClient, ReasonServer, ReasonOdd}
+}
+
 // MaxRetryAfter bounds what a destination can ask for: a slip of a digit must not park an alert for a year.
 const MaxRetryAfter = time.Hour
 

@@ -18,6 +18,12 @@ const (
 	fatePoison    = "poison"    // dead-lettered: cannot be read
 )
 
+// The outcomes of a request: the status in mutt_moog_requests_total.
+const (
+	statusSuccess = "success"
+	statusFail    = "fail"
+)
+
 // Metrics are the metrics of the pipeline.
 type Metrics struct {
 	requests *prometheus.CounterVec
@@ -45,7 +51,11 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 	}
 	r.MustRegister(m.requests, m.latency, m.limited, m.alerts, m.delivery)
 	m.delivered = m.alerts.WithLabelValues(fateDelivered)
-	// Counters are there from the start, at 0: of one that appears with its first event Prometheus misses that event.
+	// Every counter exists from the start, at 0: Prometheus misses the first increment of a counter that appears with it.
+	m.requests.WithLabelValues(statusSuccess, dest.ReasonOK)
+	for _, reason := range dest.FailureReasons() {
+		m.requests.WithLabelValues(statusFail, reason)
+	}
 	for _, fate := range []string{fateScheduled, fateRejected, fateExhausted, fatePoison} {
 		m.alerts.WithLabelValues(fate)
 	}
@@ -53,9 +63,9 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 }
 
 func (m *Metrics) request(r dest.Result, took time.Duration) {
-	status := "fail"
+	status := statusFail
 	if r.Class == dest.Delivered {
-		status = "success"
+		status = statusSuccess
 	}
 	m.requests.WithLabelValues(status, r.Reason).Inc()
 	m.latency.Observe(took.Seconds())

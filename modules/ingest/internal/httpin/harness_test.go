@@ -70,7 +70,7 @@ func newRig(t testing.TB, change func(*Config)) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
-	q := queue.New(driver, queue.Options{Partitions: 1, Process: "test", Owner: "test"})
+	q := queue.New(driver, queue.Options{Registerer: prometheus.NewRegistry(), Now: time.Now, Partitions: 1, Process: "test", Owner: "test"})
 	r := &rig{driver: driver, queue: q, metrics: prometheus.NewRegistry(), limit: &gate{}}
 	if r.document, err = openapitest.Read(openapi.New(openapi.Info{Error: apiclient.Error{}, Headers: map[string]string{"Retry-After": "seconds"}}, Operations()).JSON()); err != nil {
 		t.Fatal(err)

@@ -9,6 +9,12 @@ import (
 	"github.com/muttproject/mutt/platform/fault"
 )
 
+// The fields whose words may be unknown: the label values of mutt_ingest_unknown_words_total.
+const (
+	fieldSeverity = "severity"
+	fieldFacility = "facility"
+)
+
 // Metrics of the HTTP listener. The label values are two words and the fault codes.
 type Metrics struct {
 	requests *prometheus.CounterVec
@@ -29,6 +35,9 @@ func NewMetrics(r prometheus.Registerer, depth func() int64) *Metrics {
 	}
 	r.MustRegister(m.requests, m.latency, m.words, prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "mutt_ingest_queue_depth",
 		Help: "Events that wait in the ingest queue."}, func() float64 { return float64(depth()) }))
+	for _, field := range []string{fieldSeverity, fieldFacility} { // from the start, at 0, so that Prometheus sees the first increment
+		m.words.WithLabelValues(field)
+	}
 	m.ok = m.requests.WithLabelValues("success", "")
 	return m
 }
@@ -48,9 +57,9 @@ func (m *Metrics) observe(status int, err error, took time.Duration) {
 
 func (m *Metrics) unknown(u decode.Unknown) {
 	if u.Severity > 0 {
-		m.words.WithLabelValues("severity").Add(float64(u.Severity))
+		m.words.WithLabelValues(fieldSeverity).Add(float64(u.Severity))
 	}
 	if u.Facility > 0 {
-		m.words.WithLabelValues("facility").Add(float64(u.Facility))
+		m.words.WithLabelValues(fieldFacility).Add(float64(u.Facility))
 	}
 }

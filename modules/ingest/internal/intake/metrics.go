@@ -33,7 +33,10 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 	}
 	r.MustRegister(m.events, m.repaired, m.rateLimited)
 	for _, s := range event.Sources() { // there from the start: Prometheus misses the first count of one that appears
-		m.events.WithLabelValues(s.String(), resultAccepted)
+		for _, result := range []string{resultAccepted, resultRepeated, resultRefused, resultFailed} {
+			m.events.WithLabelValues(s.String(), result)
+		}
+		m.repaired.WithLabelValues(s.String())
 	}
 	return m
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
@@ -100,7 +101,7 @@ func TestOnTheRealQueue(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	q := queue.New(driver, queue.Options{Partitions: 3, Process: "test", Owner: "test"})
+	q := queue.New(driver, queue.Options{Registerer: prometheus.NewRegistry(), Now: time.Now, Partitions: 3, Process: "test", Owner: "test"})
 	w := q.Writer(queue.WriterOptions{})
 	in := New(Deps{Writer: w, Partition: q.Partition, Metrics: NewMetrics(prometheus.NewRegistry())}, Limits{})
 	const submitters, batches, each = 6, 10, 7

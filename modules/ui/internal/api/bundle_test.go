@@ -17,6 +17,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
+	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 
 	"github.com/muttproject/mutt/modules/ui/internal/objectives"
@@ -77,7 +78,7 @@ func newBundleOn(t *testing.T, o store.Options, change ...func(*Deps)) *bundle {
 			t.Error(err)
 		}
 	})
-	b.queue = queue.New(b.driver, queue.Options{Process: "test", Owner: "test", Now: now})
+	b.queue = queue.New(b.driver, queue.Options{Registerer: prometheus.NewRegistry(), Process: "test", Owner: "test", Now: now})
 	dynamic, err := config.NewDynamic(config.NewRegistry(), func(string) string { return "" })
 	b.must(err)
 	document := NewDocument(nil)

@@ -1,0 +1,45 @@
+// Package deps checks that a part of the program was given everything that it works with.
+//
+// Principles:
+//  1. What is optional is never silently absent. A constructor refuses a missing dependency by its name, a logger, a clock and a
+//     registerer of metrics included; its caller passes a no-op where it wants none.
+//  2. A part that works without a dependency has a type or a documented default for that, set before the check. Nil is not one.
+//  3. A missing dependency is a mistake in the code that wires the part, not in an operator's input.
+package deps
+
+import (
+	"errors"
+	"fmt"
+	"reflect"
+)
+
+// Check reports each dependency that is missing from a struct: fields that can be nil and are, and interfaces that hold a nil
+// pointer. Fields of other kinds are settings, which their owner validates.
+func Check(d any) error {
+	v := reflect.Indirect(reflect.ValueOf(d))
+	var errs []error
+	for i := range v.NumField() {
+		if missing(v.Field(i)) {
+			errs = append(errs, fmt.Errorf("%s.%s is missing", v.Type(), v.Type().Field(i).Name))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// Must is Check for a constructor that returns no error: it panics.
+func Must(d any) {
+	if err := Check(d); err != nil {
+		panic(err)
+	}
+}
+
+func missing(v reflect.Value) bool {
+	switch v.Kind() {
+	case reflect.Interface:
+		return v.IsNil() || missing(v.Elem())
+	case reflect.Pointer, reflect.Func, reflect.Map, reflect.Chan, reflect.Slice:
+		return v.IsNil()
+	default:
+		return false
+	}
+}
