@@ -134,6 +134,25 @@ func TestDeadLettersCanBeReplayed(t *testing.T) {
 	}
 }
 
+func TestADeadLetterKeepsTheNumberOfItsReplays(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, nil)
+	r.answer = func(int, *http.Request) int { return http.StatusBadRequest }
+	r.append(0, 1, 1, 1)
+	r.start(forward.Config{})
+	for n := range 3 {
+		r.await("dead", func() bool { return r.depth().Dead == 1 && r.empty() })
+		items, err := r.queue.Dead(t.Context(), queue.DeadParams{Queue: queue.Alert})
+		if err != nil || len(items) != 1 || items[0].ID != number(0) || items[0].Replays != n || items[0].Attempts != n+1 {
+			t.Fatalf("after %d replays: %+v, %v", n, items, err)
+		}
+		if _, err := r.queue.Requeue(t.Context(), queue.RequeueParams{Queue: queue.Alert,
+			Revive: []queue.Revival{{ID: number(0), Entry: queue.NewEntryID(), Replays: n + 1}}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 func TestRateLimit(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, map[string]string{"MOOG_RATE_LIMIT": "40"})

@@ -71,8 +71,13 @@ type Driver interface {
 	// gone; the zero ID for the start).
 	Dead(ctx context.Context, p DeadParams) ([]DeadItem, error)
 	// Requeue puts dead letters back as ready entries of one event each, with new entry ids, in the partition that they
-	// came from. They keep Reason and Attempts, see Claimed. It returns how many it moved; unknown IDs are passed over.
+	// came from. They keep Reason, Attempts and Replays, see Claimed. It returns how many it moved; unknown IDs are passed over.
 	Requeue(ctx context.Context, p RequeueParams) (int, error)
+	// GiveUp marks dead letters as given up: they stay, but nothing replays them by itself. It returns how many it
+	// marked; unknown IDs and those that are given up already are passed over.
+	GiveUp(ctx context.Context, q Name, ids []event.ID) (int, error)
+	// Stored returns those of the entries that are not acknowledged yet: ready, claimed or delayed.
+	Stored(ctx context.Context, q Name, entries []event.ID) ([]event.ID, error)
 	// Discard deletes dead letters. It returns how many it deleted.
 	Discard(ctx context.Context, p DiscardParams) (int, error)
 
@@ -191,6 +196,7 @@ type Claimed struct {
 	Body       []byte
 	Deliveries int       // how often it was claimed, this time included
 	Attempts   int       // how often it was released with CountAttempt; of a requeued one, those of the dead letter too
+	Replays    int       // of a requeued one: those of the dead letter, see Revival
 	Reason     string    // of the last release, or of the dead letter that it was
 	Progress   []byte    // what the last Settle left beside it, nil for nothing
 	AppendedAt time.Time // by the clock of the process that appended it
@@ -211,6 +217,7 @@ type DeadLetter struct {
 	Code     string // one of DeadRejected, …
 	Reason   string // for people: status, first kilobyte of the answer, the error
 	Attempts int
+	Replays  int       // how many automatic replays it has used up, see Revival
 	First    time.Time // when it was first tried
 }
 
@@ -242,6 +249,7 @@ type DeadItem struct {
 	DeadLetter
 	Partition int
 	DiedAt    time.Time
+	GivenUp   bool // see GiveUp
 }
 
 // DeadParams are the parameters of Dead.
@@ -249,7 +257,7 @@ type DeadParams struct {
 	Queue Name
 	After event.ID
 	Limit int
-	ID    event.ID // only this one, when not zero
+	IDs   []event.ID // when not nil: only these, in this order and each once; After and Limit do not apply
 }
 
 // RequeueParams are the parameters of Requeue.
@@ -257,8 +265,17 @@ type RequeueParams struct {
 	Queue   Name
 	IDs     []event.ID // nil for the oldest Limit ones
 	Limit   int
+	Revive  []Revival // when not nil: these, instead of IDs and Limit
 	Process string
 	Minute  int64 // for the counts: received{replay} on Ingest, unparked on Alert, one for each item
+}
+
+// Revival is one dead letter of an automatic replay. Its sender chooses the id of the new entry, by which Stored reports
+// when the replay is settled, and says how many replays the letter has used up with this one.
+type Revival struct {
+	ID      event.ID
+	Entry   event.ID
+	Replays int
 }
 
 // DiscardParams are the parameters of Discard.

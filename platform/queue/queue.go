@@ -140,6 +140,16 @@ func (q *Queue) Requeue(ctx context.Context, p RequeueParams) (int, error) {
 	return q.driver.Requeue(ctx, p)
 }
 
+// GiveUp marks dead letters that nothing replays by itself any more.
+func (q *Queue) GiveUp(ctx context.Context, name Name, ids []event.ID) (int, error) {
+	return q.driver.GiveUp(ctx, name, ids)
+}
+
+// Stored returns those of the entries that are not acknowledged yet.
+func (q *Queue) Stored(ctx context.Context, name Name, entries []event.ID) ([]event.ID, error) {
+	return q.driver.Stored(ctx, name, entries)
+}
+
 // Discard deletes dead letters; Process and Minute are filled in.
 func (q *Queue) Discard(ctx context.Context, p DiscardParams) (int, error) {
 	p.Process, p.Minute = q.opts.Process, q.Minute()

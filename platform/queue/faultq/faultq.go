@@ -42,6 +42,8 @@ const (
 	Release  Op = "release"
 	Dead     Op = "dead"
 	Requeue  Op = "requeue"
+	GiveUp   Op = "give up"
+	Stored   Op = "stored"
 	Discard  Op = "discard"
 	Counters Op = "counters"
 	Purge    Op = "purge"

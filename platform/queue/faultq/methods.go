@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/muttproject/mutt/platform/event"
 	"github.com/muttproject/mutt/platform/queue"
 )
 
@@ -70,6 +71,16 @@ func (d *Driver) Dead(ctx context.Context, p queue.DeadParams) ([]queue.DeadItem
 // Requeue fails as planned.
 func (d *Driver) Requeue(ctx context.Context, p queue.RequeueParams) (int, error) {
 	return answered(ctx, d, Requeue, func() (int, error) { return d.inner.Requeue(ctx, p) })
+}
+
+// GiveUp fails as planned.
+func (d *Driver) GiveUp(ctx context.Context, q queue.Name, ids []event.ID) (int, error) {
+	return answered(ctx, d, GiveUp, func() (int, error) { return d.inner.GiveUp(ctx, q, ids) })
+}
+
+// Stored fails as planned.
+func (d *Driver) Stored(ctx context.Context, q queue.Name, entries []event.ID) ([]event.ID, error) {
+	return answered(ctx, d, Stored, func() ([]event.ID, error) { return d.inner.Stored(ctx, q, entries) })
 }
 
 // Discard fails as planned.

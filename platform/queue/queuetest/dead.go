@@ -18,6 +18,9 @@ func deadClauses() []clause {
 		{"dead letters are listed in pages, oldest event first", deadPages},
 		{"requeue moves dead letters and keeps what they carry", requeue},
 		{"requeue by number takes the oldest", requeueOldest},
+		{"an automatic replay keeps the entry's id and the number of replays", revive},
+		{"a letter that is given up stays, and can be requeued and discarded", giveUp},
+		{"entries are stored until they are acknowledged", storedEntries},
 		{"discard deletes dead letters", discard},
 	}
 }
@@ -40,7 +43,7 @@ func lifeClauses() []clause {
 func deadLetter(q queue.Name) queue.DeadLetter {
 	id := queue.NewEntryID()
 	return queue.DeadLetter{ID: id, Queue: q, Body: []byte("letter " + id.String()), Hostname: "sw-1", Code: "rejected",
-		Reason: "404 not found \xff", Attempts: 4, First: time.Date(2026, 3, 1, 2, 3, 4, 5000, time.UTC)}
+		Reason: "404 not found \xff", Attempts: 4, Replays: 2, First: time.Date(2026, 3, 1, 2, 3, 4, 5000, time.UTC)}
 }
 
 // bury makes dead letters of n events in a partition.
@@ -84,7 +87,7 @@ func deadKeeps(f *fixture) {
 		f.t.Fatalf("listed %+v", got[0])
 	}
 	f.depth(queue.Alert, queue.Depth{Dead: 2})
-	one, err := f.d.Dead(f.ctx(), queue.DeadParams{Queue: queue.Alert, ID: want[1].ID, Limit: 10})
+	one, err := f.d.Dead(f.ctx(), queue.DeadParams{Queue: queue.Alert, IDs: []event.ID{want[1].ID, queue.NewEntryID(), want[1].ID}})
 	f.must(err)
 	f.same(want[1:], letters(one))
 	f.same(0, len(f.dead(queue.Ingest)))
@@ -120,7 +123,7 @@ func requeue(f *fixture) {
 	f.crash()
 	l := f.acquireAt(queue.Ingest, 1, "b")
 	got := f.claim(l, 5)
-	if len(got) != 1 || string(got[0].Body) != string(dead[2].Body) || got[0].Attempts != 4 || got[0].Reason != dead[2].Reason {
+	if len(got) != 1 || string(got[0].Body) != string(dead[2].Body) || got[0].Attempts != 4 || got[0].Replays != 2 || got[0].Reason != dead[2].Reason {
 		f.t.Fatalf("claimed %+v", got)
 	}
 	if got[0].Events != 1 || got[0].Deliveries != 1 || got[0].Entry == dead[2].ID {
@@ -145,6 +148,92 @@ func requeueOldest(f *fixture) {
 	}
 	f.same([]string{string(dead[0].Body), string(dead[1].Body), string(dead[2].Body)}, got)
 	f.same(map[string]int64{"unparked/": 3}, f.counted())
+}
+
+func revive(f *fixture) {
+	dead := f.bury(queue.Alert, 1, 3)
+	r := []queue.Revival{{ID: dead[1].ID, Entry: queue.NewEntryID(), Replays: 3}, {ID: queue.NewEntryID(), Entry: queue.NewEntryID()},
+		{ID: dead[0].ID, Entry: queue.NewEntryID(), Replays: 1}}
+	n, err := f.d.Requeue(f.ctx(), queue.RequeueParams{Queue: queue.Alert, Process: "p1", Minute: 7, Revive: r})
+	f.must(err)
+	f.same(2, n)
+	f.same(map[string]int64{"unparked/": 2}, f.counted())
+	f.crash()
+	stored, err := f.d.Stored(f.ctx(), queue.Alert, []event.ID{r[0].Entry, r[1].Entry, r[2].Entry})
+	f.must(err)
+	f.same([]event.ID{r[0].Entry, r[2].Entry}, stored)
+
+	// Also over a change of the holder, which makes the number come from another place.
+	l := f.acquireAt(queue.Alert, 1, "b")
+	f.claim(l, 5)
+	f.must(f.d.Yield(f.ctx(), l))
+	l = f.acquireAt(queue.Alert, 1, "c")
+	got := f.claim(l, 5)
+	if len(got) != 2 || got[0].Entry != r[0].Entry || got[0].Replays != 3 || got[1].Entry != r[2].Entry || got[1].Replays != 1 {
+		f.t.Fatalf("claimed %+v", got)
+	}
+	again := dead[1]
+	again.Replays, again.Reason = got[0].Replays, "dead again"
+	f.settle(queue.SettleParams{Lease: l, Ack: claimedIDs(got), Dead: []queue.DeadLetter{again}})
+	f.same([]queue.DeadLetter{again, dead[2]}, letters(f.dead(queue.Alert)))
+
+	// Repeated, it finds what died again since; an empty one does nothing, and takes no others instead.
+	n, err = f.d.Requeue(f.ctx(), queue.RequeueParams{Queue: queue.Alert, Process: "p1", Limit: 5, Revive: []queue.Revival{}})
+	f.must(err)
+	f.same(0, n)
+	f.depth(queue.Alert, queue.Depth{Dead: 2})
+}
+
+func giveUp(f *fixture) {
+	dead := f.bury(queue.Alert, 0, 2)
+	f.bury(queue.Ingest, 0, 1)
+	give := func(want int, ids ...event.ID) {
+		f.t.Helper()
+		n, err := f.d.GiveUp(f.ctx(), queue.Alert, ids)
+		f.must(err)
+		f.same(want, n)
+	}
+	give(0)
+	give(1, dead[0].ID, dead[0].ID, queue.NewEntryID())
+	give(0, dead[0].ID)
+	f.crash()
+	got := f.dead(queue.Alert)
+	f.same(dead, letters(got))
+	f.same([]bool{true, false}, []bool{got[0].GivenUp, got[1].GivenUp})
+	f.depth(queue.Alert, queue.Depth{Dead: 2})
+	f.same(false, f.dead(queue.Ingest)[0].GivenUp)
+
+	n, err := f.d.Requeue(f.ctx(), queue.RequeueParams{Queue: queue.Alert, IDs: []event.ID{dead[0].ID}})
+	f.must(err)
+	f.same(1, n)
+	l := f.acquireAt(queue.Alert, 0, "b")
+	f.settle(queue.SettleParams{Lease: l, Ack: claimedIDs(f.claim(l, 1)), Dead: dead[:1]})
+	f.same(false, f.dead(queue.Alert)[0].GivenUp) // a new letter
+
+	give(2, dead[0].ID, dead[1].ID)
+	n, err = f.d.Discard(f.ctx(), queue.DiscardParams{Queue: queue.Alert, IDs: []event.ID{dead[0].ID, dead[1].ID}})
+	f.must(err)
+	f.same(2, n)
+}
+
+func storedEntries(f *fixture) {
+	want := f.appendN(4)
+	l := f.acquire("a")
+	f.claim(l, 3)
+	f.must(f.d.Release(f.ctx(), queue.ReleaseParams{Lease: l, Entries: want[1:2], Delay: f.ttl() / 2}))
+	f.ack(l, want[2])
+	stored := func(q queue.Name, want []event.ID, asked ...event.ID) {
+		f.t.Helper()
+		got, err := f.d.Stored(f.ctx(), q, asked)
+		f.must(err)
+		f.same(want, got)
+	}
+	there := []event.ID{want[3], want[0], want[1]}
+	stored(queue.Ingest, there, want[3], want[2], want[0], queue.NewEntryID(), want[1])
+	stored(queue.Alert, nil, want...)
+	stored(queue.Ingest, nil)
+	f.crash()
+	stored(queue.Ingest, there, want[3], want[2], want[0], want[1])
 }
 
 func discard(f *fixture) {
@@ -226,6 +315,8 @@ func closed(f *fixture) {
 			_, err := f.d.Requeue(ctx, queue.RequeueParams{Queue: queue.Ingest, Limit: 1})
 			return err
 		},
+		"give up":  func() error { _, err := f.d.GiveUp(ctx, queue.Ingest, nil); return err },
+		"stored":   func() error { _, err := f.d.Stored(ctx, queue.Ingest, nil); return err },
 		"discard":  func() error { _, err := f.d.Discard(ctx, queue.DiscardParams{Queue: queue.Ingest}); return err },
 		"depth":    func() error { _, err := f.d.Depth(ctx, queue.Ingest); return err },
 		"counters": func() error { _, err := f.d.Counters(ctx, 0); return err },

@@ -41,6 +41,8 @@ func checkModel(t *testing.T, h Harness) {
 			"advance":   x.advance,
 			"stepWall":  x.stepWall,
 			"requeue":   x.requeue,
+			"giveUp":    x.giveUp,
+			"stored":    x.stored,
 			"discard":   x.discard,
 			"crash":     x.crash,
 		})
@@ -232,14 +234,32 @@ func (x *machine) drawDead(t *rapid.T, q queue.Name) []event.ID {
 func (x *machine) requeue(t *rapid.T) {
 	q := drawQueue(t)
 	p := queue.RequeueParams{Queue: q, Limit: 2, Minute: 1}
-	if rapid.Bool().Draw(t, "byID") {
+	ids := p.IDs
+	switch rapid.IntRange(0, 2).Draw(t, "way") {
+	case 0:
 		p.IDs = x.drawDead(t, q)
+		ids = p.IDs
+	case 1:
+		ids, p.Revive = x.drawDead(t, q), []queue.Revival{}
+		for _, id := range ids {
+			p.Revive = append(p.Revive, queue.Revival{ID: id, Entry: queue.NewEntryID(), Replays: rapid.IntRange(0, 3).Draw(t, "replays")})
+		}
 	}
 	n, err := x.d.Requeue(x.ctx(), p)
 	agree(t, "requeue", err, "")
-	taken := x.m.takeDead(q, p.IDs, p.Limit)
+	taken := x.m.takeDead(q, ids, p.Limit)
 	if n != len(taken) {
 		t.Fatalf("requeued %d, not %d", n, len(taken))
+	}
+	var chosen []event.ID
+	for i, r := range p.Revive {
+		taken[i].Replays = r.Replays
+		chosen = append(chosen, r.Entry)
+	}
+	stored, err := x.d.Stored(x.ctx(), q, chosen)
+	agree(t, "stored", err, "")
+	if diff := cmp.Diff(chosen, stored, cmpopts.EquateEmpty()); diff != "" {
+		t.Fatalf("entries of a replay (-chosen +stored):\n%s", diff)
 	}
 	x.learn(t, q, taken)
 }
@@ -265,11 +285,39 @@ func (x *machine) learn(t *rapid.T, q queue.Name, taken []queue.DeadLetter) {
 	}
 	for i, d := range taken {
 		id := got[len(got)-len(taken)+i].Entry
-		l.entries = append(l.entries, &modelEntry{Entry: queue.Entry{ID: id, Queue: q, Events: 1, Body: d.Body}, attempts: d.Attempts, reason: d.Reason})
+		l.entries = append(l.entries, &modelEntry{Entry: queue.Entry{ID: id, Queue: q, Events: 1, Body: d.Body}, attempts: d.Attempts, replays: d.Replays, reason: d.Reason})
 	}
 	want := x.m.claim(l, 1<<20)
 	if diff := cmp.Diff(want, got, cmpopts.IgnoreFields(queue.Claimed{}, "AppendedAt"), cmpopts.EquateEmpty()); diff != "" {
 		t.Fatalf("claimed after a requeue (-want +got):\n%s", diff)
+	}
+}
+
+func (x *machine) giveUp(t *rapid.T) {
+	q := drawQueue(t)
+	list := x.drawDead(t, q)
+	n, err := x.d.GiveUp(x.ctx(), q, append(list, queue.NewEntryID()))
+	agree(t, "give up", err, "")
+	if want := x.m.giveUp(list); n != want {
+		t.Fatalf("gave up %d, not %d", n, want)
+	}
+}
+
+func (x *machine) stored(t *rapid.T) {
+	q := drawQueue(t)
+	var asked, want []event.ID
+	for _, l := range x.m.lanes {
+		for _, e := range l.entries {
+			asked = append(asked, e.ID)
+			if l.queue == q {
+				want = append(want, e.ID)
+			}
+		}
+	}
+	got, err := x.d.Stored(x.ctx(), q, append(asked, queue.NewEntryID()))
+	agree(t, "stored", err, "")
+	if diff := cmp.Diff(want, got, cmpopts.EquateEmpty()); diff != "" {
+		t.Fatalf("stored entries of %s (-want +got):\n%s", q, diff)
 	}
 }
 
@@ -303,6 +351,11 @@ func (x *machine) check(t *rapid.T) {
 		agree(t, "dead", err, "")
 		if diff := cmp.Diff(x.m.dead[q], letters(items), cmpopts.EquateEmpty()); diff != "" {
 			t.Fatalf("dead letters of %s (-want +got):\n%s", q, diff)
+		}
+		for _, i := range items {
+			if i.GivenUp != x.m.given[i.ID] {
+				t.Fatalf("dead letter %s of %s is given up: %v, want %v", i.ID, q, i.GivenUp, !i.GivenUp)
+			}
 		}
 	}
 	all, err := x.d.Counters(x.ctx(), 0)

@@ -16,7 +16,8 @@ type model struct {
 	lease time.Duration
 	wall  time.Duration
 	dead  map[queue.Name][]queue.DeadLetter
-	total map[string]int64 // counters by kind
+	given map[event.ID]bool // the dead letters that are given up
+	total map[string]int64  // counters by kind
 }
 
 type modelLane struct {
@@ -32,13 +33,14 @@ type modelEntry struct {
 	claimed              bool
 	due                  time.Duration // 0 for not delayed
 	deliveries, attempts int
+	replays              int
 	reason               string
 	progress             []byte
 }
 
 func newModel() *model {
 	// The wall clock may be stepped back, but not to where 0 means something.
-	m := &model{wall: time.Hour * 1e5, dead: map[queue.Name][]queue.DeadLetter{}, total: map[string]int64{}}
+	m := &model{wall: time.Hour * 1e5, dead: map[queue.Name][]queue.DeadLetter{}, given: map[event.ID]bool{}, total: map[string]int64{}}
 	for i, q := range queue.Names() {
 		m.lanes[i].queue = q
 	}
@@ -98,7 +100,7 @@ func (m *model) claim(l *modelLane, most int) []queue.Claimed {
 		e.claimed = true
 		e.deliveries++
 		got = append(got, queue.Claimed{Entry: e.ID, Events: e.Events, Body: e.Body, Deliveries: e.deliveries,
-			Attempts: e.attempts, Reason: e.reason, Progress: e.progress})
+			Attempts: e.attempts, Replays: e.replays, Reason: e.reason, Progress: e.progress})
 	}
 	return got
 }
@@ -156,10 +158,24 @@ func (m *model) takeDead(q queue.Name, ids []event.ID, limit int) []queue.DeadLe
 			}
 		}
 	}
+	for _, d := range taken {
+		delete(m.given, d.ID)
+	}
 	m.dead[q] = slices.DeleteFunc(slices.Clone(m.dead[q]), func(d queue.DeadLetter) bool {
 		return slices.ContainsFunc(taken, func(t queue.DeadLetter) bool { return t.ID == d.ID })
 	})
 	return taken
+}
+
+// giveUp marks dead letters and returns how many were not marked before.
+func (m *model) giveUp(ids []event.ID) (n int) {
+	for _, id := range ids {
+		if !m.given[id] {
+			m.given[id] = true
+			n++
+		}
+	}
+	return n
 }
 
 // depth gives what every driver must say: how claimed and ready share what is not delayed is only sure while

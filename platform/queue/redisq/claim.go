@@ -9,7 +9,7 @@ import (
 )
 
 // claimFields is how many values the script gives for each entry.
-const claimFields = 8
+const claimFields = 9
 
 // glance is what one look at a lane gave.
 type glance struct {
@@ -90,7 +90,7 @@ func (d *Driver) claim(ctx context.Context, p queue.ClaimParams) (glance, error)
 	for i := range g.entries {
 		e := reply{rest: r.rest[i*claimFields:]}
 		g.entries[i] = queue.Claimed{Entry: e.id(0), Events: int(e.int(1)), Body: e.bytes(2), Deliveries: int(e.int(3)),
-			Attempts: int(e.int(4)), Reason: e.text(5), AppendedAt: time.UnixMicro(e.int(7)).UTC()}
+			Attempts: int(e.int(4)), Reason: e.text(5), AppendedAt: time.UnixMicro(e.int(7)).UTC(), Replays: int(e.int(8))}
 		if note := e.bytes(6); len(note) > 0 {
 			g.entries[i].Progress = note
 		}

@@ -23,7 +23,9 @@ type letter struct {
 	Code     string `json:"code"`
 	Reason   []byte `json:"reason"`
 	Attempts int    `json:"attempts"`
-	First    int64  `json:"first"` // Unix µs, as all times
+	Replays  int    `json:"replays,omitempty"`
+	GivenUp  bool   `json:"given_up,omitempty"` // giveup.lua appends this member
+	First    int64  `json:"first"`              // Unix µs, as all times
 	Died     int64  `json:"died"`
 }
 
@@ -32,7 +34,7 @@ func (c *call) bury(p *queue.SettleParams, now time.Time) error {
 	for i := range p.Dead {
 		dl := &p.Dead[i]
 		text, err := json.Marshal(letter{Body: dl.Body, Hostname: []byte(dl.Hostname), Code: dl.Code, Reason: []byte(dl.Reason),
-			Attempts: dl.Attempts, First: timestamp(dl.First), Died: timestamp(now)})
+			Attempts: dl.Attempts, Replays: dl.Replays, First: timestamp(dl.First), Died: timestamp(now)})
 		if err != nil {
 			return fault.Wrap(fault.Internal, err, "encode dead letter %s", dl.ID)
 		}
@@ -46,9 +48,9 @@ func deadItem(q queue.Name, partition int, id event.ID, text []byte) (queue.Dead
 	if err := json.Unmarshal(text, &l); err != nil {
 		return queue.DeadItem{}, fault.Wrap(fault.Corrupt, err, "decode dead letter %s", id)
 	}
-	return queue.DeadItem{Partition: partition, DiedAt: time.UnixMicro(l.Died).UTC(),
+	return queue.DeadItem{Partition: partition, DiedAt: time.UnixMicro(l.Died).UTC(), GivenUp: l.GivenUp,
 		DeadLetter: queue.DeadLetter{ID: id, Queue: q, Body: l.Body, Hostname: string(l.Hostname), Code: l.Code, Reason: string(l.Reason),
-			Attempts: l.Attempts, First: time.UnixMicro(l.First).UTC()}}, nil
+			Attempts: l.Attempts, Replays: l.Replays, First: time.UnixMicro(l.First).UTC()}}, nil
 }
 
 // Dead lists dead letters. It asks all partitions for a page and merges the pages.
@@ -56,8 +58,8 @@ func (d *Driver) Dead(ctx context.Context, p queue.DeadParams) ([]queue.DeadItem
 	if p.Limit <= 0 {
 		p.Limit = defaultDead
 	}
-	if p.ID != (event.ID{}) {
-		return d.deadByID(ctx, p.Queue, []event.ID{p.ID})
+	if p.IDs != nil {
+		return d.deadByID(ctx, p.Queue, p.IDs)
 	}
 	after := ""
 	if p.After != (event.ID{}) {
@@ -136,8 +138,11 @@ func (d *Driver) deadByID(ctx context.Context, q queue.Name, ids []event.ID) ([]
 // repeating it is safe.
 func (d *Driver) Requeue(ctx context.Context, p queue.RequeueParams) (int, error) {
 	var items []queue.DeadItem
+	var entries map[event.ID]event.ID
 	var err error
 	switch {
+	case p.Revive != nil:
+		items, entries, err = d.revivals(ctx, &p)
 	case p.IDs != nil:
 		items, err = d.deadByID(ctx, p.Queue, p.IDs)
 	case p.Limit > 0:
@@ -152,7 +157,66 @@ func (d *Driver) Requeue(ctx context.Context, p queue.RequeueParams) (int, error
 	if p.Queue == queue.Alert {
 		count.Kind, count.Label = queue.CountUnparked, ""
 	}
-	return d.exhume(ctx, p.Queue, "revive", items, p.Process, []queue.Count{count})
+	return d.exhume(ctx, p.Queue, "revive", items, entries, p.Process, []queue.Count{count})
+}
+
+// revivals returns the letters of an automatic replay as they are put back, and the ids of their new entries.
+func (d *Driver) revivals(ctx context.Context, p *queue.RequeueParams) (items []queue.DeadItem, entries map[event.ID]event.ID, err error) {
+	ids, terms := make([]event.ID, len(p.Revive)), make(map[event.ID]queue.Revival, len(p.Revive))
+	for i, r := range p.Revive {
+		ids[i], terms[r.ID] = r.ID, r
+	}
+	if items, err = d.deadByID(ctx, p.Queue, ids); err != nil {
+		return nil, nil, err
+	}
+	entries = make(map[event.ID]event.ID, len(items))
+	for i := range items {
+		r := terms[items[i].ID]
+		items[i].Replays, entries[r.ID] = r.Replays, r.Entry
+	}
+	return items, entries, nil
+}
+
+// GiveUp marks dead letters, in one step for each partition. Repeating it is safe.
+func (d *Driver) GiveUp(ctx context.Context, q queue.Name, ids []event.ID) (int, error) {
+	marked := make([]int64, len(d.keys))
+	err := d.each(func(p int) error {
+		r, err := d.run(ctx, d.scripts.giveUp, "give up dead letters", d.call().key(d.keys[p].lane(q).letters()).ids(ids))
+		if err == nil {
+			marked[p] = r.int(0)
+		}
+		return err
+	})
+	total := int64(0)
+	for _, n := range marked {
+		total += n
+	}
+	return int(total), err
+}
+
+// Stored looks for entries in all partitions, and returns them in the order in which they were asked for.
+func (d *Driver) Stored(ctx context.Context, q queue.Name, entries []event.ID) ([]event.ID, error) {
+	found := make([]reply, len(d.keys))
+	err := d.each(func(p int) (err error) {
+		found[p], err = d.run(ctx, d.scripts.stored, "look for entries", d.call().key(d.keys[p].lane(q).entryIDs()).ids(entries))
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	there := map[event.ID]bool{}
+	for _, r := range found {
+		for i := range r.rest {
+			there[r.id(i)] = true
+		}
+	}
+	var stored []event.ID
+	for _, id := range entries {
+		if there[id] {
+			stored = append(stored, id)
+		}
+	}
+	return stored, nil
 }
 
 // Discard deletes dead letters, in one step for each partition, like Requeue.
@@ -165,11 +229,14 @@ func (d *Driver) Discard(ctx context.Context, p queue.DiscardParams) (int, error
 	if p.Queue == queue.Alert {
 		counts = []queue.Count{{Minute: p.Minute, Kind: queue.CountDiscarded, N: 1}}
 	}
-	return d.exhume(ctx, p.Queue, "discard", items, p.Process, counts)
+	return d.exhume(ctx, p.Queue, "discard", items, nil, p.Process, counts)
 }
 
-// exhume takes out those of the items that are still there, and counts each.
-func (d *Driver) exhume(ctx context.Context, q queue.Name, what string, items []queue.DeadItem, process string, counts []queue.Count) (int, error) {
+// exhume takes out those of the items that are still there, and counts each. entries has the ids of new entries that the
+// caller chose, by letter.
+func (d *Driver) exhume(ctx context.Context, q queue.Name, what string, items []queue.DeadItem, entries map[event.ID]event.ID,
+	process string, counts []queue.Count,
+) (int, error) {
 	total := 0
 	for p := range d.keys {
 		mine := slices.Clone(items)
@@ -182,8 +249,11 @@ func (d *Driver) exhume(ctx context.Context, q queue.Name, what string, items []
 		for i := range mine {
 			c.bytes(mine[i].ID[:])
 			if what == "revive" {
-				id := queue.NewEntryID()
-				c.bytes(id[:]).num(int64(mine[i].Attempts)).text(mine[i].Reason).bytes(mine[i].Body)
+				id, chosen := entries[mine[i].ID]
+				if !chosen {
+					id = queue.NewEntryID()
+				}
+				c.bytes(id[:]).num(int64(mine[i].Attempts)).num(int64(mine[i].Replays)).text(mine[i].Reason).bytes(mine[i].Body)
 			}
 		}
 		r, err := d.run(ctx, d.scripts.exhume, what+" dead letters", c.counts(k, process, counts))

@@ -25,10 +25,11 @@ func newLaneKeys(base string, q queue.Name) laneKeys {
 	}
 }
 
-func (k laneKeys) state() string   { return k[0] }
-func (k laneKeys) stream() string  { return k[1] }
-func (k laneKeys) letters() string { return k[3] }
-func (k laneKeys) light() []string { return k[:5] }
+func (k laneKeys) state() string    { return k[0] }
+func (k laneKeys) stream() string   { return k[1] }
+func (k laneKeys) entryIDs() string { return k[2] }
+func (k laneKeys) letters() string  { return k[3] }
+func (k laneKeys) light() []string  { return k[:5] }
 
 // partitionKeys are the keys of a partition. The braces make a Cluster keep all of them in one slot.
 type partitionKeys struct {

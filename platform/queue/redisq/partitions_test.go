@@ -64,7 +64,7 @@ func TestDeadOverPartitions(t *testing.T) {
 	l.must(err)
 	l.same(2, n)
 	l.same(want[5:], page(event.ID{}))
-	gone, err := d.Dead(t.Context(), queue.DeadParams{Queue: queue.Alert, ID: want[4]})
+	gone, err := d.Dead(t.Context(), queue.DeadParams{Queue: queue.Alert, IDs: want[4:5]})
 	l.must(err)
 	l.same(0, len(gone))
 	l.same(2, len(l.claim(d, leases[0], 9)))

@@ -18,11 +18,12 @@ var scriptFiles embed.FS
 
 // scripts are the operations.
 type scripts struct {
-	append, settle             *rueidis.Lua
-	acquire, renew, yield      *rueidis.Lua
-	claim, release             *rueidis.Lua
-	dead, exhume, depth, purge *rueidis.Lua
-	roster                     *rueidis.Lua
+	append, settle        *rueidis.Lua
+	acquire, renew, yield *rueidis.Lua
+	claim, release        *rueidis.Lua
+	dead, exhume, giveUp  *rueidis.Lua
+	stored, depth, purge  *rueidis.Lua
+	roster                *rueidis.Lua
 }
 
 func loadScripts() (*scripts, error) {
@@ -33,7 +34,7 @@ func loadScripts() (*scripts, error) {
 	s := &scripts{}
 	for name, into := range map[string]**rueidis.Lua{"append": &s.append, "settle": &s.settle, "acquire": &s.acquire,
 		"renew": &s.renew, "yield": &s.yield, "claim": &s.claim, "release": &s.release, "dead": &s.dead,
-		"exhume": &s.exhume, "depth": &s.depth, "purge": &s.purge, "roster": &s.roster} {
+		"exhume": &s.exhume, "giveup": &s.giveUp, "stored": &s.stored, "depth": &s.depth, "purge": &s.purge, "roster": &s.roster} {
 		text, err := scriptFiles.ReadFile("script/" + name + ".lua")
 		if err != nil {
 			return nil, fmt.Errorf("read the queue's scripts: %w", err)

@@ -83,17 +83,23 @@ func (t *tx) insert(entries []queue.Entry) error {
 		if err := t.keys(&entries[i], now); err != nil {
 			return err
 		}
-		if err := t.store(l, &entries[i], now, 0, ""); err != nil {
+		if err := t.store(l, &entries[i], now, past{}); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
+// past is what an entry keeps of the dead letter that it was.
+type past struct {
+	attempts, replays int64
+	reason            string
+}
+
 // store writes one entry at the end of a lane.
-func (t *tx) store(l *lane, e *queue.Entry, now, attempts int64, reason string) error {
+func (t *tx) store(l *lane, e *queue.Entry, now int64, p past) error {
 	seq, s := t.w.nextSeq, t.w.stmts
-	if _, err := t.exec(s.insert, seq, e.ID[:], l.id, e.Events, attempts, now, reason); err != nil {
+	if _, err := t.exec(s.insert, seq, e.ID[:], l.id, e.Events, p.attempts, now, p.reason, p.replays); err != nil {
 		return fmt.Errorf("store entry %s: %w", e.ID, err)
 	}
 	body := e.Body

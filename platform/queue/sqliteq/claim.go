@@ -121,7 +121,7 @@ func (t *tx) claim(l *lane, most int, got []queue.Claimed) ([]queue.Claimed, err
 		var c queue.Claimed
 		var id []byte
 		var at int64
-		if err := scan(&last, &id, &c.Events, &c.Deliveries, &c.Attempts, &c.Reason, &c.Progress, &at, &c.Body); err != nil {
+		if err := scan(&last, &id, &c.Events, &c.Deliveries, &c.Attempts, &c.Replays, &c.Reason, &c.Progress, &at, &c.Body); err != nil {
 			return err
 		}
 		copy(c.Entry[:], id)

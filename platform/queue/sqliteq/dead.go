@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/google/uuid"
-
 	"github.com/muttproject/mutt/platform/connect/sqlite"
 	"github.com/muttproject/mutt/platform/event"
 	"github.com/muttproject/mutt/platform/fault"
@@ -26,17 +24,34 @@ func (d *Driver) Dead(ctx context.Context, p queue.DeadParams) ([]queue.DeadItem
 	if p.Limit <= 0 {
 		p.Limit = defaultDead
 	}
-	const fields = `SELECT d.id, l.partition, d.body, d.hostname, d.code, d.reason, d.attempts, d.first_at, d.died_at
-		FROM dead d JOIN lanes l ON l.lane = d.lane WHERE d.queue = $1 AND d.id `
-	text, id := fields+"> $2 ORDER BY d.id LIMIT $3", p.After
-	if p.ID != (event.ID{}) {
-		text, id = fields+"= $2 LIMIT $3", p.ID
+	if p.IDs == nil {
+		return d.dead(ctx, p.Queue, "> $2 ORDER BY d.id LIMIT $3", p.After, p.Limit)
 	}
-	rows, err := d.db.Reader.QueryContext(ctx, text, string(p.Queue), id[:], p.Limit)
+	var all []queue.DeadItem
+	seen := make(map[event.ID]bool, len(p.IDs))
+	for _, id := range p.IDs {
+		if seen[id] {
+			continue
+		}
+		seen[id] = true
+		items, err := d.dead(ctx, p.Queue, "= $2 LIMIT $3", id, 1)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, items...)
+	}
+	return all, nil
+}
+
+// dead lists the dead letters whose id fits a condition.
+func (d *Driver) dead(ctx context.Context, q queue.Name, condition string, id event.ID, limit int) (items []queue.DeadItem, err error) {
+	const fields = `SELECT d.id, l.partition, d.body, d.hostname, d.code, d.reason, d.attempts, d.first_at, d.died_at, d.replays, d.given_up
+		FROM dead d JOIN lanes l ON l.lane = d.lane WHERE d.queue = $1 AND d.id `
+	rows, err := d.db.Reader.QueryContext(ctx, fields+condition, string(q), id[:], limit)
 	if err != nil {
 		return nil, sqlite.Fault(err, fault.QueueUnavailable, "list dead letters")
 	}
-	items, err := scanDead(rows, p.Queue)
+	items, err = scanDead(rows, q)
 	return items, sqlite.Fault(err, fault.QueueUnavailable, "list dead letters")
 }
 
@@ -47,7 +62,7 @@ func scanDead(rows *sql.Rows, q queue.Name) (items []queue.DeadItem, err error) 
 		var id []byte
 		var first, died int64
 		if err := rows.Scan(&id, &item.Partition, &item.Body, &item.Hostname, &item.Code, &item.Reason,
-			&item.Attempts, &first, &died); err != nil {
+			&item.Attempts, &first, &died, &item.Replays, &item.GivenUp); err != nil {
 			return nil, err
 		}
 		copy(item.ID[:], id)
@@ -59,21 +74,26 @@ func scanDead(rows *sql.Rows, q queue.Name) (items []queue.DeadItem, err error) 
 
 // corpse is a dead letter on its way back or out.
 type corpse struct {
-	seq, lane, attempts int64
-	id                  event.ID
-	body                []byte
-	reason              string
+	past
+	seq, lane int64
+	id        event.ID
+	entry     event.ID // of the new entry; the zero ID for one that the driver makes
+	body      []byte
 }
 
 // Requeue moves dead letters to the end of the lanes that they came from.
 func (d *Driver) Requeue(ctx context.Context, p queue.RequeueParams) (int, error) {
 	n := 0
 	err := d.do(ctx, false, func(t *tx) error {
-		found, err := t.corpses(p.Queue, p.IDs, p.Limit)
+		ids, terms := revivals(&p)
+		found, err := t.corpses(p.Queue, ids, p.Limit)
 		if err != nil {
 			return err
 		}
 		for i := range found {
+			if r, ok := terms[found[i].id]; ok {
+				found[i].entry, found[i].replays = r.Entry, int64(r.Replays)
+			}
 			if err := t.revive(&found[i]); err != nil {
 				return err
 			}
@@ -89,6 +109,57 @@ func (d *Driver) Requeue(ctx context.Context, p queue.RequeueParams) (int, error
 		return 0, err
 	}
 	return n, nil
+}
+
+// revivals returns the ids of the letters to put back, and the terms of an automatic replay.
+func revivals(p *queue.RequeueParams) (ids []event.ID, terms map[event.ID]queue.Revival) {
+	if p.Revive == nil {
+		return p.IDs, nil
+	}
+	ids, terms = make([]event.ID, len(p.Revive)), make(map[event.ID]queue.Revival, len(p.Revive))
+	for i, r := range p.Revive {
+		ids[i], terms[r.ID] = r.ID, r
+	}
+	return ids, terms
+}
+
+// GiveUp marks dead letters.
+func (d *Driver) GiveUp(ctx context.Context, q queue.Name, ids []event.ID) (int, error) {
+	n := 0
+	err := d.do(ctx, false, func(t *tx) error {
+		n = 0
+		for _, id := range ids {
+			marked, err := t.exec(t.w.stmts.abandon, string(q), id[:])
+			if err != nil {
+				return fmt.Errorf("give up dead letter %s: %w", id, err)
+			}
+			n += int(marked)
+		}
+		return nil
+	})
+	if err != nil {
+		return 0, err
+	}
+	return n, nil
+}
+
+// Stored looks for entries. What it reads is committed, as an acknowledgement is when its caller hears of it.
+func (d *Driver) Stored(ctx context.Context, q queue.Name, entries []event.ID) (stored []event.ID, err error) {
+	if err := d.open(); err != nil {
+		return nil, err
+	}
+	for _, id := range entries {
+		var one int
+		err := d.db.Reader.QueryRowContext(ctx, `SELECT 1 FROM entries e JOIN lanes l ON l.lane = e.lane
+			WHERE e.id = $1 AND l.queue = $2`, id[:], string(q)).Scan(&one)
+		switch {
+		case err == nil:
+			stored = append(stored, id)
+		case !errors.Is(err, sql.ErrNoRows):
+			return nil, sqlite.Fault(err, fault.QueueUnavailable, "look for entries")
+		}
+	}
+	return stored, nil
 }
 
 // Discard deletes dead letters.
@@ -127,7 +198,7 @@ func (t *tx) corpses(q queue.Name, ids []event.ID, limit int) (found []corpse, e
 	each := func(scan func(...any) error) error {
 		var c corpse
 		var id []byte
-		if err := scan(&c.seq, &c.lane, &id, &c.body, &c.reason, &c.attempts); err != nil {
+		if err := scan(&c.seq, &c.lane, &id, &c.body, &c.reason, &c.attempts, &c.replays); err != nil {
 			return err
 		}
 		copy(c.id[:], id)
@@ -168,12 +239,11 @@ func (t *tx) revive(c *corpse) error {
 	if err := t.exhume(c); err != nil {
 		return err
 	}
-	id, err := uuid.NewV7()
-	if err != nil {
-		return fault.Wrap(fault.Internal, err, "make an entry id")
+	e := queue.Entry{ID: c.entry, Events: 1, Body: c.body}
+	if e.ID == (event.ID{}) {
+		e.ID = queue.NewEntryID()
 	}
-	e := queue.Entry{ID: id, Events: 1, Body: c.body}
-	return t.store(t.laneByID(c.lane), &e, t.now(), c.attempts, c.reason)
+	return t.store(t.laneByID(c.lane), &e, t.now(), c.past)
 }
 
 func (t *tx) laneByID(id int64) *lane {

@@ -20,6 +20,7 @@ type mutant struct {
 	settle  func(context.Context, queue.SettleParams) error
 	release func(context.Context, queue.ReleaseParams) error
 	requeue func(context.Context, queue.RequeueParams) (int, error)
+	giveUp  func(context.Context, queue.Name, []event.ID) (int, error)
 	purge   func(context.Context, int64) error
 	depth   func(context.Context, queue.Name) (queue.Depth, error)
 }
@@ -64,6 +65,13 @@ func (m *mutant) Requeue(ctx context.Context, p queue.RequeueParams) (int, error
 		return m.requeue(ctx, p)
 	}
 	return m.Driver.Requeue(ctx, p)
+}
+
+func (m *mutant) GiveUp(ctx context.Context, q queue.Name, ids []event.ID) (int, error) {
+	if m.giveUp != nil {
+		return m.giveUp(ctx, q, ids)
+	}
+	return m.Driver.GiveUp(ctx, q, ids)
 }
 
 func (m *mutant) Purge(ctx context.Context, before int64) error {
@@ -162,6 +170,19 @@ func mutants() map[string]struct {
 		"requeue drops": {"requeue moves dead letters and keeps what they carry", func(m *mutant, d queue.Driver) {
 			m.requeue = func(ctx context.Context, p queue.RequeueParams) (int, error) {
 				return d.Discard(ctx, queue.DiscardParams{Queue: p.Queue, IDs: p.IDs})
+			}
+		}},
+		"an automatic replay forgets its number": {"an automatic replay keeps the entry's id and the number of replays", func(m *mutant, d queue.Driver) {
+			m.requeue = func(ctx context.Context, p queue.RequeueParams) (int, error) {
+				for i := range p.Revive {
+					p.Revive[i].Replays = 0
+				}
+				return d.Requeue(ctx, p)
+			}
+		}},
+		"giving up discards": {"a letter that is given up stays, and can be requeued and discarded", func(m *mutant, d queue.Driver) {
+			m.giveUp = func(ctx context.Context, q queue.Name, ids []event.ID) (int, error) {
+				return d.Discard(ctx, queue.DiscardParams{Queue: q, IDs: ids})
 			}
 		}},
 		"purge deletes entries": {"purge deletes old counters and never entries", func(m *mutant, d queue.Driver) {

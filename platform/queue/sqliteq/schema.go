@@ -9,7 +9,7 @@ import (
 )
 
 // version is what PRAGMA user_version of the file holds.
-const version = 1
+const version = 2
 
 // The tables of the queue's own file. Bodies lie apart, so that a claim rewrites a small row and never a body.
 // What is claimed needs no owner: at most one lease of a lane is alive, and when the next one begins, or the file is opened,
@@ -30,6 +30,7 @@ CREATE TABLE entries (
   events      INTEGER NOT NULL,
   deliveries  INTEGER NOT NULL,
   attempts    INTEGER NOT NULL,
+  replays     INTEGER NOT NULL DEFAULT 0, -- of the dead letter that it was
   appended_at INTEGER NOT NULL, -- this and all times: Unix microseconds
   due_at      INTEGER NOT NULL, -- when a delayed one becomes ready
   reason      TEXT NOT NULL,
@@ -57,6 +58,8 @@ CREATE TABLE dead (
   attempts  INTEGER NOT NULL,
   first_at  INTEGER NOT NULL,
   died_at   INTEGER NOT NULL,
+  replays   INTEGER NOT NULL DEFAULT 0, -- by the janitor
+  given_up  INTEGER NOT NULL DEFAULT 0, -- 1: nothing replays it by itself any more
   UNIQUE (queue, id)
 );
 CREATE INDEX dead_lane ON dead (lane);
@@ -70,7 +73,14 @@ CREATE TABLE counters (
 ) WITHOUT ROWID;
 `
 
-// migrate creates the tables of a new file and refuses a newer one.
+// fromVersion1 brings a file of version 1 to the present one. Adding columns with a default rewrites no row.
+const fromVersion1 = `
+ALTER TABLE entries ADD COLUMN replays INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE dead ADD COLUMN replays INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE dead ADD COLUMN given_up INTEGER NOT NULL DEFAULT 0;
+`
+
+// migrate creates the tables of a new file, brings an older file up to date and refuses a newer one.
 func migrate(ctx context.Context, c *sql.Conn) error {
 	var v int
 	if err := c.QueryRowContext(ctx, "PRAGMA user_version").Scan(&v); err != nil {
@@ -82,9 +92,13 @@ func migrate(ctx context.Context, c *sql.Conn) error {
 	case v > version:
 		return fault.New(fault.NewerVersion, "the queue file has version %d, this MUTT knows %d", v, version)
 	}
-	text := fmt.Sprintf("BEGIN IMMEDIATE;%sPRAGMA user_version=%d;COMMIT", schema, version)
+	text, doing := schema, "create the queue's tables"
+	if v == 1 {
+		text, doing = fromVersion1, "bring the queue file up to date"
+	}
+	text = fmt.Sprintf("BEGIN IMMEDIATE;%sPRAGMA user_version=%d;COMMIT", text, version)
 	if _, err := c.ExecContext(ctx, text); err != nil {
-		return fmt.Errorf("create the queue's tables: %w", err)
+		return fmt.Errorf("%s: %w", doing, err)
 	}
 	return nil
 }

@@ -122,7 +122,7 @@ func (t *tx) bury(partition int, dead []queue.DeadLetter) error {
 			body = []byte{}
 		}
 		n, err := t.exec(t.w.stmts.bury, string(dl.Queue), dl.ID[:], l.id, body, dl.Hostname, dl.Code, dl.Reason,
-			dl.Attempts, dl.First.UnixMicro(), now)
+			dl.Attempts, dl.First.UnixMicro(), now, dl.Replays)
 		if err != nil {
 			return fmt.Errorf("store dead letter %s: %w", dl.ID, err)
 		}

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -276,6 +277,64 @@ func TestOpenRefuses(t *testing.T) {
 		if d, err := Open(t.Context(), path, Options{}); !fault.Is(err, want) {
 			t.Errorf("want %s, got %v, %v", want, d, err)
 		}
+	}
+}
+
+// TestOpenBringsAnOlderFileUpToDate opens a file as version 1 made it, with an entry and a dead letter.
+func TestOpenBringsAnOlderFileUpToDate(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "queue.db")
+	db, err := sqlite.Open(t.Context(), path, sqlite.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var old []string
+	for line := range strings.Lines(schema) {
+		if !strings.Contains(line, "replays ") && !strings.Contains(line, "given_up ") {
+			old = append(old, line)
+		}
+	}
+	letter, entry := queue.NewEntryID(), queue.NewEntryID()
+	for _, step := range []struct {
+		text string
+		args []any
+	}{
+		{strings.Join(old, "") + "PRAGMA user_version=1;", nil},
+		{"INSERT INTO lanes VALUES (1, 'alert', 0, 3)", nil},
+		{"INSERT INTO entries VALUES (1, $1, 1, 0, 1, 0, 0, 1, 0, '', NULL)", []any{entry[:]}},
+		{"INSERT INTO bodies VALUES (1, 'body')", nil},
+		{"INSERT INTO dead VALUES (1, 'alert', $1, 1, 'letter', 'sw-1', 'exhausted', 'HTTP 503', 6, 1, 2)", []any{letter[:]}},
+	} {
+		if _, err := db.Writer.ExecContext(t.Context(), step.text, step.args...); err != nil {
+			t.Fatalf("%s: %v", step.text, err)
+		}
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 { // and once more, as it is then
+		d, err := Open(t.Context(), path, Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		items, err := d.Dead(t.Context(), queue.DeadParams{Queue: queue.Alert})
+		if err != nil || len(items) != 1 || items[0].ID != letter || items[0].Replays != 0 || items[0].GivenUp {
+			t.Fatalf("%+v, %v", items, err)
+		}
+		if stored, err := d.Stored(t.Context(), queue.Alert, []event.ID{entry}); err != nil || len(stored) != 1 {
+			t.Fatalf("%v, %v", stored, err)
+		}
+		if err := d.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	d, err := Open(t.Context(), path, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = d.Close() })
+	if n, err := d.Requeue(t.Context(), queue.RequeueParams{Queue: queue.Alert, Revive: []queue.Revival{{ID: letter, Entry: queue.NewEntryID(), Replays: 1}}}); err != nil || n != 1 {
+		t.Fatalf("requeued %d, %v", n, err)
 	}
 }
 

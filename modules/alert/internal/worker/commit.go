@@ -199,6 +199,6 @@ func (l *lane) bury(ctx context.Context, c *chunk, it *item) error {
 	now := l.p.Now()
 	return l.always(ctx, "dead-letter a corrupt entry", func() error {
 		return l.holder.Settle(ctx, queue.Settlement{Ack: []event.ID{id}, Dead: []queue.DeadLetter{{ID: id, Queue: queue.Ingest,
-			Body: it.claimed.Body, Code: queue.DeadPoison, Reason: it.err.Error(), Attempts: it.claimed.Deliveries, First: now}}})
+			Body: it.claimed.Body, Code: queue.DeadPoison, Reason: it.err.Error(), Attempts: it.claimed.Deliveries, Replays: it.claimed.Replays, First: now}}})
 	})
 }

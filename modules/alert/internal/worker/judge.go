@@ -87,7 +87,8 @@ type unit struct {
 type verdict struct {
 	Reason   string `json:"reason"`
 	Attempts int    `json:"attempts"`
-	First    int64  `json:"first"` // Unix µs of the first attempt
+	First    int64  `json:"first"`             // Unix µs of the first attempt
+	Replays  int    `json:"replays,omitempty"` // of the dead letter that the event was
 }
 
 // book fills in what is stored of u.

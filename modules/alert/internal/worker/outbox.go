@@ -95,7 +95,7 @@ func (o *outbox) poison(e *event.Event, v *verdict, now time.Time) {
 		first = event.Time(v.First)
 	}
 	o.dead = append(o.dead, queue.DeadLetter{ID: e.ID, Queue: queue.Ingest, Hostname: e.Hostname, Code: queue.DeadPoison,
-		Reason: v.Reason, Attempts: v.Attempts, First: first, Body: event.Seal(event.AppendRecord(nil, e), 1)})
+		Reason: v.Reason, Attempts: v.Attempts, Replays: v.Replays, First: first, Body: event.Seal(event.AppendRecord(nil, e), 1)})
 }
 
 // counts gives what this Settle adds to the book of delivery and beside it.

@@ -167,6 +167,31 @@ func TestVerdictOutlivesItsHolder(t *testing.T) {
 	})
 }
 
+func TestAPoisonLetterKeepsTheNumberOfItsReplays(t *testing.T) {
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, t.Context(), dir, nil)
+		defer r.close()
+		r.use(touchy{ruleset(t, 1)})
+		r.send(t.Context(), r.ev("h", "poison that is down"))
+		for n := range 3 {
+			r.drain(t.Context())
+			dead := r.dead(t.Context(), queue.Ingest)
+			if len(dead) != 1 || dead[0].ID != r.sent[0].ID || dead[0].Replays != n {
+				t.Fatalf("after %d replays: %+v", n, dead)
+			}
+			_, err := r.driver.Requeue(t.Context(), queue.RequeueParams{Queue: queue.Ingest,
+				Revive: []queue.Revival{{ID: dead[0].ID, Entry: queue.NewEntryID(), Replays: n + 1}}})
+			r.must(err)
+		}
+		r.use(ruleset(t, 2))
+		r.drain(t.Context())
+		if d := cmp.Diff([]string{"h poison that is down"}, messages(r.published(t.Context()))); d != "" {
+			t.Fatal(d)
+		}
+	})
+}
+
 func TestOneFailingEntryDoesNotSplitItsNeighbours(t *testing.T) {
 	dir := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {

@@ -187,7 +187,7 @@ func (s *splitting) failed(ctx context.Context, err error) error {
 		return nil
 	}
 	s.p.Log.Error("an event cannot be judged and goes to the dead letters", fields...)
-	s.note.Poison = &verdict{Reason: err.Error(), Attempts: s.tries, First: event.Micros(s.first)}
+	s.note.Poison = &verdict{Reason: err.Error(), Attempts: s.tries, First: event.Micros(s.first), Replays: s.it.claimed.Replays}
 	return s.progress(ctx)
 }
 

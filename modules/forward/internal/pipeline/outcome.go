@@ -93,6 +93,7 @@ func (p *partition) bury(it *item, code, fate, reason string) {
 	it.entry.parked++
 	p.dead = append(p.dead, queue.DeadLetter{ID: it.alert.Event.ID, Queue: queue.Alert,
 		Body: event.EncodeAlerts([]event.Alert{*it.alert}), Hostname: it.alert.Event.Hostname,
-		Code: code, Reason: reason, Attempts: it.entry.attempts + it.attempts, First: it.first})
+		Code: code, Reason: reason, Attempts: it.entry.attempts + it.attempts,
+		Replays: it.entry.replays, First: it.first})
 	p.engine.deps.Metrics.alert(fate, 1)
 }

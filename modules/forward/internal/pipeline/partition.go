@@ -41,6 +41,7 @@ type entry struct {
 	alerts   []event.Alert
 	bytes    int
 	attempts int           // of the dead letter that it was before
+	replays  int           // likewise
 	left     int           // unsettled alerts
 	parked   int           // dead-lettered ones
 	latency  slo.Latencies // of those that this process delivered

@@ -137,7 +137,7 @@ func (p *partition) awaitRoom(ctx context.Context) bool {
 // take decodes an entry and takes its alerts in. What a newer version wrote goes back; what nobody can read is
 // dead-lettered whole.
 func (p *partition) take(ctx context.Context, c *queue.Claimed) error {
-	e := &entry{id: c.Entry, bytes: len(c.Body), attempts: c.Attempts}
+	e := &entry{id: c.Entry, bytes: len(c.Body), attempts: c.Attempts, replays: c.Replays}
 	alerts, err := event.DecodeAlerts(make([]event.Alert, 0, min(max(c.Events, 0), queue.TargetEvents)), c.Body)
 	var marks []mark
 	if err == nil {

@@ -62,7 +62,7 @@ func (a *API) getDead(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	items, err := a.Queues.Dead(c.Request().Context(), queue.DeadParams{Queue: name, ID: id, Limit: 1})
+	items, err := a.Queues.Dead(c.Request().Context(), queue.DeadParams{Queue: name, IDs: []event.ID{id}})
 	if err != nil {
 		return err
 	}

@@ -1,5 +1,5 @@
 -- Claim: first what came back, then what is new. The answer has the time until the next delayed entry is due (-1 for none),
--- the cursor, the lease's steps, and eight values for each entry.
+-- the cursor, the lease's steps, and nine values for each entry.
 local MOST_BYTES, MOST_DUE, CHUNK = 8 * 1024 * 1024, 1000, 16
 local by, most = holder(), num()
 local at, wall = clock()
@@ -17,7 +17,7 @@ local function give(id, m, body)
   note(l, id, m)
   redis.call('ZADD', l.in_hand, m[PLACE], id)
   move(l, 'ready', 'claimed', 1, m[EVENTS])
-  for _, v in ipairs({id, m[EVENTS], body, m[DELIVERIES], m[ATTEMPTS], m[REASON], m[PROGRESS], m[APPENDED]}) do
+  for _, v in ipairs({id, m[EVENTS], body, m[DELIVERIES], m[ATTEMPTS], m[REASON], m[PROGRESS], m[APPENDED], m[REPLAYS] or 0}) do
     out[#out + 1] = v
   end
   taken, bytes = taken + 1, bytes + #body
@@ -48,7 +48,7 @@ while taken < most and bytes < MOST_BYTES and l.cursor < l.last do
   for _, e in ipairs(new) do
     local f = e[2]
     l.cursor = tonumber(string.match(e[1], '%d+'))
-    give(f[2], {l.cursor, tonumber(f[4]), f[6], 0, tonumber(f[10] or 0), f[12] or '', ''}, f[8])
+    give(f[2], {l.cursor, tonumber(f[4]), f[6], 0, tonumber(f[10] or 0), f[12] or '', '', tonumber(f[14] or 0)}, f[8])
   end
 end
 

@@ -94,18 +94,18 @@ local function hand_over(l)
 end
 
 -- Notes on an entry that was claimed before.
-local PLACE, EVENTS, APPENDED, DELIVERIES, ATTEMPTS, REASON, PROGRESS = 1, 2, 3, 4, 5, 6, 7
+local PLACE, EVENTS, APPENDED, DELIVERIES, ATTEMPTS, REASON, PROGRESS, REPLAYS = 1, 2, 3, 4, 5, 6, 7, 8
 local function meta(l, id) return cmsgpack.unpack(redis.call('HGET', l.meta, id)) end
 local function note(l, id, m) redis.call('HSET', l.meta, id, cmsgpack.pack(m)) end
 
 -- known tells whether an entry is stored, or was a short time ago.
 local function known(l, id) return redis.call('ZSCORE', l.ids, id) end
 
--- store puts an entry at the end. attempts and reason are those of a dead letter, or nil.
-local function store(l, id, events, at, body, attempts, reason)
+-- store puts an entry at the end. attempts, reason and replays are those of a dead letter, or nil.
+local function store(l, id, events, at, body, attempts, reason, replays)
   l.last = l.last + 1
   if attempts then
-    redis.call('XADD', l.stream, l.last .. '-0', 'i', id, 'n', events, 't', at, 'b', body, 'a', attempts, 'r', reason)
+    redis.call('XADD', l.stream, l.last .. '-0', 'i', id, 'n', events, 't', at, 'b', body, 'a', attempts, 'r', reason, 'p', replays)
   else
     redis.call('XADD', l.stream, l.last .. '-0', 'i', id, 'n', events, 't', at, 'b', body)
   end
