@@ -84,12 +84,11 @@ type parts struct {
 	gate       *httpserver.Gate
 	coord      coord.Coord
 	registered *coord.Registry
-	leader     *coord.Leader // nil unless this process is a janitor
-	// unhandled counts for all processes; nil when embedded, where the store does
-	unhandled *coord.Counters
-	alert     *alert.Module // nil unless this process is an alerter
-	janitor   *janitor.Module
-	ingest    *ingest.Module
+	leader     *coord.Leader   // nil unless this process is a janitor
+	unhandled  alert.Unhandled // counts for all processes that count
+	alert      *alert.Module   // nil unless this process is an alerter
+	janitor    *janitor.Module
+	ingest     *ingest.Module
 
 	mu        sync.Mutex
 	listeners map[string]string

@@ -7,6 +7,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/muttproject/mutt/modules/alert"
 	"github.com/muttproject/mutt/platform/connect/postgres"
 	"github.com/muttproject/mutt/platform/connect/redis"
 	"github.com/muttproject/mutt/platform/coord"
@@ -101,7 +102,7 @@ func openRedisCoord(ctx context.Context, p *parts) (lifecycle.Service, error) {
 	if err != nil {
 		return nil, err
 	}
-	p.coord, p.unhandled = shared, coord.NewCounters(shared, "unhandled")
+	p.coord, p.unhandled = shared, alert.ShareUnhandled(coord.NewCounters(shared, "unhandled"))
 	return &opened{name: "coord", close: p.coord.Close}, nil
 }
 

@@ -33,7 +33,7 @@ func openSQLiteStore(ctx context.Context, p *parts) (lifecycle.Service, error) {
 	if err := s.Migrate(ctx); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
-	p.store = s
+	p.store, p.unhandled = s, s
 	return &opened{name: "store", ready: silently(s.Ping), close: s.Close}, nil
 }
 

@@ -201,4 +201,3 @@ func exported(have map[string]*metric, name string) bool {
 	}
 	return strings.HasSuffix(name, "_") && slices.ContainsFunc(slices.Collect(maps.Keys(have)), func(m string) bool { return strings.HasPrefix(m, name) })
 }
-

@@ -23,6 +23,7 @@ import (
 	"github.com/muttproject/mutt/modules/alert/internal/worker"
 	"github.com/muttproject/mutt/platform/config"
 	"github.com/muttproject/mutt/platform/coord"
+	"github.com/muttproject/mutt/platform/deps"
 	"github.com/muttproject/mutt/platform/lifecycle"
 	"github.com/muttproject/mutt/platform/queue"
 )
@@ -48,11 +49,17 @@ type Queue interface {
 	Consume(ctx context.Context, o queue.ConsumeOptions, work queue.Work) error
 }
 
-// Deps are what the module needs. All are required but Unhandled and Now.
+// Unhandled counts unhandled events: the store of a process that has it for itself, or what ShareUnhandled returns.
+type Unhandled = unhandled.Store
+
+// ShareUnhandled returns what counts for all processes.
+func ShareUnhandled(c *coord.Counters) Unhandled { return unhandled.NewShared(c) }
+
+// Deps are what the module needs. All are required.
 type Deps struct {
 	Process    string // the process run, unique per start: it names this process in the books
 	Store      Store
-	Unhandled  *coord.Counters // the counters of unhandled events of all processes; nil when they are in Store
+	Unhandled  Unhandled
 	Queue      Queue
 	Settings   worker.Settings // the dynamic configuration
 	Log        *zap.Logger
@@ -81,19 +88,12 @@ func New(c Config, d Deps) (*Module, error) {
 	if err := check(c, d); err != nil {
 		return nil, fmt.Errorf("alert module: %w", err)
 	}
-	if d.Now == nil {
-		d.Now = time.Now
-	}
 	metrics := worker.NewMetrics(d.Registerer)
 	m := &Module{config: c, deps: d, pressure: worker.NewPressure(d.Queue, d.Settings, metrics)}
 	m.rules = ruleset.New(ruleset.Params{Source: d.Store, Log: d.Log, Metrics: ruleset.NewMetrics(d.Registerer), Now: d.Now,
 		ReloadEvery: func() time.Duration { return d.Settings.Seconds(config.CacheReloadInterval) }})
-	var counters unhandled.Store = d.Store
-	if d.Unhandled != nil {
-		counters = unhandled.NewShared(d.Unhandled)
-	}
 	m.worker = worker.New(worker.Params{
-		Process: d.Process, Store: d.Store, Counters: counters, Settings: d.Settings, Pressure: m.pressure, Metrics: metrics, Log: d.Log, Now: d.Now,
+		Process: d.Process, Store: d.Store, Counters: d.Unhandled, Settings: d.Settings, Pressure: m.pressure, Metrics: metrics, Log: d.Log, Now: d.Now,
 		Rules:  func() worker.Judge { return m.rules.Current() },
 		Config: worker.Config{BatchEvents: c.BatchEvents, ClaimEntries: c.ClaimEntries, ClaimWait: c.ClaimWait},
 	})
@@ -103,15 +103,9 @@ func New(c Config, d Deps) (*Module, error) {
 
 // check lists everything that is wrong with the parameters.
 func check(c Config, d Deps) error {
-	var errs []error
-	for _, need := range []struct {
-		name string
-		has  bool
-	}{{"Process", d.Process != ""}, {"Store", d.Store != nil}, {"Queue", d.Queue != nil}, {"Settings", d.Settings != nil},
-		{"Log", d.Log != nil}, {"Registerer", d.Registerer != nil}} {
-		if !need.has {
-			errs = append(errs, fmt.Errorf("%s is missing", need.name))
-		}
+	errs := []error{deps.Check(d)}
+	if d.Process == "" {
+		errs = append(errs, errors.New("Process is missing"))
 	}
 	if c.BatchEvents < 0 || c.ClaimEntries < 0 || c.ClaimWait < 0 || c.LeaseTTL < 0 {
 		errs = append(errs, errors.New("a bound is negative"))

@@ -15,6 +15,7 @@ import (
 
 	"github.com/muttproject/mutt/modules/alert"
 	"github.com/muttproject/mutt/platform/config"
+	"github.com/muttproject/mutt/platform/deps/depstest"
 	"github.com/muttproject/mutt/platform/event"
 	"github.com/muttproject/mutt/platform/queue"
 	"github.com/muttproject/mutt/platform/queue/sqliteq"
@@ -50,7 +51,7 @@ func setup(t *testing.T, partitions int) *bundle {
 	}
 	q := queue.New(d, queue.Options{Registerer: prometheus.NewRegistry(), Now: time.Now, Partitions: partitions, Process: "run", Owner: "test"})
 	b := &bundle{t: t, queue: q, store: st, alerts: make(chan event.Alert, 10_000),
-		deps: alert.Deps{Process: "run", Store: st, Queue: q, Settings: settings, Log: zap.NewNop(), Registerer: prometheus.NewRegistry()}}
+		deps: alert.Deps{Process: "run", Store: st, Unhandled: st, Queue: q, Settings: settings, Log: zap.NewNop(), Registerer: prometheus.NewRegistry(), Now: time.Now}}
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- q.Consume(ctx, queue.ConsumeOptions{Queue: queue.Alert}, b.forward) }()
@@ -182,12 +183,15 @@ func TestRuleTakesEffectWhileTheModuleRuns(t *testing.T) {
 }
 
 func TestNewNamesEverythingThatIsMissing(t *testing.T) {
-	t.Parallel()
+	depstest.Refuses(t, setup(t, 1).deps, func(d alert.Deps) error {
+		_, err := alert.New(alert.Config{}, d)
+		return err
+	})
 	_, err := alert.New(alert.Config{BatchEvents: -1}, alert.Deps{})
 	if err == nil {
 		t.Fatal("accepted")
 	}
-	for _, word := range []string{"Process", "Store", "Queue", "Settings", "Log", "Registerer", "negative"} {
+	for _, word := range []string{"Process", "Store", "negative"} {
 		if !strings.Contains(err.Error(), word) {
 			t.Errorf("%q is not named in %v", word, err)
 		}

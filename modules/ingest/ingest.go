@@ -22,6 +22,7 @@ import (
 	"github.com/muttproject/mutt/modules/ingest/internal/syslog"
 	"github.com/muttproject/mutt/platform/config"
 	"github.com/muttproject/mutt/platform/coord"
+	"github.com/muttproject/mutt/platform/deps"
 	"github.com/muttproject/mutt/platform/event"
 	"github.com/muttproject/mutt/platform/fault"
 	"github.com/muttproject/mutt/platform/httpserver"
@@ -55,7 +56,7 @@ type Settings interface {
 	Seconds(name string) time.Duration
 }
 
-// Deps are what the module needs. All are required but Now.
+// Deps are what the module needs. All are required.
 type Deps struct {
 	Writer     Writer
 	Partition  func(host string) int
@@ -118,30 +119,12 @@ func (c Config) Validate() error {
 	return errors.Join(append(errs, decode.ValidateRequired(c.RequiredFields))...)
 }
 
-// check names what is missing.
-func (d *Deps) check() error {
-	var errs []error
-	for _, need := range [...]struct {
-		name string
-		has  bool
-	}{{"Writer", d.Writer != nil}, {"Partition", d.Partition != nil}, {"Depth", d.Depth != nil}, {"Coord", d.Coord != nil},
-		{"Settings", d.Settings != nil}, {"Beside", d.Beside != nil}, {"View", d.View != nil}, {"Log", d.Log != nil}, {"Registerer", d.Registerer != nil}} {
-		if !need.has {
-			errs = append(errs, fmt.Errorf("%s is missing", need.name))
-		}
-	}
-	return errors.Join(errs...)
-}
-
 // New makes the module. It does no I/O.
 func New(c Config, d Deps) (*Module, error) {
-	if err := errors.Join(c.Validate(), d.check()); err != nil {
+	if err := errors.Join(c.Validate(), deps.Check(d)); err != nil {
 		return nil, fmt.Errorf("ingest module: %w", err)
 	}
 	c = c.withDefaults()
-	if d.Now == nil {
-		d.Now = time.Now
-	}
 	m := &Module{writer: &watchedWriter{Writer: d.Writer, now: d.Now}}
 	m.intake = intake.New(intake.Deps{Writer: m.writer, Partition: d.Partition, Depth: d.Depth, Now: d.Now,
 		Limiter: newRateLimit(d), Metrics: intake.NewMetrics(d.Registerer)}, intake.Limits{MaxEvent: c.MaxEventBytes})

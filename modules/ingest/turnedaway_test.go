@@ -66,7 +66,7 @@ func TestCountsWhatIsTurnedAway(t *testing.T) {
 		{"the sender went", one(), all(context.Canceled), 400, map[string]int64{"rejected bad_request": 1}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			d, r := deps(t)
+			d, r := newDeps(t)
 			defer r.close()
 			counted, w := &besides{}, &failing{Writer: d.Writer, fail: c.fail}
 			d.Beside, d.Writer = counted, w

@@ -15,6 +15,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/muttproject/mutt/platform/deps"
 	"github.com/muttproject/mutt/platform/rule"
 )
 
@@ -33,7 +34,7 @@ type Source interface {
 	Ruleset(ctx context.Context) ([]rule.Rule, rule.Tables, error)
 }
 
-// Params are what a Ruleset needs; all but Now are required.
+// Params are what a Ruleset needs; all are required.
 type Params struct {
 	Source      Source
 	Log         *zap.Logger
@@ -60,9 +61,7 @@ type Ruleset struct {
 
 // New makes a Ruleset without a set; Run loads it.
 func New(p Params) *Ruleset {
-	if p.Now == nil {
-		p.Now = time.Now
-	}
+	deps.Must(p)
 	return &Ruleset{p: p, ready: make(chan struct{})}
 }
 

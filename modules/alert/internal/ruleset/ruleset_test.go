@@ -58,7 +58,7 @@ func (s *source) Ruleset(context.Context) ([]rule.Rule, rule.Tables, error) {
 func setup(t *testing.T, s *source) (*Ruleset, *prometheus.Registry) {
 	t.Helper()
 	reg := prometheus.NewRegistry()
-	r := New(Params{Source: s, Log: zap.NewNop(), Metrics: NewMetrics(reg), ReloadEvery: func() time.Duration { return 5 * time.Minute }})
+	r := New(Params{Source: s, Log: zap.NewNop(), Metrics: NewMetrics(reg), Now: time.Now, ReloadEvery: func() time.Duration { return 5 * time.Minute }})
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan struct{})
 	go func() {

@@ -93,7 +93,7 @@ func BenchmarkWorker(b *testing.B) {
 			}
 			set, metrics := thousand(b), NewMetrics(prometheus.NewRegistry())
 			r := &rig{t: b, driver: d, store: st, settings: settings, count: map[string]int{}}
-			w := New(Params{Process: "bench", Store: st, Counters: st, Settings: settings, Metrics: metrics, Log: zap.NewNop(),
+			w := New(Params{Process: "bench", Store: st, Counters: st, Settings: settings, Metrics: metrics, Log: zap.NewNop(), Now: time.Now,
 				Pressure: NewPressure(r, settings, metrics), Rules: func() Judge { return set }})
 			for sent := 0; sent < b.N; sent += tc.entry {
 				events := benchEvents(min(tc.entry, b.N-sent))

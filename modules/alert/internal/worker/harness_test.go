@@ -65,7 +65,7 @@ func newRig(t fataler, ctx context.Context, dir string, env map[string]string) *
 	metrics := NewMetrics(r.reg)
 	flaky := &flakyStore{r: r}
 	r.worker = New(Params{
-		Process: "run-1", Store: flaky, Counters: flaky, Settings: r.settings, Metrics: metrics, Log: zap.New(core),
+		Process: "run-1", Store: flaky, Counters: flaky, Settings: r.settings, Metrics: metrics, Log: zap.New(core), Now: time.Now,
 		Pressure: NewPressure(r, r.settings, metrics),
 		Rules: func() Judge {
 			r.mu.Lock()

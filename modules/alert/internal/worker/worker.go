@@ -16,6 +16,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/muttproject/mutt/modules/alert/internal/unhandled"
+	"github.com/muttproject/mutt/platform/deps"
 	"github.com/muttproject/mutt/platform/event"
 	"github.com/muttproject/mutt/platform/queue"
 	"github.com/muttproject/mutt/platform/rule"
@@ -54,7 +55,7 @@ type Settings interface {
 	Seconds(name string) time.Duration
 }
 
-// Params are what a Worker needs. All are required but Now and Config's zero fields.
+// Params are what a Worker needs. All are required; zero fields of Config take their defaults.
 type Params struct {
 	Process  string // the process run, for the books
 	Store    Store
@@ -84,9 +85,7 @@ type Worker struct {
 
 // New makes a Worker. It does no I/O.
 func New(p Params) *Worker {
-	if p.Now == nil {
-		p.Now = time.Now
-	}
+	deps.Must(p)
 	if p.Config.BatchEvents <= 0 {
 		p.Config.BatchEvents = 2000
 	}

@@ -17,6 +17,7 @@ import (
 
 	"github.com/go-json-experiment/json/jsontext"
 
+	"github.com/muttproject/mutt/platform/deps"
 	"github.com/muttproject/mutt/platform/event"
 	"github.com/muttproject/mutt/platform/fault"
 )
@@ -37,7 +38,7 @@ const (
 type Options struct {
 	Required []string          // names that must be present, see ValidateRequired
 	Now      func() time.Time  // for the range of timestamps and the year of RFC 3164
-	SaneID   func(string) bool // whether a correlation id may be kept; nil keeps any
+	SaneID   func(string) bool // whether a correlation id may be kept
 }
 
 // Unknown counts the words that were kept in Fields because they name no severity or facility.
@@ -79,12 +80,7 @@ const (
 
 // New makes a Decoder. Options.Required must have passed ValidateRequired: other names are ignored.
 func New(o Options) *Decoder {
-	if o.Now == nil {
-		o.Now = time.Now
-	}
-	if o.SaneID == nil {
-		o.SaneID = func(string) bool { return true }
-	}
+	deps.Must(o)
 	d := &Decoder{opts: o}
 	for _, name := range o.Required {
 		if f, ok := lookup([]byte(name)); ok {

@@ -168,7 +168,7 @@ func TestRequiredIsConfigurable(t *testing.T) {
 	if err := ValidateRequired([]string{"id", "severity"}); err != nil {
 		t.Error(err)
 	}
-	d := New(Options{Required: []string{"message", "severity"}})
+	d := New(Options{Required: []string{"message", "severity"}, Now: time.Now, SaneID: func(string) bool { return true }})
 	rs, _, _ := run(d, `{"message":"m","syslog_severity":1}`, JSON)
 	if len(rs) != 1 || rs[0].Err != "" || rs[0].Event.Timestamp != 0 {
 		t.Errorf("got %+v", rs)

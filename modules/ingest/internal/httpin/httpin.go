@@ -21,6 +21,7 @@ import (
 	"github.com/muttproject/mutt/modules/ingest/internal/intake"
 	"github.com/muttproject/mutt/platform/apiclient"
 	"github.com/muttproject/mutt/platform/authn"
+	"github.com/muttproject/mutt/platform/deps"
 	"github.com/muttproject/mutt/platform/event"
 	"github.com/muttproject/mutt/platform/fault"
 	"github.com/muttproject/mutt/platform/httpserver"
@@ -37,13 +38,13 @@ type Config struct {
 // ConfigView is what GET /admin/config answers.
 type ConfigView = apiclient.IngestConfig
 
-// Deps are what a Handler needs.
+// Deps are what a Handler needs. All are required.
 type Deps struct {
 	Intake  *intake.Intake
 	Metrics *Metrics
 	View    func() ConfigView
-	Now     func() time.Time // nil: time.Now
-	// TurnedAway is told how many events of a request were not taken, and why; nil: nobody is. What a request without
+	Now     func() time.Time
+	// TurnedAway is told how many events of a request were not taken, and why. What a request without
 	// a key would have brought is not known.
 	TurnedAway func(why error, n int)
 }
@@ -58,12 +59,7 @@ type Handler struct {
 
 // New makes a Handler.
 func New(c Config, d Deps) *Handler {
-	if d.Now == nil {
-		d.Now = time.Now
-	}
-	if d.TurnedAway == nil {
-		d.TurnedAway = func(error, int) {}
-	}
+	deps.Must(d)
 	h := &Handler{cfg: c, deps: d, bodies: newBodyReader(c.MaxBody, c.MaxDecoded)}
 	h.work.New = func() any {
 		return &work{h: h, dec: decode.New(decode.Options{Required: c.Required, Now: d.Now, SaneID: httpserver.SaneID})}

@@ -37,7 +37,7 @@ type rec struct {
 // idempotency key. e and what its strings point to may be reused afterwards.
 // An event over Limits.MaxEvent is refused: Submit reports it under its position.
 func (b *Batch) Add(e *event.Event, key *[16]byte) {
-	e.ID, e.ReceivedAt, e.Source = b.in.deps.NewID(b.now), b.now, b.source
+	e.ID, e.ReceivedAt, e.Source = b.in.ids.next(b.now), b.now, b.source
 	if cleanEvent(e) {
 		b.repaired++
 	}

@@ -15,6 +15,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/muttproject/mutt/platform/deps"
 	"github.com/muttproject/mutt/platform/event"
 	"github.com/muttproject/mutt/platform/fault"
 	"github.com/muttproject/mutt/platform/queue"
@@ -32,14 +33,13 @@ type Limiter interface {
 	Take(ctx context.Context, n int64) (wait time.Duration, ok bool, err error)
 }
 
-// Deps are what an Intake needs. Writer and Metrics are required.
+// Deps are what an Intake needs. All are required.
 type Deps struct {
 	Writer    Writer
-	Partition func(host string) int // nil: everything is partition 0
-	Depth     func() int64          // events waiting, for answers and the gauge; nil: 0
-	Limiter   Limiter               // nil: no limit
-	Now       func() time.Time      // nil: time.Now
-	NewID     func(unixMicro int64) event.ID
+	Partition func(host string) int
+	Depth     func() int64 // events waiting, for answers
+	Limiter   Limiter
+	Now       func() time.Time
 	Metrics   *Metrics
 }
 
@@ -62,6 +62,7 @@ type Outcome struct {
 type Intake struct {
 	deps   Deps
 	limits Limits
+	ids    idSource
 	pool   sync.Pool
 
 	mu     sync.RWMutex // guards closed against running submissions
@@ -71,18 +72,7 @@ type Intake struct {
 
 // New makes an Intake. It does no I/O.
 func New(d Deps, l Limits) *Intake {
-	if d.Partition == nil {
-		d.Partition = func(string) int { return 0 }
-	}
-	if d.Depth == nil {
-		d.Depth = func() int64 { return 0 }
-	}
-	if d.Now == nil {
-		d.Now = time.Now
-	}
-	if d.NewID == nil {
-		d.NewID = new(idSource).next
-	}
+	deps.Must(d)
 	if l.MaxEvent <= 0 {
 		l.MaxEvent = DefaultMaxEvent
 	}
@@ -96,7 +86,7 @@ func (in *Intake) Depth() int64 { return in.deps.Depth() }
 
 // admit takes n events from the rate limit: nil, or a RateLimited fault that says when to try again.
 func (in *Intake) admit(ctx context.Context, n int) error {
-	if in.deps.Limiter == nil || n == 0 {
+	if n == 0 {
 		return nil
 	}
 	wait, ok, err := in.deps.Limiter.Take(ctx, int64(n))

@@ -15,6 +15,7 @@ import (
 	"go.uber.org/goleak"
 	"pgregory.net/rapid"
 
+	"github.com/muttproject/mutt/platform/deps/depstest"
 	"github.com/muttproject/mutt/platform/event"
 	"github.com/muttproject/mutt/platform/fault"
 	"github.com/muttproject/mutt/platform/queue"
@@ -50,8 +51,17 @@ func (w *fakeWriter) Append(_ context.Context, items []queue.Item) error {
 var testNow = time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC)
 
 func newIntake(w Writer, l Limits) *Intake {
-	return New(Deps{Writer: w, Now: func() time.Time { return testNow }, Metrics: NewMetrics(prometheus.NewRegistry()),
-		Partition: func(host string) int { return len(host) }}, l)
+	return New(newDeps(w), l)
+}
+
+// unlimited is a rate limit that never refuses.
+type unlimited struct{}
+
+func (unlimited) Take(context.Context, int64) (time.Duration, bool, error) { return 0, true, nil }
+
+func newDeps(w Writer) Deps {
+	return Deps{Writer: w, Now: func() time.Time { return testNow }, Metrics: NewMetrics(prometheus.NewRegistry()), Limiter: unlimited{},
+		Partition: func(host string) int { return len(host) }, Depth: func() int64 { return 0 }}
 }
 
 func TestStamps(t *testing.T) {
@@ -344,4 +354,12 @@ func BenchmarkAdd(b *testing.B) {
 		}
 		batch.Add(&e, nil)
 	}
+}
+
+func TestDependenciesAreRequired(t *testing.T) {
+	t.Parallel()
+	depstest.Refuses(t, newDeps(&fakeWriter{}), func(d Deps) error {
+		New(d, Limits{})
+		return nil
+	})
 }

@@ -49,7 +49,7 @@ func (w *partialWriter) Append(_ context.Context, items []queue.Item) error {
 // over and over with pooled batches.
 func TestOutcomeFollowsAModel(t *testing.T) {
 	t.Parallel()
-	in := newIntake(nil, Limits{MaxEvent: 1000})
+	in := newIntake(&partialWriter{}, Limits{MaxEvent: 1000})
 	rapid.Check(t, func(t *rapid.T) {
 		w := &partialWriter{}
 		in.deps.Writer = w
@@ -103,7 +103,8 @@ func TestOnTheRealQueue(t *testing.T) {
 	}
 	q := queue.New(driver, queue.Options{Registerer: prometheus.NewRegistry(), Now: time.Now, Partitions: 3, Process: "test", Owner: "test"})
 	w := q.Writer(queue.WriterOptions{})
-	in := New(Deps{Writer: w, Partition: q.Partition, Metrics: NewMetrics(prometheus.NewRegistry())}, Limits{})
+	in := New(Deps{Writer: w, Partition: q.Partition, Depth: func() int64 { return 0 }, Limiter: unlimited{}, Now: time.Now,
+		Metrics: NewMetrics(prometheus.NewRegistry())}, Limits{})
 	const submitters, batches, each = 6, 10, 7
 	var wg sync.WaitGroup
 	for s := range submitters {

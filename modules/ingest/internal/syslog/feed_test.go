@@ -175,11 +175,17 @@ func (k *keeper) Append(_ context.Context, items []queue.Item) error {
 	return nil
 }
 
+// unlimited is a rate limit that never refuses.
+type unlimited struct{}
+
+func (unlimited) Take(context.Context, int64) (time.Duration, bool, error) { return 0, true, nil }
+
 // Through the real intake the strings are copied, cleaned and encoded.
 func TestDeliverToTheIntake(t *testing.T) {
 	t.Parallel()
 	k := &keeper{}
-	in := intake.New(intake.Deps{Writer: k, Metrics: intake.NewMetrics(newRegistry())}, intake.Limits{})
+	in := intake.New(intake.Deps{Writer: k, Partition: func(string) int { return 0 }, Depth: func() int64 { return 0 }, Limiter: unlimited{}, Now: time.Now,
+		Metrics: intake.NewMetrics(newRegistry())}, intake.Limits{})
 	f, m, _ := newTestFeed(t, intakeSink{in})
 	worst := "<13>1 - h a - - [x a=\"" + string(make([]byte, 10<<10)) + "\"] "
 	worst += strings.Repeat("\xff", maxMessageBytes-len(worst))

@@ -96,6 +96,11 @@ func (s *memSink) wait(t *testing.T, n int) []event.Event {
 	}
 }
 
+// quiet returns dependencies whose log and metrics nobody reads.
+func quiet(s Sink) Deps {
+	return Deps{Sink: s, Log: zap.NewNop(), Metrics: prometheus.NewRegistry(), Lost: func(string, int64) {}}
+}
+
 // bundle is one test's server.
 type bundle struct {
 	*Server
@@ -109,7 +114,7 @@ func setup(t *testing.T, cfg Config) *bundle {
 	core, logs := observer.New(zapcore.InfoLevel)
 	b := &bundle{sink: newMemSink(), reg: prometheus.NewRegistry(), logs: logs}
 	cfg.Location = time.UTC
-	s, err := New(cfg, Deps{Sink: b.sink, Log: zap.New(core), Metrics: b.reg})
+	s, err := New(cfg, Deps{Sink: b.sink, Log: zap.New(core), Metrics: b.reg, Lost: func(string, int64) {}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,15 +11,16 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 
+	"github.com/muttproject/mutt/platform/deps"
 	"github.com/muttproject/mutt/platform/fault"
 )
 
-// Deps are what a Server needs. Sink is required.
+// Deps are what a Server needs. All are required.
 type Deps struct {
 	Sink    Sink
-	Log     *zap.Logger           // nil: silent
-	Metrics prometheus.Registerer // nil: kept to itself
-	// Lost is told how many messages were lost and why, about once a second; nil: nobody is.
+	Log     *zap.Logger
+	Metrics prometheus.Registerer
+	// Lost is told how many messages were lost and why, about once a second.
 	Lost func(why string, n int64)
 }
 
@@ -55,14 +56,8 @@ func New(cfg Config, d Deps) (*Server, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, err
 	}
-	if d.Log == nil {
-		d.Log = zap.NewNop()
-	}
-	if d.Metrics == nil {
-		d.Metrics = prometheus.NewRegistry()
-	}
-	if d.Lost == nil {
-		d.Lost = func(string, int64) {}
+	if err := deps.Check(d); err != nil {
+		return nil, err
 	}
 	s := &Server{cfg: cfg, deps: d, failed: make(chan error, 1), done: make(chan struct{})}
 	var err error
