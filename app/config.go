@@ -9,54 +9,42 @@ import (
 	"strings"
 	"time"
 
+	"github.com/muttproject/mutt/modules/forward"
+	"github.com/muttproject/mutt/modules/ingest"
+	"github.com/muttproject/mutt/modules/ui"
 	"github.com/muttproject/mutt/platform/config/static"
+	"github.com/muttproject/mutt/platform/connect"
+	"github.com/muttproject/mutt/platform/connect/postgres"
+	"github.com/muttproject/mutt/platform/connect/redis"
+	"github.com/muttproject/mutt/platform/connect/vault"
 	"github.com/muttproject/mutt/platform/fault"
-	"github.com/muttproject/mutt/platform/secret"
+	"github.com/muttproject/mutt/platform/queue/redisq"
+	"github.com/muttproject/mutt/platform/secret/secrets"
 )
 
 // Off as a listener's address disables the listener.
 const Off = static.Off
 
-// Config is the static configuration of a process.
+// Config is the static configuration of a process: the settings of their owners, and those of the process itself.
 type Config struct {
-	Roles            RoleSet
-	DataDir          string
-	IngestAddr       string
-	AdminAddr        string
-	OpsAddr          string
-	SyslogUDPAddr    string
-	SyslogTCPAddr    string
-	IngestKey        secret.Secret
-	IngestKeyNext    secret.Secret
-	AdminKey         secret.Secret
-	AdminKeyNext     secret.Secret
-	SessionIdle      time.Duration // without a call a session ends
-	SessionMax       time.Duration // and in any case
-	SecureCookies    bool          // a proxy before this process speaks TLS
-	MoogKey          secret.Secret
-	WebhookURL       string
-	WebhookTimeout   time.Duration
-	WebhookFormat    string
-	BatchMax         int
-	MoogCAFile       string // PEM; "" takes the system's authorities
-	MoogClientCert   string // PEM; what the destination may ask for
-	MoogClientKey    string
-	RequiredFields   []string
-	MaxBodyBytes     int64
-	Process          string
-	LogFormat        string
-	ShutdownTimeout  time.Duration
-	DynamicConfig    bool
-	PrometheusURL    string        // where the objectives are measured; "" for MUTT's own counters
-	PrometheusCAFile string        // PEM; "" takes the system's authorities
-	RecycleWithin    time.Duration // over which connections are replaced after a rotation
+	Roles           RoleSet
+	DataDir         string
+	Process         string
+	ShutdownTimeout time.Duration
+	LogFormat       string
+	DynamicConfig   bool
+	OpsAddr         string
 
-	Secrets         SecretsConfig
-	Redis           RedisConfig
-	Postgres        PostgresConfig
-	QueuePartitions int    // on Redis; the embedded queue has one
-	QueueDurability string // everysec, strict or memory: what an acknowledgement of Redis means
-	KeyPrefix       string // of every key in Redis
+	Keys     KeysConfig
+	Ingest   ingest.Config
+	UI       ui.Config
+	Forward  forward.Config
+	Redis    redis.Server
+	Queue    redisq.Config
+	Postgres postgres.Server
+	Secrets  secrets.Config
+	Logins   connect.Config
+	Vault    vault.Config
 
 	sources map[string]static.Source // by path
 }
@@ -86,19 +74,37 @@ func Load(from Sources) (c Config, warnings []string, err error) {
 	problems = append(problems, wrong...)
 	given = append(append(given, set...), from.flags(table)...)
 	c.sources, wrong = static.Resolve(table, given, os.ReadFile)
-	c.derive()
 	return c, static.UnknownVariables(table, from.Environ, "MUTT_", otherVariables()...), static.Err(append(problems, wrong...))
 }
 
 // Settings is the table of static settings with their defaults, for what shows or completes them.
 func Settings() []static.Setting {
 	table := settings(new(Config))
-	static.Resolve(table, nil, nil) // the defaults, which a test holds to be valid
+	static.Defaults(table)
 	return table
 }
 
 // LoadConfig reads the environment over the defaults, without a file.
 func LoadConfig(environ []string) (Config, []string, error) { return Load(Sources{Environ: environ}) }
+
+// Distributed reports whether the process works on Redis and PostgreSQL instead of the data directory.
+func (c *Config) Distributed() bool { return len(c.Redis.Addrs()) > 0 || c.Postgres.Host != "" }
+
+// Check refuses a configuration that contradicts itself or is incomplete for these roles, and lists everything that is wrong.
+func (c *Config) Check(roles RoleSet) error {
+	wrong := c.Redis.Check()
+	if c.Postgres.Host != "" && len(c.Redis.Addrs()) == 0 {
+		wrong = append(wrong, "DB_HOST is set and Redis is not: set REDIS_HOST, REDIS_SENTINELS or REDIS_CLUSTER too")
+	}
+	if c.Postgres.Host == "" && len(c.Redis.Addrs()) > 0 && roles.Any([]Role{Alerter, UI, Janitor}) {
+		wrong = append(wrong, "Redis is set and PostgreSQL is not, which the roles alerter, ui and janitor need: set DB_HOST too")
+	}
+	wrong = slices.Concat(wrong, c.Vault.Check(), c.Postgres.Check())
+	if len(wrong) > 0 {
+		return fault.New(fault.ConfigInvalid, "%s", strings.Join(wrong, "; "))
+	}
+	return nil
+}
 
 // configFile names the variable that names the file.
 const configFile = "MUTT_CONFIG"

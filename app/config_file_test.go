@@ -34,8 +34,8 @@ func TestFileEnvironmentFlags(t *testing.T) {
 	if err != nil || len(warnings) > 0 {
 		t.Fatal(warnings, err)
 	}
-	if c.ShutdownTimeout != 20*time.Second || c.QueuePartitions != 10 || c.IngestAddr != "127.0.0.1:2000" || c.Roles.String() != "ingestor,forwarder" ||
-		!cmp.Equal(c.Redis.Addrs, []string{"r:6379"}) || c.Check(c.Roles) != nil {
+	if c.ShutdownTimeout != 20*time.Second || c.Queue.Partitions != 10 || c.Ingest.Addr != "127.0.0.1:2000" || c.Roles.String() != "ingestor,forwarder" ||
+		!cmp.Equal(c.Redis.Addrs(), []string{"r:6379"}) || c.Check(c.Roles) != nil {
 		t.Fatalf("got %+v", c)
 	}
 	var sources []string
@@ -146,7 +146,7 @@ func TestPrintGivesTheSame(t *testing.T) {
 			rt.Fatalf("%v\n%s", err, &out)
 		}
 		live, restart := c.Changes(&again)
-		if len(live)+len(restart) > 0 || strings.Contains(out.String(), "hush") || fmt.Sprint(c.Redis.Addrs, c.Redis.Mode) != fmt.Sprint(again.Redis.Addrs, again.Redis.Mode) {
+		if len(live)+len(restart) > 0 || strings.Contains(out.String(), "hush") || fmt.Sprint(c.Redis.Addrs(), c.Redis.Mode()) != fmt.Sprint(again.Redis.Addrs(), again.Redis.Mode()) {
 			rt.Fatalf("%v %v differ\n%s", live, restart, &out)
 		}
 	})
@@ -183,7 +183,7 @@ func TestReloadTakesSecretsAlone(t *testing.T) {
 	t.Parallel()
 	a := New(Options{Config: load(t, "MOOG_API_KEY=old", "POD_NAME=a")})
 	live, restart, err := a.Reload(t.Context(), load(t, "MOOG_API_KEY=new", "POD_NAME=b"))
-	if err != nil || !cmp.Equal(live, []string{"forward.api_key_file"}) || !cmp.Equal(restart, []string{"process"}) || a.parts.settings().MoogKey.Reveal() != "new" {
+	if err != nil || !cmp.Equal(live, []string{"forward.api_key_file"}) || !cmp.Equal(restart, []string{"process"}) || a.parts.settings().Forward.APIKey.Reveal() != "new" {
 		t.Errorf("%v %v %v", live, restart, err)
 	}
 	if live, restart, _ = a.Reload(t.Context(), load(t, "MOOG_API_KEY=new", "POD_NAME=b")); len(live) > 0 || len(restart) != 1 {

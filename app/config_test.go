@@ -41,8 +41,8 @@ func TestDefaults(t *testing.T) {
 	if err != nil || len(warnings) != 0 {
 		t.Fatalf("%v %v", err, warnings)
 	}
-	if c.AdminAddr != "127.0.0.1:8090" || c.OpsAddr != "127.0.0.1:8081" || c.IngestAddr != "0.0.0.0:8080" ||
-		c.WebhookTimeout != 10*time.Second || c.ShutdownTimeout != 30*time.Second || c.DataDir != "mutt-data" {
+	if c.UI.Addr != "127.0.0.1:8090" || c.OpsAddr != "127.0.0.1:8081" || c.Ingest.Addr != "0.0.0.0:8080" ||
+		c.Forward.Timeout != 10*time.Second || c.ShutdownTimeout != 30*time.Second || c.DataDir != "mutt-data" {
 		t.Fatalf("got %+v", c)
 	}
 }
@@ -57,8 +57,8 @@ func TestEnvironment(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c.IngestAddr != "0.0.0.0:18080" || c.AdminAddr != "0.0.0.0:0" || c.OpsAddr != Off || c.SyslogUDPAddr != ":1514" ||
-		c.SyslogTCPAddr != "[::1]:1515" || c.WebhookTimeout != 2500*time.Millisecond {
+	if c.Ingest.Addr != "0.0.0.0:18080" || c.UI.Addr != "0.0.0.0:0" || c.OpsAddr != Off || c.Ingest.SyslogUDPAddr != ":1514" ||
+		c.Ingest.SyslogTCPAddr != "[::1]:1515" || c.Forward.Timeout != 2500*time.Millisecond {
 		t.Fatalf("got %+v", c)
 	}
 	if len(warnings) != 1 || !strings.Contains(warnings[0], "did you mean MUTT_DATA_DIR") {

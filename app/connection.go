@@ -24,7 +24,7 @@ const (
 // logIn makes the credentials for a server. Each new connection takes the passwords that are in force then.
 func (p *parts) logIn(server string, order func(*secrets.Set) []connect.Credential) *connect.Credentials {
 	c := connect.NewCredentials(connect.Options{Server: server, Source: func() []connect.Credential { return order(p.secrets.Current()) },
-		Refresh: p.secrets.Refresh, Within: p.opts.Config.RecycleWithin, Metrics: p.connecting, Log: p.opts.Logger.Named("connect")})
+		Refresh: p.secrets.Refresh, Within: p.opts.Config.Logins.RecycleWithin, Metrics: p.connecting, Log: p.opts.Logger.Named("connect")})
 	p.logins = append(p.logins, login{server, c})
 	return c
 }
@@ -35,33 +35,16 @@ type login struct {
 	credentials *connect.Credentials
 }
 
-// redisConfig gives what the connector needs.
+// redisConfig returns what the connector needs.
 func (p *parts) redisConfig() (redis.Config, error) {
 	c := &p.opts.Config.Redis
-	out := redis.Config{Mode: redisModes()[c.Mode], Addrs: c.Addrs, Master: c.Master, Database: c.Database, Name: clientName(p.process),
-		Credentials: p.logIn(redisServer, c.credentials)}
-	if !c.TLS {
-		return out, nil
-	}
-	files, err := p.tls.Open(c.files())
-	if err != nil {
-		return out, err
-	}
-	out.TLS = files.Client()
-	return out, nil
+	out, err := c.Config(p.tls.Open)
+	out.Name, out.Credentials = clientName(p.process), p.logIn(redisServer, func(set *secrets.Set) []connect.Credential { return redisCredentials(c, set) })
+	return out, err
 }
 
-func redisModes() map[string]redis.Mode {
-	return map[string]redis.Mode{RedisStandalone: redis.Standalone, RedisSentinel: redis.Sentinel, RedisCluster: redis.Cluster}
-}
-
-func (c *RedisConfig) files() tlsconf.Files {
-	return tlsconf.Files{Server: "Redis", CA: tlsconf.File{Path: c.CAFile, Setting: "REDIS_CA_CERT_PATH"},
-		Cert: tlsconf.File{Path: c.ClientCert, Setting: "REDIS_CLIENT_CERT"}, Key: tlsconf.File{Path: c.ClientKey, Setting: "REDIS_CLIENT_KEY"}}
-}
-
-// credentials gives the order to try.
-func (c *RedisConfig) credentials(set *secrets.Set) []connect.Credential {
+// redisCredentials returns the order to try.
+func redisCredentials(c *redis.Server, set *secrets.Set) []connect.Credential {
 	return slices.Concat(credential(set, secrets.RedisPass, c.User), credential(set, secrets.RedisPassNext, c.User))
 }
 
@@ -74,27 +57,8 @@ func credential(set *secrets.Set, key secrets.Key, user string) []connect.Creden
 	return []connect.Credential{{User: user, Password: password, Name: string(key), Version: version.String()}}
 }
 
-// postgresConfig gives what the connector needs.
-func (c *PostgresConfig) postgresConfig(process string, credentials *connect.Credentials, client tlsconf.Client) postgres.Config {
-	return postgres.Config{Host: c.Host, Port: c.Port, Database: c.Name, MinConns: int32(c.MinConns), MaxConns: int32(c.MaxConns), TLS: client,
-		Name: clientName(process), Credentials: credentials}
-}
-
-// client gives the TLS of PostgreSQL's connections; nil when it is off. open reads the files.
-func (c *PostgresConfig) client(open func(tlsconf.Files) (*tlsconf.Source, error)) (tlsconf.Client, error) {
-	if !c.TLS {
-		return nil, nil
-	}
-	s, err := open(tlsconf.Files{Server: "PostgreSQL", CA: tlsconf.File{Path: c.CAFile, Setting: "DB_TLS_CA_CERT_PATH"},
-		Cert: tlsconf.File{Path: c.ClientCert, Setting: "DB_TLS_CLIENT_CERT"}, Key: tlsconf.File{Path: c.ClientKey, Setting: "DB_TLS_CLIENT_KEY"}})
-	if err != nil {
-		return nil, err
-	}
-	return s.Client(), nil
-}
-
-// credentials gives the order to try. The next password belongs to the next user when there is one.
-func (c *PostgresConfig) credentials(set *secrets.Set) []connect.Credential {
+// postgresCredentials returns the order to try. The next password belongs to the next user when there is one.
+func postgresCredentials(c *postgres.Server, set *secrets.Set) []connect.Credential {
 	user := cmp.Or(set.Secret(secrets.DBUser).Reveal(), c.User)
 	next := cmp.Or(set.Secret(secrets.DBUserNext).Reveal(), c.UserNext, user)
 	order := slices.Concat(credential(set, secrets.DBPass, user), credential(set, secrets.DBPassNext, next))
@@ -102,33 +66,6 @@ func (c *PostgresConfig) credentials(set *secrets.Set) []connect.Credential {
 		order = []connect.Credential{{User: user}} // a server that trusts its network
 	}
 	return order
-}
-
-// destinationTLS gives the TLS of connections to the destination; nil takes the system's authorities.
-func (p *parts) destinationTLS() (tlsconf.Client, error) {
-	c := &p.opts.Config
-	if c.MoogCAFile == "" && c.MoogClientCert == "" && c.MoogClientKey == "" {
-		return nil, nil
-	}
-	s, err := p.tls.Open(tlsconf.Files{Server: "the destination", CA: tlsconf.File{Path: c.MoogCAFile, Setting: "MOOG_CA_CERT_PATH"},
-		Cert: tlsconf.File{Path: c.MoogClientCert, Setting: "MOOG_CLIENT_CERT"}, Key: tlsconf.File{Path: c.MoogClientKey, Setting: "MOOG_CLIENT_KEY"}})
-	if err != nil {
-		return nil, err
-	}
-	return s.Client(), nil
-}
-
-// prometheusTLS gives the TLS of connections to Prometheus; nil takes the system's authorities.
-func (p *parts) prometheusTLS() (tlsconf.Client, error) {
-	file := p.opts.Config.PrometheusCAFile
-	if file == "" {
-		return nil, nil
-	}
-	s, err := p.tls.Open(tlsconf.Files{Server: "Prometheus", CA: tlsconf.File{Path: file, Setting: "PROMETHEUS_CA_CERT_PATH"}})
-	if err != nil {
-		return nil, err
-	}
-	return s.Client(), nil
 }
 
 func buildTLS(_ context.Context, p *parts) (lifecycle.Service, error) {

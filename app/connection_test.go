@@ -27,7 +27,7 @@ func TestCredentialsToTry(t *testing.T) {
 			t.Fatal(err)
 		}
 		var got []string
-		for _, cr := range cfg.Postgres.credentials(secrets.NewSet(cfg.settingValues())) {
+		for _, cr := range postgresCredentials(&cfg.Postgres, secrets.NewSet(cfg.settingValues())) {
 			got = append(got, cr.User+":"+cr.Password.Reveal())
 		}
 		if d := cmp.Diff(c.want, got); d != "" {

@@ -25,7 +25,7 @@ func withSecrets(t *testing.T, p *parts) {
 // controlled gives parts with a real store, and a control that was started on them.
 func controlled(t *testing.T, dynamic bool) *parts {
 	t.Helper()
-	p := newParts(Options{Config: Config{DataDir: t.TempDir(), DynamicConfig: dynamic, IngestKey: secret.New("the-ingest-key"), AdminKey: secret.New("the-admin-key")}, Logger: zap.NewNop(), Level: zap.NewAtomicLevel(),
+	p := newParts(Options{Config: Config{DataDir: t.TempDir(), DynamicConfig: dynamic, Keys: KeysConfig{Ingest: secret.New("the-ingest-key"), Admin: secret.New("the-admin-key")}}, Logger: zap.NewNop(), Level: zap.NewAtomicLevel(),
 		Now: time.Now, Getenv: func(k string) string { return map[string]string{"UNHANDLED_THRESHOLD": "7"}[k] }})
 	s, err := openSQLiteStore(t.Context(), p)
 	if err != nil {

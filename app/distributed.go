@@ -8,6 +8,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/muttproject/mutt/modules/alert"
+	"github.com/muttproject/mutt/platform/connect"
 	"github.com/muttproject/mutt/platform/connect/postgres"
 	"github.com/muttproject/mutt/platform/connect/redis"
 	"github.com/muttproject/mutt/platform/coord"
@@ -15,6 +16,7 @@ import (
 	"github.com/muttproject/mutt/platform/lifecycle"
 	"github.com/muttproject/mutt/platform/queue"
 	"github.com/muttproject/mutt/platform/queue/redisq"
+	"github.com/muttproject/mutt/platform/secret/secrets"
 	"github.com/muttproject/mutt/platform/store"
 )
 
@@ -65,14 +67,14 @@ func openRedisQueue(ctx context.Context, p *parts) (lifecycle.Service, error) {
 	c := p.opts.Config
 	var driver *redisq.Driver
 	err := p.reach(ctx, "the queue", func(ctx context.Context) (err error) {
-		driver, err = redisq.Open(ctx, redisq.Options{Client: p.redis, Prefix: c.KeyPrefix, Partitions: c.QueuePartitions,
-			Durability: redisq.Durability(c.QueueDurability), Logger: p.opts.Logger.Named("queue"), Now: p.opts.Now})
+		driver, err = redisq.Open(ctx, redisq.Options{Client: p.redis, Prefix: c.Queue.KeyPrefix, Partitions: c.Queue.Partitions,
+			Durability: c.Queue.Durability, Logger: p.opts.Logger.Named("queue"), Now: p.opts.Now})
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
-	p.queue = queue.New(driver, queue.Options{Partitions: c.QueuePartitions, Process: p.run, Owner: p.run, Now: p.opts.Now, Registerer: p.registry})
+	p.queue = queue.New(driver, queue.Options{Partitions: c.Queue.Partitions, Process: p.run, Owner: p.run, Now: p.opts.Now, Registerer: p.registry})
 	polled := newPolledDepths(p.queue)
 	p.depths = polled
 	return &redisQueue{Runner: polled.Runner, queue: p.queue, driver: driver}, nil
@@ -95,9 +97,9 @@ func (q *redisQueue) Stop(ctx context.Context) error {
 }
 
 func openRedisCoord(ctx context.Context, p *parts) (lifecycle.Service, error) {
-	shared := coord.NewRedis(p.redis, p.opts.Config.KeyPrefix+":")
+	shared := coord.NewRedis(p.redis, p.opts.Config.Queue.KeyPrefix+":")
 	err := p.reach(ctx, "the number of partitions", func(ctx context.Context) error {
-		return agreePartitions(ctx, shared, p.opts.Config.QueuePartitions)
+		return agreePartitions(ctx, shared, p.opts.Config.Queue.Partitions)
 	})
 	if err != nil {
 		return nil, err
@@ -109,12 +111,12 @@ func openRedisCoord(ctx context.Context, p *parts) (lifecycle.Service, error) {
 // openPostgresStore refuses a schema that is not this program's, or migrates it when that was asked for.
 func openPostgresStore(ctx context.Context, p *parts) (lifecycle.Service, error) {
 	c := &p.opts.Config.Postgres
-	client, err := c.client(p.tls.Open)
+	cfg, err := c.Config(p.tls.Open)
 	if err != nil {
 		return nil, err
 	}
 	// The credentials outlive a try, so that many tries are not many refusals.
-	cfg := c.postgresConfig(p.process, p.logIn(postgresServer, c.credentials), client)
+	cfg.Name, cfg.Credentials = clientName(p.process), p.logIn(postgresServer, func(set *secrets.Set) []connect.Credential { return postgresCredentials(c, set) })
 	var svc *connected
 	err = p.reach(ctx, "PostgreSQL", func(ctx context.Context) error {
 		pool, s, closeAll, err := openPostgres(ctx, cfg, store.Options{Logger: p.opts.Logger.Named("store"), Now: p.opts.Now})

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/muttproject/mutt/platform/authn"
+	"github.com/muttproject/mutt/platform/config/static"
 	"github.com/muttproject/mutt/platform/secret"
 	"github.com/muttproject/mutt/platform/secret/secrets"
 	"github.com/muttproject/mutt/platform/store"
@@ -20,6 +21,22 @@ const (
 	IngestKeyFile = "ingest.key"
 	AdminKeyFile  = "admin.key"
 )
+
+// KeysConfig holds the settings of the bootstrap keys, as they are set; those in force come from the secret source.
+type KeysConfig struct{ Ingest, IngestNext, Admin, AdminNext secret.Secret }
+
+func (c *KeysConfig) settings() []static.Setting {
+	return []static.Setting{
+		{Path: "ingest.api_key_file", Example: "/run/secrets/ingest_api_key", Variables: static.Variables("INGEST_API_KEY"), Live: true,
+			About: "Key of senders; by default one is generated into the data directory", Value: static.Password(&c.Ingest)},
+		{Path: "ingest.api_key_next_file", Example: "/run/secrets/ingest_api_key_next", Variables: static.Variables("INGEST_API_KEY_NEXT"), Live: true,
+			About: "Key of senders that is accepted too, while they change over to it", Value: static.Password(&c.IngestNext)},
+		{Path: "admin.api_key_file", Example: "/run/secrets/webui_api_key", Variables: static.Variables("WEBUI_API_KEY"), Live: true,
+			About: "Key of administrators; by default one is generated into the data directory", Value: static.Password(&c.Admin)},
+		{Path: "admin.api_key_next_file", Example: "/run/secrets/webui_api_key_next", Variables: static.Variables("WEBUI_API_KEY_NEXT"), Live: true,
+			About: "Key of administrators that is accepted too, while they change over to it", Value: static.Password(&c.AdminNext)},
+	}
+}
 
 // bootstrapKeys are the keys of the secret source, which a process accepts from its first moment: for each of the two
 // roles the present key and the next one, either of which may be empty.

@@ -78,7 +78,7 @@ func openStore(ctx context.Context, c *Config, o store.Options) (s *store.Store,
 		}
 		return s, s.Close, nil
 	}
-	client, err := c.Postgres.client(tlsconf.New)
+	cfg, err := c.Postgres.Config(tlsconf.New)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -86,8 +86,8 @@ func openStore(ctx context.Context, c *Config, o store.Options) (s *store.Store,
 	if err != nil {
 		return nil, nil, err
 	}
-	credentials := connect.Known(c.Postgres.credentials(set)...)
-	_, s, closeAll, err = openPostgres(ctx, c.Postgres.postgresConfig("cli", credentials, client), o)
+	cfg.Name, cfg.Credentials = clientName("cli"), connect.Known(postgresCredentials(&c.Postgres, set)...)
+	_, s, closeAll, err = openPostgres(ctx, cfg, o)
 	return s, closeAll, err
 }
 

@@ -42,15 +42,8 @@ func (p *parts) apply(ctx context.Context) error {
 }
 
 func buildForward(_ context.Context, p *parts) (lifecycle.Service, error) {
-	c := p.opts.Config
-	client, err := p.destinationTLS()
-	if err != nil {
-		return nil, err
-	}
-	m, err := forward.New(forward.Config{
-		URL: c.WebhookURL, Format: c.WebhookFormat, Timeout: c.WebhookTimeout, BatchMax: c.BatchMax, TLS: client,
-		Version: Version, Location: p.process,
-	}, forward.Deps{
+	m, err := forward.New(p.opts.Config.Forward, forward.Deps{
+		OpenTLS: p.tls.Open, Version: Version, Location: p.process,
 		Queue: p.queue, Coord: p.coord, Dynamic: p.dynamic, Breakers: coord.NewBreakerMetrics(p.registry),
 		Key: func() secret.Secret { return p.secrets.Current().Secret(secrets.MoogKey) }, DeadDepth: func() float64 { return float64(p.depths.depth(queue.Alert).Dead) },
 		Registerer: p.registry, Logger: p.opts.Logger.Named("forward"), Now: p.opts.Now,
@@ -86,12 +79,8 @@ func buildTally(_ context.Context, p *parts) (lifecycle.Service, error) {
 }
 
 func buildIntake(_ context.Context, p *parts) (lifecycle.Service, error) {
-	c := p.opts.Config
 	writer := p.queue.Writer(queue.WriterOptions{Queue: queue.Ingest, Cap: func() int64 { return p.dynamic.Int(config.MaxIngestQueueSize) }})
-	m, err := ingest.New(ingest.Config{
-		MaxBodyBytes: c.MaxBodyBytes, RequiredFields: c.RequiredFields,
-		Syslog: ingest.SyslogConfig{UDPAddr: c.SyslogUDPAddr, TCPAddr: c.SyslogTCPAddr},
-	}, ingest.Deps{
+	m, err := ingest.New(p.opts.Config.Ingest, ingest.Deps{
 		Writer: writer, Partition: p.queue.Partition, Coord: p.coord, Settings: p.dynamic, View: p.configView, Beside: p.tally,
 		Depth: func() int64 { return p.depths.depth(queue.Ingest).Live() }, Log: p.opts.Logger.Named("ingest"), Registerer: p.registry, Now: p.opts.Now,
 	})
@@ -132,28 +121,23 @@ func (s *ingestService) Start(ctx context.Context) error {
 
 func buildIngest(_ context.Context, p *parts) (lifecycle.Service, error) {
 	routes := append(p.ingest.Routes(), httpserver.HealthRoutes(p.health, p.registry)...)
-	return p.http(httpserver.Options{Name: ui.IngestListener, Addr: p.opts.Config.IngestAddr, Around: p.ingest.Observe}, routes), nil
+	return p.http(httpserver.Options{Name: ui.IngestListener, Addr: p.opts.Config.Ingest.Addr, Around: p.ingest.Observe}, routes), nil
 }
 
 func buildUI(_ context.Context, p *parts) (lifecycle.Service, error) {
-	c := p.opts.Config
-	trust, err := p.prometheusTLS()
-	if err != nil {
-		return nil, err
-	}
-	m, err := ui.New(ui.Config{DynamicConfig: c.DynamicConfig, SessionIdle: c.SessionIdle, SessionMax: c.SessionMax, SecureCookies: c.SecureCookies,
-		Prometheus: c.PrometheusURL}, ui.Deps{
-		Store: p.store, Keys: p.keyring, Gate: p.gate, Queues: p.queue, Dynamic: p.dynamic, Apply: p.apply, Fold: p.janitor.Fold, Processes: p.processes,
+	c := &p.opts.Config.UI
+	m, err := ui.New(*c, ui.Deps{
+		Store: p.store, Keys: p.keyring, Gate: p.gate, Queues: p.queue, Dynamic: p.dynamic, DynamicEnabled: p.opts.Config.DynamicConfig, Apply: p.apply, Fold: p.janitor.Fold, Processes: p.processes,
 		Hold: p.holdRotation, Secrets: p.secretStatus,
 		Status: func() ui.Status { return p.status(p.started) }, Assets: web.Assets, Logger: p.opts.Logger.Named("ui"), Now: p.opts.Now,
-		Senders: ingest.Operations(), PrometheusTLS: trust,
+		Senders: ingest.Operations(), OpenTLS: p.tls.Open,
 	})
 	if err != nil {
 		return nil, err
 	}
 	routes := append(m.Routes(), httpserver.HealthRoutes(p.health, p.registry)...)
 	// /metrics on this listener is Prometheus's; the JSON metrics are below /api.
-	return p.http(httpserver.Options{Name: ui.AdminListener, Addr: c.AdminAddr, Sessions: m.Sessions()}, routes), nil
+	return p.http(httpserver.Options{Name: ui.AdminListener, Addr: c.Addr, Sessions: m.Sessions()}, routes), nil
 }
 
 // status is what the page at / shows.

@@ -26,7 +26,7 @@ func (c *Config) RotationVault(token secret.Secret) (*rotate.Vault, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &rotate.Vault{Operator: operator, Path: c.Secrets.Vault.Path}, nil
+	return &rotate.Vault{Operator: operator, Path: c.Vault.Path}, nil
 }
 
 // RotationServer gives the server that the password of a subject is for; nil for a key. v says who the role of PostgreSQL is.
@@ -63,21 +63,18 @@ func (c *Config) rotationPostgres(ctx context.Context, v *rotate.Vault, a Admini
 func (c *Config) rotationRedis(a Administrators) (rotate.Server, error) {
 	r := &c.Redis
 	switch {
-	case len(r.Addrs) == 0:
+	case len(r.Addrs()) == 0:
 		return nil, fault.New(fault.ConfigInvalid, "Redis is not configured").WithRemedy("give this command the settings of 'mutt serve': REDIS_HOST, REDIS_SENTINELS or REDIS_CLUSTER, REDIS_USER, REDIS_TLS_ENABLED")
 	case a.RedisPassword.Empty():
 		return nil, fault.New(fault.ConfigInvalid, "there is no administrator of Redis").WithRemedy("set MUTT_REDIS_ADMIN_USER and MUTT_REDIS_ADMIN_PASS, or give --redis-admin-user and --redis-admin-password-file")
 	case sameUser(a.RedisUser, r.User):
 		return nil, fault.New(fault.ConfigInvalid, "the administrator of Redis is the user whose password is rotated").WithRemedy("make another user with the rights to ACL, CONFIG, CLIENT and INFO, and to CLUSTER or SENTINEL")
 	}
-	cfg := redis.Config{Mode: redisModes()[r.Mode], Addrs: r.Addrs, Master: r.Master, Credentials: connect.Only(a.RedisUser, a.RedisPassword)}
-	if r.TLS {
-		files, err := tlsconf.New(r.files())
-		if err != nil {
-			return nil, err
-		}
-		cfg.TLS = files.Client()
+	cfg, err := r.Config(tlsconf.New)
+	if err != nil {
+		return nil, err
 	}
+	cfg.Database, cfg.Credentials = 0, connect.Only(a.RedisUser, a.RedisPassword)
 	admin, err := redis.NewAdministrator(cfg, r.User)
 	if err != nil {
 		return nil, err

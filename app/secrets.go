@@ -1,7 +1,9 @@
 package app
 
 import (
+	"cmp"
 	"context"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -22,19 +24,27 @@ type secretOf struct {
 	value secret.Secret
 }
 
-// secretsOf lists the settings that are secrets; a test holds that none is missing.
-func secretsOf(c *Config) []secretOf {
-	return []secretOf{
-		{"ingest.api_key_file", secrets.IngestKey, c.IngestKey},
-		{"ingest.api_key_next_file", secrets.IngestKeyNext, c.IngestKeyNext},
-		{"admin.api_key_file", secrets.AdminKey, c.AdminKey},
-		{"admin.api_key_next_file", secrets.AdminKeyNext, c.AdminKeyNext},
-		{"forward.api_key_file", secrets.MoogKey, c.MoogKey},
-		{"redis.password_file", secrets.RedisPass, c.Redis.password},
-		{"redis.password_next_file", secrets.RedisPassNext, c.Redis.next},
-		{"postgres.password_file", secrets.DBPass, c.Postgres.password},
-		{"postgres.password_next_file", secrets.DBPassNext, c.Postgres.next},
+// secretsOf lists the settings that are secrets. The other providers know a secret by the last of its variables, which rules.
+func secretsOf(c *Config) (out []secretOf) {
+	for _, s := range settings(c) {
+		if s.Value.Secret() {
+			out = append(out, secretOf{s.Path, secrets.Key(s.Variables[len(s.Variables)-1].Name), s.Value.Reveal()})
+		}
 	}
+	return out
+}
+
+// settingValues returns what the settings say of secrets: in the environment, or in a file of its own.
+func (c *Config) settingValues() secrets.Values {
+	out := secrets.Values{}
+	for _, s := range secretsOf(c) {
+		if s.value.Empty() {
+			continue
+		}
+		from := c.sources[s.path]
+		out[s.key] = secrets.Value{Secret: s.value, Version: secrets.Version{Provider: cmp.Or(string(from.Kind), "settings"), Number: 1}, Origin: from.String()}
+	}
+	return out
 }
 
 // settingsProvider gives what the settings say: the last provider. Files that they name are read anew each time.
@@ -68,7 +78,7 @@ func (p settingsProvider) Read(context.Context) (secrets.Values, error) {
 type secretSources struct {
 	config     *Config
 	settings   func() *Config // whose secrets are in force
-	tls        func(tlsconf.Files) (*tlsconf.Source, error)
+	tls        tlsconf.Opener
 	log        *zap.Logger
 	registerer prometheus.Registerer // nil for none
 }
@@ -77,7 +87,7 @@ type secretSources struct {
 func (s secretSources) watcher() (*secrets.Watcher, error) {
 	var providers []secrets.Provider
 	c := &s.config.Secrets
-	if c.Vault.Addr != "" {
+	if s.config.Vault.Addr != "" {
 		v, err := s.vault()
 		if err != nil {
 			return nil, err
@@ -95,14 +105,7 @@ func (s secretSources) watcher() (*secrets.Watcher, error) {
 }
 
 func (s secretSources) vault() (*vault.Provider, error) {
-	c := &s.config.Secrets.Vault
-	files, err := s.tls(c.files())
-	if err != nil {
-		return nil, err
-	}
-	return vault.NewProvider(vault.Options{Server: vault.Server{Addr: c.Addr, Namespace: c.Namespace, TLS: files.Client()},
-		Path: c.Path, RoleID: c.RoleID, SecretIDFile: c.SecretIDFile, TokenFile: c.TokenFile,
-		RenewBefore: c.RenewBefore, CheckEvery: c.CheckEvery, Log: s.log, Registerer: s.registerer})
+	return vault.NewProvider(vault.Options{Config: s.config.Vault, Open: s.tls, Log: s.log, Registerer: s.registerer})
 }
 
 // openSecrets loads the secrets, and waits for Vault when it is away.
@@ -135,8 +138,8 @@ const printWithin = 5 * time.Second
 func (c *Config) Origins(ctx context.Context) ([]ConfigValue, error) {
 	ctx, cancel := context.WithTimeout(ctx, printWithin)
 	defer cancel()
-	if missing := c.Secrets.Vault.check(); missing != "" {
-		return nil, fault.New(fault.ConfigInvalid, "%s", missing)
+	if wrong := c.Vault.Check(); len(wrong) > 0 {
+		return nil, fault.New(fault.ConfigInvalid, "%s", strings.Join(wrong, "; "))
 	}
 	set, err := c.secrets(ctx, zap.NewNop())
 	return origins(set), err

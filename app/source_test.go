@@ -17,7 +17,8 @@ import (
 // apart gives the parts of a process without a store, beside the publishing process p.
 func apart(t *testing.T, shared coord.Coord) *parts {
 	t.Helper()
-	p := newParts(Options{Config: Config{DataDir: t.TempDir(), DynamicConfig: true, IngestKey: secret.New("its-own-key"), AdminKey: secret.New("its-own-admin-key")}, Logger: zap.NewNop(), Level: zap.NewAtomicLevel(), Now: time.Now,
+	p := newParts(Options{Config: Config{DataDir: t.TempDir(), DynamicConfig: true, Keys: KeysConfig{Ingest: secret.New("its-own-key"), Admin: secret.New("its-own-admin-key")}},
+		Logger: zap.NewNop(), Level: zap.NewAtomicLevel(), Now: time.Now,
 		Getenv: func(string) string { return "" }})
 	withSecrets(t, p)
 	p.coord = shared

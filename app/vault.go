@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"go.uber.org/zap"
@@ -15,15 +16,14 @@ import (
 
 // VaultOperator gives the operator of the configured Vault; its token is the caller's, never that of a process.
 func (c *Config) VaultOperator(token secret.Secret) (*vault.Operator, error) {
-	v := &c.Secrets.Vault
-	if v.Addr == "" {
+	if c.Vault.Addr == "" {
 		return nil, fault.New(fault.ConfigInvalid, "VAULT_ADDR is not set").WithRemedy("set VAULT_ADDR to the URL of Vault, or give --set vault.addr=…")
 	}
-	files, err := tlsconf.New(v.files())
+	server, err := c.Vault.Server(tlsconf.New)
 	if err != nil {
 		return nil, err
 	}
-	client, err := vault.NewClient(vault.Server{Addr: v.Addr, Namespace: v.Namespace, TLS: files.Client()})
+	client, err := vault.NewClient(server)
 	if err != nil {
 		return nil, err
 	}
@@ -40,9 +40,9 @@ type VaultStatus struct {
 
 // VaultStatus logs in as the process would and reads the secrets.
 func (c *Config) VaultStatus(ctx context.Context) (s VaultStatus, err error) {
-	v := &c.Secrets.Vault
-	if missing := v.check(); missing != "" || v.Addr == "" {
-		return s, fault.New(fault.ConfigInvalid, "Vault is not configured: %s", missing).WithRemedy("set VAULT_ADDR, VAULT_ROLE_ID and VAULT_SECRET_ID_FILE; 'mutt vault init' prints them")
+	v := &c.Vault
+	if wrong := v.Check(); len(wrong) > 0 || v.Addr == "" {
+		return s, fault.New(fault.ConfigInvalid, "Vault is not configured: %s", strings.Join(wrong, "; ")).WithRemedy("set VAULT_ADDR, VAULT_ROLE_ID and VAULT_SECRET_ID_FILE; 'mutt vault init' prints them")
 	}
 	p, err := secretSources{config: c, tls: tlsconf.New, log: zap.NewNop()}.vault()
 	if err != nil {

@@ -42,8 +42,8 @@ func demo(ctx context.Context, s streams, rate float64) error {
 		return fmt.Errorf("listen for the sink: %w", err)
 	}
 	srv := &http.Server{Handler: sink.New(100, printer(s.out)), ReadHeaderTimeout: 10 * time.Second}
-	if cfg.WebhookURL == "" {
-		cfg.WebhookURL = "http://" + l.Addr().String() + "/"
+	if cfg.Forward.URL == "" {
+		cfg.Forward.URL = "http://" + l.Addr().String() + "/"
 	}
 	level := zap.NewAtomicLevelAt(zapcore.WarnLevel)
 	ready := make(chan struct{})

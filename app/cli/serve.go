@@ -95,7 +95,7 @@ func tellStarted(log *zap.Logger, set app.RoleSet, cfg app.Config, listeners map
 	slices.Sort(names)
 	storage := zap.String("data_dir", cfg.DataDir)
 	if cfg.Distributed() {
-		storage = zap.Strings("redis", cfg.Redis.Addrs)
+		storage = zap.Strings("redis", cfg.Redis.Addrs())
 	}
 	fields := []zap.Field{zap.String("roles", set.String()), storage,
 		zap.Duration("took", took), zap.Int("pid", os.Getpid()), zap.String("version", app.Version)}
@@ -103,7 +103,7 @@ func tellStarted(log *zap.Logger, set app.RoleSet, cfg app.Config, listeners map
 		fields = append(fields, zap.String(strings.ReplaceAll(n, "-", "_"), listeners[n]))
 	}
 	log.Info("ready", fields...)
-	if cfg.WebhookURL == "" && set.Has(app.Forwarder) {
+	if cfg.Forward.URL == "" && set.Has(app.Forwarder) {
 		log.Warn("no destination is configured: alerts wait in the queue until MOOG_WEBHOOK_URL is set")
 	}
 }

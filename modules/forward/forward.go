@@ -19,8 +19,9 @@ import (
 	"github.com/muttproject/mutt/modules/forward/internal/dest"
 	"github.com/muttproject/mutt/modules/forward/internal/httpx"
 	"github.com/muttproject/mutt/modules/forward/internal/pipeline"
+	"github.com/muttproject/mutt/platform/config/static"
+	"github.com/muttproject/mutt/platform/connect/tlsconf"
 	"github.com/muttproject/mutt/platform/coord"
-	"github.com/muttproject/mutt/platform/fault"
 	"github.com/muttproject/mutt/platform/lifecycle"
 	"github.com/muttproject/mutt/platform/queue"
 	"github.com/muttproject/mutt/platform/secret"
@@ -47,6 +48,9 @@ type Deps struct {
 	Breakers   *coord.BreakerMetrics // nil for none
 	Key        func() secret.Secret  // of the destination, asked at each request; nil for none
 	DeadDepth  func() float64        // dead letters of the alert queue, for mutt_moog_dlq_depth; nil for no such metric
+	OpenTLS    tlsconf.Opener        // reads the files of TLS to the destination
+	Version    string                // of MUTT, told to the destination
+	Location   string                // the process's name, told to the destination
 	Registerer prometheus.Registerer
 	Logger     *zap.Logger
 	Now        func() time.Time // nil means time.Now
@@ -58,6 +62,7 @@ type Module struct {
 	cfg    Config
 	deps   Deps
 	engine atomic.Pointer[pipeline.Engine] // nil without a destination, and before Start
+	tls    tlsconf.Client                  // nil for the system's authorities and no client certificate
 	client *httpx.Client
 
 	metrics *pipeline.Metrics
@@ -71,16 +76,20 @@ var (
 
 // New makes the module. Errors are fault.ConfigInvalid and name the setting.
 func New(c Config, d Deps) (*Module, error) {
-	if err := c.validate(); err != nil {
+	if err := errors.Join(static.Validate(c.Settings()), httpx.Auth(c.Auth).Validate()); err != nil {
 		return nil, err
 	}
-	if d.Queue == nil || d.Coord == nil || d.Dynamic == nil || d.Registerer == nil || d.Logger == nil {
+	if d.OpenTLS == nil || d.Queue == nil || d.Coord == nil || d.Dynamic == nil || d.Registerer == nil || d.Logger == nil {
 		return nil, errors.New("forward: a required dependency is missing")
 	}
 	if d.Now == nil {
 		d.Now = time.Now
 	}
-	m := &Module{cfg: c.withDefaults(), deps: d, metrics: pipeline.NewMetrics(d.Registerer)}
+	client, err := peer().Client(c.TLS, d.OpenTLS)
+	if err != nil {
+		return nil, err
+	}
+	m := &Module{cfg: c, deps: d, tls: client, metrics: pipeline.NewMetrics(d.Registerer)}
 	m.breaker = coord.NewBreaker(d.Coord, coord.BreakerOptions{Name: breakerName, Settings: m.breakerSettings,
 		ProbeTTL: 2*m.cfg.Timeout + 10*time.Second, Now: d.Now, Metrics: d.Breakers})
 	if d.DeadDepth != nil {
@@ -101,7 +110,7 @@ func (m *Module) Start(ctx context.Context) error {
 		return err
 	}
 	m.client = client
-	m.engine.Store(m.newEngine(dest.NewHTTP(m.client, m.cfg.encoder())))
+	m.engine.Store(m.newEngine(dest.NewHTTP(m.client, m.encoder())))
 	return m.Runner.Start(ctx)
 }
 
@@ -162,8 +171,8 @@ const (
 )
 
 func (m *Module) newClient() (*httpx.Client, error) {
-	return httpx.New(httpx.Options{URL: m.cfg.URL, Timeout: m.cfg.Timeout, Connections: m.cfg.Concurrency, TLS: m.cfg.TLS,
-		Credential: httpx.NewCredential(httpx.Auth(m.cfg.Auth), m.deps.Key), UserAgent: "MUTT/" + m.cfg.Version})
+	return httpx.New(httpx.Options{URL: m.cfg.URL, Timeout: m.cfg.Timeout, Connections: m.cfg.Concurrency, TLS: m.tls,
+		Credential: httpx.NewCredential(httpx.Auth(m.cfg.Auth), m.deps.Key), UserAgent: "MUTT/" + m.deps.Version})
 }
 
 func (m *Module) newEngine(d dest.Destination) *pipeline.Engine {
@@ -171,9 +180,4 @@ func (m *Module) newEngine(d dest.Destination) *pipeline.Engine {
 		Destination: d, Breaker: m.breaker, Settings: m.settings, Metrics: m.metrics,
 		Limiter: coord.NewLimiter(m.deps.Coord, "rate/"+breakerName, m.limit),
 		Logger:  m.deps.Logger, Now: m.deps.Now})
-}
-
-// configInvalid makes an error about a setting.
-func configInvalid(field, format string, args ...any) error {
-	return fault.Field(fault.ConfigInvalid, field, format, args...)
 }

@@ -44,7 +44,7 @@ func TestDeliversOverRestartsAndFailures(t *testing.T) {
 				}
 			}
 			const alerts = 600
-			c := forward.Config{BatchMax: batch, Format: "moogsoft", Version: "1"}
+			c := forward.Config{BatchMax: batch}
 			r.append(0, alerts/2, 50, 20)
 			for round := 1; round <= 3; round++ {
 				m := r.start(c)
@@ -214,12 +214,8 @@ func TestOwnCAFileAndGenericFormat(t *testing.T) {
 	if err := os.WriteFile(ca, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: tls.Certificate().Raw}), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	files, err := tlsconf.New(tlsconf.Files{CA: tlsconf.File{Path: ca}})
-	if err != nil {
-		t.Fatal(err)
-	}
 	r.append(0, 2, 5, 1)
-	r.start(forward.Config{URL: tls.URL, Format: "generic", TLS: files.Client()})
+	r.start(forward.Config{URL: tls.URL, Format: "generic", TLS: tlsconf.Config{CAFile: ca}})
 	r.await("over TLS", func() bool { return r.empty() && len(r.taken()) == 2 })
 }
 
@@ -227,7 +223,7 @@ func TestNewListsEveryProblem(t *testing.T) {
 	t.Parallel()
 	_, err := forward.New(forward.Config{URL: "http://u:hidden@h", Format: "carrier-pigeon", BatchMax: 2000, Concurrency: -1,
 		Auth: forward.Auth{Scheme: "digest"}}, forward.Deps{})
-	for _, want := range []string{"carrier-pigeon", "batch_max", "concurrency", "digest", "credential"} {
+	for _, want := range []string{"carrier-pigeon", "batch_max", "concurrency", "timeout", "digest", "MOOG_API_KEY"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q is not in %v", want, err)
 		}
@@ -235,7 +231,7 @@ func TestNewListsEveryProblem(t *testing.T) {
 	if strings.Contains(fmt.Sprint(err), "hidden") {
 		t.Error("the password is in the error")
 	}
-	if _, err := forward.New(forward.Config{}, forward.Deps{}); err == nil {
+	if _, err := forward.New(complete(forward.Config{}), forward.Deps{}); err == nil {
 		t.Error("dependencies are required")
 	}
 }

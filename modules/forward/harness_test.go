@@ -2,6 +2,7 @@ package forward_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/binary"
 	"encoding/json"
@@ -20,6 +21,8 @@ import (
 
 	"github.com/muttproject/mutt/modules/forward"
 	"github.com/muttproject/mutt/platform/config"
+	"github.com/muttproject/mutt/platform/config/static"
+	"github.com/muttproject/mutt/platform/connect/tlsconf"
 	"github.com/muttproject/mutt/platform/coord"
 	"github.com/muttproject/mutt/platform/event"
 	"github.com/muttproject/mutt/platform/queue"
@@ -131,10 +134,19 @@ func (r *rig) start(c forward.Config) *forward.Module {
 	return m
 }
 
+// complete fills the zero fields of c with their defaults.
+func complete(c forward.Config) forward.Config {
+	var d forward.Config
+	static.Defaults(d.Settings())
+	c.Timeout, c.Format = cmp.Or(c.Timeout, d.Timeout), cmp.Or(c.Format, d.Format)
+	c.BatchMax, c.Concurrency = cmp.Or(c.BatchMax, d.BatchMax), cmp.Or(c.Concurrency, d.Concurrency)
+	return c
+}
+
 func (r *rig) module(c forward.Config) *forward.Module {
 	r.tb.Helper()
 	r.registry = prometheus.NewRegistry()
-	m, err := forward.New(c, forward.Deps{Queue: r.queue, Coord: r.coord, Dynamic: r.dynamic, Registerer: r.registry,
+	m, err := forward.New(complete(c), forward.Deps{OpenTLS: tlsconf.New, Version: "1", Queue: r.queue, Coord: r.coord, Dynamic: r.dynamic, Registerer: r.registry,
 		Breakers: coord.NewBreakerMetrics(r.registry), Key: func() secret.Secret { return r.key },
 		DeadDepth: func() float64 { return float64(r.depth().Dead) }, Logger: r.logger})
 	if err != nil {

@@ -16,32 +16,24 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 
-	"github.com/muttproject/mutt/modules/ingest/internal/decode"
 	"github.com/muttproject/mutt/modules/ingest/internal/httpin"
 	"github.com/muttproject/mutt/modules/ingest/internal/intake"
 	"github.com/muttproject/mutt/modules/ingest/internal/syslog"
 	"github.com/muttproject/mutt/platform/config"
+	"github.com/muttproject/mutt/platform/config/static"
 	"github.com/muttproject/mutt/platform/coord"
 	"github.com/muttproject/mutt/platform/deps"
 	"github.com/muttproject/mutt/platform/event"
-	"github.com/muttproject/mutt/platform/fault"
 	"github.com/muttproject/mutt/platform/httpserver"
 	"github.com/muttproject/mutt/platform/lifecycle"
 	"github.com/muttproject/mutt/platform/openapi"
 )
 
-// Config bounds what is taken in. Zero fields take their defaults (behaviour.md, Ingestor).
-type Config struct {
-	MaxBodyBytes    int64        // of a request on the wire; 10 MiB
-	MaxDecodedBytes int64        // of a request after decompression; 64 MiB
-	MaxEvents       int          // per request; 10,000
-	MaxEventBytes   int          // of one event, encoded; 256 KiB
-	RequiredFields  []string     // of an event over HTTP; hostname, timestamp, message
-	Syslog          SyslogConfig // empty addresses switch the listeners off
-}
-
-// SyslogConfig configures the syslog listeners.
-type SyslogConfig = syslog.Config
+// Bounds of a request over HTTP (behaviour.md, Ingestor).
+const (
+	maxDecodedBytes = 64 << 20 // after decompression
+	maxEvents       = 10_000
+)
 
 // ConfigView is what GET /admin/config answers. It must hold no secret.
 type ConfigView = httpin.ConfigView
@@ -84,55 +76,19 @@ var (
 	_ lifecycle.ReadyChecker = (*Module)(nil)
 )
 
-// withDefaults fills in the zero fields.
-func (c Config) withDefaults() Config {
-	setDefault(&c.MaxBodyBytes, 10<<20)
-	setDefault(&c.MaxDecodedBytes, 64<<20)
-	setDefault(&c.MaxEvents, 10_000)
-	setDefault(&c.MaxEventBytes, intake.DefaultMaxEvent)
-	if c.RequiredFields == nil {
-		c.RequiredFields = []string{"hostname", "timestamp", "message"}
-	}
-	return c
-}
-
-func setDefault[T int | int64](p *T, value T) {
-	if *p == 0 {
-		*p = value
-	}
-}
-
-// Validate lists every setting that is wrong.
-func (c Config) Validate() error {
-	c = c.withDefaults()
-	var errs []error
-	within := func(name string, n, low, high int64) {
-		if n < low || n > high {
-			errs = append(errs, fault.Field(fault.ConfigInvalid, "ingest."+name, "%d is out of bounds: %d to %d", n, low, high))
-		}
-	}
-	within("max_body_bytes", c.MaxBodyBytes, 1<<10, 1<<30)
-	within("max_decoded_bytes", c.MaxDecodedBytes, 1<<10, 1<<30)
-	within("max_events", int64(c.MaxEvents), 1, 1_000_000)
-	// An event must fit into an entry of the queue.
-	within("max_event_bytes", int64(c.MaxEventBytes), 1<<10, 512<<10)
-	return errors.Join(append(errs, decode.ValidateRequired(c.RequiredFields))...)
-}
-
 // New makes the module. It does no I/O.
 func New(c Config, d Deps) (*Module, error) {
-	if err := errors.Join(c.Validate(), deps.Check(d)); err != nil {
+	if err := errors.Join(static.Validate(c.Settings()), deps.Check(d)); err != nil {
 		return nil, fmt.Errorf("ingest module: %w", err)
 	}
-	c = c.withDefaults()
 	m := &Module{writer: &watchedWriter{Writer: d.Writer, now: d.Now}}
 	m.intake = intake.New(intake.Deps{Writer: m.writer, Partition: d.Partition, Depth: d.Depth, Now: d.Now,
-		Limiter: newRateLimit(d), Metrics: intake.NewMetrics(d.Registerer)}, intake.Limits{MaxEvent: c.MaxEventBytes})
+		Limiter: newRateLimit(d), Metrics: intake.NewMetrics(d.Registerer)}, intake.Limits{})
 	away := newTurnedAway(d.Registerer, d.Beside)
-	m.http = httpin.New(httpin.Config{MaxBody: c.MaxBodyBytes, MaxDecoded: c.MaxDecodedBytes, MaxEvents: c.MaxEvents, Required: c.RequiredFields},
+	m.http = httpin.New(httpin.Config{MaxBody: c.MaxBodyBytes, MaxDecoded: maxDecodedBytes, MaxEvents: maxEvents, Required: c.RequiredFields},
 		httpin.Deps{Intake: m.intake, Metrics: httpin.NewMetrics(d.Registerer, d.Depth), View: d.View, Now: d.Now, TurnedAway: away.http})
 	var err error
-	if m.syslog, err = syslog.New(c.Syslog, syslog.Deps{Sink: sink{m.intake}, Log: d.Log, Metrics: d.Registerer, Lost: away.syslog}); err != nil {
+	if m.syslog, err = syslog.New(syslog.Config{UDPAddr: c.SyslogUDPAddr, TCPAddr: c.SyslogTCPAddr}, syslog.Deps{Sink: sink{m.intake}, Log: d.Log, Metrics: d.Registerer, Lost: away.syslog}); err != nil {
 		return nil, fmt.Errorf("ingest module: %w", err)
 	}
 	return m, nil

@@ -24,27 +24,11 @@ import (
 	"github.com/muttproject/mutt/platform/apiclient"
 	"github.com/muttproject/mutt/platform/authn"
 	"github.com/muttproject/mutt/platform/config"
+	"github.com/muttproject/mutt/platform/config/static"
 	"github.com/muttproject/mutt/platform/connect/tlsconf"
 	"github.com/muttproject/mutt/platform/httpserver"
 	"github.com/muttproject/mutt/platform/openapi"
 )
-
-// Config is the module's static configuration.
-type Config struct {
-	// DynamicConfig is dynamic_config.enabled: when false the routes of /config answer 503.
-	DynamicConfig bool
-	// SessionIdle and SessionMax are how long a session lives without a call, and in all.
-	SessionIdle, SessionMax time.Duration
-	// SecureCookies: a proxy before MUTT speaks TLS, so that the cookie needs TLS although this process sees none.
-	SecureCookies bool
-	// Prometheus is where the objectives are measured; "" takes MUTT's own counters.
-	Prometheus string
-}
-
-// DefaultConfig gives the values without configuration.
-func DefaultConfig() Config {
-	return Config{DynamicConfig: true, SessionIdle: time.Hour, SessionMax: 12 * time.Hour}
-}
 
 // Store is what the module needs of the relational store.
 type Store interface {
@@ -77,6 +61,8 @@ type Deps struct {
 	Keys    *authn.Keyring
 	Gate    *httpserver.Gate // of the listener that serves the routes
 	Dynamic *config.Dynamic
+	// DynamicEnabled is dynamic_config.enabled: when false the routes of /config answer 503.
+	DynamicEnabled bool
 	// Apply brings what is committed (dynamic values, rules, hosts, teams) into force in this process. It is called
 	// after each change and before the answer, so it must be quick.
 	Apply func(context.Context) error
@@ -93,10 +79,10 @@ type Deps struct {
 	// Status is asked for each view of the page.
 	Status func() Status
 	Assets fs.FS // package web's
-	// PrometheusTLS is used for Config.Prometheus; nil takes the system's authorities.
-	PrometheusTLS tlsconf.Client
-	Logger        *zap.Logger
-	Now           func() time.Time
+	// OpenTLS reads the files of TLS to Prometheus.
+	OpenTLS tlsconf.Opener
+	Logger  *zap.Logger
+	Now     func() time.Time
 }
 
 // Module is the ui role.
@@ -108,7 +94,7 @@ type Module struct {
 
 // New checks the parts and parses the templates. It does no I/O beyond the embedded files.
 func New(cfg Config, d Deps) (*Module, error) {
-	if err := d.check(); err != nil {
+	if err := errors.Join(static.Validate(cfg.Settings()), d.check()); err != nil {
 		return nil, err
 	}
 	if d.Logger == nil {
@@ -133,7 +119,7 @@ func New(cfg Config, d Deps) (*Module, error) {
 	}
 	return &Module{page: home, sessions: sessions, api: api.New(api.Deps{
 		Gate: d.Gate, Sessions: sessions, SessionIdle: cfg.SessionIdle, SecureCookies: cfg.SecureCookies,
-		Store: d.Store, Queues: d.Queues, Dynamic: d.Dynamic, DynamicEnabled: cfg.DynamicConfig, Apply: d.Apply, Fold: d.Fold, Processes: d.Processes,
+		Store: d.Store, Queues: d.Queues, Dynamic: d.Dynamic, DynamicEnabled: d.DynamicEnabled, Apply: d.Apply, Fold: d.Fold, Processes: d.Processes,
 		Hold:       d.Hold,
 		Objectives: measured.Now, Document: document.JSON(), Docs: docs, Version: d.version, Logger: d.Logger, Now: d.Now,
 		Secrets: d.Secrets,
@@ -141,15 +127,19 @@ func New(cfg Config, d Deps) (*Module, error) {
 }
 
 // objectives makes the reports of the service level objectives.
-func (d *Deps) objectives(prometheus string) (*objectives.Report, error) {
-	if prometheus == "" {
+func (d *Deps) objectives(c Prometheus) (*objectives.Report, error) {
+	if c.URL == "" {
 		return objectives.FromCounters(objectives.Counters{Store: d.Store, Fold: d.Fold, Settings: d.Dynamic, Now: d.Now}), nil
 	}
-	u, err := url.Parse(prometheus)
+	u, err := url.Parse(c.URL)
 	if err != nil {
 		return nil, fmt.Errorf("the address of Prometheus: %w", err)
 	}
-	return objectives.FromPrometheus(objectives.Prometheus{URL: u, TLS: d.PrometheusTLS, UserAgent: "mutt/" + d.Status().Version, Settings: d.Dynamic}), nil
+	client, err := peer().Client(c.TLS, d.OpenTLS)
+	if err != nil {
+		return nil, err
+	}
+	return objectives.FromPrometheus(objectives.Prometheus{URL: u, TLS: client, UserAgent: "mutt/" + d.Status().Version, Settings: d.Dynamic}), nil
 }
 
 func (d *Deps) check() error {
@@ -161,6 +151,7 @@ func (d *Deps) check() error {
 		{"Store", d.Store == nil}, {"Queues", d.Queues == nil}, {"Keys", d.Keys == nil}, {"Gate", d.Gate == nil},
 		{"Dynamic", d.Dynamic == nil}, {"Apply", d.Apply == nil},
 		{"Fold", d.Fold == nil}, {"Processes", d.Processes == nil}, {"Secrets", d.Secrets == nil}, {"Status", d.Status == nil}, {"Assets", d.Assets == nil},
+		{"OpenTLS", d.OpenTLS == nil},
 	} {
 		if part.missing {
 			errs = append(errs, fmt.Errorf("ui: %s is missing", part.name))

@@ -16,7 +16,9 @@ import (
 	"github.com/muttproject/mutt/platform/apiclient"
 	"github.com/muttproject/mutt/platform/authn"
 	"github.com/muttproject/mutt/platform/config"
+	"github.com/muttproject/mutt/platform/config/static"
 	"github.com/muttproject/mutt/platform/connect/sqlite"
+	"github.com/muttproject/mutt/platform/connect/tlsconf"
 	"github.com/muttproject/mutt/platform/fault"
 	"github.com/muttproject/mutt/platform/httpserver"
 	"github.com/muttproject/mutt/platform/queue"
@@ -29,13 +31,19 @@ func roles() []authn.Role {
 	return []authn.Role{authn.Ingest, authn.Viewer, authn.Operator, authn.Admin}
 }
 
+// defaults are the settings without configuration.
+func defaults() (c Config) {
+	static.Defaults(c.Settings())
+	return c
+}
+
 // server is the module on real parts behind the real listener's handler. The key of a role is its name.
 func server(t *testing.T) (*Module, *httpserver.Server) {
 	t.Helper()
 	d := realDeps(t)
 	ring := authn.NewKeyring(time.Now)
 	d.Keys, d.Gate = ring, httpserver.NewGate(httpserver.GateOptions{Keys: ring})
-	m, err := New(DefaultConfig(), d)
+	m, err := New(defaults(), d)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -75,11 +83,12 @@ func realDeps(t *testing.T) Deps {
 	}
 	nothing := func(context.Context) error { return nil }
 	return Deps{
-		Store: s, Queues: queue.New(q, queue.Options{Registerer: prometheus.NewRegistry(), Now: time.Now, Process: "test", Owner: "test"}), Dynamic: dynamic, Apply: nothing, Fold: nothing,
+		Store: s, Queues: queue.New(q, queue.Options{Registerer: prometheus.NewRegistry(), Now: time.Now, Process: "test", Owner: "test"}), Dynamic: dynamic, DynamicEnabled: true, Apply: nothing, Fold: nothing,
 		Processes: func(context.Context) ([]apiclient.Process, error) { return nil, nil },
 		Hold: func(context.Context, string, apiclient.RotationHold) (apiclient.RotationHeld, error) {
 			return apiclient.RotationHeld{}, nil
 		},
+		OpenTLS: tlsconf.New,
 		Status:  func() Status { return Status{Version: "9.9.9", Commit: "abc", Roles: []string{"ui"}} },
 		Assets:  os.DirFS(filepath.Join("..", "..", "web")),
 		Secrets: func(context.Context) (apiclient.Secrets, error) { return apiclient.Secrets{}, nil },
@@ -88,7 +97,7 @@ func realDeps(t *testing.T) Deps {
 
 func TestMissingPartsAreNamed(t *testing.T) {
 	t.Parallel()
-	_, err := New(Config{}, Deps{})
+	_, err := New(defaults(), Deps{})
 	for _, part := range []string{"Store", "Queues", "Keys", "Gate", "Dynamic", "Apply", "Fold", "Status", "Assets"} {
 		if err == nil || !strings.Contains(err.Error(), part+" is missing") {
 			t.Errorf("%s is not named: %v", part, err)
@@ -96,7 +105,7 @@ func TestMissingPartsAreNamed(t *testing.T) {
 	}
 	d := realDeps(t)
 	d.Assets = os.DirFS(t.TempDir())
-	if _, err := New(Config{}, d); err == nil {
+	if _, err := New(defaults(), d); err == nil {
 		t.Error("a missing template is an error at start")
 	}
 }

@@ -58,6 +58,14 @@ func (v Value) WithWords(words ...string) Value { v.words = words; return v }
 // Secret reports whether the value must not be shown.
 func (v Value) Secret() bool { return v.secret != nil }
 
+// Reveal returns the secret that the field holds; the empty one for a Value that is not a secret.
+func (v Value) Reveal() secret.Secret {
+	if v.secret == nil {
+		return secret.Secret{}
+	}
+	return *v.secret
+}
+
 // Same reports whether two Values hold the same.
 func (v Value) Same(o Value) bool {
 	if v.secret != nil && o.secret != nil {
@@ -106,15 +114,19 @@ func Bool(field *bool) Value {
 }
 
 // OneOf takes one of some words, whatever their case.
-func OneOf(field *string, words ...string) Value {
-	return NewValue("one of "+strings.Join(words, ", "), func(t string) error {
+func OneOf[T ~string](field *T, words ...T) Value {
+	texts := make([]string, len(words))
+	for i, w := range words {
+		texts[i] = string(w)
+	}
+	return NewValue("one of "+strings.Join(texts, ", "), func(t string) error {
 		t = strings.ToLower(t)
-		if !slices.Contains(words, t) {
+		if !slices.Contains(texts, t) {
 			return errOther
 		}
-		*field = t
+		*field = T(t)
 		return nil
-	}, func() any { return *field }).WithWords(words...)
+	}, func() any { return string(*field) }).WithWords(texts...)
 }
 
 // Span takes a duration, or a number of seconds, above 0 and up to 24 hours.

@@ -9,7 +9,6 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/muttproject/mutt/platform/connect"
-	"github.com/muttproject/mutt/platform/connect/tlsconf"
 	"github.com/muttproject/mutt/platform/fault"
 )
 
@@ -45,8 +44,7 @@ func Fault(err error, unavailable fault.Code, doing string) error {
 		err = connecting.Unwrap() // its own text names the role
 	}
 	var refused *connect.RefusedError
-	message, remedy, aboutTLS := tlsconf.Explain(err, "PostgreSQL", tlsconf.Settings{Enabled: "DB_TLS_ENABLED", CA: "DB_TLS_CA_CERT_PATH",
-		Cert: "DB_TLS_CLIENT_CERT", Key: "DB_TLS_CLIENT_KEY"})
+	message, remedy, aboutTLS := peer().Explain(err)
 	switch {
 	case errors.As(err, &refused):
 		return allRefused(refused, unavailable, doing)

@@ -18,13 +18,13 @@ func TestClientCertificate(t *testing.T) {
 	p := testkit.Postgres(t, testkit.PostgresOptions{TLS: true, Mutual: true})
 	first, second := p.Authority(), testkit.NewAuthority(t)
 	dir := t.TempDir()
-	f := tlsconf.Files{CA: tlsconf.File{Path: filepath.Join(dir, "ca")}, Cert: tlsconf.File{Path: filepath.Join(dir, "cert")}, Key: tlsconf.File{Path: filepath.Join(dir, "key")}}
+	f := tlsconf.Config{CAFile: filepath.Join(dir, "ca"), CertFile: filepath.Join(dir, "cert"), KeyFile: filepath.Join(dir, "key")}
 	put := func(a *testkit.Authority, until time.Time) {
 		cert, key := a.Pair(t, until)
-		testkit.Replace(t, map[string]string{f.CA.Path: a.CAFile, f.Cert.Path: cert, f.Key.Path: key})
+		testkit.Replace(t, map[string]string{f.CAFile: a.CAFile, f.CertFile: cert, f.KeyFile: key})
 	}
 	put(first, time.Now().Add(time.Hour))
-	files, err := tlsconf.New(f)
+	files, err := tlsconf.New(tlsconf.Peer{}, f)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,7 +10,6 @@ import (
 	"github.com/redis/rueidis"
 
 	"github.com/muttproject/mutt/platform/connect"
-	"github.com/muttproject/mutt/platform/connect/tlsconf"
 	"github.com/muttproject/mutt/platform/fault"
 )
 
@@ -31,8 +30,7 @@ func Fault(err error, doing string) error {
 	var refused *connect.RefusedError
 	var reply *rueidis.RedisError
 	var early answer
-	message, remedy, aboutTLS := tlsconf.Explain(err, "Redis", tlsconf.Settings{Enabled: "REDIS_TLS_ENABLED", CA: "REDIS_CA_CERT_PATH",
-		Cert: "REDIS_CLIENT_CERT", Key: "REDIS_CLIENT_KEY"})
+	message, remedy, aboutTLS := peer().Explain(err)
 	switch {
 	case errors.As(err, &refused):
 		return noEntry(err, doing, " ("+strings.Join(refused.Labels, " and ")+")")

@@ -17,22 +17,10 @@ const maxFile = 1 << 20
 // soon is how long before its end a client certificate is told of.
 const soon = 7 * 24 * time.Hour
 
-// File is a PEM file and the setting that names it.
-type File struct{ Path, Setting string }
-
-// Files are those of the connections to one server. Without any, the system's authorities are trusted.
-type Files struct {
-	Server    string // as people call it: Redis
-	CA        File   // authorities of the server's certificate
-	Cert, Key File   // what the client shows when it is asked: both or none
-}
-
-// any reports whether there is one.
-func (f Files) any() bool { return f.CA.Path != "" || f.Cert.Path != "" || f.Key.Path != "" }
-
-// Source keeps the configuration of Files.
+// Source keeps the TLS configuration of connections to one server, made from files.
 type Source struct {
-	files Files
+	peer  Peer
+	files Config
 	now   atomic.Pointer[state]
 	bad   atomic.Pointer[fault.Error] // why the files are not in force as they are now
 }
@@ -45,9 +33,9 @@ type state struct {
 }
 
 // New reads the files. The error is fault.ConfigInvalid and names the setting.
-func New(f Files) (*Source, error) {
-	s := &Source{files: f}
-	next, err := f.read(&state{})
+func New(p Peer, c Config) (*Source, error) {
+	s := &Source{peer: p, files: c}
+	next, err := s.read(&state{})
 	if err != nil {
 		return nil, err
 	}
@@ -61,7 +49,7 @@ func (s *Source) Client() Client { return func() *tls.Config { return s.now.Load
 // Refresh reads the files again and reports whether something else is in force now. After an error the last good files stay in force.
 func (s *Source) Refresh() (changed bool, err error) {
 	before := s.now.Load()
-	next, err := s.files.read(before)
+	next, err := s.read(before)
 	if err != nil {
 		f, _ := fault.As(err)
 		s.bad.Store(f)
@@ -82,54 +70,55 @@ func (s *Source) Warnings(now time.Time) (out []string) {
 		if now.After(end) {
 			verb = " expired at "
 		}
-		out = append(out, "the client certificate for "+s.files.Server+" ("+s.files.Cert.Setting+")"+verb+end.UTC().Format(time.RFC3339))
+		out = append(out, "the client certificate for "+s.peer.Name+" ("+s.peer.Cert+")"+verb+end.UTC().Format(time.RFC3339))
 	}
 	return out
 }
 
-// read gives the state of the files, the same one when they are as before.
-func (f Files) read(before *state) (*state, error) {
+// read returns the state of the files, the same one when they have not changed.
+func (s *Source) read(before *state) (*state, error) {
 	next := &state{}
-	for _, one := range []struct {
-		File
-		into *[]byte
-	}{{f.CA, &next.ca}, {f.Cert, &next.cert}, {f.Key, &next.key}} {
-		if one.Path == "" {
+	for _, file := range []struct {
+		path, setting string
+		into          *[]byte
+	}{{s.files.CAFile, s.peer.CA, &next.ca}, {s.files.CertFile, s.peer.Cert, &next.cert}, {s.files.KeyFile, s.peer.Key, &next.key}} {
+		if file.path == "" {
 			continue
 		}
-		text, err := os.ReadFile(one.Path)
+		text, err := os.ReadFile(file.path)
 		if err != nil {
-			return nil, fault.Wrap(fault.ConfigInvalid, err, "%s: the file cannot be read", one.Setting)
+			return nil, fault.Wrap(fault.ConfigInvalid, err, "%s: the file cannot be read", file.setting)
 		}
 		if len(text) > maxFile {
-			return nil, fault.New(fault.ConfigInvalid, "%s: the file is larger than %d bytes", one.Setting, maxFile)
+			return nil, fault.New(fault.ConfigInvalid, "%s: the file is larger than %d bytes", file.setting, maxFile)
 		}
-		*one.into = text
+		*file.into = text
 	}
 	if before.config != nil && bytes.Equal(before.ca, next.ca) && bytes.Equal(before.cert, next.cert) && bytes.Equal(before.key, next.key) {
 		return before, nil
 	}
-	return next, f.make(next)
+	return next, s.configure(next)
 }
 
-func (f Files) make(s *state) error {
-	s.config = &tls.Config{MinVersion: tls.VersionTLS12}
-	if f.CA.Path != "" {
-		s.config.RootCAs = x509.NewCertPool()
-		if !s.config.RootCAs.AppendCertsFromPEM(s.ca) {
-			return fault.New(fault.ConfigInvalid, "%s: the file holds no certificate in PEM form", f.CA.Setting)
+// configure fills in what follows from the contents of the files.
+func (s *Source) configure(next *state) error {
+	next.config = &tls.Config{MinVersion: tls.VersionTLS12}
+	if s.files.CAFile != "" {
+		next.config.RootCAs = x509.NewCertPool()
+		if !next.config.RootCAs.AppendCertsFromPEM(next.ca) {
+			return fault.New(fault.ConfigInvalid, "%s: the file holds no certificate in PEM form", s.peer.CA)
 		}
 	}
 	switch {
-	case f.Cert.Path == "" && f.Key.Path == "":
+	case s.files.CertFile == "" && s.files.KeyFile == "":
 		return nil
-	case f.Cert.Path == "" || f.Key.Path == "":
-		return fault.New(fault.ConfigInvalid, "%s and %s: a client certificate needs both files", f.Cert.Setting, f.Key.Setting)
+	case s.files.CertFile == "" || s.files.KeyFile == "":
+		return fault.New(fault.ConfigInvalid, "%s and %s: a client certificate needs both files", s.peer.Cert, s.peer.Key)
 	}
-	pair, err := tls.X509KeyPair(s.cert, s.key)
+	pair, err := tls.X509KeyPair(next.cert, next.key)
 	if err != nil {
-		return fault.Wrap(fault.ConfigInvalid, err, "%s and %s: the files are not a certificate and its key", f.Cert.Setting, f.Key.Setting)
+		return fault.Wrap(fault.ConfigInvalid, err, "%s and %s: the files are not a certificate and its key", s.peer.Cert, s.peer.Key)
 	}
-	s.config.Certificates, s.expires = []tls.Certificate{pair}, pair.Leaf.NotAfter
+	next.config.Certificates, next.expires = []tls.Certificate{pair}, pair.Leaf.NotAfter
 	return nil
 }

@@ -24,20 +24,25 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
+// peer is a server with all settings of TLS.
+func peer() tlsconf.Peer {
+	return tlsconf.Peer{Name: "Redis", Section: "redis", Sample: "redis", Enabled: "REDIS_TLS_ENABLED",
+		CA: "REDIS_CA_CERT_PATH", Cert: "REDIS_CLIENT_CERT", Key: "REDIS_CLIENT_KEY"}
+}
+
 // files of a client that shows a certificate of one authority and trusts another.
-func files(t *testing.T, trusts, shows *testkit.Authority, until time.Time) tlsconf.Files {
+func files(t *testing.T, trusts, shows *testkit.Authority, until time.Time) tlsconf.Config {
 	t.Helper()
 	dir := t.TempDir()
-	f := tlsconf.Files{Server: "Redis", CA: tlsconf.File{Path: filepath.Join(dir, "ca.pem"), Setting: "REDIS_CA_CERT_PATH"},
-		Cert: tlsconf.File{Path: filepath.Join(dir, "cert.pem"), Setting: "REDIS_CLIENT_CERT"}, Key: tlsconf.File{Path: filepath.Join(dir, "key.pem"), Setting: "REDIS_CLIENT_KEY"}}
+	f := tlsconf.Config{CAFile: filepath.Join(dir, "ca.pem"), CertFile: filepath.Join(dir, "cert.pem"), KeyFile: filepath.Join(dir, "key.pem")}
 	put(t, f, trusts, shows, until)
 	return f
 }
 
-func put(t *testing.T, f tlsconf.Files, trusts, shows *testkit.Authority, until time.Time) {
+func put(t *testing.T, f tlsconf.Config, trusts, shows *testkit.Authority, until time.Time) {
 	t.Helper()
 	cert, key := shows.Pair(t, until)
-	testkit.Replace(t, map[string]string{f.CA.Path: trusts.CAFile, f.Cert.Path: cert, f.Key.Path: key})
+	testkit.Replace(t, map[string]string{f.CAFile: trusts.CAFile, f.CertFile: cert, f.KeyFile: key})
 }
 
 // server asks for a certificate of the authority; it counts connections.
@@ -79,7 +84,7 @@ func TestNewFilesApplyToNewConnections(t *testing.T) {
 	f := files(t, first, first, time.Now().Add(24*time.Hour))
 	core, logs := observer.New(zap.InfoLevel)
 	w := tlsconf.NewWatcher(zap.New(core))
-	s, err := w.Open(f)
+	s, err := w.Open(peer(), f)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -124,29 +129,29 @@ func TestFilesThatDoNotFitReplaceNothing(t *testing.T) {
 	f := files(t, a, a, time.Now().Add(30*24*time.Hour))
 	core, logs := observer.New(zap.InfoLevel)
 	w := tlsconf.NewWatcher(zap.New(core))
-	s, err := w.Open(f)
+	s, err := w.Open(peer(), f)
 	if err != nil {
 		t.Fatal(err)
 	}
 	before := s.Client()()
 	other, _ := a.Pair(t, time.Now().Add(time.Hour))
 	for words, spoil := range map[string]func(){
-		"REDIS_CA_CERT_PATH: the file holds no certificate": func() { write(t, f.CA.Path, "nothing") },
-		"REDIS_CA_CERT_PATH: the file cannot be read":       func() { _ = os.Remove(f.CA.Path) },
-		"REDIS_CA_CERT_PATH: the file is larger":            func() { write(t, f.CA.Path, strings.Repeat("x", 2<<20)) },
-		"REDIS_CLIENT_CERT and REDIS_CLIENT_KEY: the files": func() { testkit.Replace(t, map[string]string{f.Cert.Path: other}) },
+		"REDIS_CA_CERT_PATH: the file holds no certificate": func() { write(t, f.CAFile, "nothing") },
+		"REDIS_CA_CERT_PATH: the file cannot be read":       func() { _ = os.Remove(f.CAFile) },
+		"REDIS_CA_CERT_PATH: the file is larger":            func() { write(t, f.CAFile, strings.Repeat("x", 2<<20)) },
+		"REDIS_CLIENT_CERT and REDIS_CLIENT_KEY: the files": func() { testkit.Replace(t, map[string]string{f.CertFile: other}) },
 	} {
 		spoil()
 		reload(t, w)
 		reload(t, w)
 		warnings, err := w.Ready(t.Context())
-		if err != nil || len(warnings) != 1 || !strings.HasPrefix(warnings[0], words) || !strings.Contains(warnings[0], "last good") || strings.Contains(warnings[0], f.CA.Path) {
+		if err != nil || len(warnings) != 1 || !strings.HasPrefix(warnings[0], words) || !strings.Contains(warnings[0], "last good") || strings.Contains(warnings[0], f.CAFile) {
 			t.Errorf("%s: %q, %v", words, warnings, err)
 		}
 		if s.Client()() != before {
 			t.Errorf("%s: another configuration is in force", words)
 		}
-		if _, err := tlsconf.New(f); !fault.Is(err, fault.ConfigInvalid) || !strings.Contains(err.Error(), words) {
+		if _, err := tlsconf.New(peer(), f); !fault.Is(err, fault.ConfigInvalid) || !strings.Contains(err.Error(), words) {
 			t.Errorf("at the start: %v", err)
 		}
 		put(t, f, a, a, time.Now().Add(30*24*time.Hour))
@@ -159,7 +164,7 @@ func TestFilesThatDoNotFitReplaceNothing(t *testing.T) {
 	if n := logs.FilterMessageSnippet("not used").Len(); n != 4 {
 		t.Errorf("%d warnings for 4 faults", n)
 	}
-	if _, err := tlsconf.New(tlsconf.Files{Cert: f.Cert}); !fault.Is(err, fault.ConfigInvalid) {
+	if _, err := tlsconf.New(peer(), tlsconf.Config{CertFile: f.CertFile}); !fault.Is(err, fault.ConfigInvalid) {
 		t.Errorf("a certificate without its key: %v", err)
 	}
 }
@@ -175,7 +180,7 @@ func TestTheEndOfTheClientCertificateIsTold(t *testing.T) {
 	t.Parallel()
 	a := testkit.NewAuthority(t)
 	for words, left := range map[string]time.Duration{"expires at": 24 * time.Hour, "expired at": -time.Minute} {
-		s, err := tlsconf.New(files(t, a, a, time.Now().Add(left)))
+		s, err := tlsconf.New(peer(), files(t, a, a, time.Now().Add(left)))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -207,7 +212,7 @@ func TestWhatAServerDoesNotSay(t *testing.T) {
 		if err = asked.Because(err); !errors.Is(err, want) {
 			t.Errorf("not %v: %v", want, err)
 		}
-		message, remedy, ok := tlsconf.Explain(err, "Redis", tlsconf.Settings{Cert: "REDIS_CLIENT_CERT"})
+		message, remedy, ok := peer().Explain(err)
 		if !ok || !strings.Contains(message, "client certificate") || !strings.Contains(remedy, "REDIS_CLIENT_CERT") {
 			t.Errorf("%q, %q", message, remedy)
 		}

@@ -29,7 +29,7 @@ var (
 	_ lifecycle.ReadyChecker = (*Watcher)(nil)
 )
 
-// NewWatcher makes a Watcher of nothing.
+// NewWatcher returns a Watcher without files.
 func NewWatcher(log *zap.Logger) *Watcher {
 	w := &Watcher{log: log}
 	w.Runner = lifecycle.NewRunner("tls files", w.run)
@@ -37,12 +37,12 @@ func NewWatcher(log *zap.Logger) *Watcher {
 }
 
 // Open reads files and follows them from then on.
-func (w *Watcher) Open(f Files) (*Source, error) {
-	s, err := New(f)
+func (w *Watcher) Open(p Peer, c Config) (*Source, error) {
+	s, err := New(p, c)
 	if err != nil {
 		return nil, err
 	}
-	if f.any() {
+	if c.any() {
 		w.mu.Lock()
 		w.sources = append(w.sources, s)
 		w.mu.Unlock()
@@ -70,9 +70,9 @@ func (w *Watcher) Reload(context.Context) error {
 		changed, err := s.Refresh()
 		switch {
 		case err != nil && !told:
-			w.log.Warn("changed certificates are not used, the last good ones stay in force", zap.String("server", s.files.Server), zap.Error(err))
+			w.log.Warn("changed certificates are not used, the last good ones stay in force", zap.String("server", s.peer.Name), zap.Error(err))
 		case changed:
-			w.log.Info("new certificates are in force for new connections", zap.String("server", s.files.Server))
+			w.log.Info("new certificates are in force for new connections", zap.String("server", s.peer.Name))
 		}
 	}
 	return nil

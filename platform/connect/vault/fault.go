@@ -10,7 +10,6 @@ import (
 
 	lib "github.com/hashicorp/vault-client-go"
 
-	"github.com/muttproject/mutt/platform/connect/tlsconf"
 	"github.com/muttproject/mutt/platform/fault"
 )
 
@@ -65,7 +64,7 @@ func Fault(err error, doing string) error {
 	if _, ok := fault.As(err); ok {
 		return err
 	}
-	message, remedy, ofTLS := tlsconf.Explain(err, "Vault", tlsconf.Settings{Enabled: "VAULT_ADDR", CA: "VAULT_CACERT", Cert: "VAULT_CLIENT_CERT", Key: "VAULT_CLIENT_KEY"})
+	message, remedy, ofTLS := peer().Explain(err)
 	switch s := status(err); {
 	case s == http.StatusServiceUnavailable:
 		return away(err, "unseal it, or look in its log", "%s: Vault is sealed or not ready", doing)

@@ -19,6 +19,7 @@ import (
 	"go.uber.org/zap/zapcore"
 	"go.uber.org/zap/zaptest/observer"
 
+	"github.com/muttproject/mutt/platform/connect/tlsconf"
 	"github.com/muttproject/mutt/platform/secret/secrets"
 )
 
@@ -88,8 +89,8 @@ func TestHoursWithoutVault(t *testing.T) {
 	}
 	synctest.Test(t, func(t *testing.T) {
 		core, logs := observer.New(zapcore.WarnLevel)
-		p, err := NewProvider(Options{Server: Server{Addr: "http://vault.test"}, Path: Path{"secret", "mutt/prod"}, RoleID: "mutt", SecretIDFile: id,
-			RenewBefore: time.Hour, CheckEvery: 5 * time.Minute, Log: zap.New(core), Registerer: prometheus.NewRegistry()})
+		p, err := NewProvider(Options{Config: Config{Addr: "http://vault.test", Path: Path{"secret", "mutt/prod"}, RoleID: "mutt", SecretIDFile: id,
+			RenewBefore: time.Hour, CheckEvery: 5 * time.Minute}, Open: tlsconf.New, Log: zap.New(core), Registerer: prometheus.NewRegistry()})
 		if err != nil {
 			t.Fatal(err)
 		}

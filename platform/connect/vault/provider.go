@@ -11,27 +11,24 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 
+	"github.com/muttproject/mutt/platform/config/static"
+	"github.com/muttproject/mutt/platform/connect/tlsconf"
 	"github.com/muttproject/mutt/platform/fault"
 	"github.com/muttproject/mutt/platform/secret/secrets"
 )
 
 // Options say what a Provider reads, and as whom: the AppRole, or the token that somebody else keeps in a file.
 type Options struct {
-	Server
-	Path         Path
-	RoleID       string
-	SecretIDFile string // read at each login
-	TokenFile    string // read again when it changes; whoever writes it renews the token
-	// RenewBefore is how long before its end a token is renewed, in the middle of its life at the latest; CheckEvery is how often that
-	// is looked at, more often when the token lives shorter.
-	RenewBefore, CheckEvery time.Duration
-	Log                     *zap.Logger
-	Registerer              prometheus.Registerer // nil for no metrics
+	Config     Config
+	Open       tlsconf.Opener // reads the files of TLS
+	Log        *zap.Logger
+	Registerer prometheus.Registerer // nil for no metrics
 }
 
 // Provider reads the secrets of a process from Vault.
 type Provider struct {
-	o       Options
+	config  Config
+	log     *zap.Logger
 	client  *Client
 	metrics *metrics
 
@@ -44,13 +41,20 @@ type Provider struct {
 
 var _ secrets.Keeper = (*Provider)(nil)
 
-// NewProvider makes a Provider. It does no I/O.
+// NewProvider returns a Provider. It reads the files of TLS and does no other I/O.
 func NewProvider(o Options) (*Provider, error) {
-	client, err := NewClient(o.Server)
+	if err := static.Validate(o.Config.Settings()); err != nil {
+		return nil, err
+	}
+	server, err := o.Config.Server(o.Open)
 	if err != nil {
 		return nil, err
 	}
-	p := &Provider{o: o, client: client, turn: make(chan struct{}, 1), fresh: make(chan struct{}, 1)}
+	client, err := NewClient(server)
+	if err != nil {
+		return nil, err
+	}
+	p := &Provider{config: o.Config, log: o.Log, client: client, turn: make(chan struct{}, 1), fresh: make(chan struct{}, 1)}
 	p.metrics = newMetrics(o.Registerer, p.Expiry)
 	return p, nil
 }
@@ -64,12 +68,12 @@ func (p *Provider) Read(ctx context.Context) (secrets.Values, error) {
 	if err != nil {
 		return nil, err
 	}
-	s, err := p.client.Read(ctx, l.token, p.o.Path, 0)
+	s, err := p.client.Read(ctx, l.token, p.config.Path, 0)
 	if status(err) == http.StatusForbidden && p.died(ctx, l) {
 		if l, err = p.replace(ctx, l); err != nil {
 			return nil, err
 		}
-		s, err = p.client.Read(ctx, l.token, p.o.Path, 0)
+		s, err = p.client.Read(ctx, l.token, p.config.Path, 0)
 	}
 	if err != nil {
 		return nil, Fault(err, "read VAULT_SECRETS_PATH")
@@ -80,15 +84,15 @@ func (p *Provider) Read(ctx context.Context) (secrets.Values, error) {
 func (p *Provider) values(s Secrets) (secrets.Values, error) {
 	switch {
 	case s.Deleted:
-		return nil, fault.New(fault.SecretsUnavailable, "version %d of %s was deleted", s.Version, p.o.Path).
+		return nil, fault.New(fault.SecretsUnavailable, "version %d of %s was deleted", s.Version, p.config.Path).
 			WithRemedy("undelete it with 'vault kv undelete', or write a new version")
 	case s.Version == 0:
-		return nil, fault.New(fault.SecretsUnavailable, "there are no secrets at %s", p.o.Path).
+		return nil, fault.New(fault.SecretsUnavailable, "there are no secrets at %s", p.config.Path).
 			WithRemedy("correct VAULT_SECRETS_PATH, or make them with 'mutt vault init'")
 	}
 	out := secrets.Values{}
 	for k, v := range s.Values {
-		out[secrets.Key(k)] = secrets.Value{Secret: v, Version: secrets.Version{Provider: p.Name(), Number: s.Version}, Origin: fmt.Sprintf("vault %s version %d", p.o.Path, s.Version)}
+		out[secrets.Key(k)] = secrets.Value{Secret: v, Version: secrets.Version{Provider: p.Name(), Number: s.Version}, Origin: fmt.Sprintf("vault %s version %d", p.config.Path, s.Version)}
 	}
 	return out, nil
 }
@@ -104,7 +108,7 @@ func (p *Provider) current(ctx context.Context) (*lease, error) {
 	p.mu.Lock()
 	l := p.lease
 	p.mu.Unlock()
-	if l != nil && p.o.TokenFile == "" {
+	if l != nil && p.config.TokenFile == "" {
 		return l, nil
 	}
 	return p.replace(ctx, l)
@@ -178,17 +182,17 @@ func (p *Provider) wait() time.Duration {
 	defer p.mu.Unlock()
 	l := p.lease
 	if l == nil || l.granted == 0 {
-		return p.o.CheckEvery
+		return p.config.CheckEvery
 	}
 	now := time.Now()
-	due, left := l.due(p.o.RenewBefore).Sub(now), l.left(now)
+	due, left := l.due(p.config.RenewBefore).Sub(now), l.left(now)
 	if left <= 0 { // whoever reads next logs in
-		return p.o.CheckEvery
+		return p.config.CheckEvery
 	}
 	if due <= 0 { // the last look did not help
 		due = left / 4
 	}
-	return min(max(due, shortest), p.o.CheckEvery)
+	return min(max(due, shortest), p.config.CheckEvery)
 }
 
 // keep renews the token when that is due. One that cannot be renewed, or whose lease shrinks because its maximum is near, is
@@ -197,7 +201,7 @@ func (p *Provider) keep(ctx context.Context) {
 	p.mu.Lock()
 	l := p.lease
 	p.mu.Unlock()
-	if l == nil || l.granted == 0 || time.Now().Before(l.due(p.o.RenewBefore)) {
+	if l == nil || l.granted == 0 || time.Now().Before(l.due(p.config.RenewBefore)) {
 		return
 	}
 	if l.left(time.Now()) <= 0 { // it has ended: whoever reads next logs in
@@ -213,11 +217,11 @@ func (p *Provider) keep(ctx context.Context) {
 		p.swap(l, next)
 		l = next
 	case !dead(err):
-		p.o.Log.Warn("the token of Vault cannot be renewed now", zap.Error(Fault(err, "renew the token")))
+		p.log.Warn("the token of Vault cannot be renewed now", zap.Error(Fault(err, "renew the token")))
 		return
 	}
 	if _, err := p.replace(ctx, l); err != nil && !errors.Is(err, context.Canceled) {
-		p.o.Log.Warn("the login at Vault failed: the secrets in force stay", zap.Error(err))
+		p.log.Warn("the login at Vault failed: the secrets in force stay", zap.Error(err))
 	}
 }
 

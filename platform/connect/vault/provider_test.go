@@ -24,29 +24,26 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// trusting gives the server as a client sees it that trusts it.
-func trusting(t *testing.T, s *testkit.VaultServer, ca string) Server {
-	t.Helper()
-	if ca == "" {
-		return Server{Addr: s.Addr}
-	}
-	files, err := tlsconf.New(tlsconf.Files{CA: tlsconf.File{Path: ca}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return Server{Addr: s.Addr, TLS: files.Client()}
+// trusting returns the settings of a server with the authorities that its client trusts.
+func trusting(s *testkit.VaultServer, ca string) Config {
+	return Config{Addr: s.Addr, TLS: tlsconf.Config{CAFile: ca}, RenewBefore: time.Hour, CheckEvery: time.Minute}
 }
 
-// provider makes one that reads secret/<name> as a role.
+// asRole returns the settings of a role that reads secret/<name>.
+func asRole(c Config, name string, r testkit.VaultRole) Config {
+	c.Path, c.RoleID, c.SecretIDFile = Path{"secret", name}, r.RoleID, r.SecretIDFile
+	return c
+}
+
+// provider returns a Provider that reads secret/<name> as a role.
 func provider(t *testing.T, s *testkit.VaultServer, name string, r testkit.VaultRole) *Provider {
 	t.Helper()
-	return made(t, Options{Server: trusting(t, s, s.CAFile), Path: Path{"secret", name}, RoleID: r.RoleID, SecretIDFile: r.SecretIDFile})
+	return made(t, asRole(trusting(s, s.CAFile), name, r))
 }
 
-func made(t *testing.T, o Options) *Provider {
+func made(t *testing.T, c Config) *Provider {
 	t.Helper()
-	o.RenewBefore, o.CheckEvery, o.Log, o.Registerer = time.Hour, time.Minute, zap.NewNop(), prometheus.NewRegistry()
-	p, err := NewProvider(o)
+	p, err := NewProvider(Options{Config: c, Open: tlsconf.New, Log: zap.NewNop(), Registerer: prometheus.NewRegistry()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -62,7 +59,7 @@ func expect(t *testing.T, p *Provider, password string, version int64) {
 		t.Fatal(err)
 	}
 	got := values[secrets.DBPass]
-	if got.Secret.Reveal() != password || got.Version != (secrets.Version{Provider: "vault", Number: version}) || got.Origin != fmt.Sprintf("vault %s version %d", p.o.Path, version) {
+	if got.Secret.Reveal() != password || got.Version != (secrets.Version{Provider: "vault", Number: version}) || got.Origin != fmt.Sprintf("vault %s version %d", p.config.Path, version) {
 		t.Fatalf("it gives %q %v %q, not %q %d", got.Secret.Reveal(), got.Version, got.Origin, password, version)
 	}
 }
@@ -180,7 +177,9 @@ func tokenFile(t *testing.T, s *testkit.VaultServer, path string) {
 	s.PutSecrets(path, map[string]string{"DB_PASS_CURRENT": "one"})
 	role := s.NewRole(t, path, nil)
 	file := filepath.Join(t.TempDir(), "token")
-	p := made(t, Options{Server: trusting(t, s, s.CAFile), Path: Path{"secret", path}, TokenFile: file})
+	c := trusting(s, s.CAFile)
+	c.Path, c.TokenFile = Path{"secret", path}, file
+	p := made(t, c)
 	fails(t, p, "the file VAULT_TOKEN_FILE cannot be read")
 	write := func(token secret.Secret) {
 		t.Helper()
@@ -236,25 +235,25 @@ func shortLives(t *testing.T, s *testkit.VaultServer, path string) {
 // withoutRight logs in once, however often it is refused: the token is alive, and another one would not help.
 func withoutRight(t *testing.T, s *testkit.VaultServer, path string) {
 	role := s.NewRole(t, path, nil)
-	p := made(t, Options{Server: trusting(t, s, s.CAFile), Path: Path{"secret", "mutt/other"}, RoleID: role.RoleID, SecretIDFile: role.SecretIDFile})
+	p := made(t, asRole(trusting(s, s.CAFile), "mutt/other", role))
 	for range 3 {
 		fails(t, p, "read VAULT_SECRETS_PATH: Vault does not permit it")
 	}
 	if n := testutil.ToFloat64(p.metrics.logins.WithLabelValues("ok")); n != 1 {
 		t.Errorf("%v logins", n)
 	}
-	p.o.Path = Path{"nowhere", "mutt"}
+	p.config.Path = Path{"nowhere", "mutt"}
 	fails(t, p, "read VAULT_SECRETS_PATH: Vault does not permit it")
 }
 
 func untrusted(t *testing.T, s *testkit.VaultServer, path string) {
 	role := s.NewRole(t, path, nil)
-	o := Options{Server: trusting(t, s, testkit.NewAuthority(t).CAFile), Path: Path{"secret", path}, RoleID: role.RoleID, SecretIDFile: role.SecretIDFile}
-	fails(t, made(t, o), "the certificate of Vault is not trusted")
-	o.Server = Server{Addr: s.Addr}
-	fails(t, made(t, o), "the certificate of Vault is not trusted") // by the system's authorities
-	o.Server = Server{Addr: strings.Replace(s.Addr, "https:", "http:", 1)}
-	fails(t, made(t, o), "Vault refuses it") // 400, the client spoke HTTP to a TLS server
+	c := asRole(trusting(s, testkit.NewAuthority(t).CAFile), path, role)
+	fails(t, made(t, c), "the certificate of Vault is not trusted")
+	c.TLS = tlsconf.Config{}
+	fails(t, made(t, c), "the certificate of Vault is not trusted") // by the system's authorities
+	c.Addr = strings.Replace(s.Addr, "https:", "http:", 1)
+	fails(t, made(t, c), "Vault refuses it") // 400, the client spoke HTTP to a TLS server
 }
 
 // TestAway takes the server away in every way; the same token works when it is back.
@@ -291,9 +290,9 @@ func TestAway(t *testing.T) {
 	if n := testutil.ToFloat64(p.metrics.logins.WithLabelValues("ok")); n != 1 {
 		t.Errorf("%v logins", n)
 	}
-	o := p.o
-	o.Server = Server{Addr: strings.Replace(s.Addr, "http:", "https:", 1)}
-	fails(t, made(t, o), "Vault does not speak TLS")
+	c := p.config
+	c.Addr = strings.Replace(s.Addr, "http:", "https:", 1)
+	fails(t, made(t, c), "Vault does not speak TLS")
 }
 
 // TestWrite holds the check-and-set that a rotation is built on.

@@ -27,15 +27,15 @@ func (l *lease) due(before time.Duration) time.Time { return l.until.Add(-min(be
 
 // login gets a token: the one in the token file, else one for the role.
 func (p *Provider) login(ctx context.Context) (*lease, error) {
-	if p.o.TokenFile != "" {
-		token, err := readToken(p.o.TokenFile, "VAULT_TOKEN_FILE")
+	if p.config.TokenFile != "" {
+		token, err := readToken(p.config.TokenFile, "VAULT_TOKEN_FILE")
 		return &lease{token: token}, err
 	}
-	id, err := readToken(p.o.SecretIDFile, "VAULT_SECRET_ID_FILE") // each time: it is replaced from time to time
+	id, err := readToken(p.config.SecretIDFile, "VAULT_SECRET_ID_FILE") // each time: it is replaced from time to time
 	if err != nil {
 		return nil, err
 	}
-	l, err := p.client.loginRole(ctx, p.o.RoleID, id)
+	l, err := p.client.loginRole(ctx, p.config.RoleID, id)
 	p.metrics.login(err)
 	return l, Fault(err, "log in to Vault as the role VAULT_ROLE_ID")
 }

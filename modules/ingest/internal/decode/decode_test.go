@@ -162,7 +162,7 @@ func TestFieldErrors(t *testing.T) {
 
 func TestRequiredIsConfigurable(t *testing.T) {
 	t.Parallel()
-	if err := ValidateRequired([]string{"hostname", "hots"}); !fault.Is(err, fault.ConfigInvalid) {
+	if err := ValidateRequired([]string{"hostname", "hots"}); err == nil || !strings.Contains(err.Error(), "hots") {
 		t.Errorf("an unknown name is refused: %v", err)
 	}
 	if err := ValidateRequired([]string{"id", "severity"}); err != nil {

@@ -84,8 +84,7 @@ func ValidateRequired(names []string) error {
 			for f := range numFields {
 				known = append(known, f.name())
 			}
-			return fault.Field(fault.ConfigInvalid, "ingest.required_fields", "%q is no field of an event; there are %s",
-				name, strings.Join(known, ", "))
+			return fmt.Errorf("takes fields of an event, which %q is not; they are %s", name, strings.Join(known, ", "))
 		}
 	}
 	return nil

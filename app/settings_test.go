@@ -6,6 +6,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/muttproject/mutt/platform/connect/redis"
+	"github.com/muttproject/mutt/platform/queue/redisq"
 	"github.com/muttproject/mutt/platform/secret/secrets"
 )
 
@@ -23,22 +25,22 @@ func TestDistributed(t *testing.T) {
 	c := load(t, "REDIS_HOST=redis.example", "REDIS_PORT=tcp://10.0.0.1:6380", "REDIS_DB=3", "REDIS_PASS=old", "REDIS_PASS_CURRENT=now", "REDIS_PASS_NEXT=soon",
 		"DB_HOST=::1", "DB_PORT=5433", "DB_PASS=only", "DB_TLS_ENABLED=true", "MUTT_QUEUE_PARTITIONS=64", "MUTT_QUEUE_DURABILITY=strict")
 	r, p := c.Redis, c.Postgres
-	if !c.Distributed() || r.Mode != RedisStandalone || !cmp.Equal(r.Addrs, []string{"redis.example:6380"}) || r.Database != 3 || p.Host != "::1" || p.Port != 5433 ||
-		p.Name != "mutt" || !p.TLS || r.TLS || c.QueuePartitions != 64 || c.QueueDurability != "strict" || c.KeyPrefix != "mutt" {
+	if !c.Distributed() || r.Mode() != redis.Standalone || !cmp.Equal(r.Addrs(), []string{"redis.example:6380"}) || r.Database != 3 || p.Host != "::1" || p.Port != 5433 ||
+		p.Database != "mutt" || !p.TLS.Enabled || r.TLS.Enabled || c.Queue.Partitions != 64 || c.Queue.Durability != redisq.Strict || c.Queue.KeyPrefix != "mutt" {
 		t.Fatalf("got %+v", c)
 	}
 	set := secrets.NewSet(c.settingValues())
-	redis, pg := r.credentials(set), p.credentials(set)
-	if len(redis) != 2 || redis[0].Password.Reveal() != "now" || redis[1].Password.Reveal() != "soon" || len(pg) != 1 || pg[0].Password.Reveal() != "only" {
+	inRedis, inPostgres := redisCredentials(&r, set), postgresCredentials(&p, set)
+	if len(inRedis) != 2 || inRedis[0].Password.Reveal() != "now" || inRedis[1].Password.Reveal() != "soon" || len(inPostgres) != 1 || inPostgres[0].Password.Reveal() != "only" {
 		t.Fatal("the current password comes before the next, and replaces the legacy one")
 	}
 	if c := load(t); c.Distributed() || c.Check(Roles()) != nil {
 		t.Fatal("nothing set is embedded")
 	}
-	if c := load(t, "REDIS_SENTINELS=a:1, b:2", "REDIS_SENTINEL_MASTER=m"); c.Redis.Mode != RedisSentinel || len(c.Redis.Addrs) != 2 || c.Check(RoleSet{Ingestor}) != nil {
+	if c := load(t, "REDIS_SENTINELS=a:1, b:2", "REDIS_SENTINEL_MASTER=m"); c.Redis.Mode() != redis.Sentinel || len(c.Redis.Addrs()) != 2 || c.Check(RoleSet{Ingestor}) != nil {
 		t.Fatalf("got %+v", c.Redis)
 	}
-	if c := load(t, "REDIS_CLUSTER=a:1"); c.Redis.Mode != RedisCluster {
+	if c := load(t, "REDIS_CLUSTER=a:1"); c.Redis.Mode() != redis.Cluster {
 		t.Fatalf("got %+v", c.Redis)
 	}
 }

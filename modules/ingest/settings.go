@@ -1,0 +1,48 @@
+package ingest
+
+import (
+	"github.com/muttproject/mutt/modules/ingest/internal/decode"
+	"github.com/muttproject/mutt/platform/config/static"
+)
+
+// Config holds the static settings of the module.
+type Config struct {
+	Addr           string // of the HTTP listener, which is the process's; see Routes
+	SyslogUDPAddr  string
+	SyslogTCPAddr  string
+	RequiredFields []string // of an event over HTTP
+	MaxBodyBytes   int64    // of a request on the wire
+}
+
+// Settings declares the settings.
+func (c *Config) Settings() []static.Setting {
+	return []static.Setting{
+		{Path: "listeners.ingest", Default: "0.0.0.0:8080", About: "Address of the ingest HTTP listener",
+			Variables: []static.Variable{{Name: "MUTT_INGEST_ADDR"}, {Name: "SERVER_PORT_INGESTOR", About: "its port alone; 0 picks a free one", Value: static.ListenerPort(&c.Addr)}},
+			Value:     static.Listener(&c.Addr, 8080)},
+		{Path: "listeners.syslog_udp", Default: "0.0.0.0:5514", Variables: static.Variables("MUTT_SYSLOG_UDP_ADDR"), About: "Address of the syslog UDP listener",
+			Value: static.Listener(&c.SyslogUDPAddr, 5514)},
+		{Path: "listeners.syslog_tcp", Default: "0.0.0.0:5514", Variables: static.Variables("MUTT_SYSLOG_TCP_ADDR"), About: "Address of the syslog TCP listener",
+			Value: static.Listener(&c.SyslogTCPAddr, 5514)},
+		{Path: "ingest.required_fields", Default: "hostname,timestamp,message", Variables: static.Variables("MUTT_INGEST_REQUIRED_FIELDS"),
+			About: "Fields that an event over HTTP must have", Value: fields(&c.RequiredFields)},
+		{Path: "ingest.max_body_bytes", Default: "10MiB", Variables: static.Variables("MUTT_INGEST_MAX_BODY_BYTES"),
+			About: "Largest request body on the wire", Value: static.Size(&c.MaxBodyBytes, 1<<10, 1<<30)},
+	}
+}
+
+// fields takes a list of fields of an event.
+func fields(field *[]string) static.Value {
+	var names []string
+	list := static.List(&names)
+	return static.NewValue(list.Takes(), func(text string) error {
+		if err := list.Set(text); err != nil {
+			return err
+		}
+		if err := decode.ValidateRequired(names); err != nil {
+			return err
+		}
+		*field = names
+		return nil
+	}, static.List(field).Get)
+}

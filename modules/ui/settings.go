@@ -1,0 +1,48 @@
+package ui
+
+import (
+	"slices"
+	"time"
+
+	"github.com/muttproject/mutt/platform/config/static"
+	"github.com/muttproject/mutt/platform/connect/tlsconf"
+)
+
+// Config holds the static settings of the module.
+type Config struct {
+	Addr string // of the admin listener, which is the process's; see Routes
+	// SessionIdle and SessionMax are how long a session lives without a call, and in all.
+	SessionIdle, SessionMax time.Duration
+	// SecureCookies is set where a proxy before MUTT speaks TLS, so that the cookie needs TLS although this process sees none.
+	SecureCookies bool
+	Prometheus    Prometheus
+}
+
+// Prometheus says where the objectives are measured. Without a URL they are measured by MUTT's own counters.
+type Prometheus struct {
+	URL string
+	TLS tlsconf.Config
+}
+
+// Settings declares the settings.
+func (c *Config) Settings() []static.Setting {
+	return slices.Concat([]static.Setting{
+		{Path: "listeners.admin", Default: "127.0.0.1:8090", About: "Address of the admin HTTP listener",
+			Variables: []static.Variable{{Name: "MUTT_ADMIN_ADDR"}, {Name: "SERVER_PORT_WEBUI", About: "its port alone; 0 picks a free one", Value: static.ListenerPort(&c.Addr)}},
+			Value:     static.Listener(&c.Addr, 8090)},
+		{Path: "admin.session_idle_timeout", Default: "1h", Variables: static.Variables("MUTT_SESSION_IDLE_TIMEOUT"),
+			About: "A session of the user interface ends when it was not used for so long", Value: static.Span(&c.SessionIdle)},
+		{Path: "admin.session_max_age", Default: "12h", Variables: static.Variables("MUTT_SESSION_MAX_AGE"),
+			About: "A session of the user interface ends so long after the login", Value: static.Span(&c.SessionMax)},
+		{Path: "admin.secure_cookies", Default: "false", Variables: static.Variables("MUTT_SECURE_COOKIES"),
+			About: "Browsers send the session's cookie over TLS only; set it where a proxy before MUTT speaks TLS", Value: static.Bool(&c.SecureCookies)},
+		{Path: "prometheus.url", Example: "http://127.0.0.1:9090", Variables: static.Variables("PROMETHEUS_URL"),
+			About: "Prometheus that scrapes every process, from which the objectives are measured; by default MUTT's own counters",
+			Value: static.URL(&c.Prometheus.URL, "MUTT shows none to Prometheus")},
+	}, peer().Settings(&c.Prometheus.TLS))
+}
+
+// peer names the settings of TLS to Prometheus.
+func peer() tlsconf.Peer {
+	return tlsconf.Peer{Name: "Prometheus", Section: "prometheus", Sample: "prometheus", Enabled: "PROMETHEUS_URL", URL: true, CA: "PROMETHEUS_CA_CERT_PATH"}
+}

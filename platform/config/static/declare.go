@@ -1,0 +1,64 @@
+package static
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"strings"
+)
+
+// Variables returns environment variables that each give the whole setting. Of several that are set the last one rules.
+func Variables(names ...string) []Variable {
+	out := make([]Variable, len(names))
+	for i, name := range names {
+		out[i].Name = name
+	}
+	return out
+}
+
+// Defaults fills the fields of a table with their defaults. It panics when a default is not a value of its setting: the declaration
+// contradicts itself.
+func Defaults(table []Setting) {
+	if _, problems := Resolve(table, nil, nil); len(problems) > 0 {
+		panic(Err(problems))
+	}
+}
+
+// Validate reports the settings whose fields hold a value that they do not take, such as the zero value of a duration that nobody set.
+// It sets each field to the value that the field has.
+func Validate(table []Setting) error {
+	var problems []Problem
+	for i := range table {
+		s := &table[i]
+		if s.Value.Secret() {
+			continue
+		}
+		text := fmt.Sprint(s.Value.Get())
+		if words, list := s.Value.Get().([]string); list {
+			text = strings.Join(words, ",")
+		}
+		if text == "" && s.Default == "" {
+			continue
+		}
+		if err := s.Value.Set(text); err != nil {
+			problems = append(problems, Problem{Name: s.Path, Message: err.Error()})
+		}
+	}
+	return Err(problems)
+}
+
+// URL takes the URL of a server, http or https. Its errors do not repeat the URL, which may hold a password; instead says where a
+// credential belongs.
+func URL(field *string, instead string) Value {
+	return NewValue("an http or https URL", func(text string) error {
+		u, err := url.Parse(text)
+		if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
+			return errors.New("takes an http or https URL")
+		}
+		if u.User != nil {
+			return errors.New("takes a URL without a user or password: " + instead)
+		}
+		*field = text
+		return nil
+	}, func() any { return *field })
+}
