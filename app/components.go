@@ -87,7 +87,7 @@ type parts struct {
 	leader     *coord.Leader   // nil unless this process is a janitor
 	unhandled  alert.Unhandled // counts for all processes that count
 	alert      *alert.Module   // nil unless this process is an alerter
-	janitor    *janitor.Module
+	books      *janitor.Books
 	ingest     *ingest.Module
 
 	mu        sync.Mutex
@@ -132,7 +132,7 @@ func components() []component {
 		{id: "alert", roles: []Role{Alerter}, needs: []componentID{"store", "queue", "control", "coord"}, build: buildAlert},
 		{id: "leader", roles: []Role{Janitor}, needs: []componentID{"coord"}, build: buildLeader},
 		{id: "books", roles: []Role{UI, Janitor}, needs: []componentID{"store", "queue", "control"}, build: buildBooks},
-		{id: "janitor", roles: []Role{Janitor}, needs: []componentID{"books", "leader"}, build: buildJanitor},
+		{id: "janitor", roles: []Role{Janitor}, needs: []componentID{"store", "queue", "control", "books", "leader"}, build: buildJanitor},
 		{id: "admin", roles: []Role{UI}, needs: []componentID{"tls", "store", "queue", "control", "books", "registry"}, build: buildUI},
 		{id: "tally", roles: []Role{Ingestor}, needs: []componentID{"queue"}, build: buildTally},
 		{id: "intake", roles: []Role{Ingestor}, needs: []componentID{"queue", "control", "coord", "tally"}, build: buildIntake},

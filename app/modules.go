@@ -44,7 +44,7 @@ func (p *parts) apply(ctx context.Context) error {
 func buildForward(_ context.Context, p *parts) (lifecycle.Service, error) {
 	m, err := forward.New(p.opts.Config.Forward, forward.Deps{
 		OpenTLS: p.tls.Open, Version: Version, Location: p.process,
-		Queue: p.queue, Coord: p.coord, Dynamic: p.dynamic, Breakers: coord.NewBreakerMetrics(p.registry),
+		Queue: p.queue, Coord: p.coord, Dynamic: p.dynamic,
 		Key: func() secret.Secret { return p.secrets.Current().Secret(secrets.MoogKey) }, DeadDepth: func() float64 { return float64(p.depths.depth(queue.Alert).Dead) },
 		Registerer: p.registry, Logger: p.opts.Logger.Named("forward"), Now: p.opts.Now,
 	})
@@ -60,17 +60,20 @@ func buildLeader(_ context.Context, p *parts) (lifecycle.Service, error) {
 	return p.leader, nil
 }
 
-// buildBooks makes the janitor's hands, which the ui uses too: it folds before it shows the books.
+// buildBooks serves the ui too, which folds before it shows the books.
 func buildBooks(_ context.Context, p *parts) (lifecycle.Service, error) {
-	deps := janitor.Deps{Queue: p.queue, Store: p.store, Logger: p.opts.Logger.Named("janitor"), Now: p.opts.Now}
-	if p.leader != nil { // a nil *Leader in the interface would not be nil
-		deps.Leader, deps.Settings, deps.Registerer = p.leader, p.dynamic, p.registry
-	}
-	p.janitor = janitor.New(janitor.Config{}, deps)
+	p.books = janitor.NewBooks(janitor.BooksDeps{Queue: p.queue, Store: p.store, Now: p.opts.Now})
 	return nil, nil
 }
 
-func buildJanitor(_ context.Context, p *parts) (lifecycle.Service, error) { return p.janitor, nil }
+func buildJanitor(_ context.Context, p *parts) (lifecycle.Service, error) {
+	m, err := janitor.New(janitor.Config{}, janitor.Deps{Queue: p.queue, Store: p.store, Books: p.books, Leader: p.leader, Settings: p.dynamic,
+		Registerer: p.registry, Logger: p.opts.Logger.Named("janitor"), Now: p.opts.Now})
+	if err != nil {
+		return nil, err // not m: a nil *Module in a Service is not nil
+	}
+	return m, nil
+}
 
 // buildTally counts what was not taken in.
 func buildTally(_ context.Context, p *parts) (lifecycle.Service, error) {
@@ -127,7 +130,7 @@ func buildIngest(_ context.Context, p *parts) (lifecycle.Service, error) {
 func buildUI(_ context.Context, p *parts) (lifecycle.Service, error) {
 	c := &p.opts.Config.UI
 	m, err := ui.New(*c, ui.Deps{
-		Store: p.store, Keys: p.keyring, Gate: p.gate, Queues: p.queue, Dynamic: p.dynamic, DynamicEnabled: p.opts.Config.DynamicConfig, Apply: p.apply, Fold: p.janitor.Fold, Processes: p.processes,
+		Store: p.store, Keys: p.keyring, Gate: p.gate, Queues: p.queue, Dynamic: p.dynamic, DynamicEnabled: p.opts.Config.DynamicConfig, Apply: p.apply, Fold: p.books.Fold, Processes: p.processes,
 		Hold: p.holdRotation, Secrets: p.secretStatus,
 		Status: func() ui.Status { return p.status(p.started) }, Assets: web.Assets, Logger: p.opts.Logger.Named("ui"), Now: p.opts.Now,
 		Senders: ingest.Operations(), OpenTLS: p.tls.Open,

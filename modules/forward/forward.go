@@ -22,6 +22,7 @@ import (
 	"github.com/muttproject/mutt/platform/config/static"
 	"github.com/muttproject/mutt/platform/connect/tlsconf"
 	"github.com/muttproject/mutt/platform/coord"
+	"github.com/muttproject/mutt/platform/deps"
 	"github.com/muttproject/mutt/platform/lifecycle"
 	"github.com/muttproject/mutt/platform/queue"
 	"github.com/muttproject/mutt/platform/secret"
@@ -40,20 +41,19 @@ type Dynamic interface {
 	Seconds(name string) time.Duration
 }
 
-// Deps are what the module needs. Those without a note are required.
+// Deps are what the module needs. All are required.
 type Deps struct {
 	Queue      Queue
 	Coord      coord.Coord
 	Dynamic    Dynamic
-	Breakers   *coord.BreakerMetrics // nil for none
-	Key        func() secret.Secret  // of the destination, asked at each request; nil for none
-	DeadDepth  func() float64        // dead letters of the alert queue, for mutt_moog_dlq_depth; nil for no such metric
-	OpenTLS    tlsconf.Opener        // reads the files of TLS to the destination
-	Version    string                // of MUTT, told to the destination
-	Location   string                // the process's name, told to the destination
+	Key        func() secret.Secret // of the destination, asked at each request; an empty one is not sent
+	DeadDepth  func() float64       // dead letters of the alert queue, for mutt_moog_dlq_depth
+	OpenTLS    tlsconf.Opener       // reads the files of TLS to the destination
+	Version    string               // of MUTT, told to the destination
+	Location   string               // the process's name, told to the destination
 	Registerer prometheus.Registerer
 	Logger     *zap.Logger
-	Now        func() time.Time // nil means time.Now
+	Now        func() time.Time
 }
 
 // Module is the forwarder.
@@ -79,11 +79,8 @@ func New(c Config, d Deps) (*Module, error) {
 	if err := errors.Join(static.Validate(c.Settings()), httpx.Auth(c.Auth).Validate()); err != nil {
 		return nil, err
 	}
-	if d.OpenTLS == nil || d.Queue == nil || d.Coord == nil || d.Dynamic == nil || d.Registerer == nil || d.Logger == nil {
-		return nil, errors.New("forward: a required dependency is missing")
-	}
-	if d.Now == nil {
-		d.Now = time.Now
+	if err := deps.Check(d); err != nil {
+		return nil, fmt.Errorf("forward module: %w", err)
 	}
 	client, err := peer().Client(c.TLS, d.OpenTLS)
 	if err != nil {
@@ -91,11 +88,9 @@ func New(c Config, d Deps) (*Module, error) {
 	}
 	m := &Module{cfg: c, deps: d, tls: client, metrics: pipeline.NewMetrics(d.Registerer)}
 	m.breaker = coord.NewBreaker(d.Coord, coord.BreakerOptions{Name: breakerName, Settings: m.breakerSettings,
-		ProbeTTL: 2*m.cfg.Timeout + 10*time.Second, Now: d.Now, Metrics: d.Breakers})
-	if d.DeadDepth != nil {
-		d.Registerer.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "mutt_moog_dlq_depth",
-			Help: "Alerts in the dead letters."}, d.DeadDepth))
-	}
+		ProbeTTL: 2*m.cfg.Timeout + 10*time.Second, Now: d.Now, Metrics: coord.NewBreakerMetrics(d.Registerer)})
+	d.Registerer.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "mutt_moog_dlq_depth",
+		Help: "Alerts in the dead letters."}, d.DeadDepth))
 	m.Runner = lifecycle.NewRunner("forward", m.run)
 	return m, nil
 }

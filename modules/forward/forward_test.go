@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
@@ -24,6 +25,7 @@ import (
 	"github.com/muttproject/mutt/modules/forward"
 	"github.com/muttproject/mutt/modules/forward/internal/dest"
 	"github.com/muttproject/mutt/platform/connect/tlsconf"
+	"github.com/muttproject/mutt/platform/deps/depstest"
 	"github.com/muttproject/mutt/platform/queue"
 )
 
@@ -231,9 +233,9 @@ func TestNewListsEveryProblem(t *testing.T) {
 	if strings.Contains(fmt.Sprint(err), "hidden") {
 		t.Error("the password is in the error")
 	}
-	if _, err := forward.New(complete(forward.Config{}), forward.Deps{}); err == nil {
-		t.Error("dependencies are required")
-	}
+	r := newRig(t, nil)
+	r.registry = prometheus.NewRegistry()
+	depstest.Refuses(t, r.deps(), func(d forward.Deps) error { _, err := forward.New(complete(forward.Config{}), d); return err })
 }
 
 func TestStartAndStopInAnyOrder(t *testing.T) {

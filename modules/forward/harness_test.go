@@ -146,13 +146,17 @@ func complete(c forward.Config) forward.Config {
 func (r *rig) module(c forward.Config) *forward.Module {
 	r.tb.Helper()
 	r.registry = prometheus.NewRegistry()
-	m, err := forward.New(complete(c), forward.Deps{OpenTLS: tlsconf.New, Version: "1", Queue: r.queue, Coord: r.coord, Dynamic: r.dynamic, Registerer: r.registry,
-		Breakers: coord.NewBreakerMetrics(r.registry), Key: func() secret.Secret { return r.key },
-		DeadDepth: func() float64 { return float64(r.depth().Dead) }, Logger: r.logger})
+	m, err := forward.New(complete(c), r.deps())
 	if err != nil {
 		r.tb.Fatal(err)
 	}
 	return m
+}
+
+func (r *rig) deps() forward.Deps {
+	return forward.Deps{OpenTLS: tlsconf.New, Version: "1", Queue: r.queue, Coord: r.coord, Dynamic: r.dynamic, Registerer: r.registry,
+		Key:       func() secret.Secret { return r.key },
+		DeadDepth: func() float64 { return float64(r.depth().Dead) }, Logger: r.logger, Now: time.Now}
 }
 
 func (r *rig) stop(m *forward.Module) {

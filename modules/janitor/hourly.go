@@ -36,7 +36,7 @@ func (m *Module) loop(ctx context.Context) {
 	for {
 		select {
 		case <-tick.C:
-			if !m.leading() || !last.IsZero() && m.deps.Now().Sub(last) < m.config.RetainEvery {
+			if !m.deps.Leader.Leading() || !last.IsZero() && m.deps.Now().Sub(last) < m.config.RetainEvery {
 				continue
 			}
 			last = m.deps.Now()

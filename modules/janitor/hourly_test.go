@@ -13,6 +13,7 @@ import (
 	"go.uber.org/zap/zapcore"
 	"go.uber.org/zap/zaptest/observer"
 
+	"github.com/muttproject/mutt/platform/deps/depstest"
 	"github.com/muttproject/mutt/platform/store"
 )
 
@@ -35,12 +36,32 @@ func (a *audited) ChainHead(context.Context) (store.ChainHead, error) {
 	return store.ChainHead{ChainPoint: store.ChainPoint{ID: a.head, Hash: "abc"}}, a.err
 }
 
+func (a *audited) deps(log *zap.Logger) Deps {
+	return Deps{Queue: a, Store: a, Books: NewBooks(BooksDeps{Queue: a, Store: a, Now: time.Now}), Leader: a, Settings: off{},
+		Registerer: prometheus.NewRegistry(), Logger: log, Now: time.Now}
+}
+
+func (a *audited) janitor(log *zap.Logger) *Module {
+	m, err := New(Config{}, a.deps(log))
+	if err != nil {
+		panic(err)
+	}
+	return m
+}
+
+func TestDependenciesAreRequired(t *testing.T) {
+	t.Parallel()
+	a := &audited{books: &books{}}
+	depstest.Refuses(t, a.deps(zap.NewNop()), func(d Deps) error { _, err := New(Config{}, d); return err })
+	depstest.Refuses(t, BooksDeps{Queue: a, Store: a, Now: time.Now}, func(d BooksDeps) error { NewBooks(d); return nil })
+}
+
 // The leader tells the head of the change audit when it begins to lead, and each hour.
 func TestTheHeadOfTheChangeAuditIsToldEachHour(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		core, logs := observer.New(zapcore.InfoLevel)
 		a := &audited{books: &books{folded: map[store.MinuteCount]int64{}}, head: 7}
-		m := New(Config{}, Deps{Queue: a, Store: a, Leader: a, Settings: off{}, Registerer: prometheus.NewRegistry(), Logger: zap.New(core), Now: time.Now})
+		m := a.janitor(zap.New(core))
 		if err := m.Start(t.Context()); err != nil {
 			t.Fatal(err)
 		}

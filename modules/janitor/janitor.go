@@ -19,6 +19,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/muttproject/mutt/modules/janitor/internal/retain"
+	"github.com/muttproject/mutt/platform/deps"
 	"github.com/muttproject/mutt/platform/lifecycle"
 	"github.com/muttproject/mutt/platform/queue"
 	"github.com/muttproject/mutt/platform/store"
@@ -26,8 +27,6 @@ import (
 
 // Queue is what the janitor needs of the queue.
 type Queue interface {
-	Counters(ctx context.Context, since int64) ([]queue.Counter, error)
-	Purge(ctx context.Context, before int64) error
 	retain.Queue
 }
 
@@ -36,7 +35,6 @@ type Settings = retain.Settings
 
 // Store is what the janitor needs of the store.
 type Store interface {
-	FoldCounts(ctx context.Context, counts []store.MinuteCount) error
 	PruneBatches(ctx context.Context, olderThan time.Time) (int64, error)
 	PruneUnhandled(ctx context.Context, now time.Time) (int64, error)
 	PruneSessions(ctx context.Context, now time.Time) error
@@ -77,12 +75,12 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-// Deps are the janitor's needs.
+// Deps are the janitor's needs. All are required.
 type Deps struct {
-	Queue  Queue
-	Store  Store
-	Leader Leader // nil: there is no other janitor
-	// Settings and Registerer are nil in a process that only folds, see Fold.
+	Queue      Queue
+	Store      Store
+	Books      *Books
+	Leader     Leader
 	Settings   Settings
 	Registerer prometheus.Registerer
 	Logger     *zap.Logger
@@ -94,31 +92,26 @@ type Module struct {
 	*lifecycle.Runner
 	config Config
 	deps   Deps
-	hourly *hourly // nil in a process that only folds
+	hourly *hourly
 
-	failing map[string]bool // by message; of run
-
-	mu     sync.Mutex // one Fold at a time
-	folded int64      // the minute up to which everything is folded
+	failing map[string]bool // by message; owned by run
 }
 
-// New makes the janitor. It does no I/O.
-func New(c Config, d Deps) *Module {
-	m := &Module{config: c.withDefaults(), deps: d, failing: map[string]bool{}}
-	if d.Settings != nil {
-		m.hourly = newHourly(d)
+// New returns the janitor. It does no I/O.
+func New(c Config, d Deps) (*Module, error) {
+	if err := deps.Check(d); err != nil {
+		return nil, fmt.Errorf("janitor module: %w", err)
 	}
+	m := &Module{config: c.withDefaults(), deps: d, hourly: newHourly(d), failing: map[string]bool{}}
 	m.Runner = lifecycle.NewRunner("janitor", m.run)
-	return m
+	return m, nil
 }
 
 // run does the tasks until ctx ends. One that fails is logged and tried again at its next turn.
 func (m *Module) run(ctx context.Context) error {
 	var apart sync.WaitGroup // what may take long keeps nothing else waiting
 	defer apart.Wait()
-	if m.hourly != nil {
-		apart.Go(func() { m.loop(ctx) })
-	}
+	apart.Go(func() { m.loop(ctx) })
 	fold, prune := time.NewTicker(m.config.FoldEvery), time.NewTicker(m.config.PruneEvery)
 	defer fold.Stop()
 	defer prune.Stop()
@@ -127,11 +120,11 @@ func (m *Module) run(ctx context.Context) error {
 	for {
 		select {
 		case <-fold.C:
-			if m.leading() {
-				m.report(ctx, "cannot fold the counters into the books", m.Fold(ctx))
+			if m.deps.Leader.Leading() {
+				m.report(ctx, "cannot fold the counters into the books", m.deps.Books.Fold(ctx))
 			}
 		case <-prune.C:
-			if m.leading() {
+			if m.deps.Leader.Leading() {
 				m.report(ctx, "cannot prune", m.Prune(ctx))
 			}
 		case <-partitions.C:
@@ -147,13 +140,11 @@ func (m *Module) Stop(ctx context.Context) error {
 	if err := m.Runner.Stop(ctx); err != nil {
 		return err
 	}
-	if err := m.Fold(ctx); err != nil {
+	if err := m.deps.Books.Fold(ctx); err != nil {
 		return fmt.Errorf("fold the last counters: %w", err)
 	}
 	return nil
 }
-
-func (m *Module) leading() bool { return m.deps.Leader == nil || m.deps.Leader.Leading() }
 
 // partitions makes the partitions that are missing and says when to look again.
 func (m *Module) partitions(ctx context.Context) time.Duration {
@@ -181,31 +172,6 @@ func (m *Module) report(ctx context.Context, message string, err error) {
 	}
 }
 
-// Fold copies the queue's running totals into the store; the ui does it too, before it shows the books. The last two minutes are read again each time, because
-// other processes may still be counting in them.
-func (m *Module) Fold(ctx context.Context) error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.fold(ctx)
-}
-
-func (m *Module) fold(ctx context.Context) error {
-	now := m.deps.Now().Unix() / 60
-	counters, err := m.deps.Queue.Counters(ctx, m.folded)
-	if err != nil {
-		return fmt.Errorf("read the queue's counters: %w", err)
-	}
-	counts := make([]store.MinuteCount, len(counters))
-	for i, c := range counters {
-		counts[i] = store.MinuteCount{Minute: c.Minute, Process: c.Process, Kind: c.Kind, Label: c.Label, N: c.N}
-	}
-	if err := m.deps.Store.FoldCounts(ctx, counts); err != nil {
-		return fmt.Errorf("write the books: %w", err)
-	}
-	m.folded = now - 2
-	return nil
-}
-
 // Prune forgets old entry ids, expired unhandled windows and sessions, and folded counters.
 func (m *Module) Prune(ctx context.Context) error {
 	now := m.deps.Now()
@@ -223,17 +189,6 @@ func (m *Module) Prune(ctx context.Context) error {
 	_, batches := m.deps.Store.PruneBatches(ctx, keep)
 	_, windows := m.deps.Store.PruneUnhandled(ctx, now)
 	sessions := m.deps.Store.PruneSessions(ctx, now)
-	counters := m.purgeCounters(ctx, now)
+	counters := m.deps.Books.purge(ctx, now.Add(-m.config.KeepCounters))
 	return errors.Join(batches, windows, sessions, counters)
-}
-
-// purgeCounters deletes counters of the queue only after everything was folded.
-func (m *Module) purgeCounters(ctx context.Context, now time.Time) error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.folded = 0
-	if err := m.fold(ctx); err != nil {
-		return err
-	}
-	return m.deps.Queue.Purge(ctx, now.Add(-m.config.KeepCounters).Unix()/60)
 }

@@ -88,8 +88,8 @@ func (b *books) Leading() bool {
 }
 
 func setup() (*books, *Module) {
-	b := &books{folded: map[store.MinuteCount]int64{}, leads: true}
-	return b, New(Config{}, Deps{Queue: b, Store: b, Leader: b, Logger: zap.NewNop(), Now: time.Now})
+	a := &audited{books: &books{folded: map[store.MinuteCount]int64{}, leads: true}}
+	return a.books, a.janitor(zap.NewNop())
 }
 
 func TestFoldingFollowsTheRunningTotals(t *testing.T) {
@@ -146,7 +146,7 @@ func TestPruningKeepsWhatAQueueHolds(t *testing.T) {
 func TestNothingIsPurgedThatWasNotFolded(t *testing.T) {
 	b, m := setup()
 	b.err = errors.New("away")
-	if m.Prune(t.Context()) == nil || m.Fold(t.Context()) == nil {
+	if m.Prune(t.Context()) == nil || m.deps.Books.Fold(t.Context()) == nil {
 		t.Fatal("the errors are reported")
 	}
 	if b.purged != 0 {

@@ -54,7 +54,7 @@ type Credential struct {
 // NewCredential makes a Credential. key is asked at each request, so that a rotated key applies at once; while it gives
 // an empty one nothing is added.
 func NewCredential(a Auth, key func() secret.Secret) *Credential {
-	if a.Scheme == AuthNone || key == nil {
+	if a.Scheme == AuthNone {
 		return nil
 	}
 	return &Credential{a, key}

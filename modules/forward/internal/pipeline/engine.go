@@ -21,6 +21,7 @@ import (
 
 	"github.com/muttproject/mutt/modules/forward/internal/dest"
 	"github.com/muttproject/mutt/platform/coord"
+	"github.com/muttproject/mutt/platform/deps"
 	"github.com/muttproject/mutt/platform/event"
 )
 
@@ -93,6 +94,7 @@ const reportTime = 2 * time.Second
 
 // New makes an Engine.
 func New(c Config, d Deps) *Engine {
+	deps.Must(d)
 	c = c.withDefaults()
 	return &Engine{cfg: c, deps: d, free: make(chan struct{}, c.Workers), jobs: make(chan job), wake: make(chan struct{}, 1), turns: d.Limiter.Turns()}
 }

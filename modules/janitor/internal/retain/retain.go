@@ -17,6 +17,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/muttproject/mutt/platform/config"
+	"github.com/muttproject/mutt/platform/deps"
 	"github.com/muttproject/mutt/platform/queue"
 	"github.com/muttproject/mutt/platform/store"
 )
@@ -62,6 +63,7 @@ type Retention struct {
 
 // New makes a Retention. It does no I/O.
 func New(d Deps) *Retention {
+	deps.Must(d)
 	return &Retention{Deps: d, metrics: newMetrics(d.Registerer, d.Settings)}
 }
 
