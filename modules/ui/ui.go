@@ -26,6 +26,7 @@ import (
 	"github.com/muttproject/mutt/platform/config"
 	"github.com/muttproject/mutt/platform/config/static"
 	"github.com/muttproject/mutt/platform/connect/tlsconf"
+	"github.com/muttproject/mutt/platform/deps"
 	"github.com/muttproject/mutt/platform/httpserver"
 	"github.com/muttproject/mutt/platform/openapi"
 )
@@ -54,7 +55,7 @@ const (
 	AdminListener     = page.AdminListener
 )
 
-// Deps are the parts that the module works on. All are required but Logger and Now.
+// Deps are the parts that the module works on. All are required.
 type Deps struct {
 	Store   Store
 	Queues  Queues
@@ -94,14 +95,8 @@ type Module struct {
 
 // New checks the parts and parses the templates. It does no I/O beyond the embedded files.
 func New(cfg Config, d Deps) (*Module, error) {
-	if err := errors.Join(static.Validate(cfg.Settings()), d.check()); err != nil {
-		return nil, err
-	}
-	if d.Logger == nil {
-		d.Logger = zap.NewNop()
-	}
-	if d.Now == nil {
-		d.Now = time.Now
+	if err := errors.Join(static.Validate(cfg.Settings()), deps.Check(d)); err != nil {
+		return nil, fmt.Errorf("ui module: %w", err)
 	}
 	home, err := page.New(d.Assets, d.Status, d.Now)
 	if err != nil {
@@ -140,24 +135,6 @@ func (d *Deps) objectives(c Prometheus) (*objectives.Report, error) {
 		return nil, err
 	}
 	return objectives.FromPrometheus(objectives.Prometheus{URL: u, TLS: client, UserAgent: "mutt/" + d.Status().Version, Settings: d.Dynamic}), nil
-}
-
-func (d *Deps) check() error {
-	var errs []error
-	for _, part := range []struct {
-		name    string
-		missing bool
-	}{
-		{"Store", d.Store == nil}, {"Queues", d.Queues == nil}, {"Keys", d.Keys == nil}, {"Gate", d.Gate == nil},
-		{"Dynamic", d.Dynamic == nil}, {"Apply", d.Apply == nil},
-		{"Fold", d.Fold == nil}, {"Processes", d.Processes == nil}, {"Secrets", d.Secrets == nil}, {"Status", d.Status == nil}, {"Assets", d.Assets == nil},
-		{"OpenTLS", d.OpenTLS == nil},
-	} {
-		if part.missing {
-			errs = append(errs, fmt.Errorf("ui: %s is missing", part.name))
-		}
-	}
-	return errors.Join(errs...)
 }
 
 func (d *Deps) version() apiclient.Version {

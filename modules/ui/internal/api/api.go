@@ -23,6 +23,7 @@ import (
 	"github.com/muttproject/mutt/platform/apiclient"
 	"github.com/muttproject/mutt/platform/authn"
 	"github.com/muttproject/mutt/platform/config"
+	"github.com/muttproject/mutt/platform/deps"
 	"github.com/muttproject/mutt/platform/httpserver"
 	"github.com/muttproject/mutt/platform/openapi"
 	"github.com/muttproject/mutt/platform/queue"
@@ -60,7 +61,7 @@ type Queues interface {
 	Discard(ctx context.Context, p queue.DiscardParams) (int, error)
 }
 
-// Deps are the parts that the API works on.
+// Deps are the parts that the API works on. All are required.
 type Deps struct {
 	Store   Store
 	Queues  Queues
@@ -99,7 +100,10 @@ type API struct {
 }
 
 // New makes the API.
-func New(d Deps) *API { return &API{Deps: d} }
+func New(d Deps) *API {
+	deps.Must(d)
+	return &API{Deps: d}
+}
 
 // endpoint is one operation below a prefix.
 type endpoint struct {

@@ -35,7 +35,7 @@ func BenchmarkListRules(b *testing.B) {
 		b.Fatal(err)
 	}
 	gate := httpserver.NewGate(httpserver.GateOptions{Keys: ringOfRoles(time.Now)})
-	h := httpserver.New(httpserver.Options{Name: "admin", Logger: zap.NewNop(), Gate: gate}, New(Deps{Store: s, Logger: zap.NewNop()}).Routes()...).Handler()
+	h := httpserver.New(httpserver.Options{Name: "admin", Logger: zap.NewNop(), Gate: gate}, (&API{Deps: Deps{Store: s, Logger: zap.NewNop()}}).Routes()...).Handler()
 	b.ReportAllocs()
 	for b.Loop() {
 		req := httptest.NewRequest("GET", "/api/v2/rules", nil)

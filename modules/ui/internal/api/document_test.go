@@ -20,7 +20,7 @@ func TestDocumentNamesEveryRoute(t *testing.T) {
 	for _, o := range NewDocument(nil).Operations() {
 		declared[o.Method+" "+o.Path] = o.Role
 	}
-	a := New(Deps{})
+	a := new(API)
 	served := 0
 	for _, r := range a.Routes() {
 		path, below := r.Path, false

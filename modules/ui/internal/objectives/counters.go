@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/muttproject/mutt/platform/deps"
 	"github.com/muttproject/mutt/platform/slo"
 	"github.com/muttproject/mutt/platform/store"
 )
@@ -23,7 +24,10 @@ type Counters struct {
 }
 
 // FromCounters makes a Report from MUTT's own counters.
-func FromCounters(c Counters) *Report { return &Report{c.Settings, &counters{c}} }
+func FromCounters(c Counters) *Report {
+	deps.Must(c)
+	return &Report{c.Settings, &counters{c}}
+}
 
 // counters is that source.
 type counters struct{ Counters }

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/muttproject/mutt/platform/authn"
+	"github.com/muttproject/mutt/platform/deps"
 	"github.com/muttproject/mutt/platform/fault"
 	"github.com/muttproject/mutt/platform/secret"
 	"github.com/muttproject/mutt/platform/store"
@@ -62,7 +63,10 @@ type Sessions struct{ opts Options }
 var _ Issuer = (*Sessions)(nil)
 
 // New makes Sessions.
-func New(o Options) *Sessions { return &Sessions{o} }
+func New(o Options) *Sessions {
+	deps.Must(o)
+	return &Sessions{o}
+}
 
 // Open opens a session and gives its token, which is shown to nobody but its owner.
 func (s *Sessions) Open(ctx context.Context, who Principal) (token secret.Secret, opened *authn.Session, err error) {
