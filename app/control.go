@@ -52,9 +52,10 @@ func newControl(p *parts) *control {
 	case p.store == nil:
 		c.source = snapshotSource{p.coord}
 	case p.mode() == Distributed:
-		c.source, c.publisher = storeSource{p.store}, newPublisher(snapshotSource{p.coord}.publish, c.log)
+		c.source = storeSource{p.store, c.log}
+		c.publisher = newPublisher((&publication{store: p.store, coord: p.coord, log: c.log, now: p.opts.Now}).put, c.log)
 	default:
-		c.source = storeSource{p.store}
+		c.source = storeSource{p.store, c.log}
 	}
 	c.Runner = lifecycle.NewRunner("control", c.poll)
 	return c
@@ -124,10 +125,10 @@ func (c *control) refresh(ctx context.Context) error {
 		}
 		c.kept = true
 	}
-	known := int64(-1)
+	known := noPosition()
 	before := c.now.Load()
 	if before != nil {
-		known = before.Revision
+		known = before.position()
 	}
 	next, err := c.source.load(ctx, known)
 	if err != nil {
@@ -136,16 +137,21 @@ func (c *control) refresh(ctx context.Context) error {
 	if next != nil || before == nil {
 		c.enforce(next)
 	}
+	if next != nil && before != nil && next.Epoch > before.Epoch {
+		c.kept = false // the restored keys may be older than those of the secret source
+		c.log.Warn("the store was restored from an older state: this process works by its settings and keys now",
+			zap.Int64("revision_before", before.Revision), zap.Int64("revision", next.Revision), zap.Int64("epoch", next.Epoch))
+	}
 	c.publisher.offer(c.now.Load())
 	return nil
 }
 
-// inForce is the revision that the process lives by, 0 before the first.
-func (c *control) inForce() int64 {
+// inForce returns the state that the process works by, the zero one before the first.
+func (c *control) inForce() store.Position {
 	if now := c.now.Load(); now != nil {
-		return now.Revision
+		return now.position()
 	}
-	return 0
+	return store.Position{}
 }
 
 // enforce brings a revision into force; nil means that there is none yet.

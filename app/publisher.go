@@ -8,6 +8,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/muttproject/mutt/platform/fault"
+	"github.com/muttproject/mutt/platform/store"
 )
 
 const (
@@ -26,10 +27,10 @@ type publisher struct {
 	end  context.CancelFunc
 
 	running sync.WaitGroup
-	busy    sync.Mutex // held by the one publication that is under way; guards what follows
-	done    int64      // the revision that was published last
-	at      time.Time  // when that was seen to be there
-	failing bool       // which is told once
+	busy    sync.Mutex     // held by the one publication that is under way; guards what follows
+	done    store.Position // what was published last
+	at      time.Time      // when that was seen to be there
+	failing bool           // which is told once
 }
 
 func newPublisher(put func(context.Context, *settled) error, log *zap.Logger) *publisher {
@@ -44,7 +45,7 @@ func (p *publisher) offer(now *settled) {
 	if p == nil || now == nil || !p.busy.TryLock() {
 		return
 	}
-	if p.life.Err() != nil || p.done == now.Revision && time.Since(p.at) < republish {
+	if p.life.Err() != nil || p.done == now.position() && time.Since(p.at) < republish {
 		p.busy.Unlock()
 		return
 	}
@@ -66,7 +67,7 @@ func (p *publisher) offer(now *settled) {
 func (p *publisher) publish(now *settled) {
 	switch err := p.put(p.life, now); {
 	case err == nil:
-		p.done, p.at, p.failing = now.Revision, time.Now(), false
+		p.done, p.at, p.failing = now.position(), time.Now(), false
 	case !fault.Is(err, fault.Conflict) && p.life.Err() == nil && !p.failing:
 		p.failing = true
 		p.log.Warn("the configuration snapshot was not published, trying again", zap.Error(err))

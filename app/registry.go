@@ -19,7 +19,8 @@ func buildRegistry(_ context.Context, p *parts) (lifecycle.Service, error) {
 
 // self is what this process tells of itself.
 func (p *parts) self() coord.Process {
-	out := coord.Process{ID: p.run, Name: p.process, Version: Version, StartedAt: p.started, ConfigRevision: p.control.inForce(),
+	at := p.control.inForce()
+	out := coord.Process{ID: p.run, Name: p.process, Version: Version, StartedAt: p.started, ConfigRevision: at.Revision, ConfigEpoch: at.Epoch,
 		Secrets: p.secrets.Current().Versions(), Logins: p.logged()}
 	for _, r := range p.opts.Roles {
 		out.Roles = append(out.Roles, string(r))

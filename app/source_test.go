@@ -12,6 +12,7 @@ import (
 	"github.com/muttproject/mutt/platform/config"
 	"github.com/muttproject/mutt/platform/coord"
 	"github.com/muttproject/mutt/platform/secret"
+	"github.com/muttproject/mutt/platform/store"
 )
 
 // apart gives the parts of a process without a store, beside the publishing process p.
@@ -111,11 +112,11 @@ func TestDamagedSnapshotIsReplaced(t *testing.T) {
 		t.Fatal(err)
 	}
 	p := publishing(t, shared)
-	if _, err := (snapshotSource{shared}).load(t.Context(), -1); err == nil {
+	if _, err := (snapshotSource{shared}).load(t.Context(), noPosition()); err == nil {
 		t.Error("a damaged snapshot is an error to its readers")
 	}
 	set(t, p, config.UnhandledThreshold, "4")
-	if snap, err := (snapshotSource{shared}).load(t.Context(), -1); err != nil || snap.Values[config.UnhandledThreshold] != "4" {
+	if snap, err := (snapshotSource{shared}).load(t.Context(), noPosition()); err != nil || snap.Values[config.UnhandledThreshold] != "4" {
 		t.Errorf("%+v %v", snap, err)
 	}
 }
@@ -139,7 +140,7 @@ func TestProcessesStartTogether(t *testing.T) {
 	renewed := (&bootstrapKeys{ingest: secret.New("another"), ingestNext: secret.New("next"), admin: secret.New("new")}).stored()
 	var g errgroup.Group
 	for range 16 {
-		g.Go(func() error { return storeSource{p.store}.keep(t.Context(), renewed) })
+		g.Go(func() error { return storeSource{p.store, zap.NewNop()}.keep(t.Context(), renewed) })
 	}
 	if err := g.Wait(); err != nil {
 		t.Error(err)
@@ -153,7 +154,7 @@ func TestProcessesStartTogether(t *testing.T) {
 // hanging is a source that does not answer before its context ends.
 type hanging struct{ source }
 
-func (hanging) load(ctx context.Context, _ int64) (*settled, error) {
+func (hanging) load(ctx context.Context, _ store.Position) (*settled, error) {
 	<-ctx.Done()
 	return nil, ctx.Err()
 }
@@ -173,8 +174,8 @@ func TestNobodyWaitsForASourceThatHangs(t *testing.T) {
 		p.control.refreshing.Unlock()
 		runtime.Gosched()
 	}
-	if got := p.control.inForce(); got != want || want == 0 {
-		t.Errorf("revision %d, want %d", got, want)
+	if got := p.control.inForce(); got != want || want.Revision == 0 {
+		t.Errorf("revision %+v, want %+v", got, want)
 	}
 	if w, err := p.control.Ready(ctx); len(w) != 0 || err != nil {
 		t.Errorf("health: %q %v", w, err)

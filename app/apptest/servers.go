@@ -42,3 +42,26 @@ func (s *Servers) RedisEnv() map[string]string {
 	}
 	return env
 }
+
+// Backup copies the database as it is now, for Restore. Connections of processes are cut for a moment.
+func (s *Servers) Backup() {
+	s.alone(s.Database, "CREATE DATABASE "+s.backup()+" TEMPLATE "+s.Database+" OWNER "+s.Postgres.User)
+}
+
+// Restore puts the backup in the place of the database, as an operator does under processes that run.
+func (s *Servers) Restore() {
+	s.alone(s.Database, "DROP DATABASE "+s.Database, "CREATE DATABASE "+s.Database+" TEMPLATE "+s.backup()+" OWNER "+s.Postgres.User)
+}
+
+func (s *Servers) backup() string { return s.Database + "_backup" }
+
+// alone runs statements while nobody is connected to a database.
+func (s *Servers) alone(database string, statements ...string) {
+	run := func(statement string) { s.Postgres.SQL("postgres", statement) }
+	run("ALTER DATABASE " + database + " ALLOW_CONNECTIONS false")
+	run("SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname = '" + database + "'")
+	for _, statement := range statements {
+		run(statement)
+	}
+	run("ALTER DATABASE " + database + " ALLOW_CONNECTIONS true")
+}

@@ -30,8 +30,9 @@ type Process struct {
 	Version   string    `json:"version"`
 	StartedAt time.Time `json:"started_at"`
 	Listeners []string  `json:"listeners,omitempty"` // such as "http 0.0.0.0:8080"
-	// ConfigRevision is the revision of the configuration that it works by.
+	// ConfigRevision is the revision of the configuration that it works by, ConfigEpoch the store's epoch that it belongs to.
 	ConfigRevision int64 `json:"config_revision"`
+	ConfigEpoch    int64 `json:"config_epoch,omitempty"`
 	// Secrets gives the version that was loaded of each secret; never a secret.
 	Secrets map[string]string `json:"secrets,omitempty"`
 	// Logins tells for each server with passwords which of them its connections use.
@@ -65,9 +66,12 @@ func (r *Registry) Tell() {
 	}
 }
 
-// List gives the living processes by name.
-func (r *Registry) List(ctx context.Context) ([]Process, error) {
-	members, err := r.coord.Members(ctx, registryGroup)
+// List returns the living processes by name.
+func (r *Registry) List(ctx context.Context) ([]Process, error) { return Processes(ctx, r.coord) }
+
+// Processes returns the living processes by name.
+func Processes(ctx context.Context, c Coord) ([]Process, error) {
+	members, err := c.Members(ctx, registryGroup)
 	if err != nil {
 		return nil, fmt.Errorf("list processes: %w", err)
 	}

@@ -23,6 +23,7 @@ const (
 	TableConfig    = "dynamic_config"
 	TableKeys      = "api_keys"
 	TableRotations = "secret_rotations"
+	TableRevisions = "revisions" // a new epoch
 
 	// What retention removes from; the record is what it went up to.
 	TableChangeAudit = "config_audit_log"
@@ -37,9 +38,12 @@ type Tx struct {
 	actor    Actor
 	at       time.Time
 	revision int64 // what this change will have
+	epoch    int64
 	lastRow  int64 // of the change audit before this change
 	pending  []Change
 	ruleset  bool // rules, hosts or teams changed
+
+	rulesetVersion int64 // before this change
 }
 
 // Change runs fn and commits what it did together with one audit row for each change and a new revision, which it
@@ -50,32 +54,32 @@ func (s *Store) Change(ctx context.Context, actor Actor, reason string, fn func(
 	defer done()
 	var revision int64
 	err := s.write(ctx, "change the configuration", func(tx *sql.Tx) error {
+		t := &Tx{ctx: ctx, tx: tx, actor: actor, at: s.now().UTC().Truncate(time.Microsecond)}
 		// Taking the row first serialises changes on every database; it is rolled back when nothing changes.
 		var head ChainPoint
-		var ruleset int64
 		if err := tx.QueryRowContext(ctx, `UPDATE revisions SET revision = revision + 1 WHERE id = 1
-			RETURNING revision, ruleset_version, audit_id, audit_hash`).
-			Scan(&revision, &ruleset, &head.ID, &head.Hash); err != nil {
+			RETURNING epoch, revision, ruleset_version, audit_id, audit_hash`).
+			Scan(&t.epoch, &t.revision, &t.rulesetVersion, &head.ID, &head.Hash); err != nil {
 			return err
 		}
-		t := &Tx{ctx: ctx, tx: tx, actor: actor, at: s.now().UTC().Truncate(time.Microsecond),
-			revision: revision, lastRow: head.ID}
+		t.lastRow = head.ID
 		if err := fn(t); err != nil {
 			return err
 		}
 		if len(t.pending) == 0 {
-			revision--
+			revision = t.revision - 1
 			return errNothing
 		}
 		if t.ruleset {
-			ruleset++
+			t.rulesetVersion++
 		}
 		head, err := t.writeAudit(head, reason)
 		if err != nil {
 			return err
 		}
-		_, err = tx.ExecContext(ctx, `UPDATE revisions SET ruleset_version = $1, audit_id = $2, audit_hash = $3 WHERE id = 1`,
-			ruleset, head.ID, head.Hash)
+		revision = t.revision
+		_, err = tx.ExecContext(ctx, `UPDATE revisions SET epoch = $1, revision = $2, ruleset_version = $3, audit_id = $4, audit_hash = $5 WHERE id = 1`,
+			t.epoch, t.revision, t.rulesetVersion, head.ID, head.Hash)
 		return err
 	})
 	if err != nil {
@@ -103,14 +107,10 @@ func (t *Tx) exec(query string, args ...any) error {
 	return err
 }
 
-// Revisions gives the global revision (grows with every change) and the ruleset version (grows when rules,
-// hosts or teams change).
+// Revisions returns the numbers of the present state; see Position.
 func (s *Store) Revisions(ctx context.Context) (revision, ruleset int64, err error) {
-	ctx, done := s.patient(ctx)
-	defer done()
-	err = s.reader.QueryRowContext(ctx, `SELECT revision, ruleset_version FROM revisions WHERE id = 1`).
-		Scan(&revision, &ruleset)
-	return revision, ruleset, s.fail(ctx, err, "read the revision")
+	p, err := s.Position(ctx)
+	return p.Revision, p.Ruleset, err
 }
 
 // matches checks an optimistic lock: want 0 asks for none.

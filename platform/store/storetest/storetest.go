@@ -49,6 +49,7 @@ func Run(t *testing.T, h Harness) {
 		{"Change", changeCases()},
 		{"Configuration", configurationCases()},
 		{"Identities", identityCases()},
+		{"Position", positionCases()},
 		{"ChangeAudit", changeAuditCases()},
 		{"Retention", retentionCases()},
 		{"Rotations", rotationCases()},

@@ -17,6 +17,7 @@ import (
 
 	"github.com/muttproject/mutt/platform/deps"
 	"github.com/muttproject/mutt/platform/rule"
+	"github.com/muttproject/mutt/platform/store"
 )
 
 const (
@@ -28,8 +29,8 @@ const (
 
 // Source is where rules, hosts and teams come from.
 type Source interface {
-	// Revisions gives the version of the ruleset; the other number covers all configuration.
-	Revisions(ctx context.Context) (revision, ruleset int64, err error)
+	// Position returns the state of the store, with the version of the ruleset.
+	Position(ctx context.Context) (store.Position, error)
 	// Ruleset reads everything as of one moment, the version too.
 	Ruleset(ctx context.Context) ([]rule.Rule, rule.Tables, error)
 }
@@ -52,8 +53,8 @@ type Ruleset struct {
 
 	polling sync.Mutex // one Poll at a time, or an older set could follow a newer one
 
-	mu      sync.Mutex // guards what follows
-	tried   int64      // the version that was last tried
+	mu      sync.Mutex     // guards what follows
+	tried   store.Position // what was last tried, by versionOf
 	triedAt time.Time
 	loaded  time.Time
 	failed  error
@@ -104,12 +105,12 @@ func (r *Ruleset) Run(ctx context.Context) error {
 func (r *Ruleset) Poll(ctx context.Context) {
 	r.polling.Lock()
 	defer r.polling.Unlock()
-	_, version, err := r.p.Source.Revisions(ctx)
+	at, err := r.p.Source.Position(ctx)
 	if err != nil {
 		r.fail(ctx, fmt.Errorf("read the ruleset version: %w", err))
 		return
 	}
-	if !r.due(version) {
+	if !r.due(versionOf(at.Epoch, at.Ruleset)) {
 		return
 	}
 	started := r.p.Now()
@@ -123,28 +124,33 @@ func (r *Ruleset) Poll(ctx context.Context) {
 		r.fail(ctx, fmt.Errorf("compile the rules: %w", err))
 		return
 	}
-	r.swap(set, &tables, started)
+	r.swap(set, &tables, versionOf(at.Epoch, set.Version()), started)
+}
+
+// versionOf names one state of the rules. The number alone does not: it comes again when the store was restored from an older state.
+func versionOf(epoch, ruleset int64) store.Position {
+	return store.Position{Epoch: epoch, Ruleset: ruleset}
 }
 
 // due decides whether to load, and notes the try.
-func (r *Ruleset) due(version int64) bool {
+func (r *Ruleset) due(now store.Position) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	now := r.p.Now()
-	since := now.Sub(r.triedAt)
-	if !r.triedAt.IsZero() && version == r.tried && since < r.p.ReloadEvery() && (r.failed == nil || since < retryEvery) {
+	at := r.p.Now()
+	since := at.Sub(r.triedAt)
+	if !r.triedAt.IsZero() && now == r.tried && since < r.p.ReloadEvery() && (r.failed == nil || since < retryEvery) {
 		return false
 	}
-	r.tried, r.triedAt = version, now
+	r.tried, r.triedAt = now, at
 	return true
 }
 
-func (r *Ruleset) swap(set *rule.Set, tables *rule.Tables, started time.Time) {
+func (r *Ruleset) swap(set *rule.Set, tables *rule.Tables, loaded store.Position, started time.Time) {
 	r.current.Store(set)
 	r.mu.Lock()
 	wasFailing := r.failed != nil
 	// A change between the look and the reading was read already: it is not tried again.
-	r.tried, r.loaded, r.failed = set.Version(), r.p.Now(), nil
+	r.tried, r.loaded, r.failed = loaded, r.p.Now(), nil
 	took := r.loaded.Sub(started)
 	r.mu.Unlock()
 	r.p.Metrics.observe(set, tables, took)

@@ -15,21 +15,23 @@ import (
 
 	"github.com/muttproject/mutt/platform/event"
 	"github.com/muttproject/mutt/platform/rule"
+	"github.com/muttproject/mutt/platform/store"
 )
 
 // source is a table of rules that a test changes.
 type source struct {
 	mu      sync.Mutex
 	version int64
+	epoch   int64
 	match   string
 	err     error
 	loads   int
 }
 
-func (s *source) Revisions(context.Context) (revision, ruleset int64, err error) {
+func (s *source) Position(context.Context) (store.Position, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.version + 100, s.version, s.err
+	return store.Position{Epoch: s.epoch, Revision: s.version + 100, Ruleset: s.version}, s.err
 }
 
 // set changes the table.
@@ -99,8 +101,13 @@ func TestChangeIsInUseWithinASecond(t *testing.T) {
 		if version(r) != 2 || s.loaded() != 2 {
 			t.Fatalf("version %d after %d loads", version(r), s.loaded())
 		}
-		pass(5 * time.Minute)
+		s.set(func() { s.epoch = 1 }) // a restored store has come to the same number
+		pass(time.Second)
 		if s.loaded() != 3 {
+			t.Fatalf("%d loads after a new epoch", s.loaded())
+		}
+		pass(5 * time.Minute)
+		if s.loaded() != 4 {
 			t.Fatalf("%d loads: the net does not hold", s.loaded())
 		}
 		const want = `

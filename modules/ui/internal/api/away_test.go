@@ -27,6 +27,13 @@ func (f *fickle) fail(ctx context.Context) error {
 	return nil
 }
 
+func (f *fickle) Position(ctx context.Context) (store.Position, error) {
+	if err := f.fail(ctx); err != nil {
+		return store.Position{}, err
+	}
+	return f.Store.Position(ctx)
+}
+
 func (f *fickle) Revisions(ctx context.Context) (int64, int64, error) {
 	if err := f.fail(ctx); err != nil {
 		return 0, 0, err

@@ -39,7 +39,7 @@ func (a *API) listConfig(c echo.Context) error {
 			out.Items = append(out.Items, item)
 		}
 	}
-	return answerList(c, stored.revision, out)
+	return answerList(c, stored.at.Revision, out)
 }
 
 func (a *API) getConfig(c echo.Context) error {
@@ -129,10 +129,10 @@ func (a *API) key(c echo.Context) (*config.Key, error) {
 	return a.Dynamic.Registry().Lookup(name)
 }
 
-// storedConfig are the values that are set, by key, as of a revision.
+// storedConfig are the values that are set, by key, as of a state of the store.
 type storedConfig struct {
-	revision int64
-	values   map[string]*store.ConfigValue
+	at     store.Position
+	values map[string]*store.ConfigValue
 }
 
 // readConfig reads what is set, when anything was changed since the last time. While the store is away it is what is
@@ -140,14 +140,14 @@ type storedConfig struct {
 func (a *API) readConfig(c echo.Context) (storedConfig, error) {
 	ctx, cancel := context.WithTimeout(c.Request().Context(), storeBound)
 	defer cancel()
-	revision, _, err := a.Store.Revisions(ctx)
-	if have := a.config.Load(); err == nil && have != nil && have.revision == revision {
+	at, err := a.Store.Position(ctx)
+	if have := a.config.Load(); err == nil && have != nil && have.at == at {
 		return *have, nil
 	}
 	if err == nil {
 		var values []store.ConfigValue
 		if values, err = a.Store.ConfigValues(ctx); err == nil {
-			now := &storedConfig{revision, make(map[string]*store.ConfigValue, len(values))}
+			now := &storedConfig{at, make(map[string]*store.ConfigValue, len(values))}
 			for i := range values {
 				now.values[values[i].Key] = &values[i]
 			}
@@ -166,10 +166,10 @@ func (a *API) readConfig(c echo.Context) (storedConfig, error) {
 func (a *API) inForce() (storedConfig, error) {
 	current := a.Dynamic.Current()
 	have := a.config.Load()
-	if have != nil && have.revision == current.Revision {
+	if have != nil && have.at.Revision == current.Revision {
 		return *have, nil
 	}
-	now := storedConfig{current.Revision, map[string]*store.ConfigValue{}}
+	now := storedConfig{store.Position{Revision: current.Revision}, map[string]*store.ConfigValue{}}
 	for _, k := range a.Dynamic.Registry().Keys() {
 		value := current.Get(k.Name)
 		if value == a.Dynamic.Initial(k.Name) {

@@ -41,6 +41,8 @@ type away struct{ Store }
 
 func (away) fail() error { return fault.New(fault.StoreUnavailable, "the store is away") }
 
+func (s away) Position(context.Context) (store.Position, error) { return store.Position{}, s.fail() }
+
 func (s away) Revisions(context.Context) (int64, int64, error) { return 0, 0, s.fail() }
 
 func (s away) Changes(context.Context, store.ChangeFilter) (store.Page[store.Change], error) {

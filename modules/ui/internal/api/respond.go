@@ -16,6 +16,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/muttproject/mutt/platform/fault"
+	"github.com/muttproject/mutt/platform/store"
 )
 
 // render gives a payload as JSON. Texts are shown as they are: the answer is never HTML.
@@ -61,9 +62,9 @@ func answerList(c echo.Context, revision int64, payload any) error {
 type listCache struct{ last atomic.Pointer[renderedList] }
 
 type renderedList struct {
-	revision int64
-	tag      string
-	body     []byte
+	at   store.Position
+	tag  string
+	body []byte
 }
 
 // cachedList answers with a list of the configuration, which is read anew when anything was changed since. The
@@ -90,8 +91,8 @@ func (a *API) cachedList(c echo.Context, cache *listCache, read func(context.Con
 
 // renderList gives the last list when nothing was changed since, else a new one.
 func (a *API) renderList(ctx context.Context, last *renderedList, read func(context.Context) (any, error)) (*renderedList, error) {
-	revision, _, err := a.Store.Revisions(ctx)
-	if err != nil || last != nil && last.revision == revision {
+	at, err := a.Store.Position(ctx)
+	if err != nil || last != nil && last.at == at {
 		return last, err
 	}
 	payload, err := read(ctx)
@@ -102,7 +103,7 @@ func (a *API) renderList(ctx context.Context, last *renderedList, read func(cont
 	if err != nil {
 		return nil, err
 	}
-	return &renderedList{revision, listTag(revision, body), body}, nil
+	return &renderedList{at, listTag(at.Revision, body), body}, nil
 }
 
 // storeBound is how long a read that can do without the store waits for it.
