@@ -29,7 +29,7 @@ import (
 func whole(t *testing.T) *parts {
 	t.Helper()
 	cfg, _, err := LoadConfig([]string{"MUTT_DATA_DIR=" + t.TempDir(), "MUTT_INGEST_ADDR=127.0.0.1:0", "MUTT_ADMIN_ADDR=127.0.0.1:0",
-		"MUTT_OPS_ADDR=127.0.0.1:0", "MUTT_SYSLOG_UDP_ADDR=off", "MUTT_SYSLOG_TCP_ADDR=off"})
+		"MUTT_OPS_ADDR=127.0.0.1:0", "MUTT_OPS_REMOTE_PROFILES=true", "MUTT_SYSLOG_UDP_ADDR=off", "MUTT_SYSLOG_TCP_ADDR=off"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -98,7 +98,8 @@ func authorizationTable(t *testing.T, p *parts) {
 	slices.Sort(rows)
 	page := "# Who may call what\n\nGenerated from the code; do not edit. The least role of each route: `public` needs no key, `any` takes every valid one, and\n" +
 		"`viewer`, `operator`, `admin` include each other in this order. `ingest` stands beside them; an admin may send events too. See\n" +
-		"[Keys, roles and sessions](../guides/access.md). Profiles (`/debug/pprof`) are shown to this machine only.\n\n" +
+		"[Keys, roles and sessions](../guides/access.md). Profiles (`/debug/pprof`) are shown to this machine only,\n" +
+		"unless `ops.remote_profiles` is set.\n\n" +
 		"| listener | method | path | least role |\n| --- | --- | --- | --- |\n" + strings.Join(rows, "")
 	path := filepath.Join("..", "docs", "reference", "authorization.md")
 	if *update {
@@ -189,7 +190,6 @@ func (m *matrix) call(s *httpserver.Server, r httpserver.Route, c caller) (code 
 	req := httptest.NewRequest(r.Method, path, nil)
 	req.RemoteAddr = fmt.Sprintf("10.%d.%d.1:1", m.calls>>8, m.calls&255) // failed attempts are limited by source
 	if strings.HasPrefix(path, "/debug/pprof") {
-		req.RemoteAddr = "127.0.0.1:1"
 		ctx, cancel := context.WithCancel(req.Context())
 		cancel() // a profile of no length
 		req = req.WithContext(ctx)

@@ -197,7 +197,7 @@ func buildControl(_ context.Context, p *parts) (lifecycle.Service, error) {
 }
 
 func buildOps(_ context.Context, p *parts) (lifecycle.Service, error) {
-	return p.http(httpserver.Options{Name: "ops", Addr: p.opts.Config.OpsAddr}, httpserver.OpsRoutes(p.health, p.registry)), nil
+	return p.http(httpserver.Options{Name: "ops", Addr: p.opts.Config.Ops.Addr}, httpserver.OpsRoutes(p.opts.Config.Ops, p.health, p.registry)), nil
 }
 
 // http makes one HTTP listener; nil when its address is off.

@@ -18,6 +18,7 @@ import (
 	"github.com/muttproject/mutt/platform/connect/redis"
 	"github.com/muttproject/mutt/platform/connect/vault"
 	"github.com/muttproject/mutt/platform/fault"
+	"github.com/muttproject/mutt/platform/httpserver"
 	"github.com/muttproject/mutt/platform/queue/redisq"
 	"github.com/muttproject/mutt/platform/secret/secrets"
 )
@@ -33,11 +34,11 @@ type Config struct {
 	ShutdownTimeout time.Duration
 	LogFormat       string
 	DynamicConfig   bool
-	OpsAddr         string
 
 	Keys     KeysConfig
 	Ingest   ingest.Config
 	UI       ui.Config
+	Ops      httpserver.OpsConfig
 	Forward  forward.Config
 	Redis    redis.Server
 	Queue    redisq.Config
@@ -99,7 +100,7 @@ func (c *Config) Check(roles RoleSet) error {
 	if c.Postgres.Host == "" && len(c.Redis.Addrs()) > 0 && roles.Any([]Role{Alerter, UI, Janitor}) {
 		wrong = append(wrong, "Redis is set and PostgreSQL is not, which the roles alerter, ui and janitor need: set DB_HOST too")
 	}
-	wrong = slices.Concat(wrong, c.Vault.Check(), c.Postgres.Check())
+	wrong = slices.Concat(wrong, c.Vault.Check(), c.Postgres.Check(), c.Forward.Check())
 	if len(wrong) > 0 {
 		return fault.New(fault.ConfigInvalid, "%s", strings.Join(wrong, "; "))
 	}

@@ -41,7 +41,7 @@ func TestDefaults(t *testing.T) {
 	if err != nil || len(warnings) != 0 {
 		t.Fatalf("%v %v", err, warnings)
 	}
-	if c.UI.Addr != "127.0.0.1:8090" || c.OpsAddr != "127.0.0.1:8081" || c.Ingest.Addr != "0.0.0.0:8080" ||
+	if c.UI.Addr != "127.0.0.1:8090" || c.Ops.Addr != "127.0.0.1:8081" || c.Ingest.Addr != "0.0.0.0:8080" ||
 		c.Forward.Timeout != 10*time.Second || c.ShutdownTimeout != 30*time.Second || c.DataDir != "mutt-data" {
 		t.Fatalf("got %+v", c)
 	}
@@ -57,7 +57,7 @@ func TestEnvironment(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c.Ingest.Addr != "0.0.0.0:18080" || c.UI.Addr != "0.0.0.0:0" || c.OpsAddr != Off || c.Ingest.SyslogUDPAddr != ":1514" ||
+	if c.Ingest.Addr != "0.0.0.0:18080" || c.UI.Addr != "0.0.0.0:0" || c.Ops.Addr != Off || c.Ingest.SyslogUDPAddr != ":1514" ||
 		c.Ingest.SyslogTCPAddr != "[::1]:1515" || c.Forward.Timeout != 2500*time.Millisecond {
 		t.Fatalf("got %+v", c)
 	}

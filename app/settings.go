@@ -15,7 +15,7 @@ import (
 func settings(c *Config) []static.Setting {
 	withStore := []Role{Alerter, UI, Janitor}
 	table := slices.Concat(c.processSettings(), c.Keys.settings(),
-		readBy(c.Ingest.Settings(), Ingestor), readBy(c.UI.Settings(), UI), c.opsSettings(), readBy(c.Forward.Settings(), Forwarder),
+		readBy(c.Ingest.Settings(), Ingestor), readBy(c.UI.Settings(), UI), c.Ops.Settings(), readBy(c.Forward.Settings(), Forwarder),
 		c.Redis.Settings(), c.Queue.Settings(), readBy(c.Postgres.Settings(), withStore...),
 		c.Secrets.Settings(), c.Logins.Settings(), c.Vault.Settings())
 	slices.SortStableFunc(table, func(a, b static.Setting) int { return section(a.Path) - section(b.Path) })
@@ -41,7 +41,7 @@ func names(roles ...Role) (out []string) {
 
 // section returns the place of a setting's section. Settings without a section come first, new sections last.
 func section(path string) int {
-	order := []string{"log", "dynamic_config", "listeners", "ingest", "admin", "forward", "prometheus", "queue", "redis", "postgres", "secrets", "vault"}
+	order := []string{"log", "dynamic_config", "listeners", "ops", "ingest", "admin", "forward", "prometheus", "queue", "redis", "postgres", "secrets", "vault"}
 	name, _, nested := strings.Cut(path, ".")
 	if !nested {
 		return -1
@@ -65,14 +65,6 @@ func (c *Config) processSettings() []static.Setting {
 			About: "Form of the log; auto is console on a terminal, else json", Value: static.OneOf(&c.LogFormat, "auto", "json", "console")},
 		{Path: "dynamic_config.enabled", Default: "true", Variables: static.Variables("DYNAMIC_CONFIG_ENABLED"),
 			About: "False switches the change of dynamic settings off: their routes answer 503, variables and defaults apply", Value: static.Bool(&c.DynamicConfig)},
-	}
-}
-
-// opsSettings declares the settings of the ops listener.
-func (c *Config) opsSettings() []static.Setting {
-	return []static.Setting{
-		{Path: "listeners.ops", Default: "127.0.0.1:8081", Variables: static.Variables("MUTT_OPS_ADDR"),
-			About: "Address of the ops HTTP listener: health, metrics, profiles", Value: static.Listener(&c.OpsAddr, 8081)},
 	}
 }
 

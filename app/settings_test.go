@@ -61,6 +61,7 @@ func TestHalfAConfiguration(t *testing.T) {
 		{RoleSet{Ingestor}, "REDIS_CLUSTER=s:1 REDIS_HOST=r", "exclude"},
 		{RoleSet{Ingestor}, "REDIS_CLUSTER=s:1 REDIS_DB=1", "REDIS_DB"},
 		{Roles(), "DB_POOL_MIN_CONN=11", "DB_POOL_MAX_CONN"},
+		{Roles(), "MOOG_AUTH_SCHEME=basic", "MOOG_AUTH_USER"},
 	} {
 		c := load(t, strings.Fields(tc.environ)...)
 		err := c.Check(tc.roles)

@@ -8,7 +8,6 @@ package forward
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync/atomic"
 	"time"
@@ -76,7 +75,7 @@ var (
 
 // New makes the module. Errors are fault.ConfigInvalid and name the setting.
 func New(c Config, d Deps) (*Module, error) {
-	if err := errors.Join(static.Validate(c.Settings()), httpx.Auth(c.Auth).Validate()); err != nil {
+	if err := static.Validate(c.Settings(), c.Check()...); err != nil {
 		return nil, err
 	}
 	if err := deps.Check(d); err != nil {
@@ -167,7 +166,7 @@ const (
 
 func (m *Module) newClient() (*httpx.Client, error) {
 	return httpx.New(httpx.Options{URL: m.cfg.URL, Timeout: m.cfg.Timeout, Connections: m.cfg.Concurrency, TLS: m.tls,
-		Credential: httpx.NewCredential(httpx.Auth(m.cfg.Auth), m.deps.Key), UserAgent: "MUTT/" + m.deps.Version})
+		Credential: httpx.NewCredential(m.cfg.Auth, m.deps.Key), UserAgent: "MUTT/" + m.deps.Version})
 }
 
 func (m *Module) newEngine(d dest.Destination) *pipeline.Engine {

@@ -138,6 +138,7 @@ func (r *rig) start(c forward.Config) *forward.Module {
 func complete(c forward.Config) forward.Config {
 	var d forward.Config
 	static.Defaults(d.Settings())
+	c.Auth.Scheme = cmp.Or(c.Auth.Scheme, d.Auth.Scheme)
 	c.Timeout, c.Format = cmp.Or(c.Timeout, d.Timeout), cmp.Or(c.Format, d.Format)
 	c.BatchMax, c.Concurrency = cmp.Or(c.BatchMax, d.BatchMax), cmp.Or(c.Concurrency, d.Concurrency)
 	return c

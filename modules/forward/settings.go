@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/muttproject/mutt/modules/forward/internal/httpx"
 	"github.com/muttproject/mutt/platform/config/static"
 	"github.com/muttproject/mutt/platform/connect/tlsconf"
 	"github.com/muttproject/mutt/platform/secret"
@@ -21,13 +22,8 @@ type Config struct {
 	Auth        Auth
 }
 
-// Auth says how the destination wants its key (Deps.Key).
-type Auth struct {
-	Scheme string // bearer (default), basic, header, none
-	User   string // of basic
-	Header string // of header, the header's name
-	Prefix string // of header, before the key
-}
+// Auth says how the destination takes its key (Deps.Key).
+type Auth = httpx.Auth
 
 // Settings declares the settings.
 func (c *Config) Settings() []static.Setting {
@@ -35,8 +31,8 @@ func (c *Config) Settings() []static.Setting {
 		{Path: "forward.url", Example: "https://moog.example.net/events", Variables: static.Variables("MOOG_WEBHOOK_URL"),
 			About: "Where alerts are delivered; they wait in the queue while it is not set", Value: static.URL(&c.URL, "the key belongs into MOOG_API_KEY")},
 		{Path: "forward.api_key_file", Example: "/run/secrets/moog_api_key", Variables: static.Variables("MOOG_API_KEY"), Live: true,
-			About: "Bearer token for the destination", Value: static.Password(&c.APIKey)},
-	}, peer().Settings(&c.TLS), []static.Setting{
+			About: "Key for the destination; forward.auth_scheme says how it is sent", Value: static.Password(&c.APIKey)},
+	}, c.Auth.Settings(), peer().Settings(&c.TLS), []static.Setting{
 		{Path: "forward.timeout", Default: "10s", Variables: static.Variables("MOOG_WEBHOOK_TIMEOUT"),
 			About: "Bound of one request to the destination", Value: static.Span(&c.Timeout)},
 		{Path: "forward.format", Default: "moogsoft", Variables: static.Variables("MUTT_FORWARD_FORMAT"),
@@ -47,6 +43,9 @@ func (c *Config) Settings() []static.Setting {
 			About: "Requests to the destination that each process has in flight, at most", Value: static.Whole(&c.Concurrency, 1, 1000)},
 	})
 }
+
+// Check lists what contradicts itself or is missing.
+func (c *Config) Check() []string { return c.Auth.Check() }
 
 // peer names the settings of TLS.
 func peer() tlsconf.Peer {

@@ -11,9 +11,26 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/muttproject/mutt/platform/authn"
+	"github.com/muttproject/mutt/platform/config/static"
 	"github.com/muttproject/mutt/platform/fault"
 	"github.com/muttproject/mutt/platform/telemetry"
 )
+
+// OpsConfig holds the static settings of the ops listener.
+type OpsConfig struct {
+	Addr           string
+	RemoteProfiles bool
+}
+
+// Settings declares the settings.
+func (c *OpsConfig) Settings() []static.Setting {
+	return []static.Setting{
+		{Path: "listeners.ops", Default: "127.0.0.1:8081", Variables: static.Variables("MUTT_OPS_ADDR"),
+			About: "Address of the ops HTTP listener: health, metrics, profiles", Value: static.Listener(&c.Addr, 8081)},
+		{Path: "ops.remote_profiles", Default: "false", Variables: static.Variables("MUTT_OPS_REMOTE_PROFILES"),
+			About: "Other machines may read profiles (/debug/pprof) too; they need an admin key, as this machine does", Value: static.Bool(&c.RemoteProfiles)},
+	}
+}
 
 // Reporter gives the health of the process and the status to answer with.
 type Reporter interface {
@@ -31,8 +48,9 @@ func HealthRoutes(h Reporter, g prometheus.Gatherer) []Route {
 	}
 }
 
-// OpsRoutes are the routes of the ops listener: health, liveness, readiness, metrics and profiles.
-func OpsRoutes(h Reporter, g prometheus.Gatherer) []Route {
+// OpsRoutes are the routes of the ops listener: health, liveness, readiness, metrics and profiles. A profile shows memory, and with it
+// secrets: it needs an admin key.
+func OpsRoutes(c OpsConfig, h Reporter, g prometheus.Gatherer) []Route {
 	ready := func(c echo.Context) error {
 		report, status := h.Report(c.Request().Context())
 		return c.String(status, report.Status+"\n")
@@ -45,7 +63,7 @@ func OpsRoutes(h Reporter, g prometheus.Gatherer) []Route {
 		"/debug/pprof/": pprof.Index, "/debug/pprof/cmdline": pprof.Cmdline, "/debug/pprof/profile": pprof.Profile,
 		"/debug/pprof/symbol": pprof.Symbol, "/debug/pprof/trace": pprof.Trace, "/debug/pprof/:profile": pprof.Index,
 	} {
-		routes = append(routes, open(path, loopback(handler)))
+		routes = append(routes, Route{Method: http.MethodGet, Path: path, Role: authn.Admin, Handler: c.profile(handler)})
 	}
 	return routes
 }
@@ -55,14 +73,14 @@ func open(path string, h echo.HandlerFunc) Route {
 	return Route{Method: http.MethodGet, Path: path, Role: authn.Public, Handler: h}
 }
 
-// loopback lets only callers on this machine see profiles: they show memory.
-func loopback(h http.HandlerFunc) echo.HandlerFunc {
-	return func(c echo.Context) error {
-		ip := net.ParseIP(c.RealIP())
-		if ip == nil || !ip.IsLoopback() {
-			return fault.New(fault.Forbidden, "profiles are shown on this machine only").WithRemedy("ask from 127.0.0.1")
+// profile serves a profile to callers on this machine, and to others where that is configured.
+func (c OpsConfig) profile(h http.HandlerFunc) echo.HandlerFunc {
+	return func(e echo.Context) error {
+		ip := net.ParseIP(e.RealIP())
+		if !c.RemoteProfiles && (ip == nil || !ip.IsLoopback()) {
+			return fault.New(fault.Forbidden, "profiles are shown on this machine only").WithRemedy("ask from 127.0.0.1, or set MUTT_OPS_REMOTE_PROFILES=true")
 		}
-		h(c.Response(), c.Request())
+		h(e.Response(), e.Request())
 		return nil
 	}
 }

@@ -5,9 +5,12 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 
+	"github.com/muttproject/mutt/platform/authn"
 	"github.com/muttproject/mutt/platform/telemetry"
 )
 
@@ -15,7 +18,7 @@ func TestOpsRoutes(t *testing.T) {
 	t.Parallel()
 	health := telemetry.NewHealth()
 	health.Add("queue", func(context.Context) ([]string, error) { return []string{"slow"}, nil })
-	h := New(Options{Name: "ops", Logger: zap.NewNop()}, OpsRoutes(health, telemetry.NewRegistry())...).Handler()
+	h := New(Options{Name: "ops", Logger: zap.NewNop()}, OpsRoutes(OpsConfig{}, health, telemetry.NewRegistry())...).Handler()
 	get := func(path, from string) (int, string) {
 		req := httptest.NewRequest("GET", path, nil)
 		req.RemoteAddr = from
@@ -37,12 +40,34 @@ func TestOpsRoutes(t *testing.T) {
 	if code, body := get("/metrics", away); code != 200 || !strings.Contains(body, "go_goroutines") {
 		t.Fatalf("metrics %d", code)
 	}
-	for _, path := range []string{"/debug/pprof/", "/debug/pprof/heap", "/debug/pprof/cmdline"} {
-		if code, _ := get(path, away); code != 403 {
-			t.Errorf("%s from elsewhere: %d", path, code)
-		}
-		if code, _ := get(path, here); code != 200 {
-			t.Errorf("%s from here: %d", path, code)
+}
+
+// TestProfiles: a profile needs an admin key, and unless it is configured a caller on this machine.
+func TestProfiles(t *testing.T) {
+	t.Parallel()
+	ring := authn.NewKeyring(time.Now)
+	ring.Swap([]authn.Key{{Identity: authn.Identity{Name: "key:a", Role: authn.Admin}, Hash: authn.HashSecret("admin")},
+		{Identity: authn.Identity{Name: "key:o", Role: authn.Operator}, Hash: authn.HashSecret("operator")}})
+	for _, c := range []struct {
+		remote    bool
+		from, key string
+		want      int
+	}{
+		{false, "127.0.0.1", "admin", 200}, {false, "[::1]", "admin", 200}, {false, "127.0.0.1", "", 401}, {false, "127.0.0.1", "operator", 403},
+		{false, "192.0.2.1", "admin", 403}, {false, "192.0.2.1", "", 401},
+		{true, "192.0.2.1", "admin", 200}, {true, "192.0.2.1", "", 401}, {true, "192.0.2.1", "operator", 403}, {true, "127.0.0.1", "admin", 200},
+	} {
+		gate := NewGate(GateOptions{Keys: ring, Registerer: prometheus.NewRegistry(), Logger: zap.NewNop(), Now: time.Now})
+		h := New(Options{Name: "ops", Logger: zap.NewNop(), Gate: gate}, OpsRoutes(OpsConfig{RemoteProfiles: c.remote}, telemetry.NewHealth(), telemetry.NewRegistry())...).Handler()
+		for _, path := range []string{"/debug/pprof/", "/debug/pprof/heap", "/debug/pprof/cmdline"} {
+			req := httptest.NewRequest("GET", path, nil)
+			req.RemoteAddr = c.from + ":1"
+			req.Header.Set(HeaderAPIKey, c.key)
+			rec := httptest.NewRecorder()
+			h.ServeHTTP(rec, req)
+			if rec.Code != c.want {
+				t.Errorf("%+v %s: %d", c, path, rec.Code)
+			}
 		}
 	}
 }

@@ -24,10 +24,13 @@ func Defaults(table []Setting) {
 	}
 }
 
-// Validate reports the settings whose fields hold a value that they do not take, such as the zero value of a duration that nobody set.
-// It sets each field to the value that the field has.
-func Validate(table []Setting) error {
+// Validate reports the settings whose fields hold a value that they do not take, such as the zero value of a duration that nobody set,
+// and what is wrong with several of them together. It sets each field to the value that the field has.
+func Validate(table []Setting, together ...string) error {
 	var problems []Problem
+	for _, wrong := range together {
+		problems = append(problems, Problem{Message: wrong})
+	}
 	for i := range table {
 		s := &table[i]
 		if s.Value.Secret() {

@@ -221,3 +221,41 @@ func TestWriteErrorsAreReported(t *testing.T) {
 type fails struct{}
 
 func (fails) Write([]byte) (int, error) { return 0, errors.New("full") }
+
+func TestDefaultsAndValidate(t *testing.T) {
+	t.Parallel()
+	var f fields
+	if err := Validate(table(&f)); err == nil {
+		t.Error("nothing is set")
+	} else if got := err.Error(); !strings.Contains(got, "wait takes") || !strings.Contains(got, "job.mode takes") || !strings.Contains(got, "job.count takes") ||
+		!strings.Contains(got, "job.words takes") || strings.Contains(got, "name") || strings.Contains(got, "password") {
+		t.Errorf("what has a default needs a value, and nothing else does: %v", err)
+	}
+	Defaults(table(&f))
+	if err := Validate(table(&f)); err != nil || f.wait != 10*time.Second || f.count != 4 || f.mode != "fast" {
+		t.Errorf("%+v %v", f, err)
+	}
+	f.count = 65
+	if err := Validate(table(&f), "A excludes B"); !fault.Is(err, fault.ConfigInvalid) || !strings.Contains(err.Error(), "A excludes B") || !strings.Contains(err.Error(), "job.count takes") {
+		t.Errorf("%v", err)
+	}
+	defer func() {
+		if recover() == nil {
+			t.Error("a default that its setting does not take")
+		}
+	}()
+	Defaults([]Setting{{Path: "n", Default: "x", Value: Whole(&f.count, 1, 2)}})
+}
+
+func TestURL(t *testing.T) {
+	t.Parallel()
+	var field string
+	v := URL(&field, "the key belongs elsewhere")
+	for text, wrong := range map[string]string{"http://h": "", "https://h:1/a?b=c": "", "moog": "http or https", "ftp://h/": "http or https", "http://": "http or https",
+		"http://h:hidden/": "http or https", "http://user:hidden@h/": "the key belongs elsewhere"} {
+		err := v.Set(text)
+		if (err == nil) != (wrong == "") || err != nil && (!strings.Contains(err.Error(), wrong) || strings.Contains(err.Error(), "hidden")) || err == nil && field != text {
+			t.Errorf("%s: %v, %q", text, err, field)
+		}
+	}
+}

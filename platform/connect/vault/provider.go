@@ -43,7 +43,7 @@ var _ secrets.Keeper = (*Provider)(nil)
 
 // NewProvider returns a Provider. It reads the files of TLS and does no other I/O.
 func NewProvider(o Options) (*Provider, error) {
-	if err := static.Validate(o.Config.Settings()); err != nil {
+	if err := static.Validate(o.Config.Settings(), o.Config.Check()...); err != nil {
 		return nil, err
 	}
 	server, err := o.Config.Server(o.Open)

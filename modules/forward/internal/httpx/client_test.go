@@ -1,6 +1,7 @@
 package httpx
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"encoding/base64"
@@ -16,6 +17,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/muttproject/mutt/platform/config/static"
 	"github.com/muttproject/mutt/platform/connect/tlsconf"
 	"github.com/muttproject/mutt/platform/fault"
 	"github.com/muttproject/mutt/platform/secret"
@@ -23,8 +25,10 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
+// client returns a Client with 4 connections and, unless o says another, a timeout of 10 s.
 func client(t *testing.T, o Options) *Client {
 	t.Helper()
+	o.Timeout, o.Connections = cmp.Or(o.Timeout, 10*time.Second), 4
 	c, err := New(o)
 	if err != nil {
 		t.Fatal(err)
@@ -179,10 +183,12 @@ func TestCredential(t *testing.T) {
 		header string
 		want   string
 	}{
-		{"bearer is the default", Auth{}, key, "Authorization", "Bearer k-0123456789"},
+		{"bearer", Auth{Scheme: AuthBearer}, key, "Authorization", "Bearer k-0123456789"},
 		{"basic", Auth{Scheme: AuthBasic, User: "mutt"}, key, "Authorization", basic},
-		{"a header", Auth{Scheme: AuthHeader, Header: "x-api-key", Prefix: "Token "}, key, "X-Api-Key", "Token k-0123456789"},
-		{"no key yet", Auth{}, secret.Secret{}, "Authorization", ""},
+		{"a header", Auth{Scheme: AuthHeader, Header: "x-api-key", Prefix: "Token"}, key, "X-Api-Key", "Token k-0123456789"},
+		{"a header without a space", Auth{Scheme: AuthHeader, Header: "authorization", Prefix: "Token token="}, key, "Authorization", "Token token=k-0123456789"},
+		{"a header and nothing more", Auth{Scheme: AuthHeader, Header: "X-API-Key"}, key, "X-Api-Key", "k-0123456789"},
+		{"no key yet", Auth{Scheme: AuthBearer}, secret.Secret{}, "Authorization", ""},
 		{"none", Auth{Scheme: AuthNone}, key, "Authorization", ""},
 	}
 	for _, c := range cases {
@@ -196,7 +202,7 @@ func TestCredential(t *testing.T) {
 					t.Errorf("got %q", got)
 				}
 			})
-			if err := c.auth.Validate(); err != nil {
+			if err := static.Validate(c.auth.Settings(), c.auth.Check()...); err != nil {
 				t.Fatal(err)
 			}
 			a, err := client(t, Options{URL: s.URL, Credential: NewCredential(c.auth, func() secret.Secret { return c.key })}).Post(t.Context(), nil)
@@ -216,7 +222,7 @@ func TestRotatedKeyAppliesAtOnce(t *testing.T) {
 	s := server(t, func(_ http.ResponseWriter, r *http.Request) { got.Store(r.Header.Get("Authorization")) })
 	var key atomic.Value
 	key.Store(secret.New("one"))
-	c := client(t, Options{URL: s.URL, Credential: NewCredential(Auth{}, func() secret.Secret { return key.Load().(secret.Secret) })})
+	c := client(t, Options{URL: s.URL, Credential: NewCredential(Auth{Scheme: AuthBearer}, func() secret.Secret { return key.Load().(secret.Secret) })})
 	for _, k := range []string{"one", "two"} {
 		key.Store(secret.New(k))
 		if _, err := c.Post(t.Context(), nil); err != nil || got.Load() != "Bearer "+k {
@@ -225,18 +231,29 @@ func TestRotatedKeyAppliesAtOnce(t *testing.T) {
 	}
 }
 
-func TestNewRefuses(t *testing.T) {
+func TestAuthRefuses(t *testing.T) {
 	t.Parallel()
-	for _, u := range []string{"", "moog", "ftp://h/", "http://", "http://user:hidden@h/", "http://h:hidden/"} {
-		_, err := New(Options{URL: u})
-		if !fault.Is(err, fault.ConfigInvalid) || strings.Contains(err.Error(), "hidden") {
-			t.Errorf("%q: got %v", u, err)
-		}
-	}
-	for _, a := range []Auth{{Scheme: "digest"}, {Scheme: AuthBasic}, {Scheme: AuthBasic, User: "a:b"}, {Scheme: AuthHeader},
-		{Scheme: AuthHeader, Header: "X Key"}, {Scheme: AuthHeader, Header: "X", Prefix: "a\r\nb"}} {
-		if err := a.Validate(); !fault.Is(err, fault.ConfigInvalid) {
-			t.Errorf("%+v: got %v", a, err)
+	for _, c := range []struct {
+		auth  Auth
+		wants string
+	}{
+		{Auth{Scheme: "digest"}, "forward.auth_scheme takes"},
+		{Auth{Scheme: AuthBasic}, "set MOOG_AUTH_USER too"},
+		{Auth{Scheme: AuthBasic, User: "a:b"}, "forward.auth_user takes"},
+		{Auth{Scheme: AuthBearer, User: "a"}, "MOOG_AUTH_USER is set and has no effect"},
+		{Auth{Scheme: AuthHeader}, "set MOOG_AUTH_HEADER too"},
+		{Auth{Scheme: AuthHeader, Header: "X Key"}, "forward.auth_header takes"},
+		{Auth{Scheme: AuthHeader, Header: "X:"}, "forward.auth_header takes"},
+		{Auth{Scheme: AuthHeader, Header: "content-type"}, "Content-Type has another purpose"},
+		{Auth{Scheme: AuthHeader, Header: "host"}, "Host has another purpose"},
+		{Auth{Scheme: AuthHeader, Header: "X", Prefix: "a\r\nb"}, "forward.auth_prefix takes"},
+		{Auth{Scheme: AuthHeader, Header: "X", Prefix: "é"}, "forward.auth_prefix takes"},
+		{Auth{Scheme: AuthNone, Header: "X", Prefix: "Token"}, "MOOG_AUTH_HEADER is set and has no effect"},
+		{Auth{Scheme: AuthBasic, User: "a", Prefix: "Token"}, "MOOG_AUTH_PREFIX is set and has no effect"},
+	} {
+		err := static.Validate(c.auth.Settings(), c.auth.Check()...)
+		if !fault.Is(err, fault.ConfigInvalid) || !strings.Contains(err.Error(), c.wants) {
+			t.Errorf("%+v: got %v", c.auth, err)
 		}
 	}
 }

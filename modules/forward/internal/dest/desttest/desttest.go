@@ -121,8 +121,8 @@ func Run(t *testing.T, e dest.Encoder) {
 
 func send(t *testing.T, url string, timeout time.Duration, ctx context.Context, e dest.Encoder, alerts []*event.Alert) dest.Result {
 	t.Helper()
-	c, err := httpx.New(httpx.Options{URL: url, Timeout: timeout,
-		Credential: httpx.NewCredential(httpx.Auth{}, func() secret.Secret { return secret.New(Key) })})
+	c, err := httpx.New(httpx.Options{URL: url, Timeout: timeout, Connections: 1,
+		Credential: httpx.NewCredential(httpx.Auth{Scheme: httpx.AuthBearer}, func() secret.Secret { return secret.New(Key) })})
 	if err != nil {
 		t.Fatal(err)
 	}
