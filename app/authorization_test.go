@@ -49,7 +49,7 @@ func whole(t *testing.T) *parts {
 			if name == "expired" {
 				k.Role, k.ExpiresAt = "admin", time.Now().Add(-time.Second)
 			}
-			if _, err := tx.PutAPIKey(k, 0); err != nil {
+			if _, err := tx.PutAPIKey(k); err != nil {
 				return err
 			}
 		}

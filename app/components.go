@@ -80,6 +80,7 @@ type parts struct {
 	tally      *queue.Tally // nil unless this process is an ingestor
 	control    *control
 	dynamic    *config.Dynamic
+	handles    dynamicKeys
 	keyring    *authn.Keyring
 	gate       *httpserver.Gate
 	coord      coord.Coord
@@ -182,11 +183,12 @@ func (o *opened) Ready(ctx context.Context) ([]string, error) {
 }
 
 func buildControl(_ context.Context, p *parts) (lifecycle.Service, error) {
-	d, err := config.NewDynamic(config.NewRegistry(), p.opts.Getenv)
+	registry, keys := declareDynamic()
+	d, err := config.NewDynamic(registry, p.opts.Getenv)
 	if err != nil {
 		return nil, err
 	}
-	p.dynamic = d
+	p.dynamic, p.handles = d, keys
 	if p.keys, err = p.bootstrap(); err != nil {
 		return nil, err
 	}

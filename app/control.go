@@ -30,6 +30,7 @@ type control struct {
 	fixed     bool // stored values are not applied
 	keyring   *authn.Keyring
 	level     zap.AtomicLevel
+	logLevel  config.Value[string]
 	log       *zap.Logger
 	present   func() (bootstrapKeys, error) // the bootstrap keys by the configuration, asked by a reload
 	limits    *keyLimits
@@ -46,7 +47,7 @@ type control struct {
 }
 
 func newControl(p *parts) *control {
-	c := &control{dynamic: p.dynamic, fixed: !p.opts.Config.DynamicConfig, keyring: p.keyring, level: p.opts.Level,
+	c := &control{dynamic: p.dynamic, fixed: !p.opts.Config.DynamicConfig, keyring: p.keyring, level: p.opts.Level, logLevel: p.handles.logLevel,
 		log: p.opts.Logger.Named("control"), keys: p.keys.stored(), present: p.bootstrap, limits: newKeyLimits(p.coord), news: make(chan struct{}, 1)}
 	switch {
 	case p.store == nil:
@@ -168,7 +169,7 @@ func (c *control) enforce(next *settled) {
 		}
 	}
 	c.keyring.Swap(c.ringOf(keys))
-	if l, err := telemetry.ParseLevel(c.dynamic.String(config.LogLevel)); err == nil {
+	if l, err := telemetry.ParseLevel(c.logLevel.Get()); err == nil {
 		c.level.SetLevel(l)
 	}
 	c.now.Store(next)

@@ -9,7 +9,6 @@ import (
 	"go.uber.org/zap/zapcore"
 
 	"github.com/muttproject/mutt/platform/authn"
-	"github.com/muttproject/mutt/platform/config"
 	"github.com/muttproject/mutt/platform/secret"
 	"github.com/muttproject/mutt/platform/store"
 )
@@ -51,9 +50,12 @@ func controlled(t *testing.T, dynamic bool) *parts {
 	return p
 }
 
+// unhandledThreshold is the key that these tests change.
+const unhandledThreshold = "unhandled_threshold"
+
 func set(t *testing.T, p *parts, key, value string) {
 	t.Helper()
-	if _, err := p.store.Change(t.Context(), store.Actor{Name: "test"}, "", func(tx *store.Tx) error { return tx.SetConfig(key, value, 0) }); err != nil {
+	if _, err := p.store.Change(t.Context(), store.Actor{Name: "test"}, "", func(tx *store.Tx) error { return tx.SetConfig(key, value) }); err != nil {
 		t.Fatal(err)
 	}
 	if err := p.control.Refresh(t.Context()); err != nil {
@@ -70,13 +72,13 @@ func (p *parts) accepts(key string) bool {
 func TestChangesAreApplied(t *testing.T) {
 	t.Parallel()
 	p := controlled(t, true)
-	if p.dynamic.Int(config.UnhandledThreshold) != 7 {
+	if p.handles.alert.Worker.UnhandledThreshold.Get() != 7 {
 		t.Fatal("the variable gives the first value")
 	}
-	set(t, p, config.UnhandledThreshold, "9")
-	set(t, p, config.LogLevel, `"warn"`)
-	if p.dynamic.Int(config.UnhandledThreshold) != 9 || p.opts.Level.Level() != zapcore.WarnLevel {
-		t.Fatalf("not in force: %d, %s", p.dynamic.Int(config.UnhandledThreshold), p.opts.Level)
+	set(t, p, unhandledThreshold, "9")
+	set(t, p, "log_level", `"warn"`)
+	if p.handles.alert.Worker.UnhandledThreshold.Get() != 9 || p.opts.Level.Level() != zapcore.WarnLevel {
+		t.Fatalf("not in force: %d, %s", p.handles.alert.Worker.UnhandledThreshold.Get(), p.opts.Level)
 	}
 	for text, role := range map[string]authn.Role{"the-ingest-key": authn.Ingest, "the-admin-key": authn.Admin} {
 		if key, verdict := p.keyring.Authenticate(text); verdict != authn.Accepted || key.Identity.Role != role {
@@ -88,8 +90,8 @@ func TestChangesAreApplied(t *testing.T) {
 func TestSwitchedOffNothingStoredApplies(t *testing.T) {
 	t.Parallel()
 	p := controlled(t, false)
-	set(t, p, config.UnhandledThreshold, "9")
-	if p.dynamic.Int(config.UnhandledThreshold) != 7 || p.configView().Enabled {
+	set(t, p, unhandledThreshold, "9")
+	if p.handles.alert.Worker.UnhandledThreshold.Get() != 7 || p.configView().Enabled {
 		t.Fatal("a stored value was applied")
 	}
 }

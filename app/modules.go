@@ -11,7 +11,6 @@ import (
 	"github.com/muttproject/mutt/modules/ingest"
 	"github.com/muttproject/mutt/modules/janitor"
 	"github.com/muttproject/mutt/modules/ui"
-	"github.com/muttproject/mutt/platform/config"
 	"github.com/muttproject/mutt/platform/coord"
 	"github.com/muttproject/mutt/platform/httpserver"
 	"github.com/muttproject/mutt/platform/lifecycle"
@@ -23,7 +22,7 @@ import (
 
 func buildAlert(_ context.Context, p *parts) (lifecycle.Service, error) {
 	m, err := alert.New(alert.Config{}, alert.Deps{
-		Process: p.run, Store: p.store, Unhandled: p.unhandled, Queue: p.queue, Settings: p.dynamic,
+		Process: p.run, Store: p.store, Unhandled: p.unhandled, Queue: p.queue, Dynamic: p.handles.alert,
 		Log: p.opts.Logger.Named("alert"), Registerer: p.registry, Now: p.opts.Now,
 	})
 	if err != nil {
@@ -44,7 +43,7 @@ func (p *parts) apply(ctx context.Context) error {
 func buildForward(_ context.Context, p *parts) (lifecycle.Service, error) {
 	m, err := forward.New(p.opts.Config.Forward, forward.Deps{
 		OpenTLS: p.tls.Open, Version: Version, Location: p.process,
-		Queue: p.queue, Coord: p.coord, Dynamic: p.dynamic,
+		Queue: p.queue, Coord: p.coord, Dynamic: p.handles.forward,
 		Key: func() secret.Secret { return p.secrets.Current().Secret(secrets.MoogKey) }, DeadDepth: func() float64 { return float64(p.depths.depth(queue.Alert).Dead) },
 		Registerer: p.registry, Logger: p.opts.Logger.Named("forward"), Now: p.opts.Now,
 	})
@@ -67,7 +66,7 @@ func buildBooks(_ context.Context, p *parts) (lifecycle.Service, error) {
 }
 
 func buildJanitor(_ context.Context, p *parts) (lifecycle.Service, error) {
-	m, err := janitor.New(janitor.Config{}, janitor.Deps{Queue: p.queue, Store: p.store, Books: p.books, Leader: p.leader, Settings: p.dynamic,
+	m, err := janitor.New(janitor.Config{}, janitor.Deps{Queue: p.queue, Store: p.store, Books: p.books, Leader: p.leader, Dynamic: p.handles.janitor,
 		Registerer: p.registry, Logger: p.opts.Logger.Named("janitor"), Now: p.opts.Now})
 	if err != nil {
 		return nil, err // not m: a nil *Module in a Service is not nil
@@ -82,9 +81,9 @@ func buildTally(_ context.Context, p *parts) (lifecycle.Service, error) {
 }
 
 func buildIntake(_ context.Context, p *parts) (lifecycle.Service, error) {
-	writer := p.queue.Writer(queue.WriterOptions{Queue: queue.Ingest, Cap: func() int64 { return p.dynamic.Int(config.MaxIngestQueueSize) }})
+	writer := p.queue.Writer(queue.WriterOptions{Queue: queue.Ingest, Cap: p.handles.ingest.MaxQueue.Get})
 	m, err := ingest.New(p.opts.Config.Ingest, ingest.Deps{
-		Writer: writer, Partition: p.queue.Partition, Coord: p.coord, Settings: p.dynamic, View: p.configView, Beside: p.tally,
+		Writer: writer, Partition: p.queue.Partition, Coord: p.coord, Dynamic: p.handles.ingest, View: p.configView, Beside: p.tally,
 		Depth: func() int64 { return p.depths.depth(queue.Ingest).Live() }, Log: p.opts.Logger.Named("ingest"), Registerer: p.registry, Now: p.opts.Now,
 	})
 	if err != nil {
@@ -98,7 +97,7 @@ func buildIntake(_ context.Context, p *parts) (lifecycle.Service, error) {
 func (p *parts) configView() ingest.ConfigView {
 	dynamic := map[string]any{}
 	for _, k := range p.dynamic.Registry().Keys() {
-		dynamic[k.Name] = p.dynamic.Current().Get(k.Name)
+		dynamic[k.Name] = p.dynamic.Current().Of(k)
 	}
 	return ingest.ConfigView{Static: p.opts.Config.Static(origins(p.secrets.Current())...), Dynamic: dynamic, Enabled: p.opts.Config.DynamicConfig}
 }
@@ -130,7 +129,7 @@ func buildIngest(_ context.Context, p *parts) (lifecycle.Service, error) {
 func buildUI(_ context.Context, p *parts) (lifecycle.Service, error) {
 	c := &p.opts.Config.UI
 	m, err := ui.New(*c, ui.Deps{
-		Store: p.store, Keys: p.keyring, Gate: p.gate, Queues: p.queue, Dynamic: p.dynamic, DynamicEnabled: p.opts.Config.DynamicConfig, Apply: p.apply, Fold: p.books.Fold, Processes: p.processes,
+		Store: p.store, Keys: p.keyring, Gate: p.gate, Queues: p.queue, Config: p.dynamic, Dynamic: p.handles.ui, DynamicEnabled: p.opts.Config.DynamicConfig, Apply: p.apply, Fold: p.books.Fold, Processes: p.processes,
 		Hold: p.holdRotation, Secrets: p.secretStatus,
 		Status: func() ui.Status { return p.status(p.started) }, Assets: web.Assets, Logger: p.opts.Logger.Named("ui"), Now: p.opts.Now,
 		Senders: ingest.Operations(), OpenTLS: p.tls.Open,

@@ -7,7 +7,6 @@ import (
 
 	"go.uber.org/zap"
 
-	"github.com/muttproject/mutt/platform/config"
 	"github.com/muttproject/mutt/platform/coord"
 )
 
@@ -46,7 +45,7 @@ func TestTheStoreWinsAgainstWhatRedisHas(t *testing.T) {
 				without = apart(t, shared)
 			}
 			with, _ := published(t, shared, time.Now)
-			set(t, with, config.UnhandledThreshold, "9")
+			set(t, with, unhandledThreshold, "9")
 			with.control.publisher.running.Wait()
 			refresh(t, with) // the new epoch, if there was one
 			with.control.publisher.running.Wait()
@@ -54,7 +53,7 @@ func TestTheStoreWinsAgainstWhatRedisHas(t *testing.T) {
 				without = apart(t, shared)
 			}
 			refresh(t, without)
-			if n := without.dynamic.Int(config.UnhandledThreshold); n != 9 {
+			if n := without.handles.alert.Worker.UnhandledThreshold.Get(); n != 9 {
 				t.Errorf("without a store the value is %d", n)
 			}
 			if at := with.control.inForce(); at.Epoch != c.epoch || at != without.control.inForce() {
@@ -76,7 +75,7 @@ func TestAProcessThatIsAheadShowsARestoredStore(t *testing.T) {
 		t.Fatal(err)
 	}
 	p, _ := published(t, shared, time.Now)
-	set(t, p, config.UnhandledThreshold, "9")
+	set(t, p, unhandledThreshold, "9")
 	p.control.publisher.running.Wait()
 	refresh(t, p)
 	if at := p.control.inForce(); at.Epoch != 3 || at.Revision <= 70 {
@@ -91,8 +90,8 @@ func TestTwoStoresBehindOneRedisDoNotOutdoEachOther(t *testing.T) {
 	at := time.Now()
 	one, first := published(t, shared, func() time.Time { return at })
 	other, second := published(t, shared, func() time.Time { return at })
-	set(t, one, config.UnhandledThreshold, "1")
-	set(t, other, config.UnhandledThreshold, "2")
+	set(t, one, unhandledThreshold, "1")
+	set(t, other, unhandledThreshold, "2")
 	for range 20 {
 		for p, pub := range map[*parts]*publication{one: first, other: second} {
 			_ = pub.put(t.Context(), p.control.now.Load())

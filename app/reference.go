@@ -6,7 +6,6 @@ import (
 
 	"github.com/muttproject/mutt/modules/ingest"
 	"github.com/muttproject/mutt/modules/ui"
-	"github.com/muttproject/mutt/platform/config"
 	"github.com/muttproject/mutt/platform/config/static"
 	"github.com/muttproject/mutt/platform/fault"
 	"github.com/muttproject/mutt/platform/openapi"
@@ -27,7 +26,7 @@ func ConfigurationReference() string {
 	b.WriteString("\n## Dynamic settings\n\nChanged while MUTT runs, with `PUT /api/v2/config/{key}`; in force everywhere within a second. Until a key is set there,\n" +
 		"its upper-case variable gives its value, else its default.\n\n" +
 		"| key | type | default | takes | unit | read by | meaning |\n| --- | --- | --- | --- | --- | --- | --- |\n")
-	for _, k := range config.Keys() {
+	for _, k := range DynamicKeys() {
 		fmt.Fprintf(&b, "| `%s` | %s | `%v` | %s | %s | %s | %s |\n", k.Name, k.Type, k.Default, cell(k.Takes()), k.Unit,
 			strings.Join(k.Readers, ", "), cell(k.Description))
 	}

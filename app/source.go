@@ -81,7 +81,7 @@ func (s storeSource) storeBootstrap(ctx context.Context, bootstrap []store.APIKe
 	}
 	_, err = s.store.Change(ctx, store.Actor{Name: "system"}, "bootstrap keys of the secret source", func(tx *store.Tx) error {
 		for _, k := range stale {
-			if _, err := tx.PutAPIKey(k, 0); err != nil {
+			if _, err := tx.PutAPIKey(k); err != nil {
 				return err
 			}
 		}

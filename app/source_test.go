@@ -9,7 +9,6 @@ import (
 	"go.uber.org/zap"
 	"golang.org/x/sync/errgroup"
 
-	"github.com/muttproject/mutt/platform/config"
 	"github.com/muttproject/mutt/platform/coord"
 	"github.com/muttproject/mutt/platform/secret"
 	"github.com/muttproject/mutt/platform/store"
@@ -59,9 +58,9 @@ func TestProcessWithoutStoreLivesFromTheSnapshot(t *testing.T) {
 		t.Error("before the first snapshot its own keys are valid")
 	}
 	with := publishing(t, shared)
-	set(t, with, config.UnhandledThreshold, "9")
+	set(t, with, unhandledThreshold, "9")
 	refresh(t, without)
-	if n := without.dynamic.Int(config.UnhandledThreshold); n != 9 {
+	if n := without.handles.alert.Worker.UnhandledThreshold.Get(); n != 9 {
 		t.Errorf("the change did not arrive: %d", n)
 	}
 	for _, key := range []string{"its-own-key", "the-ingest-key", "the-admin-key"} {
@@ -79,22 +78,22 @@ func TestSnapshotNeverGoesBack(t *testing.T) {
 	t.Parallel()
 	shared := coord.NewLocal(nil)
 	with := publishing(t, shared)
-	set(t, with, config.UnhandledThreshold, "9")
+	set(t, with, unhandledThreshold, "9")
 	without := apart(t, shared)
 	late := *with.control.now.Load()
 	late.Revision--
-	late.Values = map[string]string{config.UnhandledThreshold: "3"}
+	late.Values = map[string]string{unhandledThreshold: "3"}
 	if err := (snapshotSource{shared}).publish(t.Context(), &late); err != nil {
 		t.Fatal(err)
 	}
 	refresh(t, without)
-	if n := without.dynamic.Int(config.UnhandledThreshold); n != 9 {
+	if n := without.handles.alert.Worker.UnhandledThreshold.Get(); n != 9 {
 		t.Errorf("an earlier revision was published: %d", n)
 	}
 
 	forget(t, shared)
 	refresh(t, without)
-	if n := without.dynamic.Int(config.UnhandledThreshold); n != 9 {
+	if n := without.handles.alert.Worker.UnhandledThreshold.Get(); n != 9 {
 		t.Errorf("without a snapshot the last one stays: %d", n)
 	}
 	with.control.publisher.at = time.Now().Add(-2 * republish)
@@ -115,8 +114,8 @@ func TestDamagedSnapshotIsReplaced(t *testing.T) {
 	if _, err := (snapshotSource{shared}).load(t.Context(), noPosition()); err == nil {
 		t.Error("a damaged snapshot is an error to its readers")
 	}
-	set(t, p, config.UnhandledThreshold, "4")
-	if snap, err := (snapshotSource{shared}).load(t.Context(), noPosition()); err != nil || snap.Values[config.UnhandledThreshold] != "4" {
+	set(t, p, unhandledThreshold, "4")
+	if snap, err := (snapshotSource{shared}).load(t.Context(), noPosition()); err != nil || snap.Values[unhandledThreshold] != "4" {
 		t.Errorf("%+v %v", snap, err)
 	}
 }
@@ -163,7 +162,7 @@ func (hanging) load(ctx context.Context, _ store.Position) (*settled, error) {
 func TestNobodyWaitsForASourceThatHangs(t *testing.T) {
 	t.Parallel()
 	shared := coord.NewLocal(nil)
-	set(t, publishing(t, shared), config.UnhandledThreshold, "9")
+	set(t, publishing(t, shared), unhandledThreshold, "9")
 	p := apart(t, shared)
 	want := p.control.inForce()
 	p.control.source = hanging{p.control.source}

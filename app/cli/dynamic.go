@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/muttproject/mutt/app"
 	"github.com/muttproject/mutt/platform/apiclient"
 	"github.com/muttproject/mutt/platform/config"
 )
@@ -23,7 +24,7 @@ func newDynamic(s streams) []*cobra.Command {
 // completeKey completes the names of dynamic keys.
 func completeKey(_ *cobra.Command, args []string, _ string) (out []string, _ cobra.ShellCompDirective) {
 	if len(args) == 0 {
-		for _, k := range config.Keys() {
+		for _, k := range app.DynamicKeys() {
 			out = append(out, k.Name+"\t"+k.Description)
 		}
 	}

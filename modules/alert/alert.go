@@ -21,7 +21,6 @@ import (
 	"github.com/muttproject/mutt/modules/alert/internal/ruleset"
 	"github.com/muttproject/mutt/modules/alert/internal/unhandled"
 	"github.com/muttproject/mutt/modules/alert/internal/worker"
-	"github.com/muttproject/mutt/platform/config"
 	"github.com/muttproject/mutt/platform/coord"
 	"github.com/muttproject/mutt/platform/deps"
 	"github.com/muttproject/mutt/platform/lifecycle"
@@ -61,7 +60,7 @@ type Deps struct {
 	Store      Store
 	Unhandled  Unhandled
 	Queue      Queue
-	Settings   worker.Settings // the dynamic configuration
+	Dynamic    Dynamic
 	Log        *zap.Logger
 	Registerer prometheus.Registerer
 	Now        func() time.Time
@@ -89,11 +88,11 @@ func New(c Config, d Deps) (*Module, error) {
 		return nil, fmt.Errorf("alert module: %w", err)
 	}
 	metrics := worker.NewMetrics(d.Registerer)
-	m := &Module{config: c, deps: d, pressure: worker.NewPressure(d.Queue, d.Settings, metrics)}
+	m := &Module{config: c, deps: d, pressure: worker.NewPressure(d.Queue, d.Dynamic.Worker, metrics)}
 	m.rules = ruleset.New(ruleset.Params{Source: d.Store, Log: d.Log, Metrics: ruleset.NewMetrics(d.Registerer), Now: d.Now,
-		ReloadEvery: func() time.Duration { return d.Settings.Seconds(config.CacheReloadInterval) }})
+		ReloadEvery: d.Dynamic.ReloadInterval.Get})
 	m.worker = worker.New(worker.Params{
-		Process: d.Process, Store: d.Store, Counters: d.Unhandled, Settings: d.Settings, Pressure: m.pressure, Metrics: metrics, Log: d.Log, Now: d.Now,
+		Process: d.Process, Store: d.Store, Counters: d.Unhandled, Dynamic: d.Dynamic.Worker, Pressure: m.pressure, Metrics: metrics, Log: d.Log, Now: d.Now,
 		Rules:  func() worker.Judge { return m.rules.Current() },
 		Config: worker.Config{BatchEvents: c.BatchEvents, ClaimEntries: c.ClaimEntries, ClaimWait: c.ClaimWait},
 	})

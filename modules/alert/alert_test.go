@@ -14,7 +14,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/muttproject/mutt/modules/alert"
-	"github.com/muttproject/mutt/platform/config"
+	"github.com/muttproject/mutt/platform/config/configtest"
 	"github.com/muttproject/mutt/platform/deps/depstest"
 	"github.com/muttproject/mutt/platform/event"
 	"github.com/muttproject/mutt/platform/queue"
@@ -45,13 +45,10 @@ func setup(t *testing.T, partitions int) *bundle {
 	if err := st.Migrate(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	settings, err := config.NewDynamic(config.NewRegistry(), func(string) string { return "" })
-	if err != nil {
-		t.Fatal(err)
-	}
+	dynamic, _ := configtest.Load(t, alert.DeclareDynamic, nil)
 	q := queue.New(d, queue.Options{Registerer: prometheus.NewRegistry(), Now: time.Now, Partitions: partitions, Process: "run", Owner: "test"})
 	b := &bundle{t: t, queue: q, store: st, alerts: make(chan event.Alert, 10_000),
-		deps: alert.Deps{Process: "run", Store: st, Unhandled: st, Queue: q, Settings: settings, Log: zap.NewNop(), Registerer: prometheus.NewRegistry(), Now: time.Now}}
+		deps: alert.Deps{Process: "run", Store: st, Unhandled: st, Queue: q, Dynamic: dynamic, Log: zap.NewNop(), Registerer: prometheus.NewRegistry(), Now: time.Now}}
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- q.Consume(ctx, queue.ConsumeOptions{Queue: queue.Alert}, b.forward) }()

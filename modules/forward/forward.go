@@ -32,14 +32,6 @@ type Queue interface {
 	Consume(ctx context.Context, o queue.ConsumeOptions, work queue.Work) error
 }
 
-// Dynamic gives the present values of dynamic keys; *config.Dynamic is one.
-type Dynamic interface {
-	Int(name string) int64
-	Float(name string) float64
-	Bool(name string) bool
-	Seconds(name string) time.Duration
-}
-
 // Deps are what the module needs. All are required.
 type Deps struct {
 	Queue      Queue
@@ -86,7 +78,7 @@ func New(c Config, d Deps) (*Module, error) {
 		return nil, err
 	}
 	m := &Module{cfg: c, deps: d, tls: client, metrics: pipeline.NewMetrics(d.Registerer)}
-	m.breaker = coord.NewBreaker(d.Coord, coord.BreakerOptions{Name: breakerName, Settings: m.breakerSettings,
+	m.breaker = coord.NewBreaker(d.Coord, coord.BreakerOptions{Name: breakerName, Settings: d.Dynamic.breaker,
 		ProbeTTL: 2*m.cfg.Timeout + 10*time.Second, Now: d.Now, Metrics: coord.NewBreakerMetrics(d.Registerer)})
 	d.Registerer.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "mutt_moog_dlq_depth",
 		Help: "Alerts in the dead letters."}, d.DeadDepth))
@@ -171,7 +163,7 @@ func (m *Module) newClient() (*httpx.Client, error) {
 
 func (m *Module) newEngine(d dest.Destination) *pipeline.Engine {
 	return pipeline.New(pipeline.Config{Workers: m.cfg.Concurrency, BatchMax: m.cfg.BatchMax}, pipeline.Deps{
-		Destination: d, Breaker: m.breaker, Settings: m.settings, Metrics: m.metrics,
-		Limiter: coord.NewLimiter(m.deps.Coord, "rate/"+breakerName, m.limit),
+		Destination: d, Breaker: m.breaker, Settings: m.deps.Dynamic.retries, Metrics: m.metrics,
+		Limiter: coord.NewLimiter(m.deps.Coord, "rate/"+breakerName, m.deps.Dynamic.limit),
 		Logger:  m.deps.Logger, Now: m.deps.Now})
 }

@@ -20,7 +20,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/muttproject/mutt/modules/forward"
-	"github.com/muttproject/mutt/platform/config"
+	"github.com/muttproject/mutt/platform/config/configtest"
 	"github.com/muttproject/mutt/platform/config/static"
 	"github.com/muttproject/mutt/platform/connect/tlsconf"
 	"github.com/muttproject/mutt/platform/coord"
@@ -37,7 +37,7 @@ type rig struct {
 	tb       testing.TB
 	queue    *queue.Queue
 	coord    *coord.Local
-	dynamic  *config.Dynamic
+	dynamic  forward.Dynamic
 	registry *prometheus.Registry
 	hook     *httptest.Server
 	logger   *zap.Logger
@@ -65,10 +65,7 @@ func newRig(tb testing.TB, env map[string]string) *rig {
 	for k, v := range env {
 		defaults[k] = v
 	}
-	dynamic, err := config.NewDynamic(config.NewRegistry(), func(k string) string { return defaults[k] })
-	if err != nil {
-		tb.Fatal(err)
-	}
+	dynamic, _ := configtest.Load(tb, forward.DeclareDynamic, defaults)
 	r := &rig{tb: tb, queue: queue.New(driver, queue.Options{Registerer: prometheus.NewRegistry(), Now: time.Now, Partitions: 2, Process: "run", Owner: "test"}),
 		coord: coord.NewLocal(nil), dynamic: dynamic, logger: zap.NewNop(), key: secret.New("the-key-nobody-sees")}
 	r.hook = httptest.NewServer(http.HandlerFunc(r.serve))

@@ -41,20 +41,13 @@ type ConfigView = httpin.ConfigView
 // Writer puts events on the ingest queue; *queue.Writer is one.
 type Writer = intake.Writer
 
-// Settings gives the dynamic values that the module reads; *config.Dynamic is one.
-type Settings interface {
-	Bool(name string) bool
-	Int(name string) int64
-	Seconds(name string) time.Duration
-}
-
 // Deps are what the module needs. All are required.
 type Deps struct {
 	Writer     Writer
 	Partition  func(host string) int
 	Depth      func() int64 // events in the ingest queue; asked at every answer, so it must be cheap
 	Coord      coord.Coord  // of the event rate limit
-	Settings   Settings
+	Dynamic    Dynamic
 	Beside     Beside
 	View       func() ConfigView
 	Log        *zap.Logger
@@ -144,22 +137,22 @@ func (s sink) Submit(ctx context.Context, b syslog.Batch) (failed map[int]error,
 
 // rateLimit is the event rate limit while it is switched on.
 type rateLimit struct {
-	settings Settings
-	limiter  *coord.Limiter
+	limited config.Value[bool]
+	limiter *coord.Limiter
 }
 
 // newRateLimit reads the limit at each take, so that a change applies to the next one. A whole window's events may
 // come at once.
 func newRateLimit(d Deps) rateLimit {
-	return rateLimit{settings: d.Settings, limiter: coord.NewLimiter(d.Coord, "ingest", func() coord.Limit {
-		n := d.Settings.Int(config.IngestMaxRate)
-		return coord.Limit{Rate: n, Period: d.Settings.Seconds(config.IngestRateWindow), Burst: n}
+	return rateLimit{limited: d.Dynamic.Limited, limiter: coord.NewLimiter(d.Coord, "ingest", func() coord.Limit {
+		n := d.Dynamic.MaxRate.Get()
+		return coord.Limit{Rate: n, Period: d.Dynamic.RateWindow.Get(), Burst: n}
 	})}
 }
 
 // Take takes n tokens or none.
 func (r rateLimit) Take(ctx context.Context, n int64) (wait time.Duration, ok bool, err error) {
-	if !r.settings.Bool(config.IngestRateLimitEnabled) {
+	if !r.limited.Get() {
 		return 0, true, nil
 	}
 	return r.limiter.Take(ctx, n)

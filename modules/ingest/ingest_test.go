@@ -17,6 +17,7 @@ import (
 
 	"github.com/muttproject/mutt/platform/authn"
 	"github.com/muttproject/mutt/platform/config"
+	"github.com/muttproject/mutt/platform/config/configtest"
 	"github.com/muttproject/mutt/platform/config/static"
 	"github.com/muttproject/mutt/platform/coord"
 	"github.com/muttproject/mutt/platform/deps/depstest"
@@ -50,10 +51,7 @@ func newDeps(t *testing.T) (Deps, *rig) {
 	}
 	q := queue.New(driver, queue.Options{Registerer: prometheus.NewRegistry(), Now: time.Now, Partitions: 1, Process: "test", Owner: "test"})
 	w := q.Writer(queue.WriterOptions{})
-	dynamic, err := config.NewDynamic(config.NewRegistry(), func(string) string { return "" })
-	if err != nil {
-		t.Fatal(err)
-	}
+	keys, dynamic := configtest.Load(t, DeclareDynamic, nil)
 	r := &rig{queue: q, dynamic: dynamic, close: func() {
 		if err := w.Stop(context.WithoutCancel(t.Context())); err != nil {
 			t.Error(err)
@@ -62,7 +60,7 @@ func newDeps(t *testing.T) (Deps, *rig) {
 			t.Error(err)
 		}
 	}}
-	return Deps{Writer: w, Partition: q.Partition, Coord: coord.NewLocal(time.Now), Settings: dynamic, Beside: &besides{}, Log: zap.NewNop(), Registerer: prometheus.NewRegistry(), Now: time.Now,
+	return Deps{Writer: w, Partition: q.Partition, Coord: coord.NewLocal(time.Now), Dynamic: keys, Beside: &besides{}, Log: zap.NewNop(), Registerer: prometheus.NewRegistry(), Now: time.Now,
 		Depth: func() int64 { return r.depth(t).Live() }, View: func() ConfigView { return ConfigView{Enabled: true} }}, r
 }
 

@@ -20,7 +20,7 @@ type hourly struct {
 }
 
 func newHourly(d Deps) *hourly {
-	h := &hourly{store: d.Store, log: d.Logger, retention: retain.New(retain.Deps{Store: d.Store, Queue: d.Queue, Settings: d.Settings,
+	h := &hourly{store: d.Store, log: d.Logger, retention: retain.New(retain.Deps{Store: d.Store, Queue: d.Queue, Dynamic: d.Dynamic.Retention,
 		Log: d.Logger.Named("retention"), Registerer: d.Registerer, Now: d.Now})}
 	h.head = prometheus.NewGauge(prometheus.GaugeOpts{Name: "mutt_audit_head_id",
 		Help: "Number of the last row of the change audit, when the janitor that leads looked last (once an hour)."})

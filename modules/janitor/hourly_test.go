@@ -13,15 +13,10 @@ import (
 	"go.uber.org/zap/zapcore"
 	"go.uber.org/zap/zaptest/observer"
 
+	"github.com/muttproject/mutt/platform/config/configtest"
 	"github.com/muttproject/mutt/platform/deps/depstest"
 	"github.com/muttproject/mutt/platform/store"
 )
-
-// off are settings that switch retention off.
-type off struct{}
-
-func (off) Bool(string) bool { return false }
-func (off) Int(string) int64 { return 1 }
 
 // audited is a store with a change audit.
 type audited struct {
@@ -36,13 +31,14 @@ func (a *audited) ChainHead(context.Context) (store.ChainHead, error) {
 	return store.ChainHead{ChainPoint: store.ChainPoint{ID: a.head, Hash: "abc"}}, a.err
 }
 
-func (a *audited) deps(log *zap.Logger) Deps {
-	return Deps{Queue: a, Store: a, Books: NewBooks(BooksDeps{Queue: a, Store: a, Now: time.Now}), Leader: a, Settings: off{},
+func (a *audited) deps(t *testing.T, log *zap.Logger) Deps {
+	keys, _ := configtest.Load(t, DeclareDynamic, map[string]string{"RETENTION_ENABLED": "false"})
+	return Deps{Queue: a, Store: a, Books: NewBooks(BooksDeps{Queue: a, Store: a, Now: time.Now}), Leader: a, Dynamic: keys,
 		Registerer: prometheus.NewRegistry(), Logger: log, Now: time.Now}
 }
 
-func (a *audited) janitor(log *zap.Logger) *Module {
-	m, err := New(Config{}, a.deps(log))
+func (a *audited) janitor(t *testing.T, log *zap.Logger) *Module {
+	m, err := New(Config{}, a.deps(t, log))
 	if err != nil {
 		panic(err)
 	}
@@ -52,7 +48,7 @@ func (a *audited) janitor(log *zap.Logger) *Module {
 func TestDependenciesAreRequired(t *testing.T) {
 	t.Parallel()
 	a := &audited{books: &books{}}
-	depstest.Refuses(t, a.deps(zap.NewNop()), func(d Deps) error { _, err := New(Config{}, d); return err })
+	depstest.Refuses(t, a.deps(t, zap.NewNop()), func(d Deps) error { _, err := New(Config{}, d); return err })
 	depstest.Refuses(t, BooksDeps{Queue: a, Store: a, Now: time.Now}, func(d BooksDeps) error { NewBooks(d); return nil })
 }
 
@@ -61,7 +57,7 @@ func TestTheHeadOfTheChangeAuditIsToldEachHour(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		core, logs := observer.New(zapcore.InfoLevel)
 		a := &audited{books: &books{folded: map[store.MinuteCount]int64{}}, head: 7}
-		m := a.janitor(zap.New(core))
+		m := a.janitor(t, zap.New(core))
 		if err := m.Start(t.Context()); err != nil {
 			t.Fatal(err)
 		}

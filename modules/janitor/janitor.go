@@ -30,9 +30,6 @@ type Queue interface {
 	retain.Queue
 }
 
-// Settings gives the dynamic values that the janitor reads; *config.Dynamic is one.
-type Settings = retain.Settings
-
 // Store is what the janitor needs of the store.
 type Store interface {
 	PruneBatches(ctx context.Context, olderThan time.Time) (int64, error)
@@ -81,7 +78,7 @@ type Deps struct {
 	Store      Store
 	Books      *Books
 	Leader     Leader
-	Settings   Settings
+	Dynamic    Dynamic
 	Registerer prometheus.Registerer
 	Logger     *zap.Logger
 	Now        func() time.Time

@@ -87,14 +87,14 @@ func (b *books) Leading() bool {
 	return b.leads
 }
 
-func setup() (*books, *Module) {
+func setup(t *testing.T) (*books, *Module) {
 	a := &audited{books: &books{folded: map[store.MinuteCount]int64{}, leads: true}}
-	return a.books, a.janitor(zap.NewNop())
+	return a.books, a.janitor(t, zap.NewNop())
 }
 
 func TestFoldingFollowsTheRunningTotals(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b, m := setup()
+		b, m := setup(t)
 		key := store.MinuteCount{Minute: time.Now().Unix() / 60, Process: "p", Kind: queue.CountReceived, Label: "http"}
 		set := func(n int64) {
 			b.mu.Lock()
@@ -122,7 +122,7 @@ func TestFoldingFollowsTheRunningTotals(t *testing.T) {
 
 func TestPruningKeepsWhatAQueueHolds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b, m := setup()
+		b, m := setup(t)
 		now := time.Now()
 		if err := m.Prune(t.Context()); err != nil {
 			t.Fatal(err)
@@ -144,7 +144,7 @@ func TestPruningKeepsWhatAQueueHolds(t *testing.T) {
 }
 
 func TestNothingIsPurgedThatWasNotFolded(t *testing.T) {
-	b, m := setup()
+	b, m := setup(t)
 	b.err = errors.New("away")
 	if m.Prune(t.Context()) == nil || m.deps.Books.Fold(t.Context()) == nil {
 		t.Fatal("the errors are reported")
@@ -156,7 +156,7 @@ func TestNothingIsPurgedThatWasNotFolded(t *testing.T) {
 
 func TestFailuresAreTriedAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b, m := setup()
+		b, m := setup(t)
 		b.counters = []queue.Counter{{Minute: time.Now().Unix() / 60, Kind: "x", N: 1}}
 		b.err = errors.New("away")
 		if err := m.Start(t.Context()); err != nil {
@@ -180,7 +180,7 @@ func TestFailuresAreTriedAgain(t *testing.T) {
 
 func TestOnlyTheLeaderFoldsAndEveryoneSeesToPartitions(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b, m := setup()
+		b, m := setup(t)
 		b.leads = false
 		b.counters = []queue.Counter{{Minute: time.Now().Unix() / 60, Kind: "x", N: 1}}
 		if err := m.Start(t.Context()); err != nil {
@@ -210,7 +210,7 @@ func TestOnlyTheLeaderFoldsAndEveryoneSeesToPartitions(t *testing.T) {
 
 func TestPartitionsAreTriedAgainSoon(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b, m := setup()
+		b, m := setup(t)
 		b.err = errors.New("away")
 		if err := m.Start(t.Context()); err != nil {
 			t.Fatal(err)

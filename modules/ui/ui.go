@@ -61,7 +61,8 @@ type Deps struct {
 	Queues  Queues
 	Keys    *authn.Keyring
 	Gate    *httpserver.Gate // of the listener that serves the routes
-	Dynamic *config.Dynamic
+	Config  *config.Dynamic  // every module's dynamic keys, which the API shows and changes
+	Dynamic Dynamic
 	// DynamicEnabled is dynamic_config.enabled: when false the routes of /config answer 503.
 	DynamicEnabled bool
 	// Apply brings what is committed (dynamic values, rules, hosts, teams) into force in this process. It is called
@@ -114,7 +115,7 @@ func New(cfg Config, d Deps) (*Module, error) {
 	}
 	return &Module{page: home, sessions: sessions, api: api.New(api.Deps{
 		Gate: d.Gate, Sessions: sessions, SessionIdle: cfg.SessionIdle, SecureCookies: cfg.SecureCookies,
-		Store: d.Store, Queues: d.Queues, Dynamic: d.Dynamic, DynamicEnabled: d.DynamicEnabled, Apply: d.Apply, Fold: d.Fold, Processes: d.Processes,
+		Store: d.Store, Queues: d.Queues, Dynamic: d.Config, DynamicEnabled: d.DynamicEnabled, Apply: d.Apply, Fold: d.Fold, Processes: d.Processes,
 		Hold:       d.Hold,
 		Objectives: measured.Now, Document: document.JSON(), Docs: docs, Version: d.version, Logger: d.Logger, Now: d.Now,
 		Secrets: d.Secrets,
@@ -124,7 +125,7 @@ func New(cfg Config, d Deps) (*Module, error) {
 // objectives makes the reports of the service level objectives.
 func (d *Deps) objectives(c Prometheus) (*objectives.Report, error) {
 	if c.URL == "" {
-		return objectives.FromCounters(objectives.Counters{Store: d.Store, Fold: d.Fold, Settings: d.Dynamic, Now: d.Now}), nil
+		return objectives.FromCounters(objectives.Counters{Store: d.Store, Fold: d.Fold, Dynamic: d.Dynamic, Now: d.Now}), nil
 	}
 	u, err := url.Parse(c.URL)
 	if err != nil {
@@ -134,7 +135,7 @@ func (d *Deps) objectives(c Prometheus) (*objectives.Report, error) {
 	if err != nil {
 		return nil, err
 	}
-	return objectives.FromPrometheus(objectives.Prometheus{URL: u, TLS: client, UserAgent: "mutt/" + d.Status().Version, Settings: d.Dynamic}), nil
+	return objectives.FromPrometheus(objectives.Prometheus{URL: u, TLS: client, UserAgent: "mutt/" + d.Status().Version, Dynamic: d.Dynamic}), nil
 }
 
 func (d *Deps) version() apiclient.Version {

@@ -15,7 +15,7 @@ import (
 
 	"github.com/muttproject/mutt/platform/apiclient"
 	"github.com/muttproject/mutt/platform/authn"
-	"github.com/muttproject/mutt/platform/config"
+	"github.com/muttproject/mutt/platform/config/configtest"
 	"github.com/muttproject/mutt/platform/config/static"
 	"github.com/muttproject/mutt/platform/connect/sqlite"
 	"github.com/muttproject/mutt/platform/connect/tlsconf"
@@ -79,13 +79,10 @@ func realDeps(t *testing.T) Deps {
 			t.Error(err)
 		}
 	})
-	dynamic, err := config.NewDynamic(config.NewRegistry(), func(string) string { return "" })
-	if err != nil {
-		t.Fatal(err)
-	}
+	keys, dynamic := configtest.Load(t, DeclareDynamic, nil)
 	nothing := func(context.Context) error { return nil }
 	return Deps{
-		Store: s, Queues: queue.New(q, queue.Options{Registerer: prometheus.NewRegistry(), Now: time.Now, Process: "test", Owner: "test"}), Dynamic: dynamic, DynamicEnabled: true, Apply: nothing, Fold: nothing,
+		Store: s, Queues: queue.New(q, queue.Options{Registerer: prometheus.NewRegistry(), Now: time.Now, Process: "test", Owner: "test"}), Config: dynamic, Dynamic: keys, DynamicEnabled: true, Apply: nothing, Fold: nothing,
 		Processes: func(context.Context) ([]apiclient.Process, error) { return nil, nil },
 		Hold: func(context.Context, string, apiclient.RotationHold) (apiclient.RotationHeld, error) {
 			return apiclient.RotationHeld{}, nil
@@ -160,8 +157,8 @@ func TestClientAgainstServer(t *testing.T) {
 	do(apiclient.Call{Method: "DELETE", Path: one, IfMatch: rules.Rules[0].Revision}, nil)
 	do(apiclient.Call{Method: "POST", Path: []string{"dev-hosts"}, Body: apiclient.Host{Hostname: "10.0.0.0/8"}}, nil)
 	do(apiclient.Call{Method: "DELETE", Path: []string{"dev-hosts", "10.0.0.0/8"}}, nil)
-	err = c.Do(t.Context(), apiclient.Call{Method: "PUT", Path: []string{"config", "log_levle"}, Body: map[string]any{"value": "debug"}}, nil)
-	if f, ok := fault.As(err); !ok || f.Code != fault.NotFound || f.Field != "key" || !strings.Contains(f.Remedy, "log_level") {
+	err = c.Do(t.Context(), apiclient.Call{Method: "PUT", Path: []string{"config", "slo_judging_latency_targe"}, Body: map[string]any{"value": 5}}, nil)
+	if f, ok := fault.As(err); !ok || f.Code != fault.NotFound || f.Field != "key" || !strings.Contains(f.Remedy, "slo_judging_latency_target") {
 		t.Fatalf("the server's error comes whole: %+v", f)
 	}
 	var audit apiclient.Changes

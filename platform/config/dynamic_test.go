@@ -4,51 +4,61 @@ import (
 	"encoding/json"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/muttproject/mutt/platform/fault"
 )
 
-func TestKeysAreWellDeclared(t *testing.T) {
-	t.Parallel()
-	seen := map[string]bool{}
-	for _, k := range Keys() {
-		if seen[k.Name] || k.Description == "" || len(k.Readers) == 0 {
-			t.Errorf("%s: double, undescribed or read by nobody", k.Name)
-		}
-		seen[k.Name] = true
-		raw, err := json.Marshal(k.Default)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if v, err := k.Parse(raw); err != nil || v != k.Default {
-			t.Errorf("%s: its default %v does not pass its own check: %v %v", k.Name, k.Default, v, err)
-		}
+// keys are one of each type.
+type keys struct {
+	limit  Value[int64]
+	delay  Value[float64]
+	on     Value[bool]
+	level  Value[string]
+	team   Value[string]
+	window Duration
+	base   Duration
+}
+
+func declareAll() (*Registry, keys) {
+	r := NewRegistry()
+	d := r.ReadBy("tester")
+	k := keys{
+		limit: d.Whole(Whole{Name: "rate_limit", Default: 50, Min: 1, Max: 1e6, Unit: "requests", About: "a limit"}),
+		delay: d.Number(Number{Name: "base_delay", Default: 1, Min: 0.01, Max: 3600, Unit: "s", About: "a delay"}),
+		on:    d.Switch(Switch{Name: "enabled", Default: true, About: "a switch"}),
+		level: d.Text(Text{Name: "level", Default: "info", Options: []string{"debug", "info"}, About: "a word"}),
+		team:  d.Text(Text{Name: "team", Default: "NETO", Longest: 8, About: "a text"}),
 	}
+	k.window = DurationOf(d.Whole(Whole{Name: "window_ms", Default: 250, Min: 1, Max: 60_000, Unit: "ms", About: "a window"}))
+	k.base = DurationOf(k.delay)
+	return r, k
 }
 
 func TestParse(t *testing.T) {
 	t.Parallel()
-	r := NewRegistry()
+	r, _ := declareAll()
 	cases := []struct {
 		key, raw string
 		want     any // nil for an error
 	}{
-		{MoogRateLimit, "200", int64(200)},
-		{MoogRateLimit, "0", nil},
-		{MoogRateLimit, "1000001", nil},
-		{MoogRateLimit, "1.5", nil},
-		{MoogRateLimit, `"200"`, nil},
-		{MoogRateLimit, `null`, nil},
-		{MoogRateLimit, `{`, nil},
-		{MoogRetryBaseDelay, "0.5", 0.5},
-		{MoogRetryBaseDelay, "1e400", nil},
-		{CircuitBreakerEnabled, "false", false},
-		{CircuitBreakerEnabled, `"false"`, nil},
-		{LogLevel, `"DEBUG"`, "debug"},
-		{LogLevel, `"loud"`, nil},
-		{UnhandledDefaultTeam, `"NOC"`, "NOC"},
-		{UnhandledDefaultTeam, `""`, nil},
-		{UnhandledDefaultTeam, `"a\u0000b"`, nil},
+		{"rate_limit", "200", int64(200)},
+		{"rate_limit", "0", nil},
+		{"rate_limit", "1000001", nil},
+		{"rate_limit", "1.5", nil},
+		{"rate_limit", `"200"`, nil},
+		{"rate_limit", `null`, nil},
+		{"rate_limit", `{`, nil},
+		{"base_delay", "0.5", 0.5},
+		{"base_delay", "1e400", nil},
+		{"enabled", "false", false},
+		{"enabled", `"false"`, nil},
+		{"level", `"DEBUG"`, "debug"},
+		{"level", `"loud"`, nil},
+		{"team", `"NOC"`, "NOC"},
+		{"team", `"too long a name"`, nil},
+		{"team", `""`, nil},
+		{"team", `"a\u0000b"`, nil},
 	}
 	for _, c := range cases {
 		k, err := r.Lookup(c.key)
@@ -68,37 +78,73 @@ func TestParse(t *testing.T) {
 
 func TestPrecedence(t *testing.T) {
 	t.Parallel()
-	env := map[string]string{"MOOG_RATE_LIMIT": "77"}
-	d, err := NewDynamic(NewRegistry(), func(k string) string { return env[k] })
+	env := map[string]string{"RATE_LIMIT": "77"}
+	r, k := declareAll()
+	d, err := NewDynamic(r, func(name string) string { return env[name] })
 	if err != nil {
 		t.Fatal(err)
 	}
-	if d.Int(MoogRateLimit) != 77 || d.Int(UnhandledThreshold) != 100 {
+	if k.limit.Get() != 77 || k.team.Get() != "NETO" || !k.on.Get() || k.level.Get() != "info" {
 		t.Fatal("the variable, else the default")
 	}
-	if p := d.Apply(5, map[string]string{MoogRateLimit: "88", "gone_key": "1", IngestMaxRate: "-1"}); len(p) != 2 {
+	if k.window.Get() != 250*time.Millisecond || k.base.Get() != time.Second {
+		t.Fatalf("durations by their units: %v, %v", k.window.Get(), k.base.Get())
+	}
+	if p := d.Apply(5, map[string]string{"rate_limit": "88", "gone_key": "1", "base_delay": "-1"}); len(p) != 2 {
 		t.Fatalf("two stored values cannot be used, got %v", p)
 	}
-	if d.Int(MoogRateLimit) != 88 || d.Int(IngestMaxRate) != 1000 || d.Current().Revision != 5 {
+	if k.limit.Get() != 88 || k.delay.Get() != 1 || d.Current().Revision != 5 {
 		t.Fatal("the stored value wins; a bad one is not used")
 	}
-	d.Apply(6, nil)
-	if d.Int(MoogRateLimit) != 77 {
+	d.Apply(6, map[string]string{"rate_limit": "88", "base_delay": "2.5"})
+	if k.limit.Get() != 88 || k.base.Get() != 2500*time.Millisecond {
+		t.Fatal("an unchanged text keeps its value, a new one comes into force")
+	}
+	d.Apply(7, nil)
+	if k.limit.Get() != 77 {
 		t.Fatal("an unset key goes back to its variable")
 	}
-	env["MOOG_RATE_LIMIT"] = "many"
-	if _, err := NewDynamic(NewRegistry(), func(k string) string { return env[k] }); !fault.Is(err, fault.ConfigInvalid) || !strings.Contains(err.Error(), "MOOG_RATE_LIMIT") {
+	d.Apply(8, map[string]string{"rate_limit": "88"})
+	if k.limit.Get() != 88 {
+		t.Fatal("the same text comes into force again after it was unset")
+	}
+	env["RATE_LIMIT"] = "many"
+	r, _ = declareAll()
+	if _, err := NewDynamic(r, func(name string) string { return env[name] }); !fault.Is(err, fault.ConfigInvalid) || !strings.Contains(err.Error(), "RATE_LIMIT") {
 		t.Fatalf("got %v", err)
+	}
+}
+
+func TestReadingIsCheap(t *testing.T) {
+	r, k := declareAll()
+	if _, err := NewDynamic(r, func(string) string { return "" }); err != nil {
+		t.Fatal(err)
+	}
+	var sum time.Duration
+	if n := testing.AllocsPerRun(100, func() { sum += time.Duration(k.limit.Get()) + k.window.Get() }); n != 0 {
+		t.Errorf("reading a value allocates %v times", n)
 	}
 }
 
 func TestUnknownKeyNamesTheNearest(t *testing.T) {
 	t.Parallel()
-	_, err := NewRegistry().Lookup("moog_rate_limt")
-	if e, ok := fault.As(err); !ok || e.Code != fault.NotFound || !strings.Contains(e.Remedy, "moog_rate_limit") {
+	r, _ := declareAll()
+	_, err := r.Lookup("rate_limt")
+	if e, ok := fault.As(err); !ok || e.Code != fault.NotFound || !strings.Contains(e.Remedy, "rate_limit") {
 		t.Fatalf("got %v", err)
 	}
-	if Nearest("zzz", []string{"moog_rate_limit"}) != "" {
+	if Nearest("zzz", []string{"rate_limit"}) != "" {
 		t.Fatal("nothing is near")
 	}
+}
+
+func TestDeclaringTwicePanics(t *testing.T) {
+	t.Parallel()
+	r, _ := declareAll()
+	defer func() {
+		if recover() == nil {
+			t.Error("a second declaration of a name must not pass")
+		}
+	}()
+	r.ReadBy("other").Switch(Switch{Name: "enabled", About: "the same name"})
 }

@@ -13,8 +13,14 @@ import (
 	"reflect"
 )
 
-// Check reports each dependency that is missing from a struct: fields that can be nil and are, and interfaces that hold a nil
-// pointer. Fields of other kinds are settings, which their owner validates.
+// Handle is a dependency that is a value and not a pointer, such as the handle of a dynamic key.
+type Handle interface {
+	// Undeclared reports whether the handle stands for nothing.
+	Undeclared() bool
+}
+
+// Check reports each dependency that is missing from a struct: fields that can be nil and are, interfaces that hold a nil
+// pointer, and structs with an undeclared Handle. Fields of other kinds are settings, which their owner validates.
 func Check(d any) error {
 	v := reflect.Indirect(reflect.ValueOf(d))
 	var errs []error
@@ -39,7 +45,18 @@ func missing(v reflect.Value) bool {
 		return v.IsNil() || missing(v.Elem())
 	case reflect.Pointer, reflect.Func, reflect.Map, reflect.Chan, reflect.Slice:
 		return v.IsNil()
-	default:
-		return false
+	case reflect.Struct:
+		if !v.CanInterface() {
+			return false
+		}
+		if h, ok := v.Interface().(Handle); ok {
+			return h.Undeclared()
+		}
+		for i := range v.NumField() {
+			if v.Type().Field(i).IsExported() && v.Field(i).Kind() == reflect.Struct && missing(v.Field(i)) {
+				return true
+			}
+		}
 	}
+	return false
 }

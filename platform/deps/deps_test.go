@@ -13,18 +13,30 @@ type person struct{}
 
 func (*person) talk() {}
 
+type handle struct{ declared bool }
+
+func (h handle) Undeclared() bool { return !h.declared }
+
+type handles struct {
+	Inner struct{ One handle }
+	Two   handle
+}
+
 type parts struct {
-	Name   string
-	Talker talker
-	Person *person
-	Call   func()
-	Table  map[string]int
-	List   []int
-	signal chan int
+	Handles handles
+	Name    string
+	Talker  talker
+	Person  *person
+	Call    func()
+	Table   map[string]int
+	List    []int
+	signal  chan int
 }
 
 func complete() parts {
-	return parts{Talker: &person{}, Person: &person{}, Call: func() {}, Table: map[string]int{}, List: []int{}, signal: make(chan int)}
+	var h handles
+	h.Inner.One.declared, h.Two.declared = true, true
+	return parts{Handles: h, Talker: &person{}, Person: &person{}, Call: func() {}, Table: map[string]int{}, List: []int{}, signal: make(chan int)}
 }
 
 func TestCheck(t *testing.T) {
@@ -34,7 +46,7 @@ func TestCheck(t *testing.T) {
 	}
 	for name, take := range map[string]func(*parts){
 		"Talker": func(p *parts) { p.Talker = nil }, "Person": func(p *parts) { p.Person = nil }, "Call": func(p *parts) { p.Call = nil },
-		"Table": func(p *parts) { p.Table = nil }, "List": func(p *parts) { p.List = nil }, "signal": func(p *parts) { p.signal = nil },
+		"Table": func(p *parts) { p.Table = nil }, "List": func(p *parts) { p.List = nil }, "Handles": func(p *parts) { p.Handles.Inner.One.declared = false }, "signal": func(p *parts) { p.signal = nil },
 	} {
 		p := complete()
 		take(&p)
@@ -47,7 +59,7 @@ func TestCheck(t *testing.T) {
 	if deps.Check(p) == nil {
 		t.Error("a nil pointer in an interface is a missing dependency")
 	}
-	if err := deps.Check(parts{}); strings.Count(err.Error(), "is missing") != 6 {
+	if err := deps.Check(parts{}); strings.Count(err.Error(), "is missing") != 7 {
 		t.Errorf("all that is missing is named: %v", err)
 	}
 }

@@ -1,7 +1,7 @@
 // Package slo declares the service level objectives and does their arithmetic.
 //
 // Principles:
-//  1. An objective is declared once, in Objectives: its dynamic keys and its row at /slo follow from it.
+//  1. An objective is declared once, in Objectives: the UI module declares its dynamic keys and its row at /slo from it.
 //  2. Every objective is a share of good events, so that one arithmetic serves all. For a latency the good ones are
 //     those that were in time.
 //  3. The terms are those of The Site Reliability Workbook (Google, 2018): error budget, chapter 2; burn rate, chapter 5.
@@ -48,17 +48,3 @@ func Objectives() []Objective {
 		{DeliveryLatency, "time from receipt to delivery that 99 % of the alerts keep", 30, 0.99},
 	}
 }
-
-// Defaults of the dynamic keys that are the same for every objective. The burn rates are those at which chapter 5 of
-// the workbook would call somebody: 14.4 uses 2 % of a budget of 30 days in an hour, 6 uses 5 % in six hours.
-const (
-	WindowHours      = 24
-	BurnRateWarning  = 6
-	BurnRateCritical = 14.4
-)
-
-// The names of an objective's dynamic keys.
-func (o Objective) TargetKey() string           { return "slo_" + o.Name + "_target" }
-func (o Objective) WindowKey() string           { return "slo_" + o.Name + "_window_hours" }
-func (o Objective) BurnRateWarningKey() string  { return "slo_" + o.Name + "_burn_rate_warning" }
-func (o Objective) BurnRateCriticalKey() string { return "slo_" + o.Name + "_burn_rate_critical" }

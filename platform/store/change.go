@@ -4,8 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"time"
-
-	"github.com/muttproject/mutt/platform/fault"
 )
 
 // The operations of a Change.
@@ -42,6 +40,8 @@ type Tx struct {
 	lastRow  int64 // of the change audit before this change
 	pending  []Change
 	ruleset  bool // rules, hosts or teams changed
+	// config are the rows of dynamic keys that this change has read or written; nil for a key that is not set.
+	config map[string]*ConfigValue
 
 	rulesetVersion int64 // before this change
 }
@@ -111,12 +111,4 @@ func (t *Tx) exec(query string, args ...any) error {
 func (s *Store) Revisions(ctx context.Context) (revision, ruleset int64, err error) {
 	p, err := s.Position(ctx)
 	return p.Revision, p.Ruleset, err
-}
-
-// matches checks an optimistic lock: want 0 asks for none.
-func matches(what string, present, want int64) error {
-	if want != 0 && present != want {
-		return fault.New(fault.PreconditionFail, "%s is at revision %d, not at %d", what, present, want)
-	}
-	return nil
 }

@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"database/sql"
-	"fmt"
 
 	"github.com/muttproject/mutt/platform/fault"
 )
@@ -79,16 +78,13 @@ func (t *Tx) PutDevHost(hostname string) error {
 }
 
 // DeleteDevHost makes a host a production host again.
-func (t *Tx) DeleteDevHost(hostname string, ifRevision int64) error {
+func (t *Tx) DeleteDevHost(hostname string) error {
 	old, err := t.devHost(hostname)
 	if err != nil {
 		return err
 	}
 	if old == nil {
 		return fault.New(fault.NotFound, "%q is not a development host", hostname)
-	}
-	if err := matches(fmt.Sprintf("development host %q", hostname), old.Revision, ifRevision); err != nil {
-		return err
 	}
 	if err := t.exec(`DELETE FROM development_hosts WHERE hostname = $1`, hostname); err != nil {
 		return err
@@ -99,7 +95,7 @@ func (t *Tx) DeleteDevHost(hostname string, ifRevision int64) error {
 }
 
 // PutTeam sets the team of a device, whether it had one or not.
-func (t *Tx) PutTeam(team Team, ifRevision int64) error {
+func (t *Tx) PutTeam(team Team) error {
 	if team.Hostname == "" || team.TeamAssignment == "" {
 		return fault.Field(fault.Unprocessable, "team_assignment", "a team needs a hostname and a name")
 	}
@@ -107,18 +103,14 @@ func (t *Tx) PutTeam(team Team, ifRevision int64) error {
 	if err != nil {
 		return err
 	}
-	var present int64
 	var before object
 	if old != nil {
-		if present = old.Revision; *old == (Team{team.Hostname, team.TeamAssignment, present}) {
-			return matches("the team of "+team.Hostname, present, ifRevision)
+		if old.TeamAssignment == team.TeamAssignment {
+			return nil
 		}
 		if before, err = objectOf(Team{Hostname: old.Hostname, TeamAssignment: old.TeamAssignment}); err != nil {
 			return err
 		}
-	}
-	if err := matches("the team of "+team.Hostname, present, ifRevision); err != nil {
-		return err
 	}
 	if err := t.exec(`INSERT INTO device_teams (hostname, team_assignment, revision) VALUES ($1, $2, $3)
 		ON CONFLICT (hostname) DO UPDATE SET team_assignment = excluded.team_assignment, revision = excluded.revision`,
@@ -131,16 +123,13 @@ func (t *Tx) PutTeam(team Team, ifRevision int64) error {
 }
 
 // DeleteTeam takes a device's team away.
-func (t *Tx) DeleteTeam(hostname string, ifRevision int64) error {
+func (t *Tx) DeleteTeam(hostname string) error {
 	old, err := t.team(hostname)
 	if err != nil {
 		return err
 	}
 	if old == nil {
 		return fault.New(fault.NotFound, "%q has no team", hostname)
-	}
-	if err := matches("the team of "+hostname, old.Revision, ifRevision); err != nil {
-		return err
 	}
 	if err := t.exec(`DELETE FROM device_teams WHERE hostname = $1`, hostname); err != nil {
 		return err

@@ -52,7 +52,7 @@ func (t *Tx) apiKey(id int64) (*APIKey, error) {
 // PutAPIKey creates a key (ID 0) or replaces the one of that ID; it returns the ID. AlreadyExists when the name
 // belongs to another. CreatedAt is set when zero. LastUsed and SecondUsed are not taken from k: they stay with the
 // secrets that they belong to.
-func (t *Tx) PutAPIKey(k APIKey, ifRevision int64) (int64, error) {
+func (t *Tx) PutAPIKey(k APIKey) (int64, error) {
 	if err := t.checkAPIKey(&k); err != nil {
 		return 0, err
 	}
@@ -61,9 +61,6 @@ func (t *Tx) PutAPIKey(k APIKey, ifRevision int64) (int64, error) {
 	}
 	old, err := t.apiKey(k.ID)
 	if err != nil {
-		return 0, err
-	}
-	if err := matches(fmt.Sprintf("API key %d", k.ID), old.Revision, ifRevision); err != nil {
 		return 0, err
 	}
 	if k.CreatedAt.IsZero() {
@@ -117,12 +114,9 @@ func (t *Tx) createAPIKey(k APIKey) (int64, error) {
 }
 
 // DeleteAPIKey removes a key: from now on it is refused.
-func (t *Tx) DeleteAPIKey(id, ifRevision int64) error {
+func (t *Tx) DeleteAPIKey(id int64) error {
 	old, err := t.apiKey(id)
 	if err != nil {
-		return err
-	}
-	if err := matches(fmt.Sprintf("API key %d", id), old.Revision, ifRevision); err != nil {
 		return err
 	}
 	if err := t.exec(`DELETE FROM api_keys WHERE id = $1`, id); err != nil {

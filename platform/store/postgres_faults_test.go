@@ -40,7 +40,7 @@ func killedConnection(t *testing.T, server *testkit.PostgresServer) {
 		if tries++; tries == 1 {
 			kill()
 		}
-		return tx.SetConfig("k", "1", 0)
+		return tx.SetConfig("k", "1")
 	}
 	if _, err := s.Change(t.Context(), store.Actor{}, "", change); !fault.Is(err, fault.StoreUnavailable) {
 		t.Errorf("the connection was killed: %v", err)
@@ -61,7 +61,7 @@ func cancelledCalls(t *testing.T, server *testkit.PostgresServer) {
 		ctx, cancel := context.WithCancel(t.Context())
 		_, err := s.Change(ctx, store.Actor{}, "", func(tx *store.Tx) error {
 			cancel()
-			return tx.SetConfig("k", "1", 0)
+			return tx.SetConfig("k", "1")
 		})
 		if !errors.Is(err, context.Canceled) {
 			t.Fatalf("cancelled: %v", err)
@@ -149,7 +149,7 @@ func awayServer(t *testing.T, server *testkit.PostgresServer) {
 	s := stores[0]
 	server.Stop()
 	_, errJudge := s.Judge(t.Context(), "p", []store.JudgedEntry{judgedEntry(judged("h", ""))})
-	_, errChange := s.Change(t.Context(), store.Actor{}, "", func(tx *store.Tx) error { return tx.SetConfig("k", "1", 0) })
+	_, errChange := s.Change(t.Context(), store.Actor{}, "", func(tx *store.Tx) error { return tx.SetConfig("k", "1") })
 	_, errRead := s.Rules(t.Context())
 	_, _, errStatus := s.SchemaVersion(t.Context())
 	for i, err := range []error{errJudge, errChange, errRead, errStatus, s.Ping(t.Context()), s.Migrate(t.Context())} {
@@ -173,7 +173,7 @@ func pausedServer(t *testing.T, server *testkit.PostgresServer) {
 			return err
 		},
 		"change": func(ctx context.Context) error {
-			_, err := s.Change(ctx, store.Actor{}, "", func(tx *store.Tx) error { return tx.SetConfig("k", "1", 0) })
+			_, err := s.Change(ctx, store.Actor{}, "", func(tx *store.Tx) error { return tx.SetConfig("k", "1") })
 			return err
 		},
 		"rules":   func(ctx context.Context) error { _, err := s.Rules(ctx); return err },

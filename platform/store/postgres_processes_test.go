@@ -190,7 +190,7 @@ func changeAtOnce(t *testing.T, server *testkit.PostgresServer) {
 				if old != nil {
 					_, _ = fmt.Sscan(old.Value, &n)
 				}
-				return tx.SetConfig("n", fmt.Sprint(n+1), 0)
+				return tx.SetConfig("n", fmt.Sprint(n+1))
 			})
 			if err != nil {
 				t.Errorf("process %d, change %d: %v", p, i, err)
@@ -285,7 +285,7 @@ func columnChanges(t *testing.T, server *testkit.PostgresServer) {
 	stores, pool := processes(t, server, 1)
 	s := stores[0]
 	set := func(value string) {
-		if _, err := s.Change(t.Context(), store.Actor{}, "", func(tx *store.Tx) error { return tx.SetConfig("k", value, 0) }); err != nil {
+		if _, err := s.Change(t.Context(), store.Actor{}, "", func(tx *store.Tx) error { return tx.SetConfig("k", value) }); err != nil {
 			t.Error(err)
 		}
 		if _, _, err := s.Ruleset(t.Context()); err != nil {

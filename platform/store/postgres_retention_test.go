@@ -35,7 +35,7 @@ func TestRetentionNeedsNoRightToDelete(t *testing.T) {
 	t.Cleanup(pool.Close)
 	app := openOn(t, store.Options{Postgres: pool})
 	for _, value := range []string{"1", "2", "3"} {
-		if _, err := app.Change(t.Context(), store.Actor{Name: "test"}, "", func(tx *store.Tx) error { return tx.SetConfig("k", value, 0) }); err != nil {
+		if _, err := app.Change(t.Context(), store.Actor{Name: "test"}, "", func(tx *store.Tx) error { return tx.SetConfig("k", value) }); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -34,18 +34,14 @@ func (t *Tx) Rotation(subject rotation.Subject) (*rotation.State, error) {
 
 // PutRotation brings a rotation to its next step, and gives what is stored. One that cannot follow the present state is refused. Who and when
 // are this change's.
-func (t *Tx) PutRotation(next rotation.State, ifRevision int64) (rotation.State, error) {
+func (t *Tx) PutRotation(next rotation.State) (rotation.State, error) {
 	old, err := t.Rotation(next.Subject)
 	if err != nil {
 		return next, err
 	}
-	var present int64
 	var before object
 	if old != nil {
-		present, before = old.Revision, rotationObject(old)
-	}
-	if err := matches("the rotation of "+string(next.Subject), present, ifRevision); err != nil {
-		return next, err
+		before = rotationObject(old)
 	}
 	if err := next.Follows(old); err != nil {
 		return next, err

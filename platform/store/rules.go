@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"strconv"
 
 	"github.com/muttproject/mutt/platform/fault"
@@ -108,8 +107,8 @@ func (t *Tx) CreateRule(r rule.Rule) (int64, error) {
 }
 
 // UpdateRule replaces the rule with r.ID.
-func (t *Tx) UpdateRule(r rule.Rule, ifRevision int64) error {
-	old, before, err := t.ruleForChange(r.ID, ifRevision)
+func (t *Tx) UpdateRule(r rule.Rule) error {
+	old, before, err := t.ruleForChange(r.ID)
 	if err != nil {
 		return err
 	}
@@ -131,8 +130,8 @@ func (t *Tx) UpdateRule(r rule.Rule, ifRevision int64) error {
 }
 
 // DeleteRule removes a rule; audit rows that name it stay readable.
-func (t *Tx) DeleteRule(id, ifRevision int64) error {
-	_, before, err := t.ruleForChange(id, ifRevision)
+func (t *Tx) DeleteRule(id int64) error {
+	_, before, err := t.ruleForChange(id)
 	if err != nil {
 		return err
 	}
@@ -143,12 +142,9 @@ func (t *Tx) DeleteRule(id, ifRevision int64) error {
 	return nil
 }
 
-func (t *Tx) ruleForChange(id, ifRevision int64) (rule.Rule, object, error) {
+func (t *Tx) ruleForChange(id int64) (rule.Rule, object, error) {
 	old, err := t.Rule(id)
 	if err != nil {
-		return old, nil, err
-	}
-	if err := matches(fmt.Sprintf("rule %d", id), old.Revision, ifRevision); err != nil {
 		return old, nil, err
 	}
 	_, shown, err := describeRule(&old)

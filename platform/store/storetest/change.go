@@ -19,7 +19,6 @@ func changeCases() map[string]func(*testing.T, Harness) {
 		"revisions grow with what changed":    revisionsGrow,
 		"changing nothing writes nothing":     changingNothing,
 		"error, panic and cancel roll back":   rollsBack,
-		"optimistic revisions":                optimisticRevisions,
 		"16 writers, one audit row per write": concurrentWriters,
 		"after Close it says so":              afterClose,
 	}
@@ -56,13 +55,13 @@ func revisionsGrow(t *testing.T, h Harness) {
 		do                func(*store.Tx) error
 		revision, ruleset int64
 	}{
-		{"config", func(tx *store.Tx) error { return tx.SetConfig("a", "1", 0) }, 1, 0},
+		{"config", func(tx *store.Tx) error { return tx.SetConfig("a", "1") }, 1, 0},
 		{"rule", func(tx *store.Tx) error { _, err := tx.CreateRule(sampleRule("r")); return err }, 2, 1},
 		{"host", func(tx *store.Tx) error { return tx.PutDevHost("lab-1") }, 3, 2},
-		{"team", func(tx *store.Tx) error { return tx.PutTeam(store.Team{Hostname: "h", TeamAssignment: "X"}, 0) }, 4, 3},
-		{"key", func(tx *store.Tx) error { _, err := tx.PutAPIKey(sampleKey("k"), 0); return err }, 5, 3},
+		{"team", func(tx *store.Tx) error { return tx.PutTeam(store.Team{Hostname: "h", TeamAssignment: "X"}) }, 4, 3},
+		{"key", func(tx *store.Tx) error { _, err := tx.PutAPIKey(sampleKey("k")); return err }, 5, 3},
 		{"two at once", func(tx *store.Tx) error {
-			return errors.Join(tx.DeleteDevHost("lab-1", 0), tx.DeleteTeam("h", 0))
+			return errors.Join(tx.DeleteDevHost("lab-1"), tx.DeleteTeam("h"))
 		}, 6, 4},
 	} {
 		if got := change(t, s.Store, step.do); got != step.revision {
@@ -82,9 +81,9 @@ func changingNothing(t *testing.T, h Harness) {
 	change(t, s.Store, func(tx *store.Tx) (err error) {
 		id, err = tx.CreateRule(sampleRule("r"))
 		must(t, err)
-		key, err = tx.PutAPIKey(sampleKey("k"), 0)
+		key, err = tx.PutAPIKey(sampleKey("k"))
 		must(t, err)
-		return errors.Join(tx.SetConfig("a", `{"x": 1}`, 0), tx.PutTeam(store.Team{Hostname: "h", TeamAssignment: "X"}, 0))
+		return errors.Join(tx.SetConfig("a", `{"x": 1}`), tx.PutTeam(store.Team{Hostname: "h", TeamAssignment: "X"}))
 	})
 	before := snapshot(t, s.Store)
 	rev := change(t, s.Store, func(tx *store.Tx) error {
@@ -92,9 +91,9 @@ func changingNothing(t *testing.T, h Harness) {
 		same.ID = id
 		k := sampleKey("k")
 		k.ID = key
-		_, err := tx.PutAPIKey(k, 0)
-		return errors.Join(err, tx.UpdateRule(same, 0), tx.SetConfig("a", ` {"x":1}`, 0),
-			tx.PutTeam(store.Team{Hostname: "h", TeamAssignment: "X"}, 0))
+		_, err := tx.PutAPIKey(k)
+		return errors.Join(err, tx.UpdateRule(same), tx.SetConfig("a", ` {"x":1}`),
+			tx.PutTeam(store.Team{Hostname: "h", TeamAssignment: "X"}))
 	})
 	if rev != 1 {
 		t.Errorf("Change says revision %d, want the present one, 1", rev)
@@ -106,11 +105,11 @@ func changingNothing(t *testing.T, h Harness) {
 
 func rollsBack(t *testing.T, h Harness) {
 	s := open(t, h)
-	change(t, s.Store, func(tx *store.Tx) error { return tx.SetConfig("a", "1", 0) })
+	change(t, s.Store, func(tx *store.Tx) error { return tx.SetConfig("a", "1") })
 	before := snapshot(t, s.Store)
 	touch := func(tx *store.Tx) {
 		_, err := tx.CreateRule(sampleRule("r"))
-		must(t, errors.Join(err, tx.SetConfig("a", "2", 0)))
+		must(t, errors.Join(err, tx.SetConfig("a", "2")))
 	}
 	boom := errors.New("boom")
 	if _, err := s.Change(t.Context(), actor(), "", func(tx *store.Tx) error { touch(tx); return boom }); !errors.Is(err, boom) {
@@ -131,53 +130,8 @@ func rollsBack(t *testing.T, h Harness) {
 	if diff := cmp.Diff(before, snapshot(t, s.Store)); diff != "" {
 		t.Errorf("something remained (-before +after):\n%s", diff)
 	}
-	if rev := change(t, s.Store, func(tx *store.Tx) error { return tx.SetConfig("a", "3", 0) }); rev != 2 {
+	if rev := change(t, s.Store, func(tx *store.Tx) error { return tx.SetConfig("a", "3") }); rev != 2 {
 		t.Errorf("the next change has revision %d, want 2", rev)
-	}
-}
-
-func optimisticRevisions(t *testing.T, h Harness) {
-	s := open(t, h)
-	var id, key int64
-	change(t, s.Store, func(tx *store.Tx) (err error) {
-		id, err = tx.CreateRule(sampleRule("r"))
-		must(t, err)
-		key, err = tx.PutAPIKey(sampleKey("k"), 0)
-		must(t, err)
-		return errors.Join(tx.PutDevHost("d"), tx.PutTeam(store.Team{Hostname: "h", TeamAssignment: "X"}, 0), tx.SetConfig("a", "1", 0))
-	})
-	changed := sampleRule("r2")
-	changed.ID = id
-	k := sampleKey("k2")
-	k.ID = key
-	for name, do := range map[string]func(tx *store.Tx, ifRevision int64) error{
-		"UpdateRule":    func(tx *store.Tx, n int64) error { return tx.UpdateRule(changed, n) },
-		"DeleteRule":    func(tx *store.Tx, n int64) error { return tx.DeleteRule(id, n) },
-		"DeleteDevHost": func(tx *store.Tx, n int64) error { return tx.DeleteDevHost("d", n) },
-		"PutTeam": func(tx *store.Tx, n int64) error {
-			return tx.PutTeam(store.Team{Hostname: "h", TeamAssignment: "Y"}, n)
-		},
-		"DeleteTeam":   func(tx *store.Tx, n int64) error { return tx.DeleteTeam("h", n) },
-		"SetConfig":    func(tx *store.Tx, n int64) error { return tx.SetConfig("a", "2", n) },
-		"UnsetConfig":  func(tx *store.Tx, n int64) error { return tx.UnsetConfig("a", n) },
-		"PutAPIKey":    func(tx *store.Tx, n int64) error { _, err := tx.PutAPIKey(k, n); return err },
-		"DeleteAPIKey": func(tx *store.Tx, n int64) error { return tx.DeleteAPIKey(key, n) },
-	} {
-		_, err := s.Change(t.Context(), actor(), "", func(tx *store.Tx) error { return do(tx, 7) })
-		if !fault.Is(err, fault.PreconditionFail) {
-			t.Errorf("%s at a wrong revision: %v", name, err)
-		} else if f, _ := fault.As(err); !containsText(f.Message, "revision 1") {
-			t.Errorf("%s does not name the present revision: %s", name, f.Message)
-		}
-		undo := errors.New("undo")
-		if _, err := s.Change(t.Context(), actor(), "", func(tx *store.Tx) error { return errors.Join(do(tx, 1), undo) }); err == nil ||
-			fault.Is(err, fault.PreconditionFail) || !errors.Is(err, undo) {
-			t.Errorf("%s at the right revision: %v", name, err)
-		}
-	}
-	_, err := s.Change(t.Context(), actor(), "", func(tx *store.Tx) error { return tx.SetConfig("b", "2", 3) })
-	if !fault.Is(err, fault.PreconditionFail) {
-		t.Errorf("a key that is not set is at no revision: %v", err)
 	}
 }
 
@@ -189,7 +143,7 @@ func concurrentWriters(t *testing.T, h Harness) {
 		wg.Go(func() {
 			for i := range each {
 				_, err := s.Change(t.Context(), store.Actor{Name: fmt.Sprintf("w%d", w)}, "",
-					func(tx *store.Tx) error { return tx.SetConfig("limit", fmt.Sprint(w*each+i+1), 0) })
+					func(tx *store.Tx) error { return tx.SetConfig("limit", fmt.Sprint(w*each+i+1)) })
 				if err != nil {
 					t.Errorf("writer %d: %v", w, err)
 				}

@@ -28,7 +28,7 @@ func changeAuditCases() map[string]func(*testing.T, Harness) {
 
 func changeRows(t *testing.T, h Harness) {
 	s := open(t, h)
-	change(t, s.Store, func(tx *store.Tx) error { return tx.SetConfig("a", "1", 0) })
+	change(t, s.Store, func(tx *store.Tx) error { return tx.SetConfig("a", "1") })
 	got := value[store.Page[store.Change]](t)(s.Changes(t.Context(), store.ChangeFilter{})).Items
 	want := []store.Change{{
 		ID: 1, ChangedAt: time.Date(2026, 3, 4, 4, 6, 7, 123456000, time.UTC), ChangedBy: "key:netops", Operation: "CREATE",
@@ -48,10 +48,10 @@ func changeValues(t *testing.T, h Harness) {
 	r := sampleRule("r")
 	change(t, s.Store, func(tx *store.Tx) (err error) { id, err = tx.CreateRule(r); return err })
 	r.ID, r.Priority, r.SyslogSeverity, r.Description = id, 5, nil, "new"
-	change(t, s.Store, func(tx *store.Tx) error { return tx.UpdateRule(r, 0) })
-	change(t, s.Store, func(tx *store.Tx) error { return tx.DeleteRule(id, 0) })
+	change(t, s.Store, func(tx *store.Tx) error { return tx.UpdateRule(r) })
+	change(t, s.Store, func(tx *store.Tx) error { return tx.DeleteRule(id) })
 	change(t, s.Store, func(tx *store.Tx) error {
-		return errors.Join(tx.PutTeam(store.Team{Hostname: "h", TeamAssignment: "A"}, 0), tx.PutTeam(store.Team{Hostname: "h", TeamAssignment: "B"}, 0))
+		return errors.Join(tx.PutTeam(store.Team{Hostname: "h", TeamAssignment: "A"}), tx.PutTeam(store.Team{Hostname: "h", TeamAssignment: "B"}))
 	})
 	got := value[store.Page[store.Change]](t)(s.Changes(t.Context(), store.ChangeFilter{})).Items
 	for i, want := range []struct{ op, old, now string }{
@@ -82,10 +82,10 @@ func changeValues(t *testing.T, h Harness) {
 func noSecrets(t *testing.T, h Harness) {
 	s := open(t, h)
 	k := sampleKey("k")
-	change(t, s.Store, func(tx *store.Tx) (err error) { k.ID, err = tx.PutAPIKey(k, 0); return err })
+	change(t, s.Store, func(tx *store.Tx) (err error) { k.ID, err = tx.PutAPIKey(k); return err })
 	k.Hash = []byte(strings.Repeat("n", 32))
-	change(t, s.Store, func(tx *store.Tx) error { _, err := tx.PutAPIKey(k, 0); return err })
-	change(t, s.Store, func(tx *store.Tx) error { return tx.DeleteAPIKey(k.ID, 0) })
+	change(t, s.Store, func(tx *store.Tx) error { _, err := tx.PutAPIKey(k); return err })
+	change(t, s.Store, func(tx *store.Tx) error { return tx.DeleteAPIKey(k.ID) })
 	got := value[store.Page[store.Change]](t)(s.Changes(t.Context(), store.ChangeFilter{TableName: store.TableKeys})).Items
 	if len(got) != 3 {
 		t.Fatalf("%d rows, want 3", len(got))
@@ -107,9 +107,9 @@ func changeFilters(t *testing.T, h Harness) {
 		by := store.Actor{Name: fmt.Sprintf("user:%d", i%2)}
 		_, err := s.Change(t.Context(), by, "", func(tx *store.Tx) error {
 			if i == 9 {
-				return tx.UnsetConfig("k0", 0)
+				return tx.UnsetConfig("k0")
 			}
-			return tx.SetConfig(fmt.Sprintf("k%d", i%4), fmt.Sprint(i), 0)
+			return tx.SetConfig(fmt.Sprintf("k%d", i%4), fmt.Sprint(i))
 		})
 		must(t, err)
 		c.Add(time.Minute)
@@ -142,7 +142,7 @@ func changeFilters(t *testing.T, h Harness) {
 
 func appendOnly(t *testing.T, h Harness) {
 	s := open(t, h)
-	change(t, s.Store, func(tx *store.Tx) error { return errors.Join(tx.SetConfig("a", "1", 0), tx.SetConfig("b", "1", 0)) })
+	change(t, s.Store, func(tx *store.Tx) error { return errors.Join(tx.SetConfig("a", "1"), tx.SetConfig("b", "1")) })
 	before := snapshot(t, s.Store)
 	const insert = `INTO config_audit_log (id, changed_at, changed_by, operation, table_name, record_id, reason,
 		correlation_id, revision, prev_hash, hash) VALUES (1, 0, '', 'CREATE', '', '', '', '', 1, '', '')`
@@ -180,7 +180,7 @@ func tampering(t *testing.T, h Harness) {
 	} {
 		s := open(t, h)
 		for i := range 4 {
-			change(t, s.Store, func(tx *store.Tx) error { return tx.SetConfig("a", fmt.Sprint(i), 0) })
+			change(t, s.Store, func(tx *store.Tx) error { return tx.SetConfig("a", fmt.Sprint(i)) })
 		}
 		rows, head, err := s.VerifyChain(t.Context())
 		if err != nil || rows != 4 || head != snapshot(t, s.Store).Changes[0].Hash {
@@ -197,7 +197,7 @@ func tampering(t *testing.T, h Harness) {
 
 func changeByID(t *testing.T, h Harness) {
 	s := open(t, h)
-	change(t, s.Store, func(tx *store.Tx) error { return tx.SetConfig("a", "1", 0) })
+	change(t, s.Store, func(tx *store.Tx) error { return tx.SetConfig("a", "1") })
 	got := value[*store.Change](t)(s.ChangeByID(t.Context(), 1))
 	if diff := cmp.Diff(&snapshot(t, s.Store).Changes[0], got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)

@@ -43,11 +43,11 @@ func rulesComeBack(t *testing.T, h Harness) {
 		}
 	}
 	refuse("its id is taken", r)
-	change(t, s.Store, func(tx *store.Tx) error { return tx.DeleteRule(r.ID, 0) })
+	change(t, s.Store, func(tx *store.Tx) error { return tx.DeleteRule(r.ID) })
 	var other int64
 	change(t, s.Store, func(tx *store.Tx) (err error) { other, err = tx.CreateRule(sampleRule("r")); return err })
 	refuse("its name is taken", r)
-	change(t, s.Store, func(tx *store.Tx) error { return errors.Join(tx.DeleteRule(other, 0), tx.RestoreRule(r)) })
+	change(t, s.Store, func(tx *store.Tx) error { return errors.Join(tx.DeleteRule(other), tx.RestoreRule(r)) })
 	got := value[rule.Rule](t)(s.RuleByID(t.Context(), r.ID))
 	r.Revision = 4
 	if diff := cmp.Diff(r, got); diff != "" {
@@ -64,7 +64,7 @@ func recordsAsAudited(t *testing.T, h Harness) {
 	s := open(t, h)
 	change(t, s.Store, func(tx *store.Tx) error {
 		_, err := tx.CreateRule(sampleRule("r"))
-		return errors.Join(err, tx.PutDevHost("lab"), tx.PutTeam(store.Team{Hostname: "sw1", TeamAssignment: "NOC"}, 0), tx.SetConfig("a", "1", 0))
+		return errors.Join(err, tx.PutDevHost("lab"), tx.PutTeam(store.Team{Hostname: "sw1", TeamAssignment: "NOC"}), tx.SetConfig("a", "1"))
 	})
 	rows := value[store.Page[store.Change]](t)(s.Changes(t.Context(), store.ChangeFilter{})).Items
 	change(t, s.Store, func(tx *store.Tx) error {
@@ -85,7 +85,7 @@ func recordsAsAudited(t *testing.T, h Harness) {
 		if _, _, err := tx.Record(store.TableKeys, "1"); !fault.Is(err, fault.Unprocessable) {
 			t.Errorf("keys: %v", err)
 		}
-		err := tx.SetConfig("b", "1", 0)
+		err := tx.SetConfig("b", "1")
 		if row, none := tx.ChangeByID(tx.AuditID()); row != nil || none != nil || tx.AuditID() != 5 {
 			t.Errorf("a row to come: %d %v %v", tx.AuditID(), row, none)
 		}
@@ -120,12 +120,12 @@ func rulesRoundTrip(t *testing.T, h Harness) {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 	want[0].SyslogSeverity, want[0].Name, want[0].Revision = nil, "renamed", 2
-	change(t, s.Store, func(tx *store.Tx) error { return tx.UpdateRule(want[0], 1) })
+	change(t, s.Store, func(tx *store.Tx) error { return tx.UpdateRule(want[0]) })
 	one := value[rule.Rule](t)(s.RuleByID(t.Context(), want[0].ID))
 	if diff := cmp.Diff(want[0], one); diff != "" {
 		t.Errorf("after an update (-want +got):\n%s", diff)
 	}
-	change(t, s.Store, func(tx *store.Tx) error { return tx.DeleteRule(want[0].ID, 2) })
+	change(t, s.Store, func(tx *store.Tx) error { return tx.DeleteRule(want[0].ID) })
 	if _, err := s.RuleByID(t.Context(), want[0].ID); !fault.Is(err, fault.NotFound) {
 		t.Errorf("a deleted rule: %v", err)
 	}
@@ -135,12 +135,12 @@ func tablesRoundTrip(t *testing.T, h Harness) {
 	c := newClock()
 	s := h.Open(t, store.Options{Now: c.Now})
 	change(t, s.Store, func(tx *store.Tx) error {
-		return errors.Join(tx.PutDevHost("lab-*"), tx.PutDevHost("10.0.0.0/8"), tx.PutTeam(store.Team{Hostname: "r1", TeamAssignment: "A"}, 0),
-			tx.SetConfig("moog_rate_limit", "50", 0))
+		return errors.Join(tx.PutDevHost("lab-*"), tx.PutDevHost("10.0.0.0/8"), tx.PutTeam(store.Team{Hostname: "r1", TeamAssignment: "A"}),
+			tx.SetConfig("moog_rate_limit", "50"))
 	})
 	c.Add(time.Second)
 	change(t, s.Store, func(tx *store.Tx) error {
-		return errors.Join(tx.PutTeam(store.Team{Hostname: "r1", TeamAssignment: "B"}, 1), tx.SetConfig("moog_rate_limit", " 60 ", 1))
+		return errors.Join(tx.PutTeam(store.Team{Hostname: "r1", TeamAssignment: "B"}), tx.SetConfig("moog_rate_limit", " 60 "))
 	})
 	hosts := value[[]store.DevHost](t)(s.DevHosts(t.Context()))
 	teams := value[[]store.Team](t)(s.Teams(t.Context()))
@@ -167,7 +167,7 @@ func keysRoundTrip(t *testing.T, h Harness) {
 	s := open(t, h)
 	k := sampleKey("netops")
 	k.Bootstrap, k.ExpiresAt = true, time.Date(2027, 1, 2, 3, 4, 5, 678901999, time.FixedZone("x", -7200))
-	change(t, s.Store, func(tx *store.Tx) (err error) { k.ID, err = tx.PutAPIKey(k, 0); return err })
+	change(t, s.Store, func(tx *store.Tx) (err error) { k.ID, err = tx.PutAPIKey(k); return err })
 	want := k
 	want.ExpiresAt, want.Revision = time.Date(2027, 1, 2, 5, 4, 5, 678901000, time.UTC), 1
 	want.CreatedAt = time.Date(2026, 3, 4, 4, 6, 7, 123456000, time.UTC)
@@ -175,12 +175,12 @@ func keysRoundTrip(t *testing.T, h Harness) {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 	k.ExpiresAt, k.Hash = time.Time{}, []byte(strings.Repeat("n", 32))
-	change(t, s.Store, func(tx *store.Tx) error { _, err := tx.PutAPIKey(k, 1); return err })
+	change(t, s.Store, func(tx *store.Tx) error { _, err := tx.PutAPIKey(k); return err })
 	want.ExpiresAt, want.Hash, want.Revision = time.Time{}, k.Hash, 2
 	if diff := cmp.Diff([]store.APIKey{want}, value[[]store.APIKey](t)(s.APIKeys(t.Context()))); diff != "" {
 		t.Errorf("rotated (-want +got):\n%s", diff)
 	}
-	change(t, s.Store, func(tx *store.Tx) error { return tx.DeleteAPIKey(k.ID, 2) })
+	change(t, s.Store, func(tx *store.Tx) error { return tx.DeleteAPIKey(k.ID) })
 	if left := value[[]store.APIKey](t)(s.APIKeys(t.Context())); len(left) != 0 {
 		t.Errorf("left over: %v", left)
 	}
@@ -194,7 +194,7 @@ func refusals(t *testing.T, h Harness) {
 		must(t, err)
 		_, err = tx.CreateRule(sampleRule("other"))
 		must(t, err)
-		_, err = tx.PutAPIKey(sampleKey("k"), 0)
+		_, err = tx.PutAPIKey(sampleKey("k"))
 		return errors.Join(err, tx.PutDevHost("d"))
 	})
 	before := snapshot(t, s.Store)
@@ -210,23 +210,23 @@ func refusals(t *testing.T, h Harness) {
 		field string
 	}{
 		"rule name taken":       {func(tx *store.Tx) error { _, err := tx.CreateRule(sampleRule("taken")); return err }, fault.AlreadyExists, "name"},
-		"rename to taken":       {func(tx *store.Tx) error { return tx.UpdateRule(renamed, 0) }, fault.AlreadyExists, "name"},
+		"rename to taken":       {func(tx *store.Tx) error { return tx.UpdateRule(renamed) }, fault.AlreadyExists, "name"},
 		"rule without name":     {func(tx *store.Tx) error { _, err := tx.CreateRule(rule.Rule{}); return err }, fault.Unprocessable, "name"},
-		"update missing rule":   {func(tx *store.Tx) error { return tx.UpdateRule(ghost, 0) }, fault.NotFound, ""},
-		"delete missing rule":   {func(tx *store.Tx) error { return tx.DeleteRule(99, 0) }, fault.NotFound, ""},
+		"update missing rule":   {func(tx *store.Tx) error { return tx.UpdateRule(ghost) }, fault.NotFound, ""},
+		"delete missing rule":   {func(tx *store.Tx) error { return tx.DeleteRule(99) }, fault.NotFound, ""},
 		"host again":            {func(tx *store.Tx) error { return tx.PutDevHost("d") }, fault.AlreadyExists, "hostname"},
 		"host without name":     {func(tx *store.Tx) error { return tx.PutDevHost("") }, fault.Unprocessable, "hostname"},
-		"delete missing host":   {func(tx *store.Tx) error { return tx.DeleteDevHost("x", 0) }, fault.NotFound, ""},
-		"team without name":     {func(tx *store.Tx) error { return tx.PutTeam(store.Team{Hostname: "h"}, 0) }, fault.Unprocessable, "team_assignment"},
-		"delete missing team":   {func(tx *store.Tx) error { return tx.DeleteTeam("x", 0) }, fault.NotFound, ""},
-		"config not JSON":       {func(tx *store.Tx) error { return tx.SetConfig("a", "{", 0) }, fault.Unprocessable, "a"},
-		"config empty":          {func(tx *store.Tx) error { return tx.SetConfig("a", "", 0) }, fault.Unprocessable, "a"},
-		"unset missing config":  {func(tx *store.Tx) error { return tx.UnsetConfig("a", 0) }, fault.NotFound, ""},
-		"key name taken":        {func(tx *store.Tx) error { _, err := tx.PutAPIKey(sampleKey("k"), 0); return err }, fault.AlreadyExists, "name"},
-		"key without role":      {func(tx *store.Tx) error { _, err := tx.PutAPIKey(store.APIKey{Name: "x"}, 0); return err }, fault.Unprocessable, "name"},
-		"key without hash":      {func(tx *store.Tx) error { _, err := tx.PutAPIKey(store.APIKey{Name: "x", Role: "y"}, 0); return err }, fault.Internal, ""},
-		"replace a missing key": {func(tx *store.Tx) error { _, err := tx.PutAPIKey(ghostKey, 0); return err }, fault.NotFound, ""},
-		"delete a missing key":  {func(tx *store.Tx) error { return tx.DeleteAPIKey(99, 0) }, fault.NotFound, ""},
+		"delete missing host":   {func(tx *store.Tx) error { return tx.DeleteDevHost("x") }, fault.NotFound, ""},
+		"team without name":     {func(tx *store.Tx) error { return tx.PutTeam(store.Team{Hostname: "h"}) }, fault.Unprocessable, "team_assignment"},
+		"delete missing team":   {func(tx *store.Tx) error { return tx.DeleteTeam("x") }, fault.NotFound, ""},
+		"config not JSON":       {func(tx *store.Tx) error { return tx.SetConfig("a", "{") }, fault.Unprocessable, "a"},
+		"config empty":          {func(tx *store.Tx) error { return tx.SetConfig("a", "") }, fault.Unprocessable, "a"},
+		"unset missing config":  {func(tx *store.Tx) error { return tx.UnsetConfig("a") }, fault.NotFound, ""},
+		"key name taken":        {func(tx *store.Tx) error { _, err := tx.PutAPIKey(sampleKey("k")); return err }, fault.AlreadyExists, "name"},
+		"key without role":      {func(tx *store.Tx) error { _, err := tx.PutAPIKey(store.APIKey{Name: "x"}); return err }, fault.Unprocessable, "name"},
+		"key without hash":      {func(tx *store.Tx) error { _, err := tx.PutAPIKey(store.APIKey{Name: "x", Role: "y"}); return err }, fault.Internal, ""},
+		"replace a missing key": {func(tx *store.Tx) error { _, err := tx.PutAPIKey(ghostKey); return err }, fault.NotFound, ""},
+		"delete a missing key":  {func(tx *store.Tx) error { return tx.DeleteAPIKey(99) }, fault.NotFound, ""},
 	} {
 		_, err := s.Change(t.Context(), actor(), "", tc.do)
 		if !fault.Is(err, tc.code) && tc.code != fault.Internal || err == nil {
@@ -245,7 +245,7 @@ func readsInside(t *testing.T, h Harness) {
 	change(t, s.Store, func(tx *store.Tx) error {
 		id, err := tx.CreateRule(sampleRule("r"))
 		must(t, err)
-		must(t, errors.Join(tx.PutDevHost("d"), tx.PutTeam(store.Team{Hostname: "h", TeamAssignment: "X"}, 0), tx.SetConfig("a", "1", 0)))
+		must(t, errors.Join(tx.PutDevHost("d"), tx.PutTeam(store.Team{Hostname: "h", TeamAssignment: "X"}), tx.SetConfig("a", "1")))
 		one := value[rule.Rule](t)(tx.Rule(id))
 		all := value[[]rule.Rule](t)(tx.Rules())
 		hosts := value[[]store.DevHost](t)(tx.DevHosts())
@@ -265,7 +265,7 @@ func readsInside(t *testing.T, h Harness) {
 func readersDoNotWait(t *testing.T, h Harness) {
 	s := open(t, h)
 	change(t, s.Store, func(tx *store.Tx) error {
-		must(t, tx.SetConfig("a", "1", 0))
+		must(t, tx.SetConfig("a", "1"))
 		if got := value[[]store.ConfigValue](t)(s.ConfigValues(t.Context())); len(got) != 0 {
 			t.Errorf("a reader sees what is not committed: %v", got)
 		}
@@ -283,8 +283,8 @@ func hostileTexts(t *testing.T, h Harness) {
 			_, err := s.Change(t.Context(), store.Actor{Name: text, CorrelationID: text}, text, func(tx *store.Tx) error {
 				id, err := tx.CreateRule(r)
 				r.ID, r.Revision = id, tx.Revision()
-				return errors.Join(err, tx.PutDevHost(text), tx.PutTeam(store.Team{Hostname: text, TeamAssignment: text}, 0),
-					tx.SetConfig(text, "1", 0))
+				return errors.Join(err, tx.PutDevHost(text), tx.PutTeam(store.Team{Hostname: text, TeamAssignment: text}),
+					tx.SetConfig(text, "1"))
 			})
 			return err
 		}())
@@ -312,7 +312,7 @@ func idsNotReused(t *testing.T, h Harness) {
 			t.Errorf("rule id %d was given twice: its audit rows would be mixed", id)
 		}
 		seen[id] = true
-		change(t, s.Store, func(tx *store.Tx) error { return tx.DeleteRule(id, 0) })
+		change(t, s.Store, func(tx *store.Tx) error { return tx.DeleteRule(id) })
 	}
 }
 
@@ -332,7 +332,7 @@ func listOrder(t *testing.T, h Harness) {
 	s := open(t, h)
 	for _, name := range []string{"m", "Z", "a", "10", "9"} {
 		change(t, s.Store, func(tx *store.Tx) error {
-			return errors.Join(tx.PutDevHost(name), tx.PutTeam(store.Team{Hostname: name, TeamAssignment: "x"}, 0), tx.SetConfig(name, "1", 0))
+			return errors.Join(tx.PutDevHost(name), tx.PutTeam(store.Team{Hostname: name, TeamAssignment: "x"}), tx.SetConfig(name, "1"))
 		})
 	}
 	want := []string{"10", "9", "Z", "a", "m"} // by bytes, in every database

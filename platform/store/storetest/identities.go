@@ -27,7 +27,7 @@ func hashOf(letter string) []byte { return []byte(strings.Repeat(letter, 32)) }
 
 func putKey(t *testing.T, s *store.Store, k store.APIKey) store.APIKey {
 	t.Helper()
-	change(t, s, func(tx *store.Tx) (err error) { k.ID, err = tx.PutAPIKey(k, 0); return err })
+	change(t, s, func(tx *store.Tx) (err error) { k.ID, err = tx.PutAPIKey(k); return err })
 	return onlyKey(t, s)
 }
 
@@ -61,7 +61,7 @@ func secondSecret(t *testing.T, h Harness) {
 	if _, err := s.Change(t.Context(), actor(), "", func(tx *store.Tx) error {
 		bad := sampleKey("bad")
 		bad.Second = []byte("short")
-		_, err := tx.PutAPIKey(bad, 0)
+		_, err := tx.PutAPIKey(bad)
 		return err
 	}); err == nil {
 		t.Error("a hash of another length is taken")
@@ -115,7 +115,7 @@ func usesAtOnce(t *testing.T, h Harness) {
 		for _, n := range names {
 			k := sampleKey(n)
 			k.Hash = hashOf(n)
-			if _, err := tx.PutAPIKey(k, 0); err != nil {
+			if _, err := tx.PutAPIKey(k); err != nil {
 				return err
 			}
 		}
@@ -136,7 +136,7 @@ func usesAtOnce(t *testing.T, h Harness) {
 				for j := range keys {
 					k := keys[(len(keys)-1-j+i)%len(keys)]
 					k.RateLimit = int64(i + 1)
-					if _, err := tx.PutAPIKey(k, 0); err != nil {
+					if _, err := tx.PutAPIKey(k); err != nil {
 						return err
 					}
 				}

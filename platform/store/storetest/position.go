@@ -22,10 +22,10 @@ func positionCases() map[string]func(*testing.T, Harness) {
 func lived(t *testing.T, h Harness, common int, own ...string) *store.Store {
 	s := open(t, h).Store
 	for i := range common {
-		change(t, s, func(tx *store.Tx) error { return tx.SetConfig("common", fmt.Sprint(i), 0) })
+		change(t, s, func(tx *store.Tx) error { return tx.SetConfig("common", fmt.Sprint(i)) })
 	}
 	for _, value := range own {
-		change(t, s, func(tx *store.Tx) error { return tx.PutTeam(store.Team{Hostname: "h", TeamAssignment: value}, 0) })
+		change(t, s, func(tx *store.Tx) error { return tx.PutTeam(store.Team{Hostname: "h", TeamAssignment: value}) })
 	}
 	return s
 }
@@ -66,7 +66,7 @@ func restoredStores(t *testing.T, h Harness) {
 	pruned := h.Open(t, store.Options{Now: clock.Now}).Store
 	var early store.Position
 	for i := range 4 {
-		change(t, pruned, func(tx *store.Tx) error { return tx.SetConfig("a", fmt.Sprint(i), 0) })
+		change(t, pruned, func(tx *store.Tx) error { return tx.SetConfig("a", fmt.Sprint(i)) })
 		if i == 0 {
 			early = positionOf(t, pruned)
 		}
@@ -106,7 +106,7 @@ func newEpoch(t *testing.T, h Harness) {
 	if _, _, err := s.VerifyChain(t.Context()); err != nil {
 		t.Error(err)
 	}
-	if next := change(t, s, func(tx *store.Tx) error { return tx.SetConfig("b", "1", 0) }); next != now.Revision+1 {
+	if next := change(t, s, func(tx *store.Tx) error { return tx.SetConfig("b", "1") }); next != now.Revision+1 {
 		t.Errorf("the next change has revision %d after %d", next, now.Revision)
 	}
 }

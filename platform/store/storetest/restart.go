@@ -22,7 +22,7 @@ func survivesRestart(t *testing.T, h Harness) {
 	s := open(t, h)
 	change(t, s.Store, func(tx *store.Tx) error {
 		_, err := tx.CreateRule(sampleRule("r"))
-		return errors.Join(err, tx.PutDevHost("d"), tx.SetConfig("a", "1", 0))
+		return errors.Join(err, tx.PutDevHost("d"), tx.SetConfig("a", "1"))
 	})
 	must(t, s.CreateSession(t.Context(), sampleSession("a")))
 	before := snapshot(t, s.Store)

@@ -31,7 +31,7 @@ func aged(t testing.TB, h Harness, n int) (Instance, *clock) {
 	c := newClock()
 	s := h.Open(t, store.Options{Now: c.Now})
 	for i := range n {
-		change(t, s.Store, func(tx *store.Tx) error { return tx.SetConfig("a", fmt.Sprint(i), 0) })
+		change(t, s.Store, func(tx *store.Tx) error { return tx.SetConfig("a", fmt.Sprint(i)) })
 		c.Add(24 * time.Hour)
 	}
 	return s, c
@@ -82,7 +82,7 @@ func pruneChanges(t *testing.T, h Harness) {
 			t.Errorf("%d more rows were removed", n)
 		}
 	}
-	change(t, s.Store, func(tx *store.Tx) error { return tx.SetConfig("b", "1", 0) })
+	change(t, s.Store, func(tx *store.Tx) error { return tx.SetConfig("b", "1") })
 	intact(t, s, 5)
 	c.Add(365 * 24 * time.Hour) // all of it, in pieces, the former anchor's note too
 	for _, want := range []int64{2, 2, 1} {

@@ -20,10 +20,10 @@ func rotationCases() map[string]func(*testing.T, Harness) {
 }
 
 // put brings a rotation to a state.
-func put(t testing.TB, s *store.Store, next rotation.State, ifRevision int64) (got rotation.State, err error) {
+func put(t testing.TB, s *store.Store, next rotation.State) (got rotation.State, err error) {
 	t.Helper()
 	_, err = s.Change(t.Context(), actor(), "because", func(tx *store.Tx) (err error) {
-		got, err = tx.PutRotation(next, ifRevision)
+		got, err = tx.PutRotation(next)
 		return err
 	})
 	return got, err
@@ -42,7 +42,7 @@ func rotationSteps(t *testing.T, h Harness) {
 		if step == rotation.Recycle {
 			state.Promoted = 5
 		}
-		got, err := put(t, s.Store, state, state.Revision)
+		got, err := put(t, s.Store, state)
 		must(t, err)
 		now := clock.Now().UTC().Truncate(time.Microsecond)
 		state.Revision, state.StartedAt, state.StartedBy, state.UpdatedAt, state.UpdatedBy = int64(i+1), began, actor().Name, now, actor().Name
@@ -62,7 +62,7 @@ func rotationSteps(t *testing.T, h Harness) {
 func rotationRefused(t *testing.T, h Harness) {
 	s := open(t, h)
 	first := rotation.State{Subject: rotation.Postgres, ID: "one", Step: rotation.Stage, Base: 1}
-	first = value[rotation.State](t)(put(t, s.Store, first, 0))
+	first = value[rotation.State](t)(put(t, s.Store, first))
 	for name, change := range map[string]func(*rotation.State){
 		"a step left out":   func(n *rotation.State) { n.Step, n.Staged = rotation.Alter, 2 },
 		"no version":        func(n *rotation.State) { n.Step = rotation.Wait },
@@ -70,14 +70,9 @@ func rotationRefused(t *testing.T, h Harness) {
 	} {
 		next := first
 		change(&next)
-		if _, err := put(t, s.Store, next, 0); !fault.Is(err, fault.Unprocessable) {
+		if _, err := put(t, s.Store, next); !fault.Is(err, fault.Unprocessable) {
 			t.Errorf("%s: %v", name, err)
 		}
-	}
-	next := first
-	next.Step, next.Staged = rotation.Wait, 2
-	if _, err := put(t, s.Store, next, first.Revision+1); !fault.Is(err, fault.PreconditionFail) {
-		t.Errorf("of a revision that is not the present one: %v", err)
 	}
 	if n := value[int64](t)(revision(t, s.Store)); n != first.Revision {
 		t.Errorf("revision %d, want %d", n, first.Revision)
@@ -87,14 +82,14 @@ func rotationRefused(t *testing.T, h Harness) {
 func rotationOneAtATime(t *testing.T, h Harness) {
 	s := open(t, h)
 	first := rotation.State{Subject: rotation.IngestKey, ID: "one", Step: rotation.Stage, Base: 1}
-	first = value[rotation.State](t)(put(t, s.Store, first, 0))
+	first = value[rotation.State](t)(put(t, s.Store, first))
 	second := rotation.State{Subject: rotation.IngestKey, ID: "two", Step: rotation.Stage, Base: 1}
-	if _, err := put(t, s.Store, second, 0); !fault.Is(err, fault.Conflict) {
+	if _, err := put(t, s.Store, second); !fault.Is(err, fault.Conflict) {
 		t.Errorf("a second rotation beside the first: %v", err)
 	}
 	first.Step = rotation.Aborted
-	value[rotation.State](t)(put(t, s.Store, first, 0))
-	second = value[rotation.State](t)(put(t, s.Store, second, 0))
+	value[rotation.State](t)(put(t, s.Store, first))
+	second = value[rotation.State](t)(put(t, s.Store, second))
 	if all := value[[]rotation.State](t)(s.Rotations(t.Context())); len(all) != 1 || all[0].ID != second.ID {
 		t.Errorf("rotations %+v", all)
 	}

@@ -12,7 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 
-	"github.com/muttproject/mutt/platform/config"
+	"github.com/muttproject/mutt/platform/config/configtest"
 	"github.com/muttproject/mutt/platform/event"
 	"github.com/muttproject/mutt/platform/queue"
 	"github.com/muttproject/mutt/platform/queue/sqliteq"
@@ -82,19 +82,11 @@ func BenchmarkWorker(b *testing.B) {
 			if err := st.Migrate(b.Context()); err != nil {
 				b.Fatal(err)
 			}
-			settings, err := config.NewDynamic(config.NewRegistry(), func(name string) string {
-				if name == "AUDIT_UNHANDLED_SAMPLE_PERCENT" {
-					return tc.sample
-				}
-				return ""
-			})
-			if err != nil {
-				b.Fatal(err)
-			}
+			dynamic, _ := configtest.Load(b, DeclareDynamic, map[string]string{"AUDIT_UNHANDLED_SAMPLE_PERCENT": tc.sample})
 			set, metrics := thousand(b), NewMetrics(prometheus.NewRegistry())
-			r := &rig{t: b, driver: d, store: st, settings: settings, count: map[string]int{}}
-			w := New(Params{Process: "bench", Store: st, Counters: st, Settings: settings, Metrics: metrics, Log: zap.NewNop(), Now: time.Now,
-				Pressure: NewPressure(r, settings, metrics), Rules: func() Judge { return set }})
+			r := &rig{t: b, driver: d, store: st, dynamic: dynamic, count: map[string]int{}}
+			w := New(Params{Process: "bench", Store: st, Counters: st, Dynamic: dynamic, Metrics: metrics, Log: zap.NewNop(), Now: time.Now,
+				Pressure: NewPressure(r, dynamic, metrics), Rules: func() Judge { return set }})
 			for sent := 0; sent < b.N; sent += tc.entry {
 				events := benchEvents(min(tc.entry, b.N-sent))
 				r.must(d.Append(b.Context(), queue.AppendParams{Entries: []queue.Entry{{ID: queue.NewEntryID(), Queue: queue.Ingest,

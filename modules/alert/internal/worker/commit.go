@@ -8,7 +8,6 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/muttproject/mutt/modules/alert/internal/unhandled"
-	"github.com/muttproject/mutt/platform/config"
 	"github.com/muttproject/mutt/platform/event"
 	"github.com/muttproject/mutt/platform/queue"
 	"github.com/muttproject/mutt/platform/store"
@@ -176,9 +175,9 @@ func (l *lane) countUnhandled(ctx context.Context, units []*unit) (due []unhandl
 	if len(l.uncounted) == 0 {
 		return nil, nil
 	}
-	s := l.p.Settings
+	keys := l.p.Dynamic
 	err = l.insist(ctx, "count unhandled events", func() (err error) {
-		due, err = l.counters.Count(ctx, l.uncounted, s.Int(config.UnhandledThreshold), s.Seconds(config.UnhandledExpirySeconds))
+		due, err = l.counters.Count(ctx, l.uncounted, keys.UnhandledThreshold.Get(), keys.UnhandledExpiry.Get())
 		return err
 	})
 	if err != nil && !errors.Is(err, errLost) {

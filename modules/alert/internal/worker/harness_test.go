@@ -13,7 +13,7 @@ import (
 	"go.uber.org/zap/zapcore"
 	"go.uber.org/zap/zaptest/observer"
 
-	"github.com/muttproject/mutt/platform/config"
+	"github.com/muttproject/mutt/platform/config/configtest"
 	"github.com/muttproject/mutt/platform/connect/sqlite"
 	"github.com/muttproject/mutt/platform/event"
 	"github.com/muttproject/mutt/platform/fault"
@@ -31,13 +31,13 @@ type fataler interface {
 
 // rig is a worker on a real queue and a real store, both on SQLite, with a place to let calls fail.
 type rig struct {
-	t        fataler
-	driver   *sqliteq.Driver
-	store    *store.Store
-	settings *config.Dynamic
-	reg      *prometheus.Registry
-	logs     *observer.ObservedLogs
-	worker   *Worker
+	t       fataler
+	driver  *sqliteq.Driver
+	store   *store.Store
+	dynamic Dynamic
+	reg     *prometheus.Registry
+	logs    *observer.ObservedLogs
+	worker  *Worker
 
 	mu    sync.Mutex
 	rules Judge
@@ -56,8 +56,7 @@ func newRig(t fataler, ctx context.Context, dir string, env map[string]string) *
 	st, err := store.Open(ctx, store.Options{Path: filepath.Join(dir, "mutt.db"), Connect: sqlite.Options{Synchronous: "OFF"}})
 	r.must(err)
 	r.must(st.Migrate(ctx))
-	r.settings, err = config.NewDynamic(config.NewRegistry(), func(name string) string { return env[name] })
-	r.must(err)
+	r.dynamic, _ = configtest.Load(t, DeclareDynamic, env)
 	r.driver, r.store = driver, st
 	r.use(ruleset(t, 1))
 	core, logs := observer.New(zapcore.InfoLevel)
@@ -65,8 +64,8 @@ func newRig(t fataler, ctx context.Context, dir string, env map[string]string) *
 	metrics := NewMetrics(r.reg)
 	flaky := &flakyStore{r: r}
 	r.worker = New(Params{
-		Process: "run-1", Store: flaky, Counters: flaky, Settings: r.settings, Metrics: metrics, Log: zap.New(core), Now: time.Now,
-		Pressure: NewPressure(r, r.settings, metrics),
+		Process: "run-1", Store: flaky, Counters: flaky, Dynamic: r.dynamic, Metrics: metrics, Log: zap.New(core), Now: time.Now,
+		Pressure: NewPressure(r, r.dynamic, metrics),
 		Rules: func() Judge {
 			r.mu.Lock()
 			defer r.mu.Unlock()

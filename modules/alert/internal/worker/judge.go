@@ -5,7 +5,6 @@ import (
 	"slices"
 
 	"github.com/muttproject/mutt/modules/alert/internal/unhandled"
-	"github.com/muttproject/mutt/platform/config"
 	"github.com/muttproject/mutt/platform/event"
 	"github.com/muttproject/mutt/platform/rule"
 	"github.com/muttproject/mutt/platform/store"
@@ -21,8 +20,8 @@ type terms struct {
 }
 
 func (w *Worker) terms(shed bool) terms {
-	percent := w.p.Settings.Float(config.AuditUnhandledSamplePercent)
-	t := terms{rules: w.p.Rules(), now: w.p.Now().UnixMicro(), team: w.p.Settings.String(config.UnhandledDefaultTeam), shed: shed}
+	percent := w.p.Dynamic.SamplePercent.Get()
+	t := terms{rules: w.p.Rules(), now: w.p.Now().UnixMicro(), team: w.p.Dynamic.UnhandledTeam.Get(), shed: shed}
 	if t.sample = ^uint64(0); percent < 100 {
 		t.sample = uint64(percent / 100 * (1 << 63) * 2)
 	}

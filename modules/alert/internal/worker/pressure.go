@@ -6,14 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/muttproject/mutt/platform/config"
 	"github.com/muttproject/mutt/platform/queue"
-)
-
-// The values of alerter_shed_mode, and of the label of mutt_alerter_shed_events_total.
-const (
-	shedDeadLetter = "dlq"   // alerts become dead letters
-	shedDefer      = "defer" // reading pauses
 )
 
 // Depths tells how much a queue holds.
@@ -23,15 +16,15 @@ type Depths interface {
 
 // Pressure watches how many alerts wait for the forwarder. Its thresholds bound storage, not speed.
 type Pressure struct {
-	depths   Depths
-	settings Settings
-	metrics  *Metrics
-	live     atomic.Int64
+	depths  Depths
+	dynamic Dynamic
+	metrics *Metrics
+	live    atomic.Int64
 }
 
-// NewPressure makes a Pressure.
-func NewPressure(d Depths, s Settings, m *Metrics) *Pressure {
-	return &Pressure{depths: d, settings: s, metrics: m}
+// NewPressure returns a Pressure.
+func NewPressure(d Depths, keys Dynamic, m *Metrics) *Pressure {
+	return &Pressure{depths: d, dynamic: keys, metrics: m}
 }
 
 // Run keeps the gauges and the warning fresh, also while this process holds no partition.
@@ -63,13 +56,13 @@ func (p *Pressure) look(ctx context.Context) int64 {
 // Warning says that many alerts wait, "" below the threshold.
 func (p *Pressure) Warning() string {
 	live := p.live.Load()
-	shed := p.settings.Int(config.AlerterQueueShedThreshold)
+	shed := p.dynamic.QueueShed.Get()
 	switch {
-	case live > shed && p.settings.String(config.AlerterShedMode) == shedDefer:
+	case live > shed && p.dynamic.ShedMode.Get() == shedDefer:
 		return fmt.Sprintf("%d alerts wait for the forwarder, more than alerter_queue_shed_threshold (%d): judging pauses", live, shed)
 	case live > shed:
 		return fmt.Sprintf("%d alerts wait for the forwarder, more than alerter_queue_shed_threshold (%d): new ones go to the dead letters", live, shed)
-	case live > p.settings.Int(config.AlerterQueueWarnThreshold):
+	case live > p.dynamic.QueueWarn.Get():
 		return fmt.Sprintf("%d alerts wait for the forwarder: look at the destination, or raise moog_rate_limit", live)
 	default:
 		return ""
@@ -78,19 +71,19 @@ func (p *Pressure) Warning() string {
 
 // admit waits while pressure pauses reading, and says whether what would be forwarded is shed.
 func (l *lane) admit(ctx context.Context) (shed bool, err error) {
-	s := l.p.Settings
+	keys := l.p.Dynamic
 	for {
 		if ctx.Err() != nil {
 			return false, errLost
 		}
-		if l.p.Pressure.look(ctx) <= s.Int(config.AlerterQueueShedThreshold) {
+		if l.p.Pressure.look(ctx) <= keys.QueueShed.Get() {
 			return false, nil
 		}
-		if s.String(config.AlerterShedMode) != shedDefer {
+		if keys.ShedMode.Get() != shedDefer {
 			return true, nil
 		}
 		l.p.Metrics.shed.WithLabelValues(shedDefer).Inc()
-		if sleep(ctx, time.Duration(s.Int(config.AlerterDeferSleepMS))*time.Millisecond) != nil {
+		if sleep(ctx, keys.DeferSleep.Get()) != nil {
 			return false, errLost
 		}
 	}

@@ -10,7 +10,6 @@ import (
 	"github.com/google/uuid"
 	"go.uber.org/zap"
 
-	"github.com/muttproject/mutt/platform/config"
 	"github.com/muttproject/mutt/platform/event"
 	"github.com/muttproject/mutt/platform/queue"
 )
@@ -182,7 +181,7 @@ func (s *splitting) failed(ctx context.Context, err error) error {
 	if errors.As(err, &p) {
 		fields = append(fields, zap.ByteString("stack", p.stack))
 	}
-	if s.tries < int(s.p.Settings.Int(config.AlerterMaxRetries)) {
+	if s.tries < int(s.p.Dynamic.MaxRetries.Get()) {
 		s.p.Log.Warn("an event could not be judged", fields...)
 		return nil
 	}

@@ -47,21 +47,13 @@ type Holder interface {
 	Release(ctx context.Context, r queue.Giveback) error
 }
 
-// Settings are the dynamic values, by the names of platform/config.
-type Settings interface {
-	Int(name string) int64
-	Float(name string) float64
-	String(name string) string
-	Seconds(name string) time.Duration
-}
-
 // Params are what a Worker needs. All are required; zero fields of Config take their defaults.
 type Params struct {
 	Process  string // the process run, for the books
 	Store    Store
 	Counters unhandled.Store
 	Rules    func() Judge // the present ruleset; it is asked once for each claim
-	Settings Settings
+	Dynamic  Dynamic
 	Pressure *Pressure
 	Metrics  *Metrics
 	Log      *zap.Logger

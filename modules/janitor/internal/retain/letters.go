@@ -4,7 +4,6 @@ import (
 	"context"
 	"time"
 
-	"github.com/muttproject/mutt/platform/config"
 	"github.com/muttproject/mutt/platform/event"
 	"github.com/muttproject/mutt/platform/queue"
 	"github.com/muttproject/mutt/platform/store"
@@ -43,7 +42,7 @@ func (r *Retention) removeLetters(ctx context.Context, before time.Time) (total 
 			return nil
 		})
 		total += gone
-		if noted := r.note(ctx, store.TableDeadLetters, string(q), config.RetentionDLQDays, before, gone); err == nil {
+		if noted := r.note(ctx, store.TableDeadLetters, string(q), r.Dynamic.DLQDays, before, gone); err == nil {
 			err = noted
 		}
 		if err != nil {

@@ -12,7 +12,7 @@ type metrics struct {
 	lastRun prometheus.Gauge
 }
 
-func newMetrics(r prometheus.Registerer, s Settings) *metrics {
+func newMetrics(r prometheus.Registerer, keys Dynamic) *metrics {
 	m := &metrics{
 		deleted: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "mutt_retention_cleanup_records_deleted_total",
 			Help: "Records that retention removed, by what they were."}, []string{"type"}),
@@ -20,12 +20,10 @@ func newMetrics(r prometheus.Registerer, s Settings) *metrics {
 			Help: "When this process ended a run of retention without a failure, in Unix seconds; 0 when it has not."}),
 	}
 	r.MustRegister(m.deleted, m.lastRun)
-	for name, key := range map[string]string{
-		"audit": config.RetentionAuditDays, "event_audit": config.RetentionEventAuditDays, "dlq": config.RetentionDLQDays,
-	} {
+	for name, days := range map[string]config.Value[int64]{"audit": keys.AuditDays, "event_audit": keys.EventAuditDays, "dlq": keys.DLQDays} {
 		m.deleted.WithLabelValues(name)
 		r.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "mutt_retention_policy_days",
-			Help: "How many days something is kept.", ConstLabels: prometheus.Labels{"type": name}}, func() float64 { return float64(s.Int(key)) }))
+			Help: "How many days something is kept.", ConstLabels: prometheus.Labels{"type": name}}, func() float64 { return float64(days.Get()) }))
 	}
 	return m
 }

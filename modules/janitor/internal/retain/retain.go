@@ -39,17 +39,11 @@ type Queue interface {
 	Discard(ctx context.Context, p queue.DiscardParams) (int, error)
 }
 
-// Settings gives the dynamic values that retention reads.
-type Settings interface {
-	Bool(name string) bool
-	Int(name string) int64
-}
-
 // Deps are what retention needs. All are required.
 type Deps struct {
 	Store      Store
 	Queue      Queue
-	Settings   Settings
+	Dynamic    Dynamic
 	Log        *zap.Logger
 	Registerer prometheus.Registerer
 	Now        func() time.Time
@@ -64,7 +58,7 @@ type Retention struct {
 // New makes a Retention. It does no I/O.
 func New(d Deps) *Retention {
 	deps.Must(d)
-	return &Retention{Deps: d, metrics: newMetrics(d.Registerer, d.Settings)}
+	return &Retention{Deps: d, metrics: newMetrics(d.Registerer, d.Dynamic)}
 }
 
 // actor is who the change audit names.
@@ -72,23 +66,24 @@ var actor = store.Actor{Name: "system:janitor"}
 
 // kind is something that is kept for a number of days.
 type kind struct {
-	name, key string // for people and metrics; the dynamic key that has the days
+	name string              // in logs and metrics
+	days config.Value[int64] // how long it is kept
 	// expired counts what is older than a time, remove removes it.
 	expired, remove func(ctx context.Context, before time.Time) (int64, error)
 }
 
 func (r *Retention) kinds() []kind {
 	return []kind{
-		{"audit", config.RetentionAuditDays, r.Store.ExpiredChanges, r.removeChanges},
-		{"event_audit", config.RetentionEventAuditDays, r.Store.ExpiredEvents, r.removeEvents},
-		{"dlq", config.RetentionDLQDays, r.expiredLetters, r.removeLetters},
+		{"audit", r.Dynamic.AuditDays, r.Store.ExpiredChanges, r.removeChanges},
+		{"event_audit", r.Dynamic.EventAuditDays, r.Store.ExpiredEvents, r.removeEvents},
+		{"dlq", r.Dynamic.DLQDays, r.expiredLetters, r.removeLetters},
 	}
 }
 
 // Run removes everything that is past its time, or says what it would remove. What fails does not keep the rest from
 // being done.
 func (r *Retention) Run(ctx context.Context) error {
-	if !r.Settings.Bool(config.RetentionEnabled) {
+	if !r.Dynamic.Enabled.Get() {
 		return nil
 	}
 	var errs []error
@@ -104,10 +99,10 @@ func (r *Retention) Run(ctx context.Context) error {
 }
 
 func (r *Retention) run(ctx context.Context, k kind) error {
-	days := r.Settings.Int(k.key)
+	days := k.days.Get()
 	before := r.Now().UTC().Truncate(24*time.Hour).AddDate(0, 0, -int(days))
 	told := []zap.Field{zap.String("type", k.name), zap.Int64("days", days), zap.Time("older_than", before)}
-	if r.Settings.Bool(config.RetentionDryRun) {
+	if r.Dynamic.DryRun.Get() {
 		n, err := k.expired(ctx, before)
 		if err == nil {
 			r.Log.Info("retention would remove (retention_dry_run)", append(told, zap.Int64("records", n))...)
@@ -122,11 +117,11 @@ func (r *Retention) run(ctx context.Context, k kind) error {
 	return err
 }
 
-func (r *Retention) batch() int { return int(r.Settings.Int(config.RetentionBatchSize)) }
+func (r *Retention) batch() int { return int(r.Dynamic.BatchSize.Get()) }
 
-// reason is what the change audit gives as the reason.
-func (r *Retention) reason(key string) string {
-	return fmt.Sprintf("retention: %s is %d", key, r.Settings.Int(key))
+// reason is the reason that the change audit shows.
+func reason(days config.Value[int64]) string {
+	return fmt.Sprintf("retention: %s is %d", days.Name(), days.Get())
 }
 
 // steps repeats a bounded step until it has nothing left to do.
@@ -146,7 +141,7 @@ const mostChanges = 1000
 
 func (r *Retention) removeChanges(ctx context.Context, before time.Time) (int64, error) {
 	return steps(ctx, func() (int64, error) {
-		return r.Store.PruneChanges(ctx, actor, r.reason(config.RetentionAuditDays), before, min(r.batch(), mostChanges))
+		return r.Store.PruneChanges(ctx, actor, reason(r.Dynamic.AuditDays), before, min(r.batch(), mostChanges))
 	})
 }
 
@@ -162,7 +157,7 @@ func (r *Retention) removeEvents(ctx context.Context, before time.Time) (total i
 			before = oldest
 		}
 	}
-	dropped, err := r.Store.DropPartitions(ctx, actor, r.reason(config.RetentionEventAuditDays), before)
+	dropped, err := r.Store.DropPartitions(ctx, actor, reason(r.Dynamic.EventAuditDays), before)
 	for _, p := range dropped {
 		total += p.Rows
 	}
@@ -170,20 +165,20 @@ func (r *Retention) removeEvents(ctx context.Context, before time.Time) (total i
 		return total, err
 	}
 	loose, err := steps(ctx, func() (int64, error) { return r.Store.PruneEvents(ctx, before, r.batch()) })
-	return total + loose, errors.Join(err, r.note(ctx, store.TableEventAudit, before.Format(time.DateOnly), config.RetentionEventAuditDays, before, loose))
+	return total + loose, errors.Join(err, r.note(ctx, store.TableEventAudit, before.Format(time.DateOnly), r.Dynamic.EventAuditDays, before, loose))
 }
 
 // noteWait bounds the note of what was removed, which the end of the run does not cut off.
 const noteWait = 10 * time.Second
 
 // note writes into the change audit what many steps have removed.
-func (r *Retention) note(ctx context.Context, table, upTo, key string, before time.Time, n int64) error {
+func (r *Retention) note(ctx context.Context, table, upTo string, days config.Value[int64], before time.Time, n int64) error {
 	if n == 0 {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), noteWait)
 	defer cancel()
-	_, err := r.Store.Change(ctx, actor, r.reason(key), func(tx *store.Tx) error {
+	_, err := r.Store.Change(ctx, actor, reason(days), func(tx *store.Tx) error {
 		return tx.RecordRemoval(table, upTo, map[string]any{"older_than": before.Format(time.RFC3339), "rows": n})
 	})
 	if err != nil {

@@ -10,7 +10,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
-	"github.com/muttproject/mutt/platform/config"
 	"github.com/muttproject/mutt/platform/queue"
 	"github.com/muttproject/mutt/platform/store"
 )
@@ -36,15 +35,15 @@ func throughTheYear(r *rig) {
 	r.kill(queue.Alert, 1) // one that is young
 	r.expect(3, 25, 18)    // on the thirtieth day they are kept
 	r.days(400)
-	r.apply(map[string]string{config.RetentionDryRun: "true"})
+	r.apply(map[string]string{"retention_dry_run": "true"})
 	r.expect(3, 25, 18)
 	if d := cmp.Diff(map[string]int64{"audit": 3, "event_audit": 25, "dlq": 18}, r.told("retention would remove (retention_dry_run)")); d != "" {
 		r.Error(d)
 	}
-	r.apply(map[string]string{config.RetentionEnabled: "false"})
+	r.apply(map[string]string{"retention_enabled": "false"})
 	r.expect(3, 25, 18)
 
-	r.apply(map[string]string{config.RetentionBatchSize: "10"})
+	r.apply(map[string]string{"retention_batch_size": "10"})
 	r.days(31)
 	r.expect(5, 25, 1) // a note for each queue
 	r.days(91)

@@ -13,6 +13,7 @@ import (
 	"go.uber.org/zap/zaptest/observer"
 
 	"github.com/muttproject/mutt/platform/config"
+	"github.com/muttproject/mutt/platform/config/configtest"
 	"github.com/muttproject/mutt/platform/connect"
 	"github.com/muttproject/mutt/platform/connect/postgres"
 	"github.com/muttproject/mutt/platform/connect/redis"
@@ -100,12 +101,12 @@ func newRig(t *testing.T, storage func(*rig)) *rig {
 	r.must(r.store.Migrate(t.Context()))
 	_, err := r.store.EnsurePartitions(t.Context(), begin, 0)
 	r.must(err)
-	r.dynamic, err = config.NewDynamic(config.NewRegistry(), func(string) string { return "" })
-	r.must(err)
-	r.apply(map[string]string{config.RetentionBatchSize: "10"})
+	keys, dynamic := configtest.Load(t, DeclareDynamic, nil)
+	r.dynamic = dynamic
+	r.apply(map[string]string{"retention_batch_size": "10"})
 	core, logs := observer.New(zapcore.InfoLevel)
 	r.log = logs
-	r.retention = New(Deps{Store: r.store, Queue: r.driver, Settings: r.dynamic, Log: zap.New(core), Registerer: r.registry, Now: r.clock})
+	r.retention = New(Deps{Store: r.store, Queue: r.driver, Dynamic: keys, Log: zap.New(core), Registerer: r.registry, Now: r.clock})
 	return r
 }
 
@@ -122,7 +123,7 @@ func (r *rig) change(n int) {
 	r.Helper()
 	for range n {
 		_, err := r.store.Change(r.Context(), store.Actor{Name: "test"}, "", func(tx *store.Tx) error {
-			return tx.SetConfig("moog_rate_limit", r.clock().Format("20060102")+string(rune('0'+tx.AuditID()%10)), 0)
+			return tx.SetConfig("moog_rate_limit", r.clock().Format("20060102")+string(rune('0'+tx.AuditID()%10)))
 		})
 		r.must(err)
 	}

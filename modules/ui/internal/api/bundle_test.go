@@ -26,6 +26,7 @@ import (
 	"github.com/muttproject/mutt/platform/apiclient"
 	"github.com/muttproject/mutt/platform/authn"
 	"github.com/muttproject/mutt/platform/config"
+	"github.com/muttproject/mutt/platform/config/configtest"
 	"github.com/muttproject/mutt/platform/connect/sqlite"
 	"github.com/muttproject/mutt/platform/event"
 	"github.com/muttproject/mutt/platform/httpserver"
@@ -43,13 +44,14 @@ var noon = time.Date(2026, 11, 23, 12, 30, 15, 0, time.UTC)
 // bundle is one API on its own store and queue.
 type bundle struct {
 	*testing.T
-	handler http.Handler
-	api     *API
-	store   *store.Store
-	queue   *queue.Queue
-	driver  *sqliteq.Driver
-	ring    *authn.Keyring
-	applied atomic.Int64
+	handler  http.Handler
+	api      *API
+	logLevel config.Value[string]
+	store    *store.Store
+	queue    *queue.Queue
+	driver   *sqliteq.Driver
+	ring     *authn.Keyring
+	applied  atomic.Int64
 	// document holds every request and answer of the bundle to what the API says of itself.
 	document *openapitest.Document
 }
@@ -79,8 +81,8 @@ func newBundleOn(t *testing.T, o store.Options, change ...func(*Deps)) *bundle {
 		}
 	})
 	b.queue = queue.New(b.driver, queue.Options{Registerer: prometheus.NewRegistry(), Process: "test", Owner: "test", Now: now})
-	dynamic, err := config.NewDynamic(config.NewRegistry(), func(string) string { return "" })
-	b.must(err)
+	keys, dynamic := configtest.Load(t, declareDynamic, nil)
+	b.logLevel = keys.logLevel
 	document := NewDocument(nil)
 	docs, err := page.Docs(os.DirFS(filepath.Join("..", "..", "..", "..", "web")), document.Guide())
 	b.must(err)
@@ -100,7 +102,7 @@ func newBundleOn(t *testing.T, o store.Options, change ...func(*Deps)) *bundle {
 			return apiclient.Version{Product: "MUTT", Version: "9.9.9", APIVersion: httpserver.APIVersion, SupportedVersions: []string{"v1", "v2", "v2.5"}}
 		},
 	}
-	d.Objectives = objectives.FromCounters(objectives.Counters{Store: b.store, Fold: b.fold, Settings: dynamic, Now: now}).Now
+	d.Objectives = objectives.FromCounters(objectives.Counters{Store: b.store, Fold: b.fold, Dynamic: keys.objectives, Now: now}).Now
 	b.document, err = openapitest.Read(d.Document)
 	b.must(err)
 	for _, f := range change {
@@ -113,6 +115,25 @@ func newBundleOn(t *testing.T, o store.Options, change ...func(*Deps)) *bundle {
 	b.api = New(d)
 	b.handler = httpserver.New(httpserver.Options{Name: "admin", Logger: zap.NewNop(), Gate: gate, Sessions: d.Sessions}, b.api.Routes()...).Handler()
 	return b
+}
+
+// dynamicKeys are the keys of the tests: one of each type, and those of the objectives.
+type dynamicKeys struct {
+	logLevel   config.Value[string]
+	objectives objectives.Dynamic
+}
+
+func declareDynamic(d config.Declarer) dynamicKeys {
+	d.Whole(config.Whole{Name: "moog_rate_limit", Default: 50, Min: 1, Max: 1e6, Unit: "requests", About: "requests to the destination per moog_rate_period"})
+	d.Whole(config.Whole{Name: "moog_rate_period", Default: 1, Min: 1, Max: 3600, Unit: "s", About: "period of moog_rate_limit"})
+	d.Number(config.Number{Name: "moog_retry_base_delay", Default: 1, Min: 0.01, Max: 3600, Unit: "s", About: "first retry delay"})
+	d.Switch(config.Switch{Name: "circuit_breaker_enabled", Default: true, About: "stop sending while the destination fails"})
+	d.Text(config.Text{Name: "unhandled_default_team", Default: "NETO", Longest: 128, About: "team of a meta-alert"})
+	d.Text(config.Text{Name: "alerter_shed_mode", Default: "dlq", Options: []string{"dlq", "defer"}, About: "what happens under pressure"})
+	return dynamicKeys{
+		logLevel:   d.Text(config.Text{Name: "log_level", Default: "info", Options: []string{"debug", "info", "warn", "error"}, About: "least level"}),
+		objectives: objectives.DeclareDynamic(d),
+	}
 }
 
 // ringOfRoles has one key for each role, named like it.

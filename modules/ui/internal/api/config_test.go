@@ -7,7 +7,6 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/muttproject/mutt/platform/config"
 	"github.com/muttproject/mutt/platform/store"
 )
 
@@ -105,7 +104,7 @@ func TestConfigIsInForceBeforeTheAnswer(t *testing.T) {
 		}
 	})
 	b.expect(200, request{method: "PUT", path: "/config/log_level", body: `{"value":"debug"}`})
-	if b.api.Dynamic.String(config.LogLevel) != "debug" {
+	if b.logLevel.Get() != "debug" {
 		t.Fatal("not in force")
 	}
 }

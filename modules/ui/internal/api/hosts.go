@@ -77,7 +77,7 @@ func (a *API) deleteHost(c echo.Context) error {
 		if err := tx.want.check("the development host "+h.Hostname, h.Revision); err != nil {
 			return err
 		}
-		return tx.DeleteDevHost(h.Hostname, 0)
+		return tx.DeleteDevHost(h.Hostname)
 	})
 	if err != nil {
 		return err

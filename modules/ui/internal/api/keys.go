@@ -141,7 +141,7 @@ func (a *API) deleteKey(c echo.Context) error {
 			return err
 		}
 		name = k.Name
-		if err := tx.DeleteAPIKey(id, 0); err != nil {
+		if err := tx.DeleteAPIKey(id); err != nil {
 			return err
 		}
 		return a.keepsAdmin(tx, k.Role)
@@ -186,7 +186,7 @@ func (a *API) changedKey(c echo.Context, reason string, fn func(change, *store.A
 
 // putKey stores a key and reads it back as it is then.
 func (a *API) putKey(tx change, k *store.APIKey) error {
-	id, err := tx.PutAPIKey(*k, 0)
+	id, err := tx.PutAPIKey(*k)
 	if err != nil {
 		return err
 	}

@@ -20,7 +20,7 @@ func (b *bundle) bootstrapKey(name, role string) {
 	b.Helper()
 	hash := authn.HashSecret(name)
 	_, err := b.store.Change(b.Context(), store.Actor{Name: "system"}, "", func(tx *store.Tx) error {
-		_, err := tx.PutAPIKey(store.APIKey{Name: name, Role: role, Hash: hash[:], Bootstrap: true}, 0)
+		_, err := tx.PutAPIKey(store.APIKey{Name: name, Role: role, Hash: hash[:], Bootstrap: true})
 		return err
 	})
 	b.must(err)

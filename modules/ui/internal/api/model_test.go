@@ -34,19 +34,19 @@ func newModel(b *bundle) *model {
 	_, err := b.store.Change(b.Context(), store.Actor{Name: "test"}, "reset", func(tx *store.Tx) error {
 		rules, err := tx.Rules()
 		for i := range rules {
-			err = errors.Join(err, tx.DeleteRule(rules[i].ID, 0))
+			err = errors.Join(err, tx.DeleteRule(rules[i].ID))
 		}
 		hosts, listed := tx.DevHosts()
 		for _, h := range hosts {
-			err = errors.Join(err, tx.DeleteDevHost(h.Hostname, 0))
+			err = errors.Join(err, tx.DeleteDevHost(h.Hostname))
 		}
 		teams, listedToo := tx.Teams()
 		for _, t := range teams {
-			err = errors.Join(err, tx.DeleteTeam(t.Hostname, 0))
+			err = errors.Join(err, tx.DeleteTeam(t.Hostname))
 		}
 		set, known := tx.ConfigValue("moog_rate_limit")
 		if set != nil {
-			err = errors.Join(err, tx.UnsetConfig("moog_rate_limit", 0))
+			err = errors.Join(err, tx.UnsetConfig("moog_rate_limit"))
 		}
 		return errors.Join(err, listed, listedToo, known)
 	})

@@ -18,12 +18,12 @@ func (a *API) putBack(tx change, u *undo, target record) error {
 		return a.putBackConfig(tx, id, target)
 	case store.TableDevHosts:
 		if target == nil {
-			return tx.DeleteDevHost(id, 0)
+			return tx.DeleteDevHost(id)
 		}
 		return putBackHost(tx, id)
 	case store.TableTeams:
 		if target == nil {
-			return tx.DeleteTeam(id, 0)
+			return tx.DeleteTeam(id)
 		}
 		return putBackTeam(tx, id, target)
 	default:
@@ -60,12 +60,12 @@ func putBackTeam(tx change, hostname string, target record) error {
 	if t := findTeam(teams, hostname); t != nil && t.Hostname != hostname {
 		return fault.Field(fault.Conflict, "audit_id", "%q has the team %s", t.Hostname, t.TeamAssignment)
 	}
-	return tx.PutTeam(team, 0)
+	return tx.PutTeam(team)
 }
 
 func (a *API) putBackConfig(tx change, name string, target record) error {
 	if target == nil {
-		return tx.UnsetConfig(name, 0)
+		return tx.UnsetConfig(name)
 	}
 	key, err := a.Dynamic.Registry().Lookup(name)
 	if err != nil {
@@ -79,7 +79,7 @@ func (a *API) putBackConfig(tx change, name string, target record) error {
 	if err != nil {
 		return fmt.Errorf("render the value of %s: %w", name, err)
 	}
-	return tx.SetConfig(name, string(text), 0)
+	return tx.SetConfig(name, string(text))
 }
 
 func putBackRule(tx change, u *undo, target record) error {
@@ -88,7 +88,7 @@ func putBackRule(tx change, u *undo, target record) error {
 		return fault.Wrap(fault.Corrupt, err, "change %d names no rule", u.row.ID)
 	}
 	if target == nil {
-		return tx.DeleteRule(id, 0)
+		return tx.DeleteRule(id)
 	}
 	text, err := json.Marshal(target)
 	if err != nil {
@@ -102,7 +102,7 @@ func putBackRule(tx change, u *undo, target record) error {
 		return err
 	}
 	if r.ID = id; u.present != nil {
-		return tx.UpdateRule(r, 0)
+		return tx.UpdateRule(r)
 	}
 	return tx.RestoreRule(r)
 }

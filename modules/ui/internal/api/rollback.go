@@ -208,5 +208,5 @@ func (a *API) effective(name string, stored record) any {
 	if stored == nil {
 		return a.item(key, nil).Value
 	}
-	return a.item(key, &store.ConfigValue{Value: string(stored["value"])}).Value
+	return a.item(key, parsed(key, &store.ConfigValue{Value: string(stored["value"])})).Value
 }

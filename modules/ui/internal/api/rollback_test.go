@@ -115,7 +115,7 @@ func TestRollbackRefusals(t *testing.T) {
 		return b.audited()
 	}
 	key := change(func(tx *store.Tx) error {
-		_, err := tx.PutAPIKey(store.APIKey{Name: "k", Role: "viewer", Hash: make([]byte, 32)}, 0)
+		_, err := tx.PutAPIKey(store.APIKey{Name: "k", Role: "viewer", Hash: make([]byte, 32)})
 		return err
 	})
 	b.refuse(422, "audit_id", "api_keys", rollbackOf(key, ""))
@@ -124,16 +124,16 @@ func TestRollbackRefusals(t *testing.T) {
 		b.refuse(422, "audit_id", "", request{method: "POST", path: "/config/rollback", body: body})
 	}
 	b.refuse(422, "audit_id", "number", request{method: "POST", path: "/config/rollback", body: `{"audit_id":"1"}`})
-	limit := change(func(tx *store.Tx) error { return tx.SetConfig("moog_rate_limit", "9", 0) })
+	limit := change(func(tx *store.Tx) error { return tx.SetConfig("moog_rate_limit", "9") })
 	b.refuse(403, "", "admin", request{method: "POST", path: "/config/rollback", body: fmt.Sprintf(`{"audit_id":%d}`, limit), key: "operator"})
 	b.refuse(403, "", "", request{method: "POST", path: "/config/rollback", body: fmt.Sprintf(`{"audit_id":%d}`, limit), key: "viewer"})
 
 	// What the registry takes no more is not put back.
-	change(func(tx *store.Tx) error { return tx.SetConfig("moog_rate_period", "99999", 0) })
-	beyond := change(func(tx *store.Tx) error { return tx.SetConfig("moog_rate_period", "5", 0) })
+	change(func(tx *store.Tx) error { return tx.SetConfig("moog_rate_period", "99999") })
+	beyond := change(func(tx *store.Tx) error { return tx.SetConfig("moog_rate_period", "5") })
 	b.refuse(422, "value", "out of bounds", rollbackOf(beyond, ""))
-	change(func(tx *store.Tx) error { return tx.SetConfig("gone_key", "1", 0) })
-	unknown := change(func(tx *store.Tx) error { return tx.UnsetConfig("gone_key", 0) })
+	change(func(tx *store.Tx) error { return tx.SetConfig("gone_key", "1") })
+	unknown := change(func(tx *store.Tx) error { return tx.UnsetConfig("gone_key") })
 	b.refuse(422, "", "gone_key", rollbackOf(unknown, ""))
 
 	before := b.audited()

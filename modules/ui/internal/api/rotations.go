@@ -57,7 +57,7 @@ func (a *API) putRotation(c echo.Context) error {
 				return err
 			}
 		}
-		next, err = ch.PutRotation(next, 0)
+		next, err = ch.PutRotation(next)
 		return err
 	})
 	if err != nil {

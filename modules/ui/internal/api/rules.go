@@ -87,7 +87,7 @@ func (a *API) updateRule(c echo.Context) error {
 		if err := checkRule(r); err != nil {
 			return err
 		}
-		if err := tx.UpdateRule(r, 0); err != nil {
+		if err := tx.UpdateRule(r); err != nil {
 			return err
 		}
 		now, err := tx.Rule(id)
@@ -116,7 +116,7 @@ func (a *API) deleteRule(c echo.Context) error {
 			return err
 		}
 		saved.Message = fmt.Sprintf("rule %q deleted", old.Name)
-		return tx.DeleteRule(id, 0)
+		return tx.DeleteRule(id)
 	})
 	if err != nil {
 		return err

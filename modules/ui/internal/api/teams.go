@@ -50,7 +50,7 @@ func (a *API) createTeam(c echo.Context) error {
 			return fault.Field(fault.AlreadyExists, "hostname", "%q has the team %s already", t.Hostname, t.TeamAssignment).
 				WithRemedy("change it with PUT")
 		}
-		return tx.PutTeam(team, 0)
+		return tx.PutTeam(team)
 	})
 	if err != nil {
 		return err
@@ -81,7 +81,7 @@ func (a *API) updateTeam(c echo.Context) error {
 			return err
 		}
 		team.Hostname = old.Hostname
-		return tx.PutTeam(team, 0)
+		return tx.PutTeam(team)
 	})
 	if err != nil {
 		return err
@@ -99,7 +99,7 @@ func (a *API) deleteTeam(c echo.Context) error {
 		if err != nil {
 			return err
 		}
-		return tx.DeleteTeam(old.Hostname, 0)
+		return tx.DeleteTeam(old.Hostname)
 	})
 	if err != nil {
 		return err
@@ -168,7 +168,7 @@ func putTeams(tx change, rows []csvRow) (done apiclient.Imported, err error) {
 			team.Hostname = old.Hostname
 			done.Updated++
 		}
-		if err := tx.PutTeam(team, 0); err != nil {
+		if err := tx.PutTeam(team); err != nil {
 			return done, err
 		}
 	}

@@ -213,9 +213,9 @@ func carryOut(tx change, rules []rule.Rule, changes []rule.Change) error {
 		case "create":
 			_, err = tx.CreateRule(r)
 		case "update":
-			err = tx.UpdateRule(r, 0)
+			err = tx.UpdateRule(r)
 		case "delete":
-			err = tx.DeleteRule(ch.ID, 0)
+			err = tx.DeleteRule(ch.ID)
 		}
 		if err != nil {
 			return err

@@ -17,16 +17,16 @@ type Store interface {
 
 // Counters are the needs of a report from MUTT's own counters.
 type Counters struct {
-	Store    Store
-	Fold     func(context.Context) error // brings the queue's counters into the store
-	Settings Settings
-	Now      func() time.Time
+	Store   Store
+	Fold    func(context.Context) error // brings the queue's counters into the store
+	Dynamic Dynamic
+	Now     func() time.Time
 }
 
 // FromCounters makes a Report from MUTT's own counters.
 func FromCounters(c Counters) *Report {
 	deps.Must(c)
-	return &Report{c.Settings, &counters{c}}
+	return &Report{c.Dynamic, &counters{c}}
 }
 
 // counters is that source.

@@ -18,12 +18,6 @@ import (
 	"github.com/muttproject/mutt/platform/slo"
 )
 
-// Settings gives the dynamic values; *config.Dynamic is one.
-type Settings interface {
-	Int(name string) int64
-	Float(name string) float64
-}
-
 // burnWindow is the latest part of the window, over which the burn rate is measured: long enough for a quiet hour's
 // events to mean something, short enough to tell of trouble while it lasts (The Site Reliability Workbook, chapter 5).
 const burnWindow = time.Hour
@@ -51,8 +45,8 @@ type source interface {
 
 // Report makes reports.
 type Report struct {
-	settings Settings
-	source   source
+	dynamic Dynamic
+	source  source
 }
 
 // Now tells how every objective stands.
@@ -75,13 +69,14 @@ func (r *Report) Now(ctx context.Context) (apiclient.SLOs, error) {
 }
 
 func (r *Report) window(o slo.Objective) time.Duration {
-	return time.Duration(r.settings.Int(o.WindowKey())) * time.Hour
+	return time.Duration(r.dynamic[o.Name].windowHours.Get()) * time.Hour
 }
 
 // judge compares what was measured with the targets.
 func (r *Report) judge(o slo.Objective, window, recent reading) apiclient.SLO {
-	target := r.settings.Float(o.TargetKey())
-	out := apiclient.SLO{Name: o.Name, Description: o.Description, WindowHours: r.settings.Int(o.WindowKey()), Status: slo.NoData}
+	keys := r.dynamic[o.Name]
+	target := keys.target.Get()
+	out := apiclient.SLO{Name: o.Name, Description: o.Description, WindowHours: keys.windowHours.Get(), Status: slo.NoData}
 	if o.Latency() {
 		out.TargetSeconds, out.Quantile = &target, o.Quantile
 		window.events, recent.events = window.latencies.Within(target), recent.latencies.Within(target)
@@ -105,7 +100,7 @@ func (r *Report) judge(o slo.Objective, window, recent reading) apiclient.SLO {
 		actual = window.latencies.At(o.Quantile)
 	}
 	out.ActualValue, out.Remaining, out.BurnRate = rounded(actual), rounded(b.Remaining), rounded(b.BurnRate)
-	out.Status = b.Status(r.settings.Float(o.BurnRateWarningKey()), r.settings.Float(o.BurnRateCriticalKey()))
+	out.Status = b.Status(keys.warning.Get(), keys.critical.Get())
 	out.Message = message(o, target, b, window.events, out.WindowHours)
 	return out
 }

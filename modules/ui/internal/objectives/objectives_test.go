@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/muttproject/mutt/platform/apiclient"
-	"github.com/muttproject/mutt/platform/config"
+	"github.com/muttproject/mutt/platform/config/configtest"
 	"github.com/muttproject/mutt/platform/queue"
 	"github.com/muttproject/mutt/platform/slo"
 	"github.com/muttproject/mutt/platform/store"
@@ -39,17 +39,14 @@ func (l *ledger) add(ago int64, kind, label string, n int64) {
 	l.counts = append(l.counts, store.MinuteCount{Minute: noon.Unix()/60 - ago, Kind: kind, Label: label, N: n})
 }
 
-func dynamic(t *testing.T) *config.Dynamic {
+func dynamic(t *testing.T) Dynamic {
 	t.Helper()
-	d, err := config.NewDynamic(config.NewRegistry(), func(string) string { return "" })
-	if err != nil {
-		t.Fatal(err)
-	}
-	return d
+	keys, _ := configtest.Load(t, DeclareDynamic, nil)
+	return keys
 }
 
-func fromLedger(d *config.Dynamic, l *ledger) *Report {
-	return FromCounters(Counters{Store: l, Settings: d, Now: func() time.Time { return noon }, Fold: func(context.Context) error { return nil }})
+func fromLedger(d Dynamic, l *ledger) *Report {
+	return FromCounters(Counters{Store: l, Dynamic: d, Now: func() time.Time { return noon }, Fold: func(context.Context) error { return nil }})
 }
 
 // now gives a report by the objectives' names.
@@ -151,8 +148,8 @@ func TestKeysAreInForceAtOnce(t *testing.T) {
 	l.add(100, queue.CountDelivered, "", 95)
 	l.add(100, queue.CountParked, "", 5)
 	l.add(200, queue.CountParked, "", 100)
-	d := dynamic(t)
-	r := fromLedger(d, l)
+	keys, d := configtest.Load(t, DeclareDynamic, nil)
+	r := fromLedger(keys, l)
 	for i, c := range []struct {
 		keys   map[string]string
 		status slo.Status
@@ -186,7 +183,7 @@ func TestStoreAway(t *testing.T) {
 	if _, err := fromLedger(dynamic(t), &ledger{err: away}).Now(t.Context()); !errors.Is(err, away) {
 		t.Errorf("got %v", err)
 	}
-	r := FromCounters(Counters{Store: &ledger{}, Settings: dynamic(t), Now: time.Now, Fold: func(context.Context) error { return away }})
+	r := FromCounters(Counters{Store: &ledger{}, Dynamic: dynamic(t), Now: time.Now, Fold: func(context.Context) error { return away }})
 	if _, err := r.Now(t.Context()); !errors.Is(err, away) {
 		t.Errorf("got %v", err)
 	}

@@ -19,7 +19,7 @@ type Prometheus struct {
 	URL       *url.URL       // of its root, "http://127.0.0.1:9090"; a path before /api is kept
 	TLS       tlsconf.Client // nil takes the system's authorities
 	UserAgent string
-	Settings  Settings
+	Dynamic   Dynamic
 	// Within bounds a whole report: who asks waits for it. 0 means 3 s.
 	Within time.Duration
 }
@@ -29,7 +29,7 @@ func FromPrometheus(p Prometheus) *Report {
 	if p.Within <= 0 {
 		p.Within = answerWithin
 	}
-	return &Report{p.Settings, &prometheus{newQuerier(p)}}
+	return &Report{p.Dynamic, &prometheus{newQuerier(p)}}
 }
 
 const answerWithin = 3 * time.Second

@@ -11,25 +11,25 @@ import (
 	"testing"
 	"time"
 
-	"github.com/muttproject/mutt/platform/config"
+	"github.com/muttproject/mutt/platform/config/configtest"
 	"github.com/muttproject/mutt/platform/slo"
 )
 
 // fromServer reports from what a handler answers in the place of Prometheus.
-func fromServer(t *testing.T, d *config.Dynamic, h http.HandlerFunc) *Report {
+func fromServer(t *testing.T, d Dynamic, h http.HandlerFunc) *Report {
 	t.Helper()
 	s := httptest.NewServer(h)
 	t.Cleanup(s.Close)
 	return fromURL(t, d, s.URL+"/prom", 5*time.Second)
 }
 
-func fromURL(t *testing.T, d *config.Dynamic, text string, within time.Duration) *Report {
+func fromURL(t *testing.T, d Dynamic, text string, within time.Duration) *Report {
 	t.Helper()
 	u, err := url.Parse(text)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return FromPrometheus(Prometheus{URL: u, Settings: d, UserAgent: "mutt/test", Within: within})
+	return FromPrometheus(Prometheus{URL: u, Dynamic: d, UserAgent: "mutt/test", Within: within})
 }
 
 // vector is the answer to a query: values by le, or one without.
@@ -63,9 +63,9 @@ func TestFromPrometheus(t *testing.T) {
 		`sum by (le) (increase(mutt_moog_delivery_latency_seconds_bucket[24h]))`:                    {"0.1": "50", "30": "50", "60": "100", "300": "100", "+Inf": "100"},
 		`sum by (le) (increase(mutt_moog_delivery_latency_seconds_bucket[1h]))`:                     {"0.1": "50", "30": "50", "60": "100", "300": "100", "+Inf": "100"},
 	}
-	d := dynamic(t)
+	keys, d := configtest.Load(t, DeclareDynamic, nil)
 	d.Apply(1, map[string]string{"slo_delivery_success_window_hours": "48"})
-	r := fromServer(t, d, func(w http.ResponseWriter, req *http.Request) {
+	r := fromServer(t, keys, func(w http.ResponseWriter, req *http.Request) {
 		if req.URL.Path != "/prom/api/v1/query" || req.Method != http.MethodPost || req.UserAgent() != "mutt/test" {
 			t.Errorf("%s %s by %s", req.Method, req.URL, req.UserAgent())
 		}
