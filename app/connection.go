@@ -40,6 +40,7 @@ func (p *parts) redisConfig() (redis.Config, error) {
 	c := &p.opts.Config.Redis
 	out, err := c.Config(p.tls.Open)
 	out.Name, out.Credentials = clientName(p.process), p.logIn(redisServer, func(set *secrets.Set) []connect.Credential { return redisCredentials(c, set) })
+	out.Exposure = redis.Exposure(p.opts.Logger.Named("redis"))
 	return out, err
 }
 
@@ -81,12 +82,13 @@ type connected struct {
 	*lifecycle.Runner
 	people      string // name of the server in messages
 	credentials *connect.Credentials
+	exposure    *connect.Exposure
 	ready       func(context.Context) ([]string, error) // may be nil
 	close       func() error
 }
 
-func newConnected(people string, r *connect.Recycler, close func() error) *connected {
-	return &connected{Runner: lifecycle.NewRunner(people, r.Run), people: people, credentials: r.Credentials, close: close}
+func newConnected(people string, r *connect.Recycler, exposure *connect.Exposure, close func() error) *connected {
+	return &connected{Runner: lifecycle.NewRunner(people, r.Run), people: people, credentials: r.Credentials, exposure: exposure, close: close}
 }
 
 // Ready says what is wrong with the credentials too. Open connections live on under refused ones, so that is a warning.
@@ -97,7 +99,7 @@ func (c *connected) Ready(ctx context.Context) (warnings []string, err error) {
 	if w := c.credentials.Warning(c.people); w != "" {
 		warnings = append(warnings, w)
 	}
-	return warnings, err
+	return append(warnings, c.exposure.Warnings()...), err
 }
 
 // Stop closes the connections.

@@ -60,7 +60,7 @@ func openRedis(ctx context.Context, p *parts) (lifecycle.Service, error) {
 	if err != nil {
 		return nil, err
 	}
-	return newConnected("Redis", p.redis.Recycler(), func() error { p.redis.Close(); return nil }), nil
+	return newConnected("Redis", p.redis.Recycler(), cfg.Exposure, func() error { p.redis.Close(); return nil }), nil
 }
 
 func openRedisQueue(ctx context.Context, p *parts) (lifecycle.Service, error) {
@@ -117,6 +117,7 @@ func openPostgresStore(ctx context.Context, p *parts) (lifecycle.Service, error)
 	}
 	// The credentials outlive a try, so that many tries are not many refusals.
 	cfg.Name, cfg.Credentials = clientName(p.process), p.logIn(postgresServer, func(set *secrets.Set) []connect.Credential { return postgresCredentials(c, set) })
+	cfg.Exposure = postgres.Exposure(p.opts.Logger.Named("postgres"))
 	var svc *connected
 	err = p.reach(ctx, "PostgreSQL", func(ctx context.Context) error {
 		pool, s, closeAll, err := openPostgres(ctx, cfg, store.Options{Logger: p.opts.Logger.Named("store"), Now: p.opts.Now})
@@ -130,7 +131,7 @@ func openPostgresStore(ctx context.Context, p *parts) (lifecycle.Service, error)
 		if err != nil {
 			return errors.Join(err, closeAll())
 		}
-		svc = newConnected("PostgreSQL", recycler, closeAll)
+		svc = newConnected("PostgreSQL", recycler, cfg.Exposure, closeAll)
 		p.store, svc.ready = s, s.PartitionWarnings
 		return nil
 	})

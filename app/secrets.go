@@ -9,6 +9,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 
+	"github.com/muttproject/mutt/platform/connect"
 	"github.com/muttproject/mutt/platform/connect/tlsconf"
 	"github.com/muttproject/mutt/platform/connect/vault"
 	"github.com/muttproject/mutt/platform/fault"
@@ -80,6 +81,7 @@ type secretSources struct {
 	settings   func() *Config // whose secrets are in force
 	tls        tlsconf.Opener
 	log        *zap.Logger
+	exposure   *connect.Exposure     // of Vault; nil for none
 	registerer prometheus.Registerer // nil for none
 }
 
@@ -105,12 +107,14 @@ func (s secretSources) watcher() (*secrets.Watcher, error) {
 }
 
 func (s secretSources) vault() (*vault.Provider, error) {
-	return vault.NewProvider(vault.Options{Config: s.config.Vault, Open: s.tls, Log: s.log, Registerer: s.registerer})
+	return vault.NewProvider(vault.Options{Config: s.config.Vault, Open: s.tls, Exposure: s.exposure, Log: s.log, Registerer: s.registerer})
 }
 
 // openSecrets loads the secrets, and waits for Vault when it is away.
 func openSecrets(ctx context.Context, p *parts) (lifecycle.Service, error) {
-	w, err := secretSources{config: &p.opts.Config, settings: p.settings, tls: p.tls.Open, log: p.opts.Logger.Named("secrets"), registerer: p.registry}.watcher()
+	log := p.opts.Logger.Named("secrets")
+	exposure := vault.Exposure(log)
+	w, err := secretSources{config: &p.opts.Config, settings: p.settings, tls: p.tls.Open, log: log, exposure: exposure, registerer: p.registry}.watcher()
 	if err != nil {
 		return nil, err
 	}
@@ -118,7 +122,19 @@ func openSecrets(ctx context.Context, p *parts) (lifecycle.Service, error) {
 		return nil, err
 	}
 	p.secrets = w
-	return w, nil
+	return watchedSecrets{w, exposure}, nil
+}
+
+// watchedSecrets warns of how Vault is reached, too.
+type watchedSecrets struct {
+	*secrets.Watcher
+	exposure *connect.Exposure
+}
+
+// Ready implements lifecycle.ReadyChecker.
+func (s watchedSecrets) Ready(ctx context.Context) ([]string, error) {
+	warnings, err := s.Watcher.Ready(ctx)
+	return append(warnings, s.exposure.Warnings()...), err
 }
 
 // origins says for each secret which provider it comes from, for 'mutt config print' and GET /admin/config.

@@ -29,6 +29,7 @@ func (s *Store) Changes(ctx context.Context, f ChangeFilter) (Page[Change], erro
 	w.text("operation = $%d", f.Operation)
 	w.text("table_name = $%d", f.TableName)
 	w.text("record_id = $%d", f.RecordID)
+	w.text("table_name <> $%d", f.Without)
 	if !f.Start.IsZero() {
 		w.add("changed_at >= $%d", event.Micros(f.Start))
 	}

@@ -89,6 +89,7 @@ type Change struct {
 // ChangeFilter selects change-audit rows; zero fields do not filter. Newest first.
 type ChangeFilter struct {
 	ChangedBy, Operation, TableName, RecordID string
+	Without                                   string // a table whose rows are left out, "" for none
 	Start, End                                time.Time
 	Limit, Offset                             int
 }

@@ -33,6 +33,7 @@ type Config struct {
 	Name     string         // of the connections in pg_stat_activity
 	// Credentials say who logs in. Those of one Config are shared by its connections only.
 	Credentials *connect.Credentials
+	Exposure    *connect.Exposure // notes the connections; nil for none
 }
 
 // Times bound what does not depend on the caller's context.
@@ -122,7 +123,7 @@ func (c Config) opener(cc *pgconn.Config) *opener {
 		"application_name": c.Name, "timezone": "UTC",
 		"idle_in_transaction_session_timeout": fmt.Sprint(idleInTx.Milliseconds()),
 	}
-	return &opener{credentials: c.Credentials, server: net.JoinHostPort(c.Host, strconv.Itoa(c.Port)), config: cc, tls: c.TLS}
+	return &opener{credentials: c.Credentials, exposure: c.Exposure, server: net.JoinHostPort(c.Host, strconv.Itoa(c.Port)), config: cc, tls: c.TLS}
 }
 
 // NewRecycler replaces connections of a pool that Open gave after a rotation: each when nobody uses it.

@@ -21,6 +21,7 @@ import (
 // that need no login, and the login with one credential after the other happens here.
 type opener struct {
 	credentials *connect.Credentials
+	exposure    *connect.Exposure
 	server      string // host:port
 	config      *pgconn.Config
 	tls         tlsconf.Client
@@ -76,6 +77,8 @@ func (o *opener) connect(ctx context.Context, c connect.Credential) (*pgconn.PgC
 	switch {
 	case isRefusal(err):
 		return nil, refusal{err}
+	case err == nil:
+		o.exposure.Connected(conn.Conn().RemoteAddr(), cc.TLSConfig, cc.Password != "")
 	case State(err) == "":
 		err = asked.Because(err)
 	}

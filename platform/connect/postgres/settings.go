@@ -3,7 +3,10 @@ package postgres
 import (
 	"slices"
 
+	"go.uber.org/zap"
+
 	"github.com/muttproject/mutt/platform/config/static"
+	"github.com/muttproject/mutt/platform/connect"
 	"github.com/muttproject/mutt/platform/connect/tlsconf"
 	"github.com/muttproject/mutt/platform/secret"
 )
@@ -52,6 +55,12 @@ func (s *Server) Check() (wrong []string) {
 		wrong = append(wrong, "DB_POOL_MIN_CONN is above DB_POOL_MAX_CONN")
 	}
 	return wrong
+}
+
+// Exposure returns what notes the connections of a process, for its health and log.
+func Exposure(log *zap.Logger) *connect.Exposure {
+	return connect.NewExposure(connect.ExposureOptions{People: peer().Name, TLS: "set " + peer().Enabled + "=true",
+		Password: "set DB_PASS, and a password of the role in PostgreSQL", Log: log})
 }
 
 // Config returns what Open needs, without a name and credentials. open reads the files of TLS.

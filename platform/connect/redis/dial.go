@@ -25,6 +25,7 @@ const maxReply = 1 << 10
 // dialer makes connections that are logged in already.
 type dialer struct {
 	credentials *connect.Credentials
+	exposure    *connect.Exposure
 	tls         tlsconf.Client
 	sentinels   bool                            // some of the servers are Sentinels
 	opening     atomic.Pointer[context.Context] // of the caller of open while it waits: the library takes none
@@ -71,6 +72,7 @@ func (d *dialer) dial(ctx context.Context, addr string, tcp *net.Dialer, _ *tls.
 	case err != nil:
 		return nil, errors.Join(asked.Because(err), conn.Close())
 	}
+	d.exposure.Connected(conn.RemoteAddr(), t, d.credentials.Any())
 	return in, nil
 }
 

@@ -40,6 +40,7 @@ type Config struct {
 	Name     string         // of the connections in CLIENT LIST, without spaces
 	// Credentials say who logs in; none means that there is no password. Sentinels get the same, and may also do without any.
 	Credentials *connect.Credentials
+	Exposure    *connect.Exposure // notes the connections; nil for none
 }
 
 // Times bound how long a call can hang. A silent server is noticed after at most two times idleCheck plus answerWithin.
@@ -74,7 +75,7 @@ func Open(ctx context.Context, c Config) (*Connection, error) {
 
 // connect makes a client and sees it answer.
 func (c Config) connect(ctx context.Context) (rueidis.Client, error) {
-	d := &dialer{credentials: c.Credentials, tls: c.TLS, sentinels: c.Mode == Sentinel}
+	d := &dialer{credentials: c.Credentials, exposure: c.Exposure, tls: c.TLS, sentinels: c.Mode == Sentinel}
 	return d.open(ctx, c.options(d))
 }
 

@@ -5,7 +5,10 @@ import (
 	"slices"
 	"strconv"
 
+	"go.uber.org/zap"
+
 	"github.com/muttproject/mutt/platform/config/static"
+	"github.com/muttproject/mutt/platform/connect"
 	"github.com/muttproject/mutt/platform/connect/tlsconf"
 	"github.com/muttproject/mutt/platform/secret"
 )
@@ -95,6 +98,12 @@ func (s *Server) Check() (wrong []string) {
 		wrong = append(wrong, "a Redis Cluster has database 0 only: leave REDIS_DB out")
 	}
 	return wrong
+}
+
+// Exposure returns what notes the connections of a process, for its health and log.
+func Exposure(log *zap.Logger) *connect.Exposure {
+	return connect.NewExposure(connect.ExposureOptions{People: peer().Name, TLS: "set " + peer().Enabled + "=true",
+		Password: "set REDIS_PASS, and a password in Redis", Log: log})
 }
 
 // Config returns what Open needs, without a name and credentials. open reads the files of TLS.

@@ -3,12 +3,15 @@ package vault
 import (
 	"context"
 	"crypto/tls"
+	"net"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	lib "github.com/hashicorp/vault-client-go"
 
+	"github.com/muttproject/mutt/platform/connect"
 	"github.com/muttproject/mutt/platform/connect/tlsconf"
 	"github.com/muttproject/mutt/platform/fault"
 	"github.com/muttproject/mutt/platform/secret"
@@ -16,15 +19,17 @@ import (
 
 // Server says where Vault is.
 type Server struct {
-	Addr      string         // URL
-	Namespace string         // of Vault Enterprise; "" for none
-	TLS       tlsconf.Client // of an https address; nil takes the system's authorities
+	Addr      string            // URL
+	Namespace string            // of Vault Enterprise; "" for none
+	TLS       tlsconf.Client    // of an https address; nil takes the system's authorities
+	Exposure  *connect.Exposure // notes the connections of an http address; nil for none
 }
 
 // Times bound one call.
 const (
 	dialWithin   = 3 * time.Second
 	answerWithin = 5 * time.Second
+	keepAlive    = 15 * time.Second
 )
 
 // Client makes calls. It is safe for concurrent use.
@@ -38,8 +43,15 @@ type Client struct {
 
 // NewClient makes a Client. It does no I/O.
 func NewClient(s Server) (*Client, error) {
+	dial := func(ctx context.Context, network, addr string) (net.Conn, error) {
+		conn, err := (&net.Dialer{KeepAlive: keepAlive}).DialContext(ctx, network, addr)
+		if err == nil && strings.HasPrefix(strings.ToLower(s.Addr), "http:") {
+			s.Exposure.Connected(conn.RemoteAddr(), nil, true)
+		}
+		return conn, err
+	}
 	// A process asks twice a minute, so few connections are kept.
-	transport := tlsconf.NewTransport(&http.Transport{Proxy: http.ProxyFromEnvironment, TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS12},
+	transport := tlsconf.NewTransport(&http.Transport{Proxy: http.ProxyFromEnvironment, DialContext: dial, TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS12},
 		TLSHandshakeTimeout: dialWithin, ResponseHeaderTimeout: answerWithin, IdleConnTimeout: time.Minute, MaxIdleConns: 2, ForceAttemptHTTP2: true}, s.TLS)
 	client := &http.Client{Transport: transport,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }} // the library follows one, never from https to http

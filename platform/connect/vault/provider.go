@@ -12,6 +12,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/muttproject/mutt/platform/config/static"
+	"github.com/muttproject/mutt/platform/connect"
 	"github.com/muttproject/mutt/platform/connect/tlsconf"
 	"github.com/muttproject/mutt/platform/fault"
 	"github.com/muttproject/mutt/platform/secret/secrets"
@@ -20,9 +21,15 @@ import (
 // Options say what a Provider reads, and as whom: the AppRole, or the token that somebody else keeps in a file.
 type Options struct {
 	Config     Config
-	Open       tlsconf.Opener // reads the files of TLS
+	Open       tlsconf.Opener    // reads the files of TLS
+	Exposure   *connect.Exposure // notes the connections; nil for none
 	Log        *zap.Logger
 	Registerer prometheus.Registerer // nil for no metrics
+}
+
+// Exposure returns what notes the connections of a process, for its health and log.
+func Exposure(log *zap.Logger) *connect.Exposure {
+	return connect.NewExposure(connect.ExposureOptions{People: "Vault", TLS: "set VAULT_ADDR to an https:// URL", Log: log})
 }
 
 // Provider reads the secrets of a process from Vault.
@@ -50,6 +57,7 @@ func NewProvider(o Options) (*Provider, error) {
 	if err != nil {
 		return nil, err
 	}
+	server.Exposure = o.Exposure
 	client, err := NewClient(server)
 	if err != nil {
 		return nil, err

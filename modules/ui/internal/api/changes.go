@@ -8,7 +8,9 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/muttproject/mutt/platform/apiclient"
+	"github.com/muttproject/mutt/platform/authn"
 	"github.com/muttproject/mutt/platform/fault"
+	"github.com/muttproject/mutt/platform/httpserver"
 	"github.com/muttproject/mutt/platform/store"
 )
 
@@ -46,14 +48,28 @@ func (a *API) listChanges(c echo.Context) error {
 	default:
 		return fault.Field(fault.InvalidField, "operation", "is CREATE, UPDATE or DELETE")
 	}
-	rows, pages, err := a.changes(c, p, store.ChangeFilter{
+	f := store.ChangeFilter{
 		ChangedBy: c.QueryParam("changed_by"), Operation: operation, TableName: c.QueryParam("table_name"),
 		RecordID: c.QueryParam("record_id"), Start: start, End: end, Limit: p.limit, Offset: p.offset(),
-	})
+	}
+	if !seesKeys(c) {
+		if f.TableName == store.TableKeys {
+			return keysHidden()
+		}
+		f.Without = store.TableKeys
+	}
+	rows, pages, err := a.changes(c, p, f)
 	if err != nil {
 		return err
 	}
 	return answerList(c, 0, apiclient.Changes{Logs: rows, Pagination: pages})
+}
+
+// seesKeys reports whether the caller may see API keys, and so the changes of them.
+func seesKeys(c echo.Context) bool { return httpserver.Identity(c).Role.Allows(authn.Admin) }
+
+func keysHidden() error {
+	return fault.New(fault.Forbidden, "changes of API keys are shown to the role admin only")
 }
 
 func (a *API) changes(c echo.Context, p paging, f store.ChangeFilter) ([]apiclient.Change, apiclient.Pagination, error) {
@@ -94,6 +110,9 @@ func (a *API) getChange(c echo.Context) error {
 	}
 	if row == nil {
 		return noChange("id", id)
+	}
+	if row.TableName == store.TableKeys && !seesKeys(c) {
+		return keysHidden()
 	}
 	return answerList(c, 0, changeRow(row))
 }

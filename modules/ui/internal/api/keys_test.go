@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/muttproject/mutt/platform/apiclient"
 	"github.com/muttproject/mutt/platform/authn"
 	"github.com/muttproject/mutt/platform/store"
 )
@@ -179,4 +180,28 @@ func FuzzSpan(f *testing.F) {
 			t.Errorf("%q: %v, then %v %v", text, d, again, err)
 		}
 	})
+}
+
+// TestOnlyAdminsSeeChangesOfKeys reads the change audit as each role.
+func TestOnlyAdminsSeeChangesOfKeys(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t)
+	b.createKey(`{"name":"secretive","role":"viewer"}`)
+	b.expect(200, request{method: "PUT", path: "/config/moog_rate_limit", body: `{"value":70}`})
+	for _, path := range []string{"/audit", "/config-audit"} {
+		for role, seen := range map[string]int{"viewer": 1, "operator": 1, "admin": 2} {
+			list := decode[apiclient.Changes](b, b.do(request{method: "GET", path: path, key: role}))
+			if len(list.Logs) != seen || list.Pagination.Total != int64(seen) {
+				t.Errorf("%s as %s: %d rows of %d, want %d", path, role, len(list.Logs), list.Pagination.Total, seen)
+			}
+			of, one := request{method: "GET", path: path + "?table_name=api_keys", key: role}, request{method: "GET", path: "/audit/1", key: role}
+			if role == "admin" {
+				b.expect(200, of)
+				b.expect(200, one)
+				continue
+			}
+			b.refuse(403, "", "role admin", of)
+			b.refuse(403, "", "role admin", one)
+		}
+	}
 }

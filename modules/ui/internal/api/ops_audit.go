@@ -9,14 +9,15 @@ import (
 const tagAudit = "Audit"
 
 func opListChanges(id, summary string) openapi.Operation {
-	return openapi.Op(tagAudit, id, summary, "Every change of configuration, rules, hosts and teams, newest first: who, what, from what to what, why.",
+	return openapi.Op(tagAudit, id, summary, "Every change of configuration, rules, hosts and teams, newest first: who, what, from what to what, why. "+
+			"Changes of API keys are shown to the role admin only.",
 		filtered("changed_by", "name of a key or user"), choice("operation", "in any case", "operation"),
 		filtered("table_name", "what was changed, as table_name of an answer"), filtered("record_id", "which of them"),
 		timed(), paged(), openapi.Gives(ok, "a page of changes", apiclient.Changes{}), openapi.Tagged())
 }
 
 func opGetChange() openapi.Operation {
-	return openapi.Op(tagAudit, "getChange", "Show a change", "", named("id", "number of the row", openapi.Whole(1, greatest)),
+	return openapi.Op(tagAudit, "getChange", "Show a change", "A change of an API key takes the role admin.", named("id", "number of the row", openapi.Whole(1, greatest)),
 		openapi.Gives(ok, "the row of the change audit", apiclient.Change{}), openapi.Tagged())
 }
 
