@@ -192,7 +192,7 @@ type ClaimParams struct {
 // Claimed is an entry in the hands of a holder.
 type Claimed struct {
 	Entry      event.ID
-	Events     int
+	Events     int // of its body, or those that were left by the last Progress.Left
 	Body       []byte
 	Deliveries int       // how often it was claimed, this time included
 	Attempts   int       // how often it was released with CountAttempt; of a requeued one, those of the dead letter too
@@ -202,10 +202,13 @@ type Claimed struct {
 	AppendedAt time.Time // by the clock of the process that appended it
 }
 
-// Progress is a note beside an entry, for whoever claims it next.
+// Progress is a note stored with an entry, for the next holder that claims it.
 type Progress struct {
 	Entry event.ID
 	Note  []byte
+	// Left is how many events of the entry are not settled yet: from now on Depth counts the entry as that many. 0 leaves the
+	// number as it is; an entry with nothing left is acked instead.
+	Left int
 }
 
 // DeadLetter is one event or alert on its way to the dead letters.

@@ -166,7 +166,7 @@ func (x *machine) settle(t *rapid.T) {
 	l := x.m.lane(q.Queue)
 	p := queue.SettleParams{Lease: q, Ack: x.drawClaimed(t, l)}
 	for _, id := range x.drawClaimed(t, l) {
-		p.Progress = append(p.Progress, queue.Progress{Entry: id, Note: fmt.Append(nil, "at ", x.m.lease)})
+		p.Progress = append(p.Progress, queue.Progress{Entry: id, Note: fmt.Append(nil, "at ", x.m.lease), Left: rapid.IntRange(0, 4).Draw(t, "left")})
 	}
 	if rapid.Bool().Draw(t, "publish") {
 		p.Publish = append(p.Publish, x.drawEntry(t, drawQueue(t)))

@@ -117,7 +117,11 @@ func (l *modelLane) claimedAll(ids []event.ID) bool {
 
 func (m *model) settle(l *modelLane, p *queue.SettleParams) {
 	for _, n := range p.Progress {
-		l.find(n.Entry).progress = n.Note
+		e := l.find(n.Entry)
+		e.progress = n.Note
+		if n.Left > 0 {
+			e.Events = n.Left
+		}
 	}
 	l.entries = slices.DeleteFunc(l.entries, func(e *modelEntry) bool { return slices.Contains(p.Ack, e.ID) })
 	m.append(p.Publish...)

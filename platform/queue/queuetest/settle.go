@@ -18,6 +18,7 @@ func settleClauses() []clause {
 		{"a repeated publication is stored once", publishOnce},
 		{"a settlement with an id is done once", settleOnce},
 		{"progress stays beside an entry, also over a crash", progress},
+		{"what is settled of an entry leaves the depth at once, and for good", partlySettled},
 	}
 }
 
@@ -148,6 +149,45 @@ func progress(f *fixture) {
 	}
 	// An entry may be noted and acked in one step.
 	f.settle(queue.SettleParams{Lease: f.acquire("b"), Ack: want[1:], Progress: []queue.Progress{{Entry: want[1], Note: []byte("end")}}})
+}
+
+func partlySettled(f *fixture) {
+	large, small := entry(500), entry(3)
+	large.Queue, small.Queue = queue.Alert, queue.Alert
+	f.append(large, small)
+	l := f.acquireAt(queue.Alert, 0, "a")
+	f.claims(l, large.ID, small.ID)
+	note := func(left int, delivered int64) queue.SettleParams {
+		return queue.SettleParams{Lease: l, Op: queue.NewEntryID(), Progress: []queue.Progress{{Entry: large.ID, Note: []byte("n"), Left: left}},
+			Counts: []queue.Count{{Minute: 1, Kind: queue.CountDelivered, N: delivered}}}
+	}
+	first := note(300, 200)
+	f.settle(first)
+	f.settle(first) // a repeat changes nothing
+	f.depth(queue.Alert, queue.Depth{Claimed: 303, Entries: 2})
+	f.same(map[string]int64{"delivered/": 200}, f.counted())
+	f.settle(note(0, 0)) // a note alone
+	f.depth(queue.Alert, queue.Depth{Claimed: 303, Entries: 2})
+	f.settle(note(10, 290))
+
+	f.crash()
+	f.Advance(f.ttl() + f.Unit)
+	l = f.acquireAt(queue.Alert, 0, "b")
+	f.depth(queue.Alert, queue.Depth{Ready: 13, Entries: 2})
+	if got := f.claims(l, large.ID, small.ID); got[0].Events != 10 || got[1].Events != 3 {
+		f.t.Fatalf("claimed with %d and %d events, want the 10 and 3 that are left", got[0].Events, got[1].Events)
+	}
+	f.must(f.d.Release(f.ctx(), queue.ReleaseParams{Lease: l, Entries: []event.ID{large.ID}, Delay: 10 * f.Unit}))
+	f.depth(queue.Alert, queue.Depth{Claimed: 3, Delayed: 10, Entries: 2})
+	f.Advance(11 * f.Unit)
+	f.claims(l, large.ID)
+	end := note(1, 9)
+	end.Ack, end.Op = []event.ID{large.ID}, event.ID{}
+	f.settle(end)
+	f.depth(queue.Alert, queue.Depth{Claimed: 3, Entries: 1})
+	f.ack(l, small.ID)
+	f.depth(queue.Alert, queue.Depth{})
+	f.same(map[string]int64{"delivered/": 499}, f.counted())
 }
 
 func releaseKeepsPlace(f *fixture) {

@@ -19,7 +19,7 @@ func (d *Driver) Settle(ctx context.Context, p queue.SettleParams) error {
 	c.key(k.lane(p.Lease.Queue)...).key(k.lane(other(p.Lease.Queue)).light()...).key(k.minutes)
 	c.num(int64(len(p.Progress)))
 	for i := range p.Progress {
-		c.bytes(p.Progress[i].Entry[:]).bytes(p.Progress[i].Note)
+		c.bytes(p.Progress[i].Entry[:]).bytes(p.Progress[i].Note).num(int64(p.Progress[i].Left))
 	}
 	c.ids(p.Ack)
 	if err := c.publish(&p); err != nil {

@@ -2,6 +2,7 @@ package sqliteq_test
 
 import (
 	"context"
+	"slices"
 	"testing"
 	"time"
 
@@ -152,6 +153,15 @@ func mutants() map[string]struct {
 					return err
 				}
 				p.Ack = nil
+				return d.Settle(ctx, p)
+			}
+		}},
+		"settle keeps the depth until the ack": {"what is settled of an entry leaves the depth at once, and for good", func(m *mutant, d queue.Driver) {
+			m.settle = func(ctx context.Context, p queue.SettleParams) error {
+				p.Progress = slices.Clone(p.Progress)
+				for i := range p.Progress {
+					p.Progress[i].Left = 0
+				}
 				return d.Settle(ctx, p)
 			}
 		}},

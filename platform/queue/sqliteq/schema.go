@@ -27,7 +27,7 @@ CREATE TABLE entries (
   id          BLOB NOT NULL UNIQUE,
   lane        INTEGER NOT NULL,
   state       INTEGER NOT NULL, -- 0 ready, 1 claimed, 2 delayed
-  events      INTEGER NOT NULL,
+  events      INTEGER NOT NULL, -- that are not settled yet
   deliveries  INTEGER NOT NULL,
   attempts    INTEGER NOT NULL,
   replays     INTEGER NOT NULL DEFAULT 0, -- of the dead letter that it was

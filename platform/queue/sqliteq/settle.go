@@ -35,9 +35,14 @@ func (t *tx) settle(p *queue.SettleParams) error {
 		if err != nil {
 			return err
 		}
-		if _, err := t.exec(t.w.stmts.note, r.seq, n.Note); err != nil {
+		left := r.events
+		if n.Left > 0 {
+			left = int64(n.Left)
+		}
+		if _, err := t.exec(t.w.stmts.note, r.seq, n.Note, left); err != nil {
 			return fmt.Errorf("note progress of entry %s: %w", n.Entry, err)
 		}
+		l.claimed.add(0, left-r.events)
 	}
 	if err := t.ack(l, p.Ack); err != nil {
 		return err

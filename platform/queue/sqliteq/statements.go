@@ -53,7 +53,7 @@ func prepare(ctx context.Context, c *sql.Conn) (*statements, error) {
 		{&s.byID, "SELECT seq, events FROM entries WHERE id = $1 AND lane = $2 AND state = 1"},
 		{&s.remove, "DELETE FROM entries WHERE seq = $1"},
 		{&s.removeBody, "DELETE FROM bodies WHERE seq = $1"},
-		{&s.note, "UPDATE entries SET progress = $2 WHERE seq = $1"},
+		{&s.note, "UPDATE entries SET progress = $2, events = $3 WHERE seq = $1"},
 		{&s.giveUp, `UPDATE entries SET state = $2, due_at = $3, reason = $4, attempts = attempts + $5 WHERE seq = $1`},
 
 		{&s.count, `INSERT INTO counters (minute, process, kind, label, n) VALUES ($1, $2, $3, $4, $5)

@@ -93,7 +93,7 @@ local function hand_over(l)
   end
 end
 
--- Notes on an entry that was claimed before.
+-- Notes on an entry that was claimed before. Its events are those that are not settled yet.
 local PLACE, EVENTS, APPENDED, DELIVERIES, ATTEMPTS, REASON, PROGRESS, REPLAYS = 1, 2, 3, 4, 5, 6, 7, 8
 local function meta(l, id) return cmsgpack.unpack(redis.call('HGET', l.meta, id)) end
 local function note(l, id, m) redis.call('HSET', l.meta, id, cmsgpack.pack(m)) end

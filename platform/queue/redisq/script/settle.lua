@@ -8,7 +8,7 @@ local lanes, minutes = {l, lane()}, key()
 
 local function read(want)
   local all = {}
-  for i = 1, num() do all[i] = {id = arg(), note = want and arg()} end
+  for i = 1, num() do all[i] = {id = arg(), note = want and arg(), left = want and num()} end
   return all
 end
 local noted, acked = read(true), read(false)
@@ -25,6 +25,10 @@ never_refused(l)
 for _, e in ipairs(noted) do
   local m = meta(l, e.id)
   m[PROGRESS] = e.note
+  if e.left > 0 then
+    move(l, 'claimed', nil, 0, m[EVENTS] - e.left)
+    m[EVENTS] = e.left
+  end
   note(l, e.id, m)
 end
 for _, e in ipairs(acked) do
