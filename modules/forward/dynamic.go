@@ -35,7 +35,7 @@ func DeclareDynamic(d config.Declarer) Dynamic {
 		BreakerThreshold: d.Whole(config.Whole{Name: "circuit_breaker_threshold", Default: 10, Min: 1, Max: 1e6,
 			About: "failures in a row that open the circuit breaker"}),
 		BreakerTimeout: config.DurationOf(d.Whole(config.Whole{Name: "circuit_breaker_timeout", Default: 300, Min: 1, Max: 86400, Unit: "s",
-			About: "time after which an open circuit breaker lets one probe through"})),
+			About: "the longest pause between two probes of an open circuit breaker: 5 s for the first two minutes, then it doubles up to this"})),
 	}
 }
 

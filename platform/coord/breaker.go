@@ -17,7 +17,7 @@ type State string
 const (
 	StateClosed   State = "closed"    // work flows
 	StateHalfOpen State = "half_open" // one probe is under way
-	StateOpen     State = "open"      // nothing flows until the timeout is over
+	StateOpen     State = "open"      // nothing flows until the next probe
 )
 
 func (s State) gauge() float64 {
@@ -35,7 +35,7 @@ func (s State) gauge() float64 {
 type BreakerSettings struct {
 	Enabled   bool
 	Threshold int64         // failures in a row that open it
-	Timeout   time.Duration // from opening to the first probe
+	Timeout   time.Duration // the longest pause between two probes
 }
 
 // BreakerOptions configure a Breaker. Name and Settings are required.
@@ -50,8 +50,11 @@ type BreakerOptions struct {
 
 // Breaker is a circuit breaker shared by every process that uses its name.
 //
-// Its state is one value. While it is not closed a second value, the hold, stands for "not now": it is there from the
-// opening until the timeout, and from a probe's start until its result. Whoever creates the hold anew is the probe.
+// Its state is one value. While it is not closed a second value, the hold, stands for "not now": it is there during the
+// pause before the next probe, and from a probe's start until its result. The process that creates the hold again is the probe.
+//
+// Pauses are short at first, so that a short outage costs seconds, and then grow with the time since the opening, so that a
+// long one costs few requests. That time is part of the state: it holds across processes and restarts of them.
 type Breaker struct {
 	coord Coord
 	opts  BreakerOptions
@@ -62,7 +65,7 @@ type Breaker struct {
 
 // What a hold says.
 const (
-	holdOpen  = "open"  // the timeout is not over
+	holdOpen  = "open"  // the pause is not over
 	holdProbe = "probe" // one is under way
 )
 
@@ -70,6 +73,26 @@ const (
 type circuit struct {
 	State    State `json:"state"`
 	Failures int64 `json:"failures"`
+	Since    int64 `json:"since,omitempty"` // when it opened, Unix ms by the clock of the process that opened it
+}
+
+// The pauses between probes.
+const (
+	firstPause  = 5 * time.Second // for the first two minutes; then it doubles with each probe
+	firstPauses = 2 * time.Minute
+)
+
+// pause returns how long an open breaker lets nothing through before its next probe. After n doublings the breaker has been open
+// for firstPauses + 2*firstPause*(2^n-1), which gives n from the time alone.
+func (b *Breaker) pause(c circuit) time.Duration {
+	longest := b.opts.Settings().Timeout
+	pause := firstPause
+	open := b.opts.Now().Sub(time.UnixMilli(c.Since)) - firstPauses // a clock that is behind only makes it probe more often
+	for next := 2 * firstPause; open >= 0 && pause < longest; next *= 2 {
+		pause = next
+		open -= next
+	}
+	return min(pause, longest)
 }
 
 type view struct {
@@ -135,8 +158,8 @@ func (b *Breaker) tryProbe(ctx context.Context, v view) (Permit, time.Duration, 
 	hold, err := b.coord.Put(ctx, PutParams{Key: b.holdKey(), Data: []byte(holdProbe), TTL: b.opts.ProbeTTL})
 	if fault.Is(err, fault.Conflict) {
 		held, err := b.coord.Get(ctx, b.holdKey())
-		if timeout := b.opts.Settings().Timeout; err == nil && string(held.Data) == holdOpen && held.TTL > timeout {
-			err = b.setHold(ctx, held.Version, held.Data, timeout) // an operator has shortened it
+		if pause := b.pause(v.circuit); err == nil && string(held.Data) == holdOpen && held.TTL > pause {
+			err = b.setHold(ctx, held.Version, held.Data, pause) // an operator has shortened it
 		}
 		// Another process's probe may end the wait: look at least once a Refresh.
 		return Permit{}, max(time.Millisecond, min(held.TTL, b.opts.Refresh)), false, err
@@ -146,7 +169,7 @@ func (b *Breaker) tryProbe(ctx context.Context, v view) (Permit, time.Duration, 
 	}
 	p := Permit{b: b, probe: true, hold: hold}
 	// Also when it is half-open already, because the probe before this one died: that it still is must be sure.
-	switch err := b.change(ctx, v, circuit{StateHalfOpen, v.Failures}); {
+	switch err := b.change(ctx, v, circuit{StateHalfOpen, v.Failures, v.Since}); {
 	case fault.Is(err, fault.Conflict): // somebody else moved it; see what it is now
 		return Permit{}, time.Millisecond, false, p.Cancel(ctx)
 	case err != nil:
@@ -208,20 +231,21 @@ func (b *Breaker) record(ctx context.Context, p Permit, success bool) error {
 
 // next is the state machine. hold is how long nothing may flow, 0 for no change of that.
 func (b *Breaker) next(c circuit, probe, success bool) (next circuit, hold time.Duration) {
-	s := b.opts.Settings()
 	switch {
 	case probe && success:
-		return circuit{StateClosed, 0}, 0
+		return circuit{State: StateClosed}, 0
 	case probe:
-		return circuit{StateOpen, c.Failures + 1}, s.Timeout
+		next = circuit{StateOpen, c.Failures + 1, c.Since}
+		return next, b.pause(next)
 	case c.State != StateClosed: // a late answer of before: only the probe decides
 		return c, 0
 	case success:
-		return circuit{StateClosed, 0}, 0
-	case c.Failures+1 >= s.Threshold:
-		return circuit{StateOpen, c.Failures + 1}, s.Timeout
+		return circuit{State: StateClosed}, 0
+	case c.Failures+1 >= b.opts.Settings().Threshold:
+		next = circuit{StateOpen, c.Failures + 1, b.opts.Now().UnixMilli()}
+		return next, b.pause(next)
 	default:
-		return circuit{StateClosed, c.Failures + 1}, 0
+		return circuit{State: StateClosed, Failures: c.Failures + 1}, 0
 	}
 }
 

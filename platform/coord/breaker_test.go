@@ -1,9 +1,11 @@
 package coord_test
 
 import (
+	"slices"
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -86,10 +88,10 @@ func TestBreakerIsSharedAndLetsOneProbeThrough(t *testing.T) {
 	if _, ok := s.allow(b); ok {
 		t.Fatal("failures of two processes count together, and both stop")
 	}
-	s.clk.Advance(59 * time.Second)
+	s.clk.Advance(4 * time.Second)
 	probe, ok := s.allow(a)
 	if !ok || !probe.Probe() {
-		t.Fatal("after the timeout one probe goes")
+		t.Fatal("after 5 s one probe goes")
 	}
 	for _, x := range []*coord.Breaker{a, b} {
 		if _, ok := s.allow(x); ok {
@@ -97,11 +99,11 @@ func TestBreakerIsSharedAndLetsOneProbeThrough(t *testing.T) {
 		}
 	}
 	s.done(probe, false)
-	s.clk.Advance(59 * time.Second)
+	s.clk.Advance(4900 * time.Millisecond)
 	if _, ok := s.allow(b); ok {
-		t.Fatal("a failed probe closes the door for a whole timeout")
+		t.Fatal("a failed probe closes the door for another pause")
 	}
-	s.clk.Advance(time.Second)
+	s.clk.Advance(100 * time.Millisecond)
 	probe, _ = s.allow(b)
 	s.done(probe, true)
 	if !s.call(a, true) || !s.call(b, true) {
@@ -177,11 +179,11 @@ func TestBreakerTimeoutIsShortenedWhileOpen(t *testing.T) {
 	s.settings.Timeout = time.Hour
 	b := s.process(nil)
 	s.open(b)
-	s.settings.Timeout = 5 * time.Second
+	s.settings.Timeout = 3 * time.Second
 	if _, ok := s.allow(b); ok {
 		t.Fatal("it is open still")
 	}
-	s.clk.Advance(5 * time.Second)
+	s.clk.Advance(3 * time.Second)
 	p, ok := s.allow(b)
 	if !ok || !p.Probe() {
 		t.Fatal("the new timeout is over: one probe passes")
@@ -249,15 +251,15 @@ func TestBreakerModel(t *testing.T) {
 		s := newBreakers(t)
 		s.settings.Threshold = rapid.Int64Range(1, 4).Draw(rt, "threshold")
 		bs := []*coord.Breaker{s.process(nil), s.process(nil)}
-		open, failures, since := false, int64(0), time.Duration(0)
+		open, failures, since, opened := false, int64(0), time.Duration(0), time.Time{}
 		for range rapid.IntRange(1, 80).Draw(rt, "calls") {
-			d := time.Duration(rapid.SampledFrom([]int{1, 1, 10, 60}).Draw(rt, "pause")) * time.Second
+			d := time.Duration(rapid.SampledFrom([]int{1, 1, 5, 60}).Draw(rt, "pause")) * time.Second
 			s.clk.Advance(d)
 			since += d
 			success := rapid.Bool().Draw(rt, "success")
 			went := s.call(bs[rapid.IntRange(0, 1).Draw(rt, "process")], success)
-			if want := !open || since >= s.settings.Timeout; went != want {
-				rt.Fatalf("went %v, want %v (open %v for %v)", went, want, open, since)
+			if want := !open || since >= modelPause(s.clk.Now().Add(-since).Sub(opened), s.settings.Timeout); went != want {
+				rt.Fatalf("went %v, want %v (open %v, last probe %v ago)", went, want, open, since)
 			}
 			switch {
 			case !went:
@@ -265,9 +267,91 @@ func TestBreakerModel(t *testing.T) {
 				open, failures = false, 0
 			default:
 				if failures++; open || failures >= s.settings.Threshold {
+					if !open {
+						opened = s.clk.Now()
+					}
 					open, since = true, 0
 				}
 			}
+		}
+	})
+}
+
+// modelPause is the pause after a probe that failed when the breaker had been open for some time: counted up, as an operator reads it.
+func modelPause(open, longest time.Duration) time.Duration {
+	pause, until := 5*time.Second, 2*time.Minute
+	for open >= until {
+		pause *= 2
+		until += pause
+	}
+	return min(pause, longest)
+}
+
+// TestBreakerProbesOftenAtFirst holds the schedule of an outage, over processes that end and others that begin.
+func TestBreakerProbesOftenAtFirst(t *testing.T) {
+	t.Parallel()
+	for _, row := range []struct {
+		longest time.Duration
+		want    []int // seconds since the opening, from the 23rd probe on
+	}{
+		{5 * time.Minute, []int{115, 120, 130, 150, 190, 270, 430, 730, 1030, 1330}},
+		{time.Minute, []int{115, 120, 130, 150, 190, 250, 310}},
+		{7 * time.Second, []int{115, 120, 127, 134}},
+	} {
+		t.Run(row.longest.String(), func(t *testing.T) {
+			t.Parallel()
+			s := newBreakers(t)
+			s.settings.Timeout = row.longest
+			s.open(s.process(nil))
+			var at []int
+			for second := 1; second <= row.want[len(row.want)-1]; second++ {
+				s.clk.Advance(time.Second)
+				b := s.process(nil) // another process each time
+				if p, ok := s.allow(b); ok {
+					at = append(at, second)
+					s.done(p, false)
+				}
+			}
+			if len(at) < 24 || !slices.Equal(at[:3], []int{5, 10, 15}) || !slices.Equal(at[22:], row.want) {
+				t.Fatalf("probes at %v", at)
+			}
+		})
+	}
+}
+
+// TestPulse: a beat is seen by every process, also over the end of one.
+func TestPulse(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c := coord.NewLocal(nil)
+		a, b := coord.NewPulse(c, "x"), coord.NewPulse(c, "x")
+		last := int64(0)
+		for i, step := range []struct {
+			pause time.Duration
+			by    *coord.Pulse
+			moved bool
+		}{{0, nil, false}, {0, a, true}, {0, a, false}, {time.Second, a, true}, {0, b, true}, {time.Second, a, true}, {time.Second, b, true},
+			{72 * time.Hour, a, true}, {0, coord.NewPulse(c, "x"), true}, {time.Hour, nil, false}} {
+			time.Sleep(step.pause)
+			if step.by != nil {
+				if err := step.by.Beat(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+			}
+			now, err := b.Count(t.Context())
+			if err != nil || (now != last) != step.moved {
+				t.Fatalf("step %d: %d after %d, %v", i, now, last, err)
+			}
+			last = now
+		}
+		if err := c.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := b.Count(t.Context()); !fault.Is(err, fault.Closed) {
+			t.Fatal(err)
+		}
+		if err := coord.NewPulse(c, "x").Beat(t.Context()); !fault.Is(err, fault.Closed) {
+			t.Fatal(err)
 		}
 	})
 }
