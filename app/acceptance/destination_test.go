@@ -1,8 +1,12 @@
 package acceptance
 
 import (
+	"bytes"
+	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -35,7 +39,7 @@ func destinationDown(t *testing.T, in mode) {
 	})
 	apptest.Eventually(t, "health tells it", func() (bool, any) {
 		a := m.Do(http.MethodGet, m.OpsURL+"/health", nil)
-		return a.Status == 200 && strings.Contains(string(a.Body), "the destination fails since"), string(a.Body)
+		return a.Status == 200 && strings.Contains(string(a.Body), "the destination has failed since"), string(a.Body)
 	})
 	if l := m.Ledger(); !l.Delivery.Balanced || l.Delivery.InFlight != n || l.Delivery.Parked != 0 {
 		t.Errorf("the books say %+v", l)
@@ -110,7 +114,7 @@ func deadLetters(t *testing.T, in mode) {
 	t.Parallel()
 	m := in.start(t, quick())
 	m.Destination.Answer(func(w http.ResponseWriter, _ *http.Request) {
-		http.Error(w, "no such tenant", http.StatusForbidden)
+		http.Error(w, "no such tenant", http.StatusUnprocessableEntity)
 	})
 	m.Send(apptest.Event("dead", down("Gi0/1")))
 	m.Send(apptest.Event("dead", down("Gi0/2")))
@@ -122,7 +126,7 @@ func deadLetters(t *testing.T, in mode) {
 	}
 	dead := m.DeadLetters("alert")
 	for _, d := range dead {
-		if d.Code != "rejected" || d.Hostname != "dead" || !strings.Contains(d.Reason, "403") || !strings.Contains(d.Reason, "no such tenant") || d.Alert.Team != "NETO" {
+		if d.Code != "rejected" || d.Hostname != "dead" || !strings.Contains(d.Reason, "HTTP 422") || !strings.Contains(d.Reason, "no such tenant") || d.Alert.Team != "NETO" {
 			t.Errorf("the dead letter is %+v", d)
 		}
 		if strings.Contains(d.Reason+string(d.Event), apptest.MoogKey) {
@@ -149,7 +153,7 @@ func deadLetters(t *testing.T, in mode) {
 	}
 }
 
-// TestExhausted fails an alert as often as it may fail: then it is a dead letter.
+// TestExhausted fails one alert as often as it may fail, while others are delivered: then it is a dead letter.
 func TestExhausted(t *testing.T) { inBothModes(t, exhausted) }
 
 func exhausted(t *testing.T, in mode) {
@@ -157,15 +161,129 @@ func exhausted(t *testing.T, in mode) {
 	env := quick()
 	env["MOOG_MAX_RETRIES"] = "2"
 	m := in.start(t, env)
-	m.Destination.Answer(func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "no", http.StatusBadGateway) })
+	m.Destination.Answer(func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if err != nil || strings.Contains(string(body), "tired") {
+			http.Error(w, "no", http.StatusBadGateway)
+			return
+		}
+		r.Body = io.NopCloser(bytes.NewReader(body))
+		m.Destination.Sink.ServeHTTP(w, r)
+	})
 	m.Send(apptest.Event("tired", down("Gi0/1")))
-	apptest.Eventually(t, "it is a dead letter", func() (bool, any) { return m.Queue("alert").Dead == 1, m.Queue("alert") })
-	if d := m.DeadLetters("alert")[0]; d.Code != "exhausted" || d.Attempts != 3 || d.FirstTried == nil {
+	sent := int64(0)
+	apptest.Eventually(t, "it is a dead letter", func() (bool, any) {
+		m.Send(apptest.Event("well", down(fmt.Sprint("Gi", sent))))
+		sent++
+		return m.Queue("alert").Dead == 1, m.Queue("alert")
+	})
+	if d := m.DeadLetters("alert")[0]; d.Code != "exhausted" || d.Hostname != "tired" || d.Attempts != 3 || d.FirstTried == nil || !strings.Contains(d.Reason, "HTTP 502: no") {
 		t.Errorf("the dead letter is %+v", d)
 	}
-	if got := m.Destination.Requests(); len(got) != 3 {
-		t.Errorf("%d requests were made, want 3", len(got))
+	if l := m.ExpectBalanced(); l.Delivery.Delivered != sent || l.Delivery.Parked != 1 {
+		t.Errorf("the books say %+v", l)
 	}
+}
+
+// TestOutages answers everything as destinations and proxies do that take nothing for a while: no alert loses an attempt, health says
+// what to look at, and all is delivered soon after.
+func TestOutages(t *testing.T) { inBothModes(t, destinationOutages) }
+
+func destinationOutages(t *testing.T, in mode) {
+	t.Parallel()
+	env := quick()
+	env["MOOG_MAX_RETRIES"] = "1"
+	m := in.start(t, env)
+	delivered := int64(0)
+	for _, c := range []struct {
+		status int
+		word   string
+	}{{http.StatusServiceUnavailable, "HTTP 503"}, {http.StatusUnauthorized, "MOOG_API_KEY"}, {http.StatusForbidden, "MOOG_API_KEY"},
+		{http.StatusProxyAuthRequired, "HTTPS_PROXY"}, {http.StatusTooManyRequests, "HTTP 429"}} {
+		m.Destination.Answer(func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "not now", c.status) })
+		before := len(m.Destination.Requests())
+		for i := range 3 {
+			m.Send(apptest.Event(fmt.Sprint("outage-", i), down(fmt.Sprint("Gi", c.status))))
+		}
+		apptest.Eventually(t, fmt.Sprint("each was tried several times: ", c.status), func() (bool, any) {
+			return len(m.Destination.Requests()) >= before+12, len(m.Destination.Requests())
+		})
+		if a := m.Do(http.MethodGet, m.OpsURL+"/health", nil); a.Status != 200 || !strings.Contains(string(a.Body), c.word) {
+			t.Errorf("health after %d: %d %s", c.status, a.Status, a.Body)
+		}
+		m.Destination.Answer(nil)
+		delivered += 3
+		if l := m.ExpectBalanced(); l.Delivery.Delivered != delivered || l.Delivery.Parked != 0 {
+			t.Errorf("the books after %d: %+v", c.status, l)
+		}
+	}
+}
+
+// TestTheStatusDecides breaks off each answer in its body: what was taken is taken.
+func TestTheStatusDecides(t *testing.T) { inBothModes(t, theStatusDecides) }
+
+func theStatusDecides(t *testing.T, in mode) {
+	t.Parallel()
+	m := in.start(t, quick())
+	m.Destination.Answer(func(w http.ResponseWriter, r *http.Request) {
+		m.Destination.Sink.ServeHTTP(httptest.NewRecorder(), r)
+		c, _, err := w.(http.Hijacker).Hijack()
+		if err == nil {
+			_, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 40\r\n\r\n{")
+			_ = c.Close()
+		}
+	})
+	for i := range 10 {
+		m.Send(apptest.Event("cut", down(fmt.Sprint("Gi", i))))
+	}
+	if l := m.ExpectBalanced(); l.Delivery.Delivered != 10 || len(m.Destination.Requests()) != 10 {
+		t.Errorf("%d requests, the books say %+v", len(m.Destination.Requests()), l)
+	}
+}
+
+// TestProgressIsSeenAsItHappens delivers one batch of 500 alerts at 50 per second: at every moment the queue and the books say what the
+// destination has, up to a second.
+func TestProgressIsSeenAsItHappens(t *testing.T) { inBothModes(t, progressIsSeen) }
+
+func progressIsSeen(t *testing.T, in mode) {
+	t.Parallel()
+	env := quick()
+	env["MOOG_RATE_LIMIT"] = "50"
+	m := in.start(t, env)
+	const n, second = 500, 50
+	batch := make([]json.RawMessage, n)
+	for i := range batch {
+		batch[i] = apptest.Event("progress", down(fmt.Sprint("Gi", i)))
+	}
+	body, err := json.Marshal(batch)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.Send(body)
+	taken := func() int64 { return int64(m.Destination.Stats().Distinct) }
+	apptest.Eventually(t, "all are judged", func() (bool, any) {
+		l := m.Ledger()
+		return l.Delivery.Forwardable == n && l.Judging.InFlight == 0, l
+	})
+	looks := 0
+	for tick := time.NewTicker(300 * time.Millisecond); taken() < n; <-tick.C {
+		looks++
+		// What the destination had before a look bounds what it must show, and what it has after the look what it can show.
+		least := taken() - second
+		l := m.Ledger()
+		if most := taken(); l.Delivery.Delivered < least || l.Delivery.Delivered > most || !l.Delivery.Balanced {
+			t.Errorf("the destination has %d to %d, the books say %+v", least+second, most, l.Delivery)
+		}
+		least = taken() - second
+		q := m.Queue("alert")
+		if most := taken(); n-q.Depth < least || n-q.Depth > most || q.Depth > 0 && q.OldestAgeSeconds <= 0 {
+			t.Errorf("the destination has %d to %d, the queue says %+v", least+second, most, q)
+		}
+	}
+	if looks < 10 {
+		t.Errorf("only %d looks", looks)
+	}
+	apptest.Eventually(t, "nothing waits", func() (bool, any) { q := m.Queue("alert"); return q.Depth == 0 && q.OldestAgeSeconds == 0, q })
 	m.ExpectBalanced()
 }
 

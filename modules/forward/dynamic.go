@@ -26,7 +26,7 @@ func DeclareDynamic(d config.Declarer) Dynamic {
 		RatePeriod: config.DurationOf(d.Whole(config.Whole{Name: "moog_rate_period", Default: 1, Min: 1, Max: 3600, Unit: "s",
 			About: "period of moog_rate_limit"})),
 		MaxRetries: d.Whole(config.Whole{Name: "moog_max_retries", Default: 5, Min: 0, Max: 100,
-			About: "retries of an alert after failures that count, before it is dead-lettered"}),
+			About: "retries of an alert that fails while other alerts are delivered, before it is dead-lettered; an outage costs none"}),
 		RetryBaseDelay: config.DurationOf(d.Number(config.Number{Name: "moog_retry_base_delay", Default: 1, Min: 0.01, Max: 3600, Unit: "s",
 			About: "first retry delay; it doubles with each attempt, with full jitter"})),
 		RetryMaxDelay: config.DurationOf(d.Number(config.Number{Name: "moog_retry_max_delay", Default: 60, Min: 0.01, Max: 86400, Unit: "s",

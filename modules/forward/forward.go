@@ -135,11 +135,22 @@ func (m *Module) Ready(context.Context) (warnings []string, err error) {
 	}
 	if e := m.engine.Load(); e != nil {
 		if n, since, last, failing := e.Failing(); failing && n >= failuresToTell {
-			warnings = append(warnings, fmt.Sprintf("the destination fails since %s, %d requests in a row: %s",
-				since.UTC().Format(time.RFC3339), n, shorten(last)))
+			warnings = append(warnings, fmt.Sprintf("the destination has failed since %s, %d requests in a row: %s%s",
+				since.UTC().Format(time.RFC3339), n, shorten(last.Detail), hint(last.Reason)))
 		}
 	}
 	return warnings, nil
+}
+
+// hint says what to look at when the destination refuses MUTT itself.
+func hint(reason string) string {
+	switch reason {
+	case dest.ReasonKeyRefused:
+		return "; the destination refuses MUTT's key: check MOOG_API_KEY; alerts wait"
+	case dest.ReasonProxy:
+		return "; the proxy wants a login: check HTTP_PROXY or HTTPS_PROXY; alerts wait"
+	}
+	return ""
 }
 
 // shorten keeps the start of an answer that may be a whole page.
@@ -165,5 +176,6 @@ func (m *Module) newEngine(d dest.Destination) *pipeline.Engine {
 	return pipeline.New(pipeline.Config{Workers: m.cfg.Concurrency, BatchMax: m.cfg.BatchMax}, pipeline.Deps{
 		Destination: d, Breaker: m.breaker, Settings: m.deps.Dynamic.retries, Metrics: m.metrics,
 		Limiter: coord.NewLimiter(m.deps.Coord, "rate/"+breakerName, m.deps.Dynamic.limit),
+		Taken:   coord.NewPulse(m.deps.Coord, "taken/"+breakerName),
 		Logger:  m.deps.Logger, Now: m.deps.Now})
 }

@@ -90,16 +90,16 @@ func TestDeadLettersCanBeReplayed(t *testing.T) {
 		if req.Header.Get("Authorization") != "Bearer the-key-nobody-sees" {
 			t.Error("no credential")
 		}
-		return http.StatusForbidden
+		return http.StatusUnprocessableEntity
 	}
 	r.append(0, 3, 10, 1)
 	m := r.start(forward.Config{})
 	r.await("dead", func() bool { return r.depth().Dead == 3 && r.empty() })
 	items, err := r.queue.Dead(t.Context(), queue.DeadParams{Queue: queue.Alert, Limit: 10})
-	if err != nil || len(items) != 3 || items[0].Code != "rejected" || !strings.HasPrefix(items[0].Reason, "HTTP 403") || items[0].Hostname != "host-0" {
+	if err != nil || len(items) != 3 || items[0].Code != "rejected" || !strings.HasPrefix(items[0].Reason, "HTTP 422") || items[0].Hostname != "host-0" {
 		t.Fatalf("letters %+v, %v", items, err)
 	}
-	if w, err := m.Ready(t.Context()); err != nil || len(w) != 1 || !strings.Contains(w[0], "HTTP 403") {
+	if w, err := m.Ready(t.Context()); err != nil || len(w) != 1 || !strings.Contains(w[0], "HTTP 422") {
 		t.Errorf("ready: %v, %v", w, err)
 	}
 	want := "# HELP mutt_moog_dlq_depth Alerts in the dead letters.\n# TYPE mutt_moog_dlq_depth gauge\nmutt_moog_dlq_depth 3\n" +

@@ -207,7 +207,7 @@ type DeadLetter struct {
 	ID          string          `json:"id" doc:"of the event" format:"uuid"`
 	Queue       string          `json:"queue" doc:"that it was in" enum:"queue"`
 	Hostname    string          `json:"hostname" doc:"who reported it"`
-	Code        string          `json:"code" doc:"why: shed, rejected, exhausted, poison"`
+	Code        string          `json:"code" doc:"why: shed, rejected, exhausted, outage, poison"`
 	Reason      string          `json:"reason" doc:"in words"`
 	Attempts    int             `json:"attempts" doc:"that were made"`
 	FirstTried  *time.Time      `json:"first_tried_at" doc:"null when it never was"`

@@ -29,14 +29,14 @@ type Class uint8
 
 // The classes.
 const (
-	Aborted     Class = iota // given up by this process: as if it had not been sent
-	Delivered                // taken
-	Retry                    // failed in a way that may pass; an attempt
-	Unreachable              // no connection: no attempt
-	Rejected                 // refused for good
+	Aborted   Class = iota // given up by this process: as if it had not been sent
+	Delivered              // taken
+	Retry                  // failed in a way that may pass: the alert's doing, or an outage, as what else was delivered shows
+	Deferred               // failed in a way that may pass and cannot be the alert's doing: never an attempt
+	Rejected               // refused for what the alert is
 )
 
-var classNames = [...]string{"aborted", "delivered", "retry", "unreachable", "rejected"}
+var classNames = [...]string{"aborted", "delivered", "retry", "deferred", "rejected"}
 
-// String gives the name.
+// String returns the name.
 func (c Class) String() string { return classNames[c] }

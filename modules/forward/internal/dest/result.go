@@ -19,6 +19,9 @@ const (
 	ReasonUnreachable = "unreachable"
 	ReasonBroken      = "connection_broken"
 	ReasonAborted     = "aborted"
+	ReasonCredential  = "bad_credential" // nothing was sent: MOOG_API_KEY cannot be sent as a header
+	ReasonKeyRefused  = "key_refused"    // 401 and 403
+	ReasonProxy       = "http_407"
 	ReasonLimited     = "http_429"
 	ReasonHTTP408     = "http_408"
 	ReasonHTTP425     = "http_425"
@@ -30,8 +33,8 @@ const (
 
 // FailureReasons lists the reasons but ReasonOK.
 func FailureReasons() []string {
-	return []string{ReasonTimeout, ReasonUnreachable, ReasonBroken, ReasonAborted, ReasonLimited, ReasonHTTP408, ReasonHTTP425, ReasonRedirect,
-		ReasonClient, ReasonServer, ReasonOdd}
+	return []string{ReasonTimeout, ReasonUnreachable, ReasonBroken, ReasonAborted, ReasonCredential, ReasonKeyRefused, ReasonProxy,
+		ReasonLimited, ReasonHTTP408, ReasonHTTP425, ReasonRedirect, ReasonClient, ReasonServer, ReasonOdd}
 }
 
 // MaxRetryAfter bounds what a destination can ask for: a slip of a digit must not park an alert for a year.
@@ -47,30 +50,35 @@ type Result struct {
 	RetryAfter time.Duration // what the destination asked for, 0 for nothing, at most MaxRetryAfter
 }
 
-// FromAnswer classifies an answer. 408, 425, 429 and 5xx may pass; other statuses but 2xx are final, redirects too.
+// FromAnswer classifies an answer by its status alone. A 2xx is delivered. A 407 is a proxy's, 401 and 403 refuse the sender, and
+// 408, 425 and 429 ask to come again: none of them is about the alert. Redirects and other 4xx are. A status that HTTP
+// does not know counts as a 5xx (RFC 9110 section 15).
 func FromAnswer(a httpx.Answer, now time.Time) Result {
-	r := Result{Status: a.Status, Alive: true}
-	switch {
-	case a.Status >= 200 && a.Status < 300:
-		r.Class, r.Reason = Delivered, ReasonOK
-		return r
-	case a.Status == http.StatusRequestTimeout:
-		r.Class, r.Reason, r.Alive = Retry, ReasonHTTP408, false
-	case a.Status == http.StatusTooEarly:
-		r.Class, r.Reason = Retry, ReasonHTTP425
-	case a.Status == http.StatusTooManyRequests:
-		r.Class, r.Reason = Retry, ReasonLimited
-	case a.Status >= 500 && a.Status < 600:
-		r.Class, r.Reason, r.Alive = Retry, ReasonServer, false
-	case a.Status >= 400 && a.Status < 500:
-		r.Class, r.Reason = Rejected, ReasonClient
-	case a.Status >= 300 && a.Status < 400:
-		r.Class, r.Reason = Rejected, ReasonRedirect
+	r := Result{Status: a.Status}
+	switch s := a.Status; {
+	case s >= 200 && s < 300:
+		return Result{Class: Delivered, Alive: true, Status: s, Reason: ReasonOK}
+	case s == http.StatusUnauthorized, s == http.StatusForbidden:
+		r.Class, r.Reason = Retry, ReasonKeyRefused
+	case s == http.StatusProxyAuthRequired:
+		r.Class, r.Reason = Deferred, ReasonProxy
+	case s == http.StatusRequestTimeout:
+		r.Class, r.Reason = Deferred, ReasonHTTP408
+	case s == http.StatusTooEarly:
+		r.Class, r.Reason, r.Alive = Deferred, ReasonHTTP425, true
+	case s == http.StatusTooManyRequests:
+		r.Class, r.Reason, r.Alive = Deferred, ReasonLimited, true
+	case s >= 400 && s < 500:
+		r.Class, r.Reason, r.Alive = Rejected, ReasonClient, true
+	case s >= 300 && s < 400:
+		r.Class, r.Reason, r.Alive = Rejected, ReasonRedirect, true
+	case s >= 500 && s < 600:
+		r.Class, r.Reason = Retry, ReasonServer
 	default:
-		r.Class, r.Reason = Rejected, ReasonOdd
+		r.Class, r.Reason = Retry, ReasonOdd
 	}
 	r.Detail = fmt.Sprintf("HTTP %d: %s", a.Status, printable(a.Body))
-	if r.Class == Retry {
+	if r.Class != Rejected {
 		r.RetryAfter = RetryAfter(a.Header, now)
 	}
 	return r
@@ -82,8 +90,10 @@ func FromError(err error) Result {
 	switch {
 	case errors.Is(err, context.Canceled):
 		r.Class, r.Reason = Aborted, ReasonAborted
+	case errors.Is(err, httpx.ErrCredential):
+		r.Class, r.Reason = Deferred, ReasonCredential
 	case errors.Is(err, httpx.ErrUnreachable):
-		r.Class, r.Reason = Unreachable, ReasonUnreachable
+		r.Class, r.Reason = Deferred, ReasonUnreachable
 	case errors.Is(err, context.DeadlineExceeded):
 		r.Class, r.Reason = Retry, ReasonTimeout
 	default:

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"unicode"
 
+	"golang.org/x/net/http/httpguts"
+
 	"github.com/muttproject/mutt/platform/config/static"
 	"github.com/muttproject/mutt/platform/secret"
 )
@@ -121,22 +123,27 @@ func NewCredential(a Auth, key func() secret.Secret) *Credential {
 	return &Credential{a, key}
 }
 
-func (c *Credential) add(h http.Header) {
+// add puts the key into the headers of a request. A key that cannot stand there is an error of the secret, not of the network.
+func (c *Credential) add(h http.Header) error {
 	if c == nil {
-		return
+		return nil
 	}
 	k := c.key()
 	if k.Empty() {
-		return
+		return nil
 	}
+	name, value := "Authorization", "Bearer "+k.Reveal()
 	switch c.auth.Scheme {
 	case AuthBasic:
-		h["Authorization"] = []string{"Basic " + c.basic(k)}
+		value = "Basic " + c.basic(k)
 	case AuthHeader:
-		h.Set(c.auth.Header, c.auth.Prefix+k.Reveal())
-	default:
-		h["Authorization"] = []string{"Bearer " + k.Reveal()}
+		name, value = c.auth.Header, c.auth.Prefix+k.Reveal()
 	}
+	if !httpguts.ValidHeaderFieldValue(value) {
+		return fmt.Errorf("%w: MOOG_API_KEY holds a line end or another control character; correct the secret", ErrCredential)
+	}
+	h.Set(name, value)
+	return nil
 }
 
 func (c *Credential) basic(k secret.Secret) string {

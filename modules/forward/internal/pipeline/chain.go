@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"slices"
 	"time"
 
 	"github.com/muttproject/mutt/platform/event"
@@ -11,8 +12,11 @@ type item struct {
 	mark
 	alert    *event.Alert
 	entry    *entry
-	failures int  // in a row, those without a connection included: what the backoff grows with
-	solo     bool // was in a list that was refused: it goes alone, so that it dooms no neighbour
+	failures int       // tries that failed, whether they count or not: what the backoff grows with
+	solo     bool      // was in a list that was refused: it goes alone, so that it dooms no neighbour
+	tried    time.Time // the last try by this process
+	seen     sight     // what was known of deliveries then
+	blamed   bool      // and whether its failure was the alert's doing
 }
 
 // chain holds the unsettled alerts of one signature of a partition in their order. Its first ones go; the others wait.
@@ -81,7 +85,7 @@ func (w *waiting) Pop() any {
 	return c
 }
 
-// fifo is a queue of chains.
+// fifo is a queue of chains: in is in the order of pushing, out in the reverse.
 type fifo struct {
 	in, out []*chain
 }
@@ -89,6 +93,8 @@ type fifo struct {
 func (q *fifo) len() int { return len(q.in) + len(q.out) }
 
 func (q *fifo) push(c *chain) { q.in = append(q.in, c) }
+
+func (q *fifo) pushFront(c *chain) { q.out = append(q.out, c) }
 
 func (q *fifo) pop() *chain {
 	if len(q.out) == 0 {
@@ -105,4 +111,15 @@ func (q *fifo) pop() *chain {
 	q.out[len(q.out)-1] = nil
 	q.out = q.out[:len(q.out)-1]
 	return c
+}
+
+// remove takes a chain out, wherever it stands.
+func (q *fifo) remove(c *chain) bool {
+	for _, half := range []*[]*chain{&q.in, &q.out} {
+		if i := slices.Index(*half, c); i >= 0 {
+			*half = slices.Delete(*half, i, i+1)
+			return true
+		}
+	}
+	return false
 }

@@ -59,6 +59,7 @@ type Deps struct {
 	Destination dest.Destination
 	Limiter     *coord.Limiter
 	Breaker     *coord.Breaker
+	Taken       *coord.Pulse // beats when the destination takes an alert, from whatever process
 	Settings    func() Settings
 	Metrics     *Metrics
 	Logger      *zap.Logger
@@ -75,10 +76,13 @@ type Engine struct {
 
 	turns *coord.Turns // of the dispatcher
 
-	mu     sync.Mutex // guards what follows, and everything of the partitions
-	parts  []*partition
-	turn   int // the partition that picks next
-	health health
+	mu        sync.Mutex // guards what follows, and everything of the partitions
+	parts     []*partition
+	turn      int // the partition that picks next
+	health    health
+	delivered int64     // requests that the destination took
+	nextTry   time.Time // when a waiting alert is tried before its time, see early
+	recalled  time.Time // see recall
 }
 
 // job is one request.
@@ -87,9 +91,11 @@ type job struct {
 	chains []*chain
 	items  []*item
 	permit coord.Permit
+
+	delivered int64 // Engine.delivered when it began
 }
 
-// reportTime bounds what is told to the breaker, which may outlive the work.
+// reportTime bounds what is reported to other processes, which may outlive the work.
 const reportTime = 2 * time.Second
 
 // New makes an Engine.
@@ -122,14 +128,14 @@ func (e *Engine) worker() {
 		r := e.deps.Destination.Send(j.part.send, alerts)
 		clear(alerts)
 		e.deps.Metrics.request(r, e.deps.Now().Sub(start))
-		e.report(j, r)
-		e.finish(j, r)
+		e.finish(j, r, e.report(j, r))
 		<-e.free
 	}
 }
 
-// report tells the breaker. An aborted request says nothing about the destination.
-func (e *Engine) report(j job, r dest.Result) {
+// report tells the other processes: by the breaker whether the destination works, by the pulse that it took something. After a failure it
+// returns the state of the pulse. An aborted request says nothing about the destination.
+func (e *Engine) report(j job, r dest.Result) (taken int64) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(j.part.send), reportTime) // the result counts also when work stops
 	defer cancel()
 	var err error
@@ -138,9 +144,21 @@ func (e *Engine) report(j job, r dest.Result) {
 	} else {
 		err = j.permit.Done(ctx, r.Alive)
 	}
-	if err != nil {
-		e.deps.Logger.Warn("circuit breaker was not told of a result", zap.Error(err))
+	taken = unknown
+	switch r.Class {
+	case dest.Delivered:
+		err = errors.Join(err, e.deps.Taken.Beat(ctx))
+	case dest.Retry, dest.Deferred:
+		if n, failed := e.deps.Taken.Count(ctx); failed == nil {
+			taken = n
+		} else {
+			err = errors.Join(err, failed)
+		}
 	}
+	if err != nil {
+		e.deps.Logger.Warn("the result of a request was not shared with other processes", zap.Error(err))
+	}
+	return taken
 }
 
 // dispatch matches ready alerts with free workers.
@@ -184,13 +202,14 @@ func (e *Engine) look() (ready bool, due time.Duration) {
 	due = time.Hour
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	e.early(now)
 	for _, p := range e.parts {
 		p.promote(now)
 		if p.ready.len() > 0 {
 			return true, 0
 		}
 		if len(p.waiting) > 0 {
-			due = min(due, p.waiting[0].due().Sub(now))
+			due = min(due, p.waiting[0].due().Sub(now), e.nextTry.Sub(now))
 		}
 	}
 	return false, due
@@ -271,12 +290,20 @@ func (e *Engine) pick(permit coord.Permit) (job, bool) {
 	now := e.deps.Now()
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	if permit.Probe() {
+		j, ok := e.probe(now)
+		j.permit, j.delivered = permit, e.delivered
+		return j, ok
+	}
 	for range e.parts {
 		e.turn = (e.turn + 1) % len(e.parts)
 		p := e.parts[e.turn]
 		p.promote(now)
 		if j := p.pick(e.cfg.BatchMax, now); len(j.items) > 0 {
-			j.permit = permit
+			j.permit, j.delivered = permit, e.delivered
+			if it := j.items[0]; it.state == scheduled && !it.blamed {
+				e.nextTry = now.Add(tryEvery)
+			}
 			return j, true
 		}
 	}

@@ -52,7 +52,7 @@ func (m *memory) appendBody(body []byte, events int) event.ID {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	id := uuid.Must(uuid.NewV7())
-	m.entries = append(m.entries, &stored{Claimed: queue.Claimed{Entry: id, Events: events, Body: body}})
+	m.entries = append(m.entries, &stored{Claimed: queue.Claimed{Entry: id, Events: events, Body: body, AppendedAt: time.Now()}})
 	notify(m.appended)
 	return id
 }
@@ -116,6 +116,7 @@ func (m *memory) Settle(ctx context.Context, s queue.Settlement) error {
 			return fault.New(fault.StaleReceipt, "entry %s is not claimed", p.Entry)
 		}
 		e.Progress = slices.Clone(p.Note)
+		e.Events = p.Left
 	}
 	m.entries = slices.DeleteFunc(m.entries, func(e *stored) bool { return slices.Contains(s.Ack, e.Entry) })
 	for _, d := range s.Dead {
@@ -130,6 +131,16 @@ func (m *memory) Settle(ctx context.Context, s queue.Settlement) error {
 		}
 	}
 	return nil
+}
+
+// live is the depth of the queue.
+func (m *memory) live() (n int64) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, e := range m.entries {
+		n += int64(e.Events)
+	}
+	return n
 }
 
 // Release implements Holder.
@@ -163,7 +174,7 @@ func (m *memory) noted() map[event.ID]bool {
 		if err != nil {
 			continue
 		}
-		marks, err := decodeProgress(e.Progress, len(alerts))
+		marks, _, err := decodeProgress(e.Progress, len(alerts))
 		if err != nil {
 			panic(err)
 		}
@@ -250,7 +261,7 @@ func status(code int) dest.Result {
 	return r
 }
 func unreachable() dest.Result {
-	return dest.Result{Class: dest.Unreachable, Reason: dest.ReasonUnreachable, Detail: "no route"}
+	return dest.Result{Class: dest.Deferred, Reason: dest.ReasonUnreachable, Detail: "no route"}
 }
 
 // alert makes the nth alert, of a signature.
@@ -270,9 +281,11 @@ type bench struct {
 	cfg     Config
 	queue   *memory
 	target  *target
+	dest    dest.Destination // instead of target
 	coord   *coord.Local
 	limit   coord.Limit
 	breaker coord.BreakerSettings
+	refresh time.Duration // of the breaker; rare looks for tests of days
 	set     Settings
 }
 
@@ -293,10 +306,16 @@ type process struct {
 
 func (b *bench) start() *process {
 	reg := prometheus.NewRegistry()
-	e := New(b.cfg, Deps{Destination: b.target, Settings: func() Settings { return b.set }, Metrics: NewMetrics(reg),
+	to := b.dest
+	if to == nil {
+		to = b.target
+	}
+	e := New(b.cfg, Deps{Destination: to, Settings: func() Settings { return b.set }, Metrics: NewMetrics(reg),
 		Limiter: coord.NewLimiter(b.coord, "rate", func() coord.Limit { return b.limit }),
-		Breaker: coord.NewBreaker(b.coord, coord.BreakerOptions{Name: "moog", Settings: func() coord.BreakerSettings { return b.breaker }}),
-		Logger:  zap.NewNop(), Now: time.Now})
+		Taken:   coord.NewPulse(b.coord, "moog"),
+		Breaker: coord.NewBreaker(b.coord, coord.BreakerOptions{Name: "moog", Refresh: b.refresh,
+			Settings: func() coord.BreakerSettings { return b.breaker }}),
+		Logger: zap.NewNop(), Now: time.Now})
 	work, cancel := context.WithCancelCause(b.t.Context())
 	run, stopRun := context.WithCancel(context.WithoutCancel(work))
 	p := &process{engine: e, done: make(chan error, 1), ended: make(chan struct{})}

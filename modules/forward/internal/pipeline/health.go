@@ -18,7 +18,7 @@ const (
 type health struct {
 	failures int // requests in a row that failed
 	since    time.Time
-	last     string
+	last     dest.Result
 	slowed   int // answers in a row that asked to wait
 	hold     time.Time
 }
@@ -34,7 +34,7 @@ func (h *health) observe(r dest.Result, now time.Time) {
 		h.since = now
 	}
 	h.failures++
-	h.last = r.Detail
+	h.last = r
 	if r.RetryAfter == 0 {
 		h.slowed = 0
 		return
@@ -44,7 +44,7 @@ func (h *health) observe(r dest.Result, now time.Time) {
 	}
 }
 
-// held gives how long the destination wants to be left alone.
+// held returns how long the destination wants to be left alone.
 func (e *Engine) held() time.Duration {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -54,9 +54,9 @@ func (e *Engine) held() time.Duration {
 	return max(0, e.health.hold.Sub(e.deps.Now()))
 }
 
-// Failing describes a destination that fails: requests in a row, since when, and what was said last. ok is false while
+// Failing describes a destination that fails: requests in a row, since when, and the last result. ok is false while
 // it works.
-func (e *Engine) Failing() (failures int, since time.Time, last string, ok bool) {
+func (e *Engine) Failing() (failures int, since time.Time, last dest.Result, ok bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	h := &e.health

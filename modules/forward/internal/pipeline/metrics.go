@@ -6,16 +6,14 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/muttproject/mutt/modules/forward/internal/dest"
+	"github.com/muttproject/mutt/platform/queue"
 	"github.com/muttproject/mutt/platform/slo"
 )
 
-// What became of an alert in one step: the label values of mutt_moog_alerts_processed_total.
+// What became of an alert in one step: with the codes of dead letters the label values of mutt_moog_alerts_processed_total.
 const (
 	fateDelivered = "delivered"
-	fateScheduled = "scheduled" // for another attempt
-	fateRejected  = "rejected"  // dead-lettered: refused for good
-	fateExhausted = "exhausted" // dead-lettered: out of retries
-	fatePoison    = "poison"    // dead-lettered: cannot be read
+	fateScheduled = "scheduled" // for another try
 )
 
 // The outcomes of a request: the status in mutt_moog_requests_total.
@@ -56,7 +54,7 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 	for _, reason := range dest.FailureReasons() {
 		m.requests.WithLabelValues(statusFail, reason)
 	}
-	for _, fate := range []string{fateScheduled, fateRejected, fateExhausted, fatePoison} {
+	for _, fate := range []string{fateScheduled, queue.DeadRejected, queue.DeadExhausted, queue.DeadOutage, queue.DeadPoison} {
 		m.alerts.WithLabelValues(fate)
 	}
 	return m

@@ -29,8 +29,11 @@ type partition struct {
 	inflight  int
 	alerts    int // in memory
 	bytes     int
-	unwritten int      // results since the last write
-	touched   []*entry // entries with results to write
+	unwritten int // results since the last write, and by their kind
+	delivered int64
+	parked    int64
+	latency   slo.Latencies // of the delivered ones
+	touched   []*entry      // entries with results to write
 	dead      []queue.DeadLetter
 }
 
@@ -40,11 +43,10 @@ type entry struct {
 	items    []item
 	alerts   []event.Alert
 	bytes    int
-	attempts int           // of the dead letter that it was before
-	replays  int           // likewise
-	left     int           // unsettled alerts
-	parked   int           // dead-lettered ones
-	latency  slo.Latencies // of those that this process delivered
+	appended time.Time
+	attempts int // of the dead letter that it was before
+	replays  int // likewise
+	left     int // unsettled alerts
 	touched  bool
 }
 
@@ -91,8 +93,9 @@ func (p *partition) pick(n int, now time.Time) job {
 	return j
 }
 
-// add takes the unsettled alerts of an entry in.
-func (p *partition) add(e *entry, marks []mark, now time.Time) {
+// add takes the unsettled alerts of an entry in. What its note says is settled is counted when the note did not: its writer
+// left that to the ack.
+func (p *partition) add(e *entry, marks []mark, counted bool, now time.Time) {
 	latest := now.Add(p.engine.longestDelay())
 	e.items = make([]item, len(e.alerts))
 	for i := range e.items {
@@ -105,13 +108,17 @@ func (p *partition) add(e *entry, marks []mark, now time.Time) {
 		if it.due.After(latest) { // the clock was set back since
 			it.due = latest
 		}
-		switch it.state {
-		case delivered:
-		case dead:
-			e.parked++
-		default:
+		switch {
+		case !it.settled():
 			e.left++
 			p.enqueue(it, now)
+		case counted:
+		case it.state == dead:
+			p.parked++
+			p.touch(e)
+		default:
+			p.delivered++
+			p.touch(e)
 		}
 	}
 	p.alerts += len(e.items)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -123,33 +124,142 @@ func TestRetryHoldsBackOnlyItsOwnSignature(t *testing.T) {
 	})
 }
 
-func TestBackoffGrowsAndEndsInTheDeadLetters(t *testing.T) {
+// feed appends an alert of another signature every second, which answer may take.
+func (b *bench) feed(during time.Duration) {
+	for end, n := time.Now().Add(during), 1000; time.Now().Before(end); n++ {
+		b.queue.append(alert(n, fmt.Sprint("other ", n%7)))
+		time.Sleep(time.Second)
+	}
+}
+
+// only refuses some alerts and takes all others.
+func only(r dest.Result, refused ...int) func(context.Context, []event.ID) dest.Result {
+	return func(_ context.Context, alerts []event.ID) dest.Result {
+		for _, n := range refused {
+			if slices.Contains(alerts, number(n)) {
+				return r
+			}
+		}
+		return ok()
+	}
+}
+
+func TestWhatFailsWhileOthersAreTakenEndsInTheDeadLetters(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := status(500)
+		r.Detail = "HTTP 500: out of " + strings.Repeat("memory ", 140)
+		b := newBench(t, only(r, 1, 2))
+		p := b.start()
+		b.queue.append(alert(1, "a"), alert(2, "a"))
+		b.feed(2 * time.Minute)
+		b.drained(time.Minute)
+		p.stop()
+		letters := b.queue.letters()
+		for n := 1; n <= 2; n++ {
+			d := letters[number(n)]
+			alerts, err := event.DecodeAlerts(nil, d.Body)
+			if err != nil || len(alerts) != 1 || alerts[0].Event.Message != fmt.Sprint("message ", n) {
+				t.Errorf("body %v, %v", alerts, err)
+			}
+			if d.Code != queue.DeadExhausted || d.Attempts != 6 || d.Hostname != "host" || d.First.IsZero() || d.Queue != queue.Alert {
+				t.Errorf("letter %+v", d)
+			}
+			if !strings.HasSuffix(d.Reason, r.Detail) {
+				t.Errorf("the reason keeps the status and the answer: %q", d.Reason)
+			}
+		}
+		if len(letters) != 2 || b.queue.count(queue.CountParked) != 2 || b.queue.count(queue.CountDelivered) != 120 {
+			t.Errorf("counts %v", b.queue.counts)
+		}
+	})
+}
+
+func TestBackoffGrowsUpToTheLongestPauseBetweenTries(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, always(status(500)))
 		p := b.start()
 		b.queue.append(alert(1, "a"), alert(2, "a"))
-		b.drained(10 * time.Minute)
+		time.Sleep(10 * time.Minute)
 		p.stop()
 		sent := b.target.sent()
-		if len(sent) != 12 {
-			t.Fatalf("%d requests, want 6 for each of two alerts", len(sent))
-		}
-		for i := 1; i < 6; i++ {
-			if gap := sent[i].at.Sub(sent[i-1].at); gap > time.Second<<(i-1)+time.Millisecond {
+		for i := 1; i < len(sent); i++ {
+			if gap := sent[i].at.Sub(sent[i-1].at); gap > min(time.Second<<min(i-1, 10), tryEvery)+time.Millisecond {
 				t.Errorf("gap %d is %v, over its bound", i, gap)
 			}
+			if sent[i].alerts[0] != number(1) {
+				t.Error("the second of a signature went before the first")
+			}
 		}
-		d := b.queue.letters()[number(1)]
-		alerts, err := event.DecodeAlerts(nil, d.Body)
-		if err != nil || len(alerts) != 1 || alerts[0].Event.Message != "message 1" {
-			t.Errorf("body %v, %v", alerts, err)
+		if len(sent) < 120 || len(b.queue.letters()) > 0 {
+			t.Errorf("%d requests, letters %v", len(sent), b.queue.letters())
 		}
-		if d.Code != "exhausted" || d.Attempts != 6 || d.Hostname != "host" || d.First.IsZero() || d.Queue != queue.Alert {
-			t.Errorf("letter %+v", d)
+	})
+}
+
+// TestAnOutageOfADay: what waited for a day is parked, also what was held back by its signature and never tried; what came later
+// is delivered when the destination is back.
+func TestAnOutageOfADay(t *testing.T) {
+	t.Parallel()
+	for name, r := range map[string]dest.Result{"503": status(503), "no connection": unreachable()} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				up := time.Now().Add(27 * time.Hour)
+				b := newBench(t, func(context.Context, []event.ID) dest.Result {
+					if time.Now().Before(up) {
+						return r
+					}
+					return ok()
+				})
+				b.breaker, b.refresh = coord.BreakerSettings{Enabled: true, Threshold: 10, Timeout: 5 * time.Minute}, time.Minute
+				p := b.start()
+				b.queue.append(alert(1, "a"), alert(2, "a"), alert(3, "a"), alert(4, "b"))
+				time.Sleep(23 * time.Hour)
+				if n := len(b.queue.letters()); n > 0 {
+					t.Fatalf("%d letters after 23 hours", n)
+				}
+				b.queue.append(alert(5, "a"), alert(6, "c"))
+				p.kill() // the wait outlives the process
+				p = b.start()
+				time.Sleep(3 * time.Hour)
+				letters := b.queue.letters()
+				for n := 1; n <= 6; n++ {
+					d, parked := letters[number(n)]
+					// 2 and 3 were never tried: for them the second process only knows that it has failed since it began.
+					if want := n == 1 || n == 4; parked != want || parked && (d.Code != queue.DeadOutage || d.Attempts != 0 || !strings.Contains(d.Reason, r.Detail)) {
+						t.Errorf("alert %d: parked %v, %+v", n, parked, d)
+					}
+				}
+				b.drained(2 * time.Hour)
+				p.stop()
+				if got := b.target.delivered(); len(got) != 4 || slices.Index(got, number(2)) > slices.Index(got, number(5)) {
+					t.Errorf("delivered %v", got)
+				}
+			})
+		})
+	}
+}
+
+func TestAnOutageOfADayParksWhatWasHeldBack(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, always(status(503)))
+		b.breaker, b.refresh = coord.BreakerSettings{Enabled: true, Threshold: 10, Timeout: 5 * time.Minute}, time.Minute
+		p := b.start()
+		var held []event.Alert
+		for i := range 2000 { // more signatures than there are probes
+			held = append(held, alert(i, fmt.Sprint("s", i%1000)))
 		}
-		if b.queue.count(queue.CountParked) != 2 || b.queue.count(queue.CountDelivered) != 0 {
-			t.Errorf("counts %v", b.queue.counts)
+		b.queue.append(held...)
+		time.Sleep(12 * time.Hour)
+		b.queue.append(alert(5000, "s1"))
+		time.Sleep(12*time.Hour + 30*time.Minute)
+		letters := b.queue.letters()
+		p.stop()
+		if _, parked := letters[number(5000)]; len(letters) != 2000 || parked || b.queue.count(queue.CountParked) != 2000 {
+			t.Errorf("%d letters", len(letters))
 		}
 	})
 }
@@ -190,8 +300,8 @@ func TestNoConnectionIsNoAttempt(t *testing.T) {
 		b.queue.append(alert(1, "a"))
 		b.drained(2 * time.Hour)
 		p.stop()
-		if n := len(b.target.sent()); n < 60 || n > 600 {
-			t.Errorf("%d requests in an hour: the backoff ends at a minute with full jitter", n)
+		if n := len(b.target.sent()); n < 720 || n > 1200 {
+			t.Errorf("%d requests in an hour: a waiting alert is tried at least every 5 s", n)
 		}
 	})
 }
@@ -241,21 +351,166 @@ func TestBreakerStopsSendingAndBurnsNoRetries(t *testing.T) {
 		}
 		p := b.start()
 		time.Sleep(4 * time.Minute)
-		if n := len(b.target.sent()); n != 4 {
-			t.Fatalf("%d requests while the breaker should be open", n)
+		// Probes 5, 10, … 120, 130, 150 and 190 s after the fourth failure.
+		sent := b.target.sent()
+		if n := len(sent); n < 4+25 || n > 4+27 {
+			t.Fatalf("%d requests in the first four minutes", n)
 		}
-		if failures, _, last, failing := p.engine.Failing(); !failing || failures != 4 || last == "" {
-			t.Errorf("failing %d %q", failures, last)
+		tries := map[event.ID]int{}
+		for _, s := range sent {
+			tries[s.alerts[0]]++
 		}
-		time.Sleep(5 * time.Minute)
-		if n := len(b.target.sent()); n != 5 {
-			t.Fatalf("%d requests, want one probe in the second five minutes", n)
+		if len(tries) != 20 {
+			t.Errorf("the probes went to %d of 20 signatures", len(tries))
+		}
+		if failures, _, last, failing := p.engine.Failing(); !failing || failures != len(sent) || last.Detail == "" {
+			t.Errorf("failing %d %+v", failures, last)
 		}
 		up.Store(true)
-		b.drained(10 * time.Minute)
+		b.drained(3 * time.Minute)
 		p.stop()
 		if len(b.queue.letters()) != 0 || b.queue.count(queue.CountDelivered) != 20 {
 			t.Errorf("letters %v", b.queue.letters())
+		}
+	})
+}
+
+// TestAnAlertThatIsNeverTakenOpensTheBreakerForNobody: probes go round the signatures, so that the next one closes it.
+func TestAnAlertThatIsNeverTakenKeepsTheBreakerOpenForNobody(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, only(status(500), 1))
+		b.breaker = coord.BreakerSettings{Enabled: true, Threshold: 3, Timeout: 5 * time.Minute}
+		b.queue.append(alert(1, "bad"))
+		p := b.start()
+		time.Sleep(90 * time.Second)
+		for n := 2; n < 40; n++ {
+			b.queue.append(alert(n, fmt.Sprint("s", n)))
+			time.Sleep(6 * time.Second)
+			if got := b.target.delivered(); len(got) != n-1 {
+				t.Fatalf("alert %d waits for the bad one: delivered %v", n, got)
+			}
+		}
+		b.drained(10 * time.Minute)
+		p.stop()
+		if d := b.queue.letters()[number(1)]; d.Code != queue.DeadExhausted || d.Attempts != 6 {
+			t.Errorf("letter %+v", d)
+		}
+	})
+}
+
+// TestAfterAnOutageAllGo: what waits with a long backoff does not wait for its end.
+func TestAfterAnOutageAllGo(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		up := time.Now().Add(35 * time.Second)
+		b := newBench(t, func(context.Context, []event.ID) dest.Result {
+			if time.Now().Before(up) {
+				return status(503)
+			}
+			return ok()
+		})
+		b.breaker = coord.BreakerSettings{Enabled: true, Threshold: 10, Timeout: 5 * time.Minute}
+		for i := range 50 {
+			b.queue.append(alert(i, fmt.Sprint("s", i)))
+		}
+		p := b.start()
+		b.drained(41 * time.Second)
+		p.stop()
+		if len(b.queue.letters()) > 0 {
+			t.Errorf("letters %v", b.queue.letters())
+		}
+	})
+}
+
+// TestWhatIsNeverTheAlertsDoing costs it no attempt, whatever else is delivered; it is tried at least every 5 s.
+func TestWhatIsNeverTheAlertsDoing(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, only(unreachable(), 1))
+		b.queue.append(alert(1, "bad"))
+		p := b.start()
+		b.feed(10 * time.Minute)
+		p.stop()
+		var last time.Time
+		for _, s := range b.target.sent() {
+			if s.alerts[0] != number(1) {
+				continue
+			}
+			if gap := s.at.Sub(last); !last.IsZero() && gap > tryEvery+time.Millisecond {
+				t.Errorf("%v between two tries", gap)
+			}
+			last = s.at
+		}
+		if len(b.queue.letters()) > 0 || b.queue.left() != 1 {
+			t.Errorf("letters %v", b.queue.letters())
+		}
+	})
+}
+
+// TestDeliveriesOfOtherProcessesCount: an alert is to blame also when another process delivers what it does not.
+func TestDeliveriesOfOtherProcessesCount(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, only(status(500), 1))
+		other := newBench(t, always(ok()))
+		other.coord = b.coord
+		b.queue.append(alert(1, "bad"))
+		p, q := b.start(), other.start()
+		other.feed(2 * time.Minute)
+		p.stop()
+		q.stop()
+		if d := b.queue.letters()[number(1)]; d.Code != queue.DeadExhausted || len(b.target.sent()) > 15 {
+			t.Errorf("letter %+v after %d requests", d, len(b.target.sent()))
+		}
+	})
+}
+
+// TestCountsAreWrittenAsAlertsSettle: the depth and the counts of a large entry move while it is delivered.
+func TestCountsAreWrittenAsAlertsSettle(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, always(ok()))
+		b.limit = coord.Limit{Rate: 50, Period: time.Second, Burst: 1}
+		var batch []event.Alert
+		for i := range 500 {
+			batch = append(batch, alert(i, fmt.Sprint("s", i)))
+		}
+		b.queue.append(batch...)
+		p := b.start()
+		for range 50 {
+			time.Sleep(100 * time.Millisecond)
+			synctest.Wait()
+			taken, counted := int64(len(b.target.delivered())), b.queue.count(queue.CountDelivered)
+			if counted > taken || counted < taken-50 || b.queue.live() != 500-counted {
+				t.Fatalf("%d taken, %d counted, %d in the depth", taken, counted, b.queue.live())
+			}
+		}
+		p.kill() // what was counted is not counted again
+		b.target.log = nil
+		p = b.start()
+		b.drained(time.Minute)
+		p.stop()
+		if n := b.queue.count(queue.CountDelivered); n != 500 {
+			t.Errorf("%d delivered", n)
+		}
+	})
+}
+
+// TestNotesOfAnOlderVersionAreCountedOnce: it left the counts of what it had noted to the ack.
+func TestNotesOfAnOlderVersionAreCountedOnce(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, always(ok()))
+		b.queue.append(alert(1, "a"), alert(2, "b"), alert(3, "c"), alert(4, "d"))
+		b.queue.entries[0].Progress = []byte("\x01\x04\x01\x02\x00\x01\x03\x01") // two delivered, one pending, one dead
+		b.queue.append(alert(5, "a"))
+		b.queue.entries[1].Progress = []byte("\x01\x01\x01\x01")
+		p := b.start()
+		b.drained(time.Second)
+		p.stop()
+		if d, k := b.queue.count(queue.CountDelivered), b.queue.count(queue.CountParked); d != 4 || k != 1 {
+			t.Errorf("%d delivered, %d parked", d, k)
 		}
 	})
 }
@@ -266,7 +521,7 @@ func TestManyAnswersThatAskToWaitStopEverything(t *testing.T) {
 		until := time.Now().Add(30 * time.Second)
 		b := newBench(t, func(context.Context, []event.ID) dest.Result {
 			if time.Now().Before(until) {
-				return dest.Result{Class: dest.Retry, Alive: true, Status: 429, Reason: dest.ReasonLimited, RetryAfter: time.Until(until)}
+				return dest.Result{Class: dest.Deferred, Alive: true, Status: 429, Reason: dest.ReasonLimited, RetryAfter: time.Until(until)}
 			}
 			return ok()
 		})
@@ -348,12 +603,15 @@ func TestLostLeaseWritesNothingAndEndsAtOnce(t *testing.T) {
 func TestScheduleOutlivesTheProcess(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
+		var up atomic.Bool
 		b := newBench(t, func(context.Context, []event.ID) dest.Result {
+			if up.Load() {
+				return ok()
+			}
 			r := status(503)
 			r.RetryAfter = 20 * time.Second
 			return r
 		})
-		b.set.MaxRetries = 2
 		b.queue.append(alert(1, "a"))
 		begin := time.Now()
 		for range 5 { // killed again and again
@@ -362,17 +620,16 @@ func TestScheduleOutlivesTheProcess(t *testing.T) {
 			p.kill()
 		}
 		p := b.start()
+		time.Sleep(20 * time.Second)
+		up.Store(true)
 		b.drained(time.Minute)
 		p.stop()
 		var at []time.Duration
 		for _, s := range b.target.sent() {
 			at = append(at, s.at.Sub(begin).Round(time.Second))
 		}
-		if !slices.Equal(at, []time.Duration{0, 20 * time.Second, 40 * time.Second}) {
+		if !slices.Equal(at, []time.Duration{0, 20 * time.Second, 40 * time.Second, 60 * time.Second, 80 * time.Second}) {
 			t.Errorf("sent at %v", at)
-		}
-		if d := b.queue.letters()[number(1)]; d.Attempts != 3 || d.First.Sub(begin) > time.Second {
-			t.Errorf("letter %+v", d)
 		}
 	})
 }
@@ -475,13 +732,14 @@ func TestMemoryIsBounded(t *testing.T) {
 func TestSettingsApplyWhileItRuns(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		b := newBench(t, always(status(500)))
-		b.set = Settings{MaxRetries: 0}
+		b := newBench(t, only(status(500), 1))
+		b.set = Settings{MaxRetries: 0, BaseDelay: time.Second}
 		p := b.start()
 		b.queue.append(alert(1, "a"))
+		b.feed(10 * time.Second)
 		b.drained(time.Second)
 		p.stop()
-		if d := b.queue.letters()[number(1)]; d.Attempts != 1 || d.Code != "exhausted" {
+		if d := b.queue.letters()[number(1)]; d.Attempts != 1 || d.Code != queue.DeadExhausted {
 			t.Errorf("no retries are wanted: %+v", d)
 		}
 	})

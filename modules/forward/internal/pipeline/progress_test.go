@@ -17,6 +17,7 @@ func genMarks() *rapid.Generator[[]mark] {
 				m.attempts = rapid.IntRange(0, 100).Draw(t, "attempts")
 				m.due = fromMillis(rapid.Int64Range(0, 1<<42).Draw(t, "due"))
 				m.first = fromMillis(rapid.Int64Range(0, 1<<42).Draw(t, "first"))
+				m.asked = rapid.Bool().Draw(t, "asked")
 			}
 			return m
 		}), 1, 600).Draw(t, "marks")
@@ -27,7 +28,7 @@ func TestProgressRoundTrip(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(rt *rapid.T) {
 		want := genMarks().Draw(rt, "marks")
-		got, err := decodeProgress(appendProgress(nil, len(want), func(i int) mark { return want[i] }), len(want))
+		got, _, err := decodeProgress(appendProgress(nil, len(want), func(i int) mark { return want[i] }), len(want))
 		if err != nil {
 			rt.Fatal(err)
 		}
@@ -52,38 +53,46 @@ func TestProgressOfAWholeEntryIsSmall(t *testing.T) {
 
 func TestProgressOfOthers(t *testing.T) {
 	t.Parallel()
-	if m, err := decodeProgress(nil, 3); m != nil || err != nil {
+	if m, _, err := decodeProgress(nil, 3); m != nil || err != nil {
 		t.Fatal("no note means no progress")
 	}
 	good := appendProgress(nil, 3, func(int) mark { return mark{state: scheduled, attempts: 2, due: time.UnixMilli(5)} })
 	for n := 1; n < len(good); n++ {
-		if _, err := decodeProgress(good[:n], 3); !errors.Is(err, errCorruptProgress) {
+		if _, _, err := decodeProgress(good[:n], 3); !errors.Is(err, errCorruptProgress) {
 			t.Fatalf("cut at %d: %v", n, err)
 		}
 	}
-	if _, err := decodeProgress(good, 4); !errors.Is(err, errCorruptProgress) {
+	if _, _, err := decodeProgress(good, 4); !errors.Is(err, errCorruptProgress) {
 		t.Fatalf("of another entry: %v", err)
 	}
 	good[0]++
-	if _, err := decodeProgress(good, 3); !errors.Is(err, errNewerProgress) {
+	if _, _, err := decodeProgress(good, 3); !errors.Is(err, errNewerProgress) {
 		t.Fatalf("newer: %v", err)
 	}
 }
 
-// TestProgressGolden holds the format: a note that a released version wrote must stay readable.
+// TestProgressGolden holds the formats: a note that a released version wrote must stay readable.
 func TestProgressGolden(t *testing.T) {
 	t.Parallel()
-	note := "\x01\x06\x01\x02\x00\x01\x02\x03\xd0\x0f\x00\x03\x02"
 	want := []mark{{state: delivered}, {state: delivered}, {}, {state: scheduled, attempts: 3, due: time.UnixMilli(1000)}, {state: dead}, {state: dead}}
-	got, err := decodeProgress([]byte(note), 6)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if d := cmp.Diff(want, got, cmp.AllowUnexported(mark{})); d != "" {
-		t.Fatal(d)
-	}
-	if again := appendProgress(nil, 6, func(i int) mark { return want[i] }); string(again) != note {
-		t.Fatalf("written as %q", again)
+	for version, row := range map[int]struct {
+		note    string
+		counted bool
+	}{
+		1: {"\x01\x06\x01\x02\x00\x01\x02\x03\xd0\x0f\x00\x03\x02", false},
+		2: {"\x02\x06\x01\x02\x00\x01\x02\x03\xd0\x0f\x00\x01\x03\x02", true},
+	} {
+		want[3].asked = version == 2
+		got, counted, err := decodeProgress([]byte(row.note), 6)
+		if err != nil || counted != row.counted {
+			t.Fatalf("version %d: counted %v, %v", version, counted, err)
+		}
+		if d := cmp.Diff(want, got, cmp.AllowUnexported(mark{})); d != "" {
+			t.Fatal(d)
+		}
+		if again := appendProgress(nil, 6, func(i int) mark { return want[i] }); version == progressVersion && string(again) != row.note {
+			t.Fatalf("written as %q", again)
+		}
 	}
 }
 
@@ -95,14 +104,14 @@ func FuzzProgress(f *testing.F) {
 		if n < 0 || n > 1<<16 {
 			return
 		}
-		marks, err := decodeProgress(note, n)
+		marks, _, err := decodeProgress(note, n)
 		if err != nil || len(note) == 0 {
 			return
 		}
 		if len(marks) != n {
 			t.Fatalf("%d marks for %d alerts", len(marks), n)
 		}
-		again, err := decodeProgress(appendProgress(nil, n, func(i int) mark { return marks[i] }), n)
+		again, _, err := decodeProgress(appendProgress(nil, n, func(i int) mark { return marks[i] }), n)
 		if err != nil || !cmp.Equal(marks, again, cmp.AllowUnexported(mark{})) {
 			t.Fatalf("not stable: %v", err)
 		}

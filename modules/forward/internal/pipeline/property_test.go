@@ -98,7 +98,7 @@ func (w *world) answer(ctx context.Context, alerts []event.ID) dest.Result {
 	case words["500"]:
 		r = status(500)
 	case words["wait"]:
-		r = dest.Result{Class: dest.Retry, Alive: true, Status: 429, Reason: dest.ReasonLimited, RetryAfter: 2 * time.Second}
+		r = dest.Result{Class: dest.Deferred, Alive: true, Status: 429, Reason: dest.ReasonLimited, RetryAfter: 2 * time.Second}
 	case words["400"]:
 		r = status(400)
 	}
@@ -187,8 +187,8 @@ func (w *world) judge(n int) {
 		if isDead == came && !(isDead && slices.Contains(w.Stops, false)) {
 			w.problem("alert %d: dead %v, delivered %v", i, isDead, came)
 		}
-		if len(w.Kills) == 0 && w.BatchMax == 1 && w.failed[number(i)] > 3 {
-			w.problem("alert %d was tried %d times", i, w.failed[number(i)])
+		if l := letters[number(i)]; isDead && (l.Attempts > 3 || l.Code == queue.DeadExhausted && l.Attempts != 3) {
+			w.problem("alert %d: %s after %d attempts", i, l.Code, l.Attempts)
 		}
 	}
 	w.judgeOrder("sent", w.began)

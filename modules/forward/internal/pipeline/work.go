@@ -137,12 +137,13 @@ func (p *partition) awaitRoom(ctx context.Context) bool {
 // take decodes an entry and takes its alerts in. What a newer version wrote goes back; what nobody can read is
 // dead-lettered whole.
 func (p *partition) take(ctx context.Context, c *queue.Claimed) error {
-	e := &entry{id: c.Entry, bytes: len(c.Body), attempts: c.Attempts, replays: c.Replays}
+	e := &entry{id: c.Entry, bytes: len(c.Body), appended: c.AppendedAt, attempts: c.Attempts, replays: c.Replays}
 	alerts, err := event.DecodeAlerts(make([]event.Alert, 0, min(max(c.Events, 0), queue.TargetEvents)), c.Body)
 	var marks []mark
+	counted := true
 	if err == nil {
 		e.alerts = alerts
-		marks, err = decodeProgress(c.Progress, len(alerts))
+		marks, counted, err = decodeProgress(c.Progress, len(alerts))
 	}
 	switch {
 	case errors.Is(err, event.ErrNewerVersion) || errors.Is(err, errNewerProgress):
@@ -161,7 +162,7 @@ func (p *partition) take(ctx context.Context, c *queue.Claimed) error {
 	now := p.engine.deps.Now()
 	p.engine.mu.Lock()
 	defer p.engine.mu.Unlock()
-	p.add(e, marks, now)
+	p.add(e, marks, counted, now)
 	p.engine.signal()
 	return nil
 }
@@ -169,10 +170,10 @@ func (p *partition) take(ctx context.Context, c *queue.Claimed) error {
 // poison dead-letters an entry that cannot be read, as one letter with the bytes as they are.
 func (p *partition) poison(e *entry, c *queue.Claimed, err error) {
 	p.engine.deps.Logger.Error("entry cannot be read, dead-lettered whole", zap.Stringer("entry_id", c.Entry), zap.Error(err))
-	p.engine.deps.Metrics.alert(fatePoison, max(c.Events, 1))
+	p.engine.deps.Metrics.alert(queue.DeadPoison, max(c.Events, 1))
 	p.engine.mu.Lock()
 	defer p.engine.mu.Unlock()
-	e.parked = max(c.Events, 1)
+	p.parked += int64(max(c.Events, 1))
 	p.bytes += e.bytes
 	p.dead = append(p.dead, queue.DeadLetter{ID: c.Entry, Queue: queue.Alert, Body: c.Body, Code: queue.DeadPoison,
 		Reason: err.Error(), Attempts: c.Attempts + 1, First: p.engine.deps.Now()})

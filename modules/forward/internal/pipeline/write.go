@@ -48,7 +48,7 @@ func (p *partition) flush() error {
 		if err == nil {
 			break
 		}
-		// Repeating is safe, see collect: only the storage being away is waited for.
+		// Holder.Settle repeats by itself while the storage is away, with one id; this is for the one that gave up.
 		if !fault.Is(err, fault.QueueUnavailable) || sleep(p.store, wait) != nil {
 			return fmt.Errorf("write progress: %w", err)
 		}
@@ -58,34 +58,30 @@ func (p *partition) flush() error {
 	return nil
 }
 
-// collect makes the settlement of the results since the last one. The counts of an entry go with its ack, and so
-// happen once; a note or a dead letter that is written twice is as if it was written once.
+// collect returns the settlement of the results since the last one. Results are counted in the step that notes them, so that
+// they are counted once and seen as they happen.
 func (p *partition) collect() (s queue.Settlement, acked []*entry) {
 	p.engine.mu.Lock()
 	defer p.engine.mu.Unlock()
-	var gone, parked int64
-	var latency slo.Latencies
 	for _, e := range p.touched {
 		e.touched = false
 		if e.left > 0 {
 			note := appendProgress(nil, len(e.items), func(i int) mark { return e.items[i].mark })
-			s.Progress = append(s.Progress, queue.Progress{Entry: e.id, Note: note})
+			s.Progress = append(s.Progress, queue.Progress{Entry: e.id, Note: note, Left: e.left})
 			continue
 		}
 		s.Ack = append(s.Ack, e.id)
 		acked = append(acked, e)
-		parked += int64(e.parked)
-		gone += int64(max(len(e.items)-e.parked, 0))
-		latency.Merge(&e.latency)
 	}
 	p.touched, p.unwritten = p.touched[:0], 0
 	s.Dead, p.dead = p.dead, nil
-	s.Counts = counts(p.engine.deps.Now().Unix()/60, gone, parked, &latency)
-	p.engine.deps.Metrics.delivery.Add(&latency)
+	s.Counts = counts(p.engine.deps.Now().Unix()/60, p.delivered, p.parked, &p.latency)
+	p.engine.deps.Metrics.delivery.Add(&p.latency)
+	p.delivered, p.parked, p.latency = 0, 0, slo.Latencies{}
 	return s, acked
 }
 
-// counts gives what acked entries add to the book of delivery and beside it.
+// counts returns what results add to the book of delivery, and their latencies.
 func counts(minute, delivered, parked int64, latency *slo.Latencies) (all []queue.Count) {
 	add := func(kind, label string, n int64) {
 		if n > 0 {

@@ -49,15 +49,19 @@ func table() []row {
 		{name: "302", status: 302, header: [2]string{"Location", "/login"}, want: dest.Rejected, reason: "http_3xx", alive: true},
 		{name: "304", status: 304, want: dest.Rejected, reason: "http_3xx", alive: true},
 		{name: "400", status: 400, body: "bad\n field\x00 " + Key, want: dest.Rejected, reason: "http_4xx", alive: true, detail: "HTTP 400: bad  field  [redacted]"},
-		{name: "401", status: 401, want: dest.Rejected, reason: "http_4xx", alive: true, detail: "HTTP 401:"},
+		{name: "401", status: 401, body: "token expired", want: dest.Retry, reason: "key_refused", detail: "HTTP 401: token expired"},
+		{name: "401 later", status: 401, header: [2]string{"Retry-After", "3"}, want: dest.Retry, reason: "key_refused", retryAfter: 3 * time.Second},
+		{name: "403", status: 403, want: dest.Retry, reason: "key_refused"},
+		{name: "407", status: 407, want: dest.Deferred, reason: "http_407"},
+		{name: "600", status: 600, want: dest.Retry, reason: "http_other"},
 		{name: "404", status: 404, want: dest.Rejected, reason: "http_4xx", alive: true},
 		{name: "413", status: 413, want: dest.Rejected, reason: "http_4xx", alive: true},
-		{name: "408", status: 408, want: dest.Retry, reason: "http_408"},
-		{name: "425", status: 425, want: dest.Retry, reason: "http_425", alive: true},
-		{name: "429", status: 429, want: dest.Retry, reason: "http_429", alive: true, retryAfter: never},
-		{name: "429 seconds", status: 429, header: [2]string{"Retry-After", "7"}, want: dest.Retry, reason: "http_429", alive: true, retryAfter: 7 * time.Second},
-		{name: "429 nonsense", status: 429, header: [2]string{"Retry-After", "soon"}, want: dest.Retry, reason: "http_429", alive: true},
-		{name: "429 a year", status: 429, header: [2]string{"Retry-After", "31536000"}, want: dest.Retry, reason: "http_429", alive: true, retryAfter: dest.MaxRetryAfter},
+		{name: "408", status: 408, want: dest.Deferred, reason: "http_408"},
+		{name: "425", status: 425, want: dest.Deferred, reason: "http_425", alive: true},
+		{name: "429", status: 429, want: dest.Deferred, reason: "http_429", alive: true, retryAfter: never},
+		{name: "429 seconds", status: 429, header: [2]string{"Retry-After", "7"}, want: dest.Deferred, reason: "http_429", alive: true, retryAfter: 7 * time.Second},
+		{name: "429 nonsense", status: 429, header: [2]string{"Retry-After", "soon"}, want: dest.Deferred, reason: "http_429", alive: true},
+		{name: "429 a year", status: 429, header: [2]string{"Retry-After", "31536000"}, want: dest.Deferred, reason: "http_429", alive: true, retryAfter: dest.MaxRetryAfter},
 		{name: "503 date", status: 503, header: [2]string{"Retry-After", date.Add(90 * time.Second).Format(http.TimeFormat)}, want: dest.Retry, reason: "http_5xx", retryAfter: 90 * time.Second},
 		{name: "503 past date", status: 503, header: [2]string{"Retry-After", date.Add(-time.Hour).Format(http.TimeFormat)}, want: dest.Retry, reason: "http_5xx"},
 		{name: "500", status: 500, body: "oops", want: dest.Retry, reason: "http_5xx", detail: "HTTP 500: oops"},
@@ -104,7 +108,7 @@ func Run(t *testing.T, e dest.Encoder) {
 		t.Parallel()
 		s := httptest.NewServer(http.NotFoundHandler())
 		s.Close()
-		row{want: dest.Unreachable, reason: "unreachable"}.check(t, send(t, s.URL, time.Second, t.Context(), e, alerts))
+		row{want: dest.Deferred, reason: "unreachable"}.check(t, send(t, s.URL, time.Second, t.Context(), e, alerts))
 	})
 	t.Run("given up", func(t *testing.T) {
 		t.Parallel()
