@@ -67,8 +67,7 @@ func openRedisQueue(ctx context.Context, p *parts) (lifecycle.Service, error) {
 	c := p.opts.Config
 	var driver *redisq.Driver
 	err := p.reach(ctx, "the queue", func(ctx context.Context) (err error) {
-		driver, err = redisq.Open(ctx, redisq.Options{Client: p.redis, Prefix: c.Queue.KeyPrefix, Partitions: c.Queue.Partitions,
-			Durability: c.Queue.Durability, Logger: p.opts.Logger.Named("queue"), Now: p.opts.Now})
+		driver, err = redisq.Open(ctx, redisq.Options{Config: c.Queue, Client: p.redis, Logger: p.opts.Logger.Named("queue"), Now: p.opts.Now})
 		return err
 	})
 	if err != nil {

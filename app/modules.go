@@ -21,7 +21,7 @@ import (
 )
 
 func buildAlert(_ context.Context, p *parts) (lifecycle.Service, error) {
-	m, err := alert.New(alert.Config{}, alert.Deps{
+	m, err := alert.New(alert.Deps{
 		Process: p.run, Store: p.store, Unhandled: p.unhandled, Queue: p.queue, Dynamic: p.handles.alert,
 		Log: p.opts.Logger.Named("alert"), Registerer: p.registry, Now: p.opts.Now,
 	})
@@ -66,7 +66,7 @@ func buildBooks(_ context.Context, p *parts) (lifecycle.Service, error) {
 }
 
 func buildJanitor(_ context.Context, p *parts) (lifecycle.Service, error) {
-	m, err := janitor.New(janitor.Config{}, janitor.Deps{Queue: p.queue, Store: p.store, Books: p.books, Leader: p.leader, Dynamic: p.handles.janitor,
+	m, err := janitor.New(janitor.Deps{Queue: p.queue, Store: p.store, Books: p.books, Leader: p.leader, Dynamic: p.handles.janitor,
 		Registerer: p.registry, Logger: p.opts.Logger.Named("janitor"), Now: p.opts.Now})
 	if err != nil {
 		return nil, err // not m: a nil *Module in a Service is not nil

@@ -27,13 +27,12 @@ import (
 	"github.com/muttproject/mutt/platform/queue"
 )
 
-// Config bounds the work. Zero fields take their defaults.
-type Config struct {
-	BatchEvents  int           // events in one transaction, about; 2,000
-	ClaimEntries int           // entries in one claim; 128
-	ClaimWait    time.Duration // how long a claim waits for an entry; 1 s
-	LeaseTTL     time.Duration // of a partition; the queue's default
-}
+// Bounds of the work on one partition.
+const (
+	batchEvents  = 2000 // events in one transaction, about
+	claimEntries = 128
+	claimWait    = time.Second // how long a claim waits for its first entry
+)
 
 // Store is what judging keeps: rules are read from it, decisions and counters written to it.
 type Store interface {
@@ -69,7 +68,6 @@ type Deps struct {
 // Module is the alerter of a process.
 type Module struct {
 	*lifecycle.Runner
-	config   Config
 	deps     Deps
 	rules    *ruleset.Ruleset
 	pressure *worker.Pressure
@@ -83,31 +81,28 @@ var (
 )
 
 // New makes the module. It does no I/O.
-func New(c Config, d Deps) (*Module, error) {
-	if err := check(c, d); err != nil {
+func New(d Deps) (*Module, error) {
+	if err := check(d); err != nil {
 		return nil, fmt.Errorf("alert module: %w", err)
 	}
 	metrics := worker.NewMetrics(d.Registerer)
-	m := &Module{config: c, deps: d, pressure: worker.NewPressure(d.Queue, d.Dynamic.Worker, metrics)}
+	m := &Module{deps: d, pressure: worker.NewPressure(d.Queue, d.Dynamic.Worker, metrics)}
 	m.rules = ruleset.New(ruleset.Params{Source: d.Store, Log: d.Log, Metrics: ruleset.NewMetrics(d.Registerer), Now: d.Now,
 		ReloadEvery: d.Dynamic.ReloadInterval.Get})
 	m.worker = worker.New(worker.Params{
 		Process: d.Process, Store: d.Store, Counters: d.Unhandled, Dynamic: d.Dynamic.Worker, Pressure: m.pressure, Metrics: metrics, Log: d.Log, Now: d.Now,
 		Rules:  func() worker.Judge { return m.rules.Current() },
-		Config: worker.Config{BatchEvents: c.BatchEvents, ClaimEntries: c.ClaimEntries, ClaimWait: c.ClaimWait},
+		Config: worker.Config{BatchEvents: batchEvents, ClaimEntries: claimEntries, ClaimWait: claimWait},
 	})
 	m.Runner = lifecycle.NewRunner("alert", m.run)
 	return m, nil
 }
 
 // check lists everything that is wrong with the parameters.
-func check(c Config, d Deps) error {
+func check(d Deps) error {
 	errs := []error{deps.Check(d)}
 	if d.Process == "" {
 		errs = append(errs, errors.New("Process is missing"))
-	}
-	if c.BatchEvents < 0 || c.ClaimEntries < 0 || c.ClaimWait < 0 || c.LeaseTTL < 0 {
-		errs = append(errs, errors.New("a bound is negative"))
 	}
 	return errors.Join(errs...)
 }
@@ -123,7 +118,7 @@ func (m *Module) run(ctx context.Context) error {
 		case <-ctx.Done():
 			return ctx.Err()
 		}
-		err := m.deps.Queue.Consume(ctx, queue.ConsumeOptions{Queue: queue.Ingest, LeaseTTL: m.config.LeaseTTL, Logger: m.deps.Log},
+		err := m.deps.Queue.Consume(ctx, queue.ConsumeOptions{Queue: queue.Ingest, Logger: m.deps.Log},
 			func(ctx context.Context, h *queue.Holder) error { return m.worker.Work(ctx, h) })
 		if err != nil {
 			return fmt.Errorf("work on the ingest queue: %w", err)

@@ -126,7 +126,7 @@ func TestRuleTakesEffectWhileTheModuleRuns(t *testing.T) {
 	// Registered first, so that it looks after everything was closed.
 	t.Cleanup(func() { goleak.VerifyNone(t) })
 	b := setup(t, 4)
-	m, err := alert.New(alert.Config{}, b.deps)
+	m, err := alert.New(b.deps)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -181,14 +181,14 @@ func TestRuleTakesEffectWhileTheModuleRuns(t *testing.T) {
 
 func TestNewNamesEverythingThatIsMissing(t *testing.T) {
 	depstest.Refuses(t, setup(t, 1).deps, func(d alert.Deps) error {
-		_, err := alert.New(alert.Config{}, d)
+		_, err := alert.New(d)
 		return err
 	})
-	_, err := alert.New(alert.Config{BatchEvents: -1}, alert.Deps{})
+	_, err := alert.New(alert.Deps{})
 	if err == nil {
 		t.Fatal("accepted")
 	}
-	for _, word := range []string{"Process", "Store", "negative"} {
+	for _, word := range []string{"Process", "Store"} {
 		if !strings.Contains(err.Error(), word) {
 			t.Errorf("%q is not named in %v", word, err)
 		}
@@ -197,7 +197,7 @@ func TestNewNamesEverythingThatIsMissing(t *testing.T) {
 
 func TestReadyWarnsBeforeTheRulesAreLoaded(t *testing.T) {
 	b := setup(t, 1)
-	m, err := alert.New(alert.Config{}, b.deps)
+	m, err := alert.New(b.deps)
 	if err != nil {
 		t.Fatal(err)
 	}

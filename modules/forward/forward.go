@@ -173,7 +173,7 @@ func (m *Module) newClient() (*httpx.Client, error) {
 }
 
 func (m *Module) newEngine(d dest.Destination) *pipeline.Engine {
-	return pipeline.New(pipeline.Config{Workers: m.cfg.Concurrency, BatchMax: m.cfg.BatchMax}, pipeline.Deps{
+	return pipeline.New(pipeline.Config{Workers: m.cfg.Concurrency, BatchMax: m.cfg.BatchMax, MaxAlerts: pipeline.MaxAlerts}, pipeline.Deps{
 		Destination: d, Breaker: m.breaker, Settings: m.deps.Dynamic.retries, Metrics: m.metrics,
 		Limiter: coord.NewLimiter(m.deps.Coord, "rate/"+breakerName, m.deps.Dynamic.limit),
 		Taken:   coord.NewPulse(m.deps.Coord, "taken/"+breakerName),

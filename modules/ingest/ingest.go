@@ -76,12 +76,14 @@ func New(c Config, d Deps) (*Module, error) {
 	}
 	m := &Module{writer: &watchedWriter{Writer: d.Writer, now: d.Now}}
 	m.intake = intake.New(intake.Deps{Writer: m.writer, Partition: d.Partition, Depth: d.Depth, Now: d.Now,
-		Limiter: newRateLimit(d), Metrics: intake.NewMetrics(d.Registerer)}, intake.Limits{})
+		Limiter: newRateLimit(d), Metrics: intake.NewMetrics(d.Registerer)}, intake.Limits{MaxEvent: intake.MaxEvent})
 	away := newTurnedAway(d.Registerer, d.Beside)
 	m.http = httpin.New(httpin.Config{MaxBody: c.MaxBodyBytes, MaxDecoded: maxDecodedBytes, MaxEvents: maxEvents, Required: c.RequiredFields},
 		httpin.Deps{Intake: m.intake, Metrics: httpin.NewMetrics(d.Registerer, d.Depth), View: d.View, Now: d.Now, TurnedAway: away.http})
+	listeners := syslog.Defaults()
+	listeners.UDPAddr, listeners.TCPAddr = c.SyslogUDPAddr, c.SyslogTCPAddr
 	var err error
-	if m.syslog, err = syslog.New(syslog.Config{UDPAddr: c.SyslogUDPAddr, TCPAddr: c.SyslogTCPAddr}, syslog.Deps{Sink: sink{m.intake}, Log: d.Log, Metrics: d.Registerer, Lost: away.syslog}); err != nil {
+	if m.syslog, err = syslog.New(listeners, syslog.Deps{Sink: sink{m.intake}, Log: d.Log, Metrics: d.Registerer, Lost: away.syslog}); err != nil {
 		return nil, fmt.Errorf("ingest module: %w", err)
 	}
 	return m, nil

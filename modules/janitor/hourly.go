@@ -30,13 +30,13 @@ func newHourly(d Deps) *hourly {
 
 // loop works each hour while this process leads, and once when it begins to.
 func (m *Module) loop(ctx context.Context) {
-	tick := time.NewTicker(m.config.FoldEvery)
+	tick := time.NewTicker(foldEvery)
 	defer tick.Stop()
 	var last time.Time
 	for {
 		select {
 		case <-tick.C:
-			if !m.deps.Leader.Leading() || !last.IsZero() && m.deps.Now().Sub(last) < m.config.RetainEvery {
+			if !m.deps.Leader.Leading() || !last.IsZero() && m.deps.Now().Sub(last) < retainEvery {
 				continue
 			}
 			last = m.deps.Now()

@@ -38,7 +38,7 @@ func (a *audited) deps(t *testing.T, log *zap.Logger) Deps {
 }
 
 func (a *audited) janitor(t *testing.T, log *zap.Logger) *Module {
-	m, err := New(Config{}, a.deps(t, log))
+	m, err := New(a.deps(t, log))
 	if err != nil {
 		panic(err)
 	}
@@ -48,7 +48,7 @@ func (a *audited) janitor(t *testing.T, log *zap.Logger) *Module {
 func TestDependenciesAreRequired(t *testing.T) {
 	t.Parallel()
 	a := &audited{books: &books{}}
-	depstest.Refuses(t, a.deps(t, zap.NewNop()), func(d Deps) error { _, err := New(Config{}, d); return err })
+	depstest.Refuses(t, a.deps(t, zap.NewNop()), func(d Deps) error { _, err := New(d); return err })
 	depstest.Refuses(t, BooksDeps{Queue: a, Store: a, Now: time.Now}, func(d BooksDeps) error { NewBooks(d); return nil })
 }
 

@@ -45,32 +45,18 @@ type Leader interface {
 	Leading() bool
 }
 
-// Config sets the intervals and ages. Zero fields take their defaults.
-type Config struct {
-	FoldEvery    time.Duration // default 1 s: how late the JSON metrics are
-	PruneEvery   time.Duration // default 10 min
-	KeepEntries  time.Duration // default 7 days: how long a judged entry's id is remembered
-	KeepCounters time.Duration // default 48 h: how long folded counters stay in the queue
-	// PartitionsEvery is how often every janitor, leading or not, looks whether partitions are missing; default 1 h.
-	// After a failure it looks again in a sixtieth of that.
-	PartitionsEvery time.Duration
-	RetainEvery     time.Duration // default 1 h: how often what is past its retention is removed
-}
-
-func (c Config) withDefaults() Config {
-	or := func(d *time.Duration, def time.Duration) {
-		if *d <= 0 {
-			*d = def
-		}
-	}
-	or(&c.FoldEvery, time.Second)
-	or(&c.PruneEvery, 10*time.Minute)
-	or(&c.KeepEntries, 7*24*time.Hour)
-	or(&c.KeepCounters, 48*time.Hour)
-	or(&c.PartitionsEvery, time.Hour)
-	or(&c.RetainEvery, time.Hour)
-	return c
-}
+// Intervals and ages.
+const (
+	foldEvery    = time.Second // how late the JSON metrics are
+	pruneEvery   = 10 * time.Minute
+	keepEntries  = 7 * 24 * time.Hour // how long the id of a judged entry is remembered
+	keepCounters = 48 * time.Hour     // how long folded counters stay in the queue
+	retainEvery  = time.Hour          // how often data past its retention is removed
+	// partitionsEvery is how often every janitor, leading or not, looks whether partitions are missing. After a failure it looks
+	// again after partitionsAgain.
+	partitionsEvery = time.Hour
+	partitionsAgain = time.Minute
+)
 
 // Deps are the janitor's needs. All are required.
 type Deps struct {
@@ -87,7 +73,6 @@ type Deps struct {
 // Module is the janitor.
 type Module struct {
 	*lifecycle.Runner
-	config Config
 	deps   Deps
 	hourly *hourly
 
@@ -95,11 +80,11 @@ type Module struct {
 }
 
 // New returns the janitor. It does no I/O.
-func New(c Config, d Deps) (*Module, error) {
+func New(d Deps) (*Module, error) {
 	if err := deps.Check(d); err != nil {
 		return nil, fmt.Errorf("janitor module: %w", err)
 	}
-	m := &Module{config: c.withDefaults(), deps: d, hourly: newHourly(d), failing: map[string]bool{}}
+	m := &Module{deps: d, hourly: newHourly(d), failing: map[string]bool{}}
 	m.Runner = lifecycle.NewRunner("janitor", m.run)
 	return m, nil
 }
@@ -109,7 +94,7 @@ func (m *Module) run(ctx context.Context) error {
 	var apart sync.WaitGroup // what may take long keeps nothing else waiting
 	defer apart.Wait()
 	apart.Go(func() { m.loop(ctx) })
-	fold, prune := time.NewTicker(m.config.FoldEvery), time.NewTicker(m.config.PruneEvery)
+	fold, prune := time.NewTicker(foldEvery), time.NewTicker(pruneEvery)
 	defer fold.Stop()
 	defer prune.Stop()
 	partitions := time.NewTimer(0) // also at the start
@@ -148,12 +133,12 @@ func (m *Module) partitions(ctx context.Context) time.Duration {
 	made, err := m.deps.Store.EnsurePartitions(ctx, m.deps.Now(), store.PartitionsAhead)
 	m.report(ctx, "cannot make the partitions of the event audit", err)
 	if err != nil {
-		return m.config.PartitionsEvery / 60
+		return partitionsAgain
 	}
 	if made > 0 {
 		m.deps.Logger.Info("made partitions of the event audit", zap.Int("partitions", made))
 	}
-	return m.config.PartitionsEvery
+	return partitionsEvery
 }
 
 // report tells of a task that begins to fail, and of one that works again: what is tried each second would fill the log.
@@ -172,7 +157,7 @@ func (m *Module) report(ctx context.Context, message string, err error) {
 // Prune forgets old entry ids, expired unhandled windows and sessions, and folded counters.
 func (m *Module) Prune(ctx context.Context) error {
 	now := m.deps.Now()
-	keep := now.Add(-m.config.KeepEntries)
+	keep := now.Add(-keepEntries)
 	for _, q := range queue.Names() {
 		d, err := m.deps.Queue.Depth(ctx, q)
 		if err != nil {
@@ -186,6 +171,6 @@ func (m *Module) Prune(ctx context.Context) error {
 	_, batches := m.deps.Store.PruneBatches(ctx, keep)
 	_, windows := m.deps.Store.PruneUnhandled(ctx, now)
 	sessions := m.deps.Store.PruneSessions(ctx, now)
-	counters := m.deps.Books.purge(ctx, now.Add(-m.config.KeepCounters))
+	counters := m.deps.Books.purge(ctx, now.Add(-keepCounters))
 	return errors.Join(batches, windows, sessions, counters)
 }

@@ -28,7 +28,7 @@ type Config struct {
 	Port     int
 	Database string
 	MinConns int32          // kept open
-	MaxConns int32          // at least 1; 4 when 0
+	MaxConns int32          // at least 1
 	TLS      tlsconf.Client // nil for plain TCP, where passwords are sent hashed only
 	Name     string         // of the connections in pg_stat_activity
 	// Credentials say who logs in. Those of one Config are shared by its connections only.
@@ -47,8 +47,6 @@ const (
 	jitter        = 10 * time.Minute
 	healthCheck   = 15 * time.Second // how soon MinConns are there again
 )
-
-const defaultMaxConns = 4
 
 // Open connects and checks that PostgreSQL answers. The error is a fault: StoreUnavailable, or ConfigInvalid.
 // The pool reconnects by itself from then on; Close it at the end.
@@ -73,7 +71,7 @@ func (c Config) validate() error {
 	case c.Host == "" || c.Port < 1 || c.Port > 65535 || c.Database == "":
 		return fault.New(fault.ConfigInvalid, "PostgreSQL needs a host, a port and the name of a database").
 			WithRemedy("set DB_HOST, DB_PORT and DB_NAME")
-	case c.MaxConns < 0 || c.MinConns < 0 || c.MinConns > max(c.MaxConns, defaultMaxConns):
+	case c.MaxConns < 1 || c.MinConns < 0 || c.MinConns > c.MaxConns:
 		return fault.New(fault.ConfigInvalid, "a pool of %d to %d connections is not possible", c.MinConns, c.MaxConns).
 			WithRemedy("correct DB_POOL_MIN_CONN and DB_POOL_MAX_CONN")
 	}
@@ -104,9 +102,6 @@ func (c Config) pool() (*pgxpool.Config, error) {
 	cc.LookupFunc = func(_ context.Context, host string) ([]string, error) { return []string{host}, nil }
 	cc.DialFunc, cc.ConnectTimeout = o.dial, loginWithin
 	pc.MinConns, pc.MaxConns = c.MinConns, c.MaxConns
-	if c.MaxConns == 0 {
-		pc.MaxConns = defaultMaxConns
-	}
 	pc.MaxConnLifetime, pc.MaxConnLifetimeJitter = lifetime, jitter
 	pc.HealthCheckPeriod, pc.PingTimeout = healthCheck, pingWithin
 	pc.ShouldPing = doubtful

@@ -64,7 +64,7 @@ func redisCPU(b *testing.B, s *testkit.RedisServer) float64 {
 
 func benchDriver(b *testing.B) (*redisq.Driver, *testkit.RedisServer) {
 	s := testkit.Redis(b, testkit.RedisOptions{AOF: "everysec"})
-	return open(b, redisq.Options{Client: connect(b, redis.Standalone, s), Prefix: "mutt", Partitions: 1}), s
+	return open(b, redisq.Options{Client: connect(b, redis.Standalone, s), Config: config("mutt", 1)}), s
 }
 
 // BenchmarkBatches appends, claims and settles entries of 500 events.

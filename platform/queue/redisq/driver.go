@@ -19,6 +19,7 @@ import (
 	"github.com/redis/rueidis"
 	"go.uber.org/zap"
 
+	"github.com/muttproject/mutt/platform/config/static"
 	"github.com/muttproject/mutt/platform/fault"
 	"github.com/muttproject/mutt/platform/queue"
 )
@@ -28,22 +29,16 @@ const defaultTimeout = 5 * time.Second
 
 // Options configure a Driver.
 type Options struct {
-	Client     rueidis.Client // stays the caller's, who closes it after the driver
-	Prefix     string         // of all keys, without braces
-	Partitions int            // the same in every process
-	Durability Durability
-	Logger     *zap.Logger      // nil for none
-	Timeout    time.Duration    // how long a call waits for Redis; 5 s by default
-	Now        func() time.Time // the process's clock, for when entries were appended and died
+	Config
+	Client  rueidis.Client   // stays the caller's, who closes it after the driver
+	Logger  *zap.Logger      // nil for none
+	Timeout time.Duration    // how long a call waits for Redis; 5 s by default
+	Now     func() time.Time // the process's clock, for when entries were appended and died
 	// Shift moves Redis's clock, as scripts see it, for leases and for all else. Tests let time pass with it.
 	Shift func() (lease, wall time.Duration)
 }
 
 func (o Options) withDefaults() Options {
-	o.Partitions = max(o.Partitions, 1)
-	if o.Durability == "" {
-		o.Durability = Everysec
-	}
 	if o.Logger == nil {
 		o.Logger = zap.NewNop()
 	}
@@ -83,6 +78,9 @@ var _ queue.Driver = (*Driver)(nil)
 // Open makes a driver and asks Redis for a sign of life, and how it keeps its data: QueueNotDurable or QueueEvicts when that is
 // not what the durability mode needs. Redis need not be prepared otherwise: keys appear with their first use.
 func Open(ctx context.Context, o Options) (*Driver, error) {
+	if err := static.Validate(o.Settings()); err != nil {
+		return nil, err
+	}
 	o = o.withDefaults()
 	s, err := loadScripts()
 	if err != nil {
@@ -90,7 +88,7 @@ func Open(ctx context.Context, o Options) (*Driver, error) {
 	}
 	d := &Driver{client: o.Client, opts: o, id: queue.NewEntryID().String(), scripts: s, loads: map[queue.Name]*load{}}
 	for p := range o.Partitions {
-		d.keys = append(d.keys, newPartitionKeys(o.Prefix, p))
+		d.keys = append(d.keys, newPartitionKeys(o.KeyPrefix, p))
 	}
 	for _, q := range queue.Names() {
 		d.loads[q] = &load{}

@@ -10,7 +10,7 @@ import (
 // Durability says what Redis must promise before an append counts as done.
 type Durability string
 
-// The modes. The zero value is Everysec.
+// The modes.
 const (
 	Everysec Durability = "everysec" // an append-only file that is synced each second; a recall closes most of the gap
 	Strict   Durability = "strict"   // the file is synced before Redis answers

@@ -19,7 +19,7 @@ import (
 func inMode(t *testing.T, s *testkit.RedisServer, mode redisq.Durability, log *zap.Logger) (*redisq.Driver, error) {
 	t.Helper()
 	d, err := redisq.Open(context.WithoutCancel(t.Context()),
-		redisq.Options{Client: connect(t, redis.Standalone, s), Prefix: "mutt", Durability: mode, Logger: log})
+		redisq.Options{Client: connect(t, redis.Standalone, s), Config: redisq.Config{KeyPrefix: "mutt", Partitions: 1, Durability: mode}, Logger: log})
 	if err == nil {
 		t.Cleanup(func() { _ = d.Close() })
 	}
@@ -37,7 +37,7 @@ func TestOpenChecksRedis(t *testing.T) {
 		code   fault.Code
 		warns  string
 	}{
-		"by default":       {kept, "", "", "everysec"},
+		"everysec":         {kept, redisq.Everysec, "", "everysec"},
 		"strict":           {kept, redisq.Strict, fault.QueueNotDurable, ""},
 		"without a file":   {volatile, redisq.Everysec, fault.QueueNotDurable, ""},
 		"memory":           {volatile, redisq.Memory, "", "memory"},

@@ -71,6 +71,11 @@ func connect(t testing.TB, mode redis.Mode, s *testkit.RedisServer, addrs ...str
 	return client
 }
 
+// config is the one of a Redis as the tests run it.
+func config(prefix string, partitions int) redisq.Config {
+	return redisq.Config{KeyPrefix: prefix, Partitions: partitions, Durability: redisq.Everysec}
+}
+
 func open(t testing.TB, o redisq.Options) *redisq.Driver {
 	t.Helper()
 	d, err := redisq.Open(context.WithoutCancel(t.Context()), o)
@@ -93,7 +98,7 @@ type storage struct {
 
 func (s *storage) open() queue.Driver {
 	client := s.dial(s.t)
-	d := open(s.t, redisq.Options{Client: client, Prefix: s.prefix, Partitions: partitions, Now: s.clock.now, Shift: s.clock.shift})
+	d := open(s.t, redisq.Options{Client: client, Config: config(s.prefix, partitions), Now: s.clock.now, Shift: s.clock.shift})
 	s.ends = append(s.ends, func() {
 		_ = d.Close()
 		client.Close()

@@ -32,7 +32,7 @@ func newLab(t *testing.T, settings ...string) *lab {
 
 func (l *lab) driver(partitions int) *redisq.Driver {
 	l.t.Helper()
-	return open(l.t, redisq.Options{Client: connect(l.t, redis.Standalone, l.s), Prefix: "mutt", Partitions: partitions,
+	return open(l.t, redisq.Options{Client: connect(l.t, redis.Standalone, l.s), Config: config("mutt", partitions),
 		Timeout: time.Second, Shift: l.clock.shift})
 }
 

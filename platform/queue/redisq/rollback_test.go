@@ -30,7 +30,7 @@ func newAges(t *testing.T) ages {
 }
 
 func (a ages) driver() *redisq.Driver {
-	return open(a.t, redisq.Options{Client: connect(a.t, redis.Standalone, a.server), Prefix: "mutt", Partitions: 1})
+	return open(a.t, redisq.Options{Client: connect(a.t, redis.Standalone, a.server), Config: config("mutt", 1)})
 }
 
 // size is that of the file. Redis holds writes back while it syncs, so they are awaited.

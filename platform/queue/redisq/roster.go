@@ -13,7 +13,7 @@ var _ queue.Roster = (*Driver)(nil)
 // Announce keeps a consumer on the roster of a queue, by Redis's clock.
 func (d *Driver) Announce(ctx context.Context, p queue.AnnounceParams) ([]queue.Member, error) {
 	c := d.call().text(p.Member.Name, joined(p.Member.Holds)).num(p.TTL.Microseconds())
-	r, err := d.run(ctx, d.scripts.roster, "announce a consumer", c.key(d.opts.Prefix+":roster:"+string(p.Queue)))
+	r, err := d.run(ctx, d.scripts.roster, "announce a consumer", c.key(d.opts.KeyPrefix+":roster:"+string(p.Queue)))
 	if err == nil {
 		err = r.refused(queue.Lease{})
 	}

@@ -28,7 +28,7 @@ type town struct {
 // settle begins a process that consumes both queues. kill cuts it off from Redis without a farewell.
 func (w *town) settle(name string) (stop, kill func()) {
 	client := connect(w.t, redis.Standalone, w.server)
-	d := open(w.t, redisq.Options{Client: client, Prefix: "mutt", Partitions: 4})
+	d := open(w.t, redisq.Options{Client: client, Config: config("mutt", 4)})
 	q := queue.New(d, queue.Options{Registerer: prometheus.NewRegistry(), Now: time.Now, Partitions: 4, Process: name, Owner: name})
 	ctx, cancel := context.WithCancel(w.t.Context())
 	killed, die := context.WithCancel(context.Background())

@@ -63,9 +63,9 @@ type Params struct {
 
 // Config bounds what is in memory and in one transaction.
 type Config struct {
-	BatchEvents  int           // events per transaction, about; 0 for 2,000
-	ClaimEntries int           // entries per claim at most; 0 for 128
-	ClaimWait    time.Duration // how long a claim waits for the first entry; 0 for 1 s
+	BatchEvents  int           // events per transaction, about
+	ClaimEntries int           // entries per claim at most
+	ClaimWait    time.Duration // how long a claim waits for the first entry
 }
 
 // Worker works on partitions, each in a goroutine of its own.
@@ -78,14 +78,8 @@ type Worker struct {
 // New makes a Worker. It does no I/O.
 func New(p Params) *Worker {
 	deps.Must(p)
-	if p.Config.BatchEvents <= 0 {
-		p.Config.BatchEvents = 2000
-	}
-	if p.Config.ClaimEntries <= 0 {
-		p.Config.ClaimEntries = 128
-	}
-	if p.Config.ClaimWait <= 0 {
-		p.Config.ClaimWait = time.Second
+	if p.Config.BatchEvents < 1 || p.Config.ClaimEntries < 1 || p.Config.ClaimWait <= 0 {
+		panic("worker: a bound is not set")
 	}
 	return &Worker{p: p}
 }

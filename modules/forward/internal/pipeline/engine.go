@@ -25,34 +25,21 @@ import (
 	"github.com/muttproject/mutt/platform/event"
 )
 
-// Config is the static configuration. The zero value of a field means its default.
+// Config bounds an Engine. All fields are required.
 type Config struct {
-	Workers    int           // requests at a time; 32
-	BatchMax   int           // alerts per request; 1
-	MaxAlerts  int           // alerts of one partition in memory; 10,000
-	MaxBytes   int           // bytes of entries of one partition in memory, as stored; 16 MiB
-	FlushEvery time.Duration // between writes of progress; 100 ms
-	Drain      time.Duration // for requests under way when work stops, while the lease is still renewed; 4 s
+	Workers   int // requests at a time
+	BatchMax  int // alerts per request
+	MaxAlerts int // alerts of one partition in memory
 }
 
-func (c Config) withDefaults() Config {
-	def := func(v *int, d int) {
-		if *v <= 0 {
-			*v = d
-		}
-	}
-	def(&c.Workers, 32)
-	def(&c.BatchMax, 1)
-	def(&c.MaxAlerts, 10_000)
-	def(&c.MaxBytes, 16<<20)
-	if c.FlushEvery <= 0 {
-		c.FlushEvery = 100 * time.Millisecond
-	}
-	if c.Drain <= 0 {
-		c.Drain = 4 * time.Second
-	}
-	return c
-}
+const (
+	// MaxAlerts is the Config.MaxAlerts of a process.
+	MaxAlerts = 10_000
+
+	maxBytes   = 16 << 20               // entries of one partition in memory, as stored
+	flushEvery = 100 * time.Millisecond // between writes of progress
+	drain      = 4 * time.Second        // for requests in flight when work stops, while the lease is still renewed
+)
 
 // Deps are what an Engine needs, all of them.
 type Deps struct {
@@ -101,7 +88,9 @@ const reportTime = 2 * time.Second
 // New makes an Engine.
 func New(c Config, d Deps) *Engine {
 	deps.Must(d)
-	c = c.withDefaults()
+	if c.Workers < 1 || c.BatchMax < 1 || c.MaxAlerts < 1 {
+		panic("pipeline: a bound is not set")
+	}
 	return &Engine{cfg: c, deps: d, free: make(chan struct{}, c.Workers), jobs: make(chan job), wake: make(chan struct{}, 1), turns: d.Limiter.Turns()}
 }
 

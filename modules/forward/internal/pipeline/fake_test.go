@@ -290,7 +290,7 @@ type bench struct {
 }
 
 func newBench(t testing.TB, answer func(ctx context.Context, alerts []event.ID) dest.Result) *bench {
-	return &bench{t: t, queue: newMemory(), target: &target{answer: answer}, coord: coord.NewLocal(nil),
+	return &bench{t: t, cfg: Config{Workers: 32, BatchMax: 1, MaxAlerts: MaxAlerts}, queue: newMemory(), target: &target{answer: answer}, coord: coord.NewLocal(nil),
 		limit: coord.Limit{Rate: 1e6, Period: time.Second, Burst: 1},
 		set:   Settings{MaxRetries: 5, BaseDelay: time.Second, MaxDelay: time.Minute}}
 }

@@ -135,7 +135,7 @@ func (w *world) run(t *testing.T) []string {
 	synctest.Test(t, func(t *testing.T) {
 		w.b = newBench(t, nil)
 		w.b.target.answer = w.answer
-		w.b.cfg = Config{BatchMax: w.BatchMax, Workers: w.Workers}
+		w.b.cfg.BatchMax, w.b.cfg.Workers = w.BatchMax, w.Workers
 		w.b.limit = coord.Limit{Rate: w.Rate, Period: time.Second, Burst: 1}
 		w.b.set = Settings{MaxRetries: 2, BaseDelay: 300 * time.Millisecond, MaxDelay: time.Second}
 		n := 0

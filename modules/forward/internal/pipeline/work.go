@@ -63,8 +63,8 @@ func (e *Engine) Work(ctx context.Context, h Holder) error {
 	if err != nil || lost(ctx) {
 		abortSend()
 	} else {
-		defer time.AfterFunc(e.cfg.Drain, abortSend).Stop()
-		defer time.AfterFunc(e.cfg.Drain+finalWrite, abortStore).Stop()
+		defer time.AfterFunc(drain, abortSend).Stop()
+		defer time.AfterFunc(drain+finalWrite, abortStore).Stop()
 	}
 	p.settleDown()
 	if err == nil && !lost(ctx) {
@@ -121,7 +121,7 @@ func (p *partition) read(ctx context.Context) error {
 func (p *partition) awaitRoom(ctx context.Context) bool {
 	for {
 		p.engine.mu.Lock()
-		room := p.alerts < p.engine.cfg.MaxAlerts && p.bytes < p.engine.cfg.MaxBytes
+		room := p.alerts < p.engine.cfg.MaxAlerts && p.bytes < maxBytes
 		p.engine.mu.Unlock()
 		if room {
 			return ctx.Err() == nil

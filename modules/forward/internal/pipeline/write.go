@@ -10,7 +10,7 @@ import (
 	"github.com/muttproject/mutt/platform/slo"
 )
 
-// write writes results in groups, at most one write per FlushEvery unless many wait, until ctx ends or the reader does.
+// write writes results in groups, at most one write per flushEvery unless many wait, until ctx ends or the reader does.
 func (p *partition) write(ctx context.Context, read chan error) error {
 	pause := time.NewTimer(0)
 	defer pause.Stop()
@@ -29,7 +29,7 @@ func (p *partition) write(ctx context.Context, read chan error) error {
 		case <-pause.C:
 		case <-p.urgent:
 		}
-		pause.Reset(p.engine.cfg.FlushEvery)
+		pause.Reset(flushEvery)
 		if err := p.flush(); err != nil {
 			return err
 		}

@@ -45,11 +45,11 @@ type Deps struct {
 
 // Limits bound what one event may hold. They are in bytes.
 type Limits struct {
-	MaxEvent int // encoded; 0 means DefaultMaxEvent
+	MaxEvent int // encoded
 }
 
-// DefaultMaxEvent is the largest encoded event, 256 KiB (behaviour.md, Ingestor).
-const DefaultMaxEvent = 256 << 10
+// MaxEvent is the largest encoded event, 256 KiB (behaviour.md, Ingestor).
+const MaxEvent = 256 << 10
 
 // Outcome says what became of the events of a submission. Positions count the calls of Batch.Add from 0.
 type Outcome struct {
@@ -73,9 +73,6 @@ type Intake struct {
 // New makes an Intake. It does no I/O.
 func New(d Deps, l Limits) *Intake {
 	deps.Must(d)
-	if l.MaxEvent <= 0 {
-		l.MaxEvent = DefaultMaxEvent
-	}
 	in := &Intake{deps: d, limits: l}
 	in.pool.New = func() any { return &Batch{in: in} }
 	return in

@@ -67,7 +67,7 @@ func newDeps(w Writer) Deps {
 func TestStamps(t *testing.T) {
 	t.Parallel()
 	w := &fakeWriter{}
-	in := newIntake(w, Limits{})
+	in := newIntake(w, Limits{MaxEvent: MaxEvent})
 	b := in.NewBatch(event.SourceSyslog)
 	key := [16]byte{1}
 	e := event.Event{Hostname: "abc", Message: "m", Severity: 3, Facility: event.Absent}
@@ -123,7 +123,7 @@ func TestCleanText(t *testing.T) {
 func TestRepairsAreCounted(t *testing.T) {
 	t.Parallel()
 	w := &fakeWriter{}
-	in := newIntake(w, Limits{})
+	in := newIntake(w, Limits{MaxEvent: MaxEvent})
 	b := in.NewBatch(event.SourceHTTP)
 	for _, message := range []string{"fine", "\xff", "a\x00"} {
 		b.Add(&event.Event{Hostname: "h", Message: message, Variables: []event.Variable{{OID: "1", Value: message}}}, nil)
@@ -202,7 +202,7 @@ func TestWholeFailures(t *testing.T) {
 		{errors.New("odd"), fault.Internal, false},
 		{context.Canceled, fault.Internal, false},
 	} {
-		in := newIntake(&fakeWriter{err: c.err}, Limits{})
+		in := newIntake(&fakeWriter{err: c.err}, Limits{MaxEvent: MaxEvent})
 		b := in.NewBatch(event.SourceHTTP)
 		b.Add(&event.Event{Message: "m"}, nil)
 		_, err := in.Submit(t.Context(), b)
@@ -227,7 +227,7 @@ func (l *limiter) Take(_ context.Context, n int64) (time.Duration, bool, error) 
 func TestLimiterIsAskedOnce(t *testing.T) {
 	t.Parallel()
 	l := &limiter{ok: true}
-	in := newIntake(&fakeWriter{}, Limits{})
+	in := newIntake(&fakeWriter{}, Limits{MaxEvent: MaxEvent})
 	in.deps.Limiter = l
 	submit := func(admit int) error {
 		b := in.NewBatch(event.SourceHTTP)
@@ -267,7 +267,7 @@ func TestCloseWaitsForRunningSubmissions(t *testing.T) {
 	defer goleak.VerifyNone(t)
 	synctest.Test(t, func(t *testing.T) {
 		w := &fakeWriter{hold: make(chan struct{})}
-		in := newIntake(w, Limits{})
+		in := newIntake(w, Limits{MaxEvent: MaxEvent})
 		submit := func() error {
 			b := in.NewBatch(event.SourceHTTP)
 			b.Add(&event.Event{Message: "m"}, nil)
@@ -326,7 +326,7 @@ func TestIDsGrowAndDiffer(t *testing.T) {
 }
 
 func TestAddDoesNotAllocate(t *testing.T) {
-	in := newIntake(&fakeWriter{}, Limits{})
+	in := newIntake(&fakeWriter{}, Limits{MaxEvent: MaxEvent})
 	b := in.NewBatch(event.SourceSyslog)
 	e := event.Event{Hostname: "core-sw-01", Message: strings.Repeat("m", 200), Fields: `{"a":1}`}
 	for range 100 {
@@ -344,7 +344,7 @@ func TestAddDoesNotAllocate(t *testing.T) {
 }
 
 func BenchmarkAdd(b *testing.B) {
-	in := newIntake(&fakeWriter{}, Limits{})
+	in := newIntake(&fakeWriter{}, Limits{MaxEvent: MaxEvent})
 	batch := in.NewBatch(event.SourceSyslog)
 	e := event.Event{Hostname: "core-sw-01", Message: strings.Repeat("m", 200), Fields: `{"a":1}`, AppName: "LINK"}
 	b.ReportAllocs()
@@ -359,7 +359,7 @@ func BenchmarkAdd(b *testing.B) {
 func TestDependenciesAreRequired(t *testing.T) {
 	t.Parallel()
 	depstest.Refuses(t, newDeps(&fakeWriter{}), func(d Deps) error {
-		New(d, Limits{})
+		New(d, Limits{MaxEvent: MaxEvent})
 		return nil
 	})
 }

@@ -104,7 +104,7 @@ func TestOnTheRealQueue(t *testing.T) {
 	q := queue.New(driver, queue.Options{Registerer: prometheus.NewRegistry(), Now: time.Now, Partitions: 3, Process: "test", Owner: "test"})
 	w := q.Writer(queue.WriterOptions{})
 	in := New(Deps{Writer: w, Partition: q.Partition, Depth: func() int64 { return 0 }, Limiter: unlimited{}, Now: time.Now,
-		Metrics: NewMetrics(prometheus.NewRegistry())}, Limits{})
+		Metrics: NewMetrics(prometheus.NewRegistry())}, Limits{MaxEvent: MaxEvent})
 	const submitters, batches, each = 6, 10, 7
 	var wg sync.WaitGroup
 	for s := range submitters {

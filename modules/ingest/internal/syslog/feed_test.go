@@ -185,10 +185,10 @@ func TestDeliverToTheIntake(t *testing.T) {
 	t.Parallel()
 	k := &keeper{}
 	in := intake.New(intake.Deps{Writer: k, Partition: func(string) int { return 0 }, Depth: func() int64 { return 0 }, Limiter: unlimited{}, Now: time.Now,
-		Metrics: intake.NewMetrics(newRegistry())}, intake.Limits{})
+		Metrics: intake.NewMetrics(newRegistry())}, intake.Limits{MaxEvent: intake.MaxEvent})
 	f, m, _ := newTestFeed(t, intakeSink{in})
 	worst := "<13>1 - h a - - [x a=\"" + string(make([]byte, 10<<10)) + "\"] "
-	worst += strings.Repeat("\xff", maxMessageBytes-len(worst))
+	worst += strings.Repeat("\xff", Defaults().MaxMessageBytes-len(worst))
 	f.deliver(t.Context(), []Line{
 		{Text: []byte("<13>Oct 11 22:14:15 h app[1]: caf\xe9\x00!"), Peer: peer, At: received},
 		{Text: []byte(`<14>1 - h2 app 1 id [x a="1"] two`), Peer: peer, At: received},

@@ -213,8 +213,8 @@ func TestFramesBoundMemory(t *testing.T) {
 	t.Parallel()
 	for _, begin := range []string{"<1>", "9999999 <1>", "4 <1>agarbage"} {
 		stream := io.MultiReader(strings.NewReader(begin), io.LimitReader(endless{}, 4<<20), iotest.ErrReader(errors.New("reset")))
-		got := frames(t, stream, maxMessageBytes)
-		if last := got[len(got)-1]; !last.Truncated || len(last.Text) != maxMessageBytes {
+		got := frames(t, stream, Defaults().MaxMessageBytes)
+		if last := got[len(got)-1]; !last.Truncated || len(last.Text) != Defaults().MaxMessageBytes {
 			t.Errorf("%s: %d frames, the last of %d bytes", begin, len(got), len(last.Text))
 		}
 	}
@@ -236,7 +236,7 @@ func BenchmarkFrame(b *testing.B) {
 			b.ReportAllocs()
 			n := 0
 			for b.Loop() {
-				f, r := newFramer(maxMessageBytes), bytes.NewReader(stream)
+				f, r := newFramer(Defaults().MaxMessageBytes), bytes.NewReader(stream)
 				for err := error(nil); err == nil; {
 					err = f.fill(r)
 					for _, _, ok := f.next(err != nil); ok; _, _, ok = f.next(err != nil) {

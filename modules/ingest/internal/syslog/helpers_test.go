@@ -1,6 +1,7 @@
 package syslog
 
 import (
+	"cmp"
 	"context"
 	"net"
 	"strings"
@@ -109,12 +110,19 @@ type bundle struct {
 	logs *observer.ObservedLogs
 }
 
+// complete fills the zero bounds of a Config.
+func complete(c Config) Config {
+	d := Defaults()
+	c.MaxMessageBytes, c.MaxConnections, c.UDPSockets = cmp.Or(c.MaxMessageBytes, d.MaxMessageBytes), cmp.Or(c.MaxConnections, d.MaxConnections), cmp.Or(c.UDPSockets, d.UDPSockets)
+	c.Patience, c.StopTimeout, c.Location = cmp.Or(c.Patience, d.Patience), cmp.Or(c.StopTimeout, d.StopTimeout), time.UTC
+	return c
+}
+
 func setup(t *testing.T, cfg Config) *bundle {
 	t.Helper()
 	core, logs := observer.New(zapcore.InfoLevel)
 	b := &bundle{sink: newMemSink(), reg: prometheus.NewRegistry(), logs: logs}
-	cfg.Location = time.UTC
-	s, err := New(cfg, Deps{Sink: b.sink, Log: zap.New(core), Metrics: b.reg, Lost: func(string, int64) {}})
+	s, err := New(complete(cfg), Deps{Sink: b.sink, Log: zap.New(core), Metrics: b.reg, Lost: func(string, int64) {}})
 	if err != nil {
 		t.Fatal(err)
 	}

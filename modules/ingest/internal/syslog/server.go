@@ -50,14 +50,13 @@ const (
 	stateStopped
 )
 
-// New checks the configuration and registers the metrics. It does no I/O.
+// New registers the metrics. It does no I/O.
 func New(cfg Config, d Deps) (*Server, error) {
-	cfg = cfg.withDefaults()
-	if err := cfg.validate(); err != nil {
-		return nil, err
-	}
 	if err := deps.Check(d); err != nil {
 		return nil, err
+	}
+	if cfg.MaxMessageBytes < 1 || cfg.MaxConnections < 1 || cfg.UDPSockets < 1 || cfg.Patience <= 0 || cfg.StopTimeout <= 0 || cfg.Location == nil {
+		return nil, errors.New("syslog: a bound is not set")
 	}
 	s := &Server{cfg: cfg, deps: d, failed: make(chan error, 1), done: make(chan struct{})}
 	var err error
@@ -111,7 +110,7 @@ func (s *Server) Start(ctx context.Context) error {
 // listen opens all listeners or none.
 func (s *Server) listen(ctx context.Context) (err error) {
 	if enabled(s.cfg.UDPAddr) {
-		if s.udp, err = listenUDP(ctx, s.cfg.UDPAddr, s.cfg.UDPSockets, s.cfg.ReceiveBuffer); err != nil {
+		if s.udp, err = listenUDP(ctx, s.cfg.UDPAddr, s.cfg.UDPSockets, receiveBuffer); err != nil {
 			return listenFailed(err, "UDP", s.cfg.UDPAddr, "MUTT_SYSLOG_UDP_ADDR")
 		}
 	}

@@ -31,21 +31,16 @@ var (
 
 func newRegistry() *prometheus.Registry { return prometheus.NewRegistry() }
 
-func TestConfigIsChecked(t *testing.T) {
+func TestBoundsAreRequired(t *testing.T) {
 	t.Parallel()
-	_, err := New(Config{UDPAddr: "514", TCPAddr: "x:y:z", MaxMessageBytes: 100, MaxConnections: -1, UDPSockets: -1, ReceiveBuffer: -1, Patience: -1}, quiet(newMemSink()))
-	var joined interface{ Unwrap() []error }
-	if !errors.As(err, &joined) || len(joined.Unwrap()) != 7 || !fault.Is(err, fault.ConfigInvalid) {
-		t.Error(err)
-	}
-	if _, err := New(Config{UDPAddr: "off", MaxMessageBytes: maxMessageBytes + 1}, quiet(newMemSink())); err == nil {
-		t.Error("a message limit over the intake's is accepted")
+	if _, err := New(Config{UDPAddr: local}, quiet(newMemSink())); err == nil {
+		t.Error("a server without bounds")
 	}
 }
 
 func TestLifecycle(t *testing.T) {
 	t.Parallel()
-	s, err := New(Config{UDPAddr: local, TCPAddr: local}, quiet(newMemSink()))
+	s, err := New(complete(Config{UDPAddr: local, TCPAddr: local}), quiet(newMemSink()))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -71,7 +66,7 @@ func TestLifecycle(t *testing.T) {
 		t.Error("a stop is no failure", err)
 	default:
 	}
-	never, _ := New(Config{UDPAddr: local}, quiet(newMemSink()))
+	never, _ := New(complete(Config{UDPAddr: local}), quiet(newMemSink()))
 	if err := never.Stop(t.Context()); err != nil || never.Start(t.Context()) == nil {
 		t.Error("Stop before Start", err)
 	}
@@ -91,7 +86,7 @@ func TestPortInUse(t *testing.T) {
 	t.Parallel()
 	b := setup(t, Config{UDPAddr: local, TCPAddr: local, UDPSockets: 3})
 	for _, cfg := range []Config{{UDPAddr: b.udpAddr().String()}, {UDPAddr: local, TCPAddr: b.tcpAddr().String()}} {
-		s, err := New(cfg, quiet(b.sink))
+		s, err := New(complete(cfg), quiet(b.sink))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -81,8 +81,8 @@ func distributed(r *rig) {
 	client, err := redis.Open(context.WithoutCancel(r.Context()), redis.Config{Addrs: []string{s.Addr()}, Credentials: connect.Only(s.User, s.Password)})
 	r.must(err)
 	r.Cleanup(client.Close)
-	r.driver, err = redisq.Open(context.WithoutCancel(r.Context()), redisq.Options{Client: client, Prefix: "mutt", Partitions: 2,
-		Durability: redisq.Memory, Now: r.clock})
+	r.driver, err = redisq.Open(context.WithoutCancel(r.Context()), redisq.Options{Client: client,
+		Config: redisq.Config{KeyPrefix: "mutt", Partitions: 2, Durability: redisq.Memory}, Now: r.clock})
 	r.must(err)
 }
 
