@@ -14,7 +14,7 @@ import (
 
 func newHosts(s streams) *cobra.Command {
 	cmd := &cobra.Command{Use: "hosts", Short: "list, add, remove and import development hosts",
-		Long: "A development host is a name, a glob of * and ?, or a CIDR. Its events are handled as a rule's dev_handling says."}
+		Long: "A development host is a name, a glob of * and ?, an address, or a CIDR. Its events are handled as a rule's dev_handling says."}
 	f := addClientFlags(cmd)
 	list := f.list(s, "list", "list the development hosts", func(ctx context.Context, c *apiclient.Client) (any, [][]string, error) {
 		got, err := hosts(ctx, c)
@@ -61,7 +61,8 @@ func hostsAdd(s streams, f *clientFlags) *cobra.Command {
 
 func newTeams(s streams) *cobra.Command {
 	cmd := &cobra.Command{Use: "teams", Short: "list, set, remove and import the teams of devices",
-		Long: "The team of a device gets the meta-alerts of its unhandled events."}
+		Long: "The team of a device gets the meta-alerts of its unhandled events. A device is a name, a glob of * and ?, an address, or a\n" +
+			"CIDR; an exact name wins over a glob, and a glob over an address or a CIDR."}
 	f := addClientFlags(cmd)
 	list := f.list(s, "list", "list the teams of devices", func(ctx context.Context, c *apiclient.Client) (any, [][]string, error) {
 		got, err := teams(ctx, c)

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/muttproject/mutt/platform/event"
@@ -68,11 +67,10 @@ func Compile(rules []Rule, t Tables) (*Set, error) {
 		}
 		s.rules = append(s.rules, c)
 	}
-	hosts, err := newHostTables(t)
-	if errs = append(errs, err); errors.Join(errs...) != nil {
-		return nil, errors.Join(errs...)
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
 	}
-	s.hosts = hosts
+	s.hosts = newHostTables(t)
 	slices.SortStableFunc(s.rules, func(a, b compiled) int {
 		return cmp.Or(cmp.Compare(a.rule.Priority, b.rule.Priority), cmp.Compare(a.rule.ID, b.rule.ID))
 	})
@@ -219,34 +217,6 @@ func rarest(clauses [][]string, uses map[string]int) int {
 		}
 	}
 	return at
-}
-
-// hostTables answers what depends on the host alone.
-type hostTables struct {
-	devNames    map[string]struct{} // folded
-	devPatterns []hostPattern
-	teams       map[string]string // folded hostname to team
-}
-
-func newHostTables(t Tables) (hostTables, error) {
-	h := hostTables{devNames: make(map[string]struct{}), teams: make(map[string]string, len(t.Teams))}
-	var errs []error
-	for _, entry := range t.DevHosts {
-		entry = strings.TrimSpace(entry)
-		if !strings.ContainsAny(entry, "/*?") {
-			h.devNames[fold(entry)] = struct{}{} // an address here is a name like any other
-			continue
-		}
-		p, err := parseHostPattern(entry)
-		if err != nil {
-			errs = append(errs, fmt.Errorf("development host: %w", err))
-		}
-		h.devPatterns = append(h.devPatterns, p)
-	}
-	for host, team := range t.Teams {
-		h.teams[fold(strings.TrimSpace(host))] = team
-	}
-	return h, errors.Join(errs...)
 }
 
 // parseTime reads RFC 3339 as Unix µs.

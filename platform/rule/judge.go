@@ -8,9 +8,10 @@ import "github.com/muttproject/mutt/platform/event"
 // The signature is cut from a buffer of sc that is never rewritten; it stays good as long as it is kept.
 func (s *Set) Judge(e *event.Event, now int64, sc *Scratch, d *event.Decision) {
 	rank := s.winner(e, now, sc)
-	*d = event.Decision{Fate: event.FateUnhandled, Dev: s.isDev(sc), Severity: MapSeverity(e.Severity), RulesetVersion: s.version}
+	_, dev := s.hosts.dev.find(sc)
+	*d = event.Decision{Fate: event.FateUnhandled, Dev: dev, Severity: MapSeverity(e.Severity), RulesetVersion: s.version}
 	if rank == noRank {
-		d.Team = s.team(sc)
+		d.Team, _ = s.hosts.teams.find(sc)
 		return
 	}
 	c := &s.rules[rank]
@@ -24,29 +25,6 @@ func (s *Set) Judge(e *event.Event, now int64, sc *Scratch, d *event.Decision) {
 		d.Severity = c.override
 	}
 	d.Signature = c.signature.render(sc, c.rule)
-}
-
-// isDev reports whether the host is a development host.
-func (s *Set) isDev(sc *Scratch) bool {
-	if len(s.hosts.devNames) > 0 {
-		if _, ok := s.hosts.devNames[sc.hostname()]; ok {
-			return true
-		}
-	}
-	for i := range s.hosts.devPatterns {
-		if s.hosts.devPatterns[i].holds(sc) {
-			return true
-		}
-	}
-	return false
-}
-
-// team gives the device's team, "" when it has none.
-func (s *Set) team(sc *Scratch) string {
-	if len(s.hosts.teams) == 0 {
-		return ""
-	}
-	return s.hosts.teams[sc.hostname()]
 }
 
 // MapSeverity maps a syslog severity to the destination's scale, 0 clear to 5 critical (contracts.md section 9).

@@ -50,6 +50,9 @@ func TestTeams(t *testing.T) {
 	b.refuse(422, "hostname", "path", request{method: "PUT", path: "/teams/sw1", body: `{"hostname":"sw9","team_assignment":"DC"}`})
 	b.refuse(404, "hostname", "no team", request{method: "PUT", path: "/teams/sw9", body: `{"team_assignment":"DC"}`})
 	b.refuse(404, "hostname", "no team", request{method: "DELETE", path: "/teams/sw9"})
+	for _, bad := range []string{`10.0.0.0/99`, `a/b`, `[lab]`} {
+		b.refuse(422, "hostname", "CIDR", request{method: "POST", path: "/teams", body: `{"hostname":"` + bad + `","team_assignment":"DC"}`})
+	}
 	teams, err := b.store.Teams(t.Context())
 	b.must(err)
 	if d := cmp.Diff([]store.Team{{Hostname: "sw1", TeamAssignment: "DC", Revision: 2}}, teams); d != "" {

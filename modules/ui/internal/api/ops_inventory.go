@@ -31,7 +31,7 @@ func opDeleteHost() openapi.Operation {
 }
 
 func opListTeams() openapi.Operation {
-	return openapi.Op(tagTeams, "listTeams", "List the teams of devices", "By hostname. They get the meta-alerts of unhandled events.",
+	return openapi.Op(tagTeams, "listTeams", "List the teams of devices", "By hostname, glob, address or CIDR. They get the meta-alerts of unhandled events; an exact hostname wins over a glob, and a glob over an address or a CIDR.",
 		openapi.Gives(ok, "all entries", apiclient.Teams{}), openapi.Tagged())
 }
 

@@ -32,7 +32,7 @@ func (a *API) putBack(tx change, u *undo, target record) error {
 }
 
 func putBackHost(tx change, name string) error {
-	if err := checkDevHost(name); err != nil {
+	if err := checkHostEntry(name); err != nil {
 		return err
 	}
 	hosts, err := tx.DevHosts()

@@ -185,7 +185,7 @@ func findTeam(teams []store.Team, hostname string) *store.Team {
 }
 
 func checkTeam(t store.Team) error {
-	if err := checkHostname(t.Hostname); err != nil {
+	if err := checkHostEntry(t.Hostname); err != nil {
 		return err
 	}
 	switch {
