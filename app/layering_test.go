@@ -34,7 +34,7 @@ func thirdParty() map[string][]string {
 		"github.com/rogpeppe/go-internal":      {"app/cli"},
 		"github.com/santhosh-tekuri":           {"platform/openapi/openapitest"},
 		"github.com/google/uuid":               {"platform/", "modules/", "app"},
-		"go.yaml.in/yaml":                      {"platform/rule", "platform/config", "platform/secret", "app/cli"},
+		"go.yaml.in/yaml":                      {"platform/rule", "platform/config", "platform/secret", "platform/yamltext", "app/cli"},
 		"golang.org/x/term":                    {"app/cli"},
 	}
 }

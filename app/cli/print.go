@@ -15,6 +15,8 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 	"go.yaml.in/yaml/v3"
+
+	"github.com/muttproject/mutt/platform/yamltext"
 )
 
 // outputs are the forms that every command can write its answer in.
@@ -110,9 +112,11 @@ func yamlNode(dec *json.Decoder) (*yaml.Node, error) {
 		}
 		_, err = dec.Token() // the closing one
 	case json.Number:
-		n.Kind, n.Value = yaml.ScalarNode, t.String() // with all of its digits
-	default:
-		err = n.Encode(t) // quotes texts that YAML 1.1 or 1.2 would take for something else
+		n = yamltext.Number(t.String())
+	case string:
+		n = yamltext.Text(t)
+	default: // true, false and null
+		err = n.Encode(t)
 	}
 	return n, err
 }

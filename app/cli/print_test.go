@@ -3,11 +3,14 @@ package cli
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	"go.yaml.in/yaml/v3"
 	"pgregory.net/rapid"
+
+	"github.com/muttproject/mutt/platform/yamltext/yamltexttest"
 )
 
 // TestPrintYAML holds -o yaml to -o json: whatever is printed reads the same.
@@ -42,6 +45,27 @@ func TestPrintYAML(t *testing.T) {
 			rt.Fatalf("%s in:\n%s", d, &asYAML)
 		}
 	})
+}
+
+// TestOtherReadersReadOurYAML holds that PyYAML reads -o yaml as JSON is read.
+func TestOtherReadersReadOurYAML(t *testing.T) {
+	t.Parallel()
+	texts := map[string]any{}
+	for _, s := range yamltexttest.Nasty() {
+		texts[s] = s
+	}
+	v := map[string]any{"texts": texts, "list": yamltexttest.Nasty(), "numbers": []any{0.0, 1e21, 1e-7, -1.5, 1 << 53}, "more": []any{true, nil, []any{}, map[string]any{}}}
+	var asJSON, asYAML bytes.Buffer
+	if err := errors.Join(print(&asJSON, "json", v, nil), print(&asYAML, "yaml", v, nil)); err != nil {
+		t.Fatal(err)
+	}
+	var want any
+	if err := json.Unmarshal(asJSON.Bytes(), &want); err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(want, yamltexttest.Load(t, asYAML.Bytes())); d != "" {
+		t.Errorf("%s in:\n%s", d, &asYAML)
+	}
 }
 
 // anyJSON draws what an answer may hold; the texts are such that YAML takes for something else when they stand bare.

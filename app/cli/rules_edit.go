@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -10,7 +9,6 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
-	"go.yaml.in/yaml/v3"
 
 	"github.com/muttproject/mutt/platform/apiclient"
 	"github.com/muttproject/mutt/platform/config"
@@ -184,14 +182,22 @@ func addRuleFields(cmd *cobra.Command) *ruleFields {
 	}
 	for _, number := range [...][2]string{{"priority", "the lowest wins"}, {"syslog_severity", "exactly this one, 0 to 7"}, {"min_severity", "0 to 7"},
 		{"max_severity", "0 to 7"}, {"severity_override", "what the destination gets, 0 clear to 5 critical"}} {
-		cmd.Flags().Int(field(number[0]), 0, number[1])
+		cmd.Flags().Var(&typedText{kind: "int"}, field(number[0]), number[1])
 	}
-	cmd.Flags().Bool(field("is_active"), true, "whether it matches anything")
+	cmd.Flags().Var(&typedText{value: "true", kind: "bool"}, field("is_active"), "whether it matches anything")
+	cmd.Flags().Lookup("is-active").NoOptDefVal = "true"
 	g.words("match-type", string(rule.Contains), string(rule.Regex), string(rule.Equals), string(rule.Glob), string(rule.OIDPrefix))
 	g.words("prod-handling", handlings()...)
 	g.words("dev-handling", handlings()...)
 	return g
 }
+
+// typedText is a flag whose text the field of the rule types: pflag would read 0100 as an octal number.
+type typedText struct{ value, kind string }
+
+func (t *typedText) Set(text string) error { t.value = text; return nil }
+func (t *typedText) String() string        { return t.value }
+func (t *typedText) Type() string          { return t.kind }
 
 func (g *ruleFields) words(flag string, words ...string) {
 	must(g.cmd.RegisterFlagCompletionFunc(flag, func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
@@ -206,7 +212,7 @@ func handlings() (words []string) {
 	return words
 }
 
-// body gives the fields that were named. The server checks them.
+// body returns the fields that were named, typed as the server wants them. The server checks them.
 func (g *ruleFields) body(s streams) (map[string]any, error) {
 	body := map[string]any{}
 	if g.file != "" {
@@ -214,8 +220,12 @@ func (g *ruleFields) body(s streams) (map[string]any, error) {
 		if err != nil {
 			return nil, err
 		}
-		if err := yaml.Unmarshal(data, &body); err != nil {
-			return nil, fault.Wrap(fault.BadRequest, err, "%s holds no fields of a rule", g.file).WithRemedy("give one mapping, as 'mutt rules show -o yaml' prints it")
+		fields, err := rule.ParseFields(g.file, data, "reason")
+		if err != nil {
+			return nil, err
+		}
+		for name, value := range fields {
+			body[name] = value
 		}
 	}
 	for _, name := range g.unset {
@@ -226,11 +236,12 @@ func (g *ruleFields) body(s streams) (map[string]any, error) {
 		if !given.Changed {
 			continue
 		}
-		if given.Value.Type() == "string" {
-			body[name] = given.Value.String()
-			continue
+		value, err := rule.FieldValue(name, given.Value.String())
+		if err != nil {
+			f, _ := fault.As(err)
+			return nil, usageError{fmt.Errorf("--%s %s", flag, f.Message)}
 		}
-		body[name] = json.RawMessage(given.Value.String()) // a number or a bool, as JSON writes it
+		body[name] = value
 	}
 	if len(body) == 0 {
 		return nil, usageError{fmt.Errorf("name at least one field of the rule\nsee '%s --help'", g.cmd.CommandPath())}

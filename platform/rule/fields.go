@@ -46,6 +46,11 @@ func ruleFields() []field {
 	}
 }
 
+// storedFields are ruleFields and what the server sets.
+func storedFields() []field {
+	return append(ruleFields(), field{"id", func(r *Rule) any { return &r.ID }}, field{"revision", func(r *Rule) any { return &r.Revision }})
+}
+
 func fieldNames(fields []field) []string {
 	names := make([]string, len(fields))
 	for i, f := range fields {
@@ -63,19 +68,38 @@ func findField(fields []field, name string) (field, bool) {
 	return field{}, false
 }
 
+// wants says which values the field takes.
+func (f field) wants() string {
+	switch f.at(&Rule{}).(type) {
+	case *string:
+		return "a text"
+	case *bool:
+		return "true or false"
+	case **int:
+		if f.name == "severity_override" {
+			return "0 to 5, or clear, indeterminate, warning, minor, major, critical"
+		}
+		return "0 to 7, or a name such as error or warning"
+	case **Examples:
+		return "matches and not_matches (lists of texts) and expect (message: rule name)"
+	default:
+		return "a whole number"
+	}
+}
+
 // set takes a JSON value; null puts back the default.
 func (f field) set(r *Rule, raw []byte) error {
 	null := string(raw) == "null"
 	switch p := f.at(r).(type) {
 	case *string:
 		*p = ""
-		return f.decode(raw, p, "a text")
+		return f.decode(raw, p)
 	case *bool:
 		*p = true // the only one is is_active
-		return f.decode(raw, p, "true or false")
+		return f.decode(raw, p)
 	case *int:
 		*p = DefaultPriority
-		return f.decode(raw, p, "a whole number")
+		return f.decode(raw, p)
 	case **int:
 		*p = nil
 		if null {
@@ -90,18 +114,18 @@ func (f field) set(r *Rule, raw []byte) error {
 	}
 }
 
-func (f field) decode(raw []byte, into any, want string) error {
+func (f field) decode(raw []byte, into any) error {
 	if err := json.Unmarshal(raw, into); err != nil {
-		return fault.Field(fault.Unprocessable, f.name, "wants %s, got %s", want, cut(string(raw), 60))
+		return fault.Field(fault.Unprocessable, f.name, "wants %s, got %s", f.wants(), cut(string(raw), 60))
 	}
 	return nil
 }
 
 // setSeverity takes a number, a number in quotes, or a name.
 func (f field) setSeverity(p **int, raw []byte) error {
-	names, want := syslogNames(), "0 to 7, or a name such as error or warning"
+	names := syslogNames()
 	if f.name == "severity_override" {
-		names, want = overrideNames(), "0 to 5, or clear, indeterminate, warning, minor, major, critical"
+		names = overrideNames()
 	}
 	var n int
 	if json.Unmarshal(raw, &n) == nil {
@@ -124,15 +148,14 @@ func (f field) setSeverity(p **int, raw []byte) error {
 			return nil
 		}
 	}
-	return fault.Field(fault.Unprocessable, f.name, "wants %s, got %s", want, cut(string(raw), 60))
+	return fault.Field(fault.Unprocessable, f.name, "wants %s, got %s", f.wants(), cut(string(raw), 60))
 }
 
 func (f field) setExamples(p **Examples, raw []byte) error {
 	d := json.NewDecoder(bytes.NewReader(raw))
 	d.DisallowUnknownFields()
 	if err := d.Decode(p); err != nil {
-		return fault.Field(fault.Unprocessable, f.name,
-			"wants matches and not_matches (lists of texts) and expect (message: rule name): %s", strings.TrimPrefix(err.Error(), "json: "))
+		return fault.Field(fault.Unprocessable, f.name, "wants %s: %s", f.wants(), strings.TrimPrefix(err.Error(), "json: "))
 	}
 	return nil
 }

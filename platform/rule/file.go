@@ -19,36 +19,53 @@ import (
 const fileVersion = 1
 
 // ParseFile reads a rule file: YAML (or JSON, which is YAML) with "version: 1" and a list "rules", whose
-// entries have the fields of the API and a unique name. The rules come back normalised and valid. Every fault
+// entries have the fields of the API and a unique name. The rules are returned normalised and valid. Every fault
 // is reported, with file, line and, for an unknown key, the nearest known one. Examples are not run: see
 // CheckExamples.
 func ParseFile(name string, data []byte) ([]Rule, error) {
-	p := fileParser{file: name, names: map[string]int{}}
-	d := yaml.NewDecoder(bytes.NewReader(data))
-	var doc, more yaml.Node
-	if err := d.Decode(&doc); errors.Is(err, io.EOF) {
-		p.fail(1, "", "the file is empty: want \"version: 1\" and \"rules:\"")
-	} else if err != nil {
-		return nil, fault.New(fault.Unprocessable, "%s: %s", name, strings.TrimPrefix(err.Error(), "yaml: "))
-	} else if len(doc.Content) > 0 {
-		p.document(resolve(doc.Content[0]))
+	p := newFileParser(name, data)
+	top, err := p.read(data, "want \"version: 1\" and \"rules:\" at the top of the file")
+	if err != nil {
+		return nil, err
 	}
-	if len(p.errs) == 0 {
-		if err := d.Decode(&more); !errors.Is(err, io.EOF) {
-			p.fail(max(more.Line, 1), "", "the file has a second document: put all rules under one \"rules:\"")
-		}
-	}
+	p.document(top)
 	if err := p.report(); err != nil {
 		return nil, err
 	}
 	return p.rules, nil
 }
 
+func newFileParser(name string, data []byte) *fileParser {
+	return &fileParser{file: name, json: json.Valid(bytes.TrimPrefix(data, []byte("\ufeff"))), names: map[string]int{}}
+}
+
+// read returns the mapping that the file consists of. want completes the sentence when it is something else.
+func (p *fileParser) read(data []byte, want string) (*yaml.Node, error) {
+	d := yaml.NewDecoder(bytes.NewReader(data))
+	var doc, more yaml.Node
+	if err := d.Decode(&doc); err != nil && !errors.Is(err, io.EOF) {
+		return nil, fault.New(fault.Unprocessable, "%s: %s", p.file, strings.TrimPrefix(err.Error(), "yaml: "))
+	}
+	if len(doc.Content) == 0 {
+		p.fail(1, "", "the file is empty: %s", want)
+		return nil, p.report()
+	}
+	top := resolve(doc.Content[0])
+	if top.Kind != yaml.MappingNode {
+		p.fail(max(top.Line, 1), "", "%s", want)
+	} else if err := d.Decode(&more); !errors.Is(err, io.EOF) {
+		p.fail(max(more.Line, 1), "", "the file has a second document: put everything into the first")
+	}
+	return top, p.report()
+}
+
 type fileParser struct {
-	file  string
-	names map[string]int // name to the line of its rule
-	rules []Rule
-	errs  []lineFault
+	file   string
+	json   bool           // the file is JSON, whose types count
+	names  map[string]int // name to the line of its rule
+	values int            // texts of examples so far
+	rules  []Rule
+	errs   []lineFault
 }
 
 type lineFault struct {
@@ -74,10 +91,6 @@ func (p *fileParser) report() error {
 }
 
 func (p *fileParser) document(n *yaml.Node) {
-	if n.Kind != yaml.MappingNode {
-		p.fail(max(n.Line, 1), "", "want \"version: 1\" and \"rules:\" at the top of the file")
-		return
-	}
 	top := p.mapping(n)
 	version, hasVersion := top["version"]
 	switch {
@@ -122,7 +135,7 @@ func (p *fileParser) rule(i int, n *yaml.Node) {
 			p.fail(e.line, where+"."+cut(key, 60), "unknown key %q%s", cut(key, 60), didYouMean(key, fieldNames(fields)))
 			continue
 		}
-		raw, err := f.fromYAML(e.value)
+		raw, err := p.value(f, e.value)
 		if err == nil {
 			err = f.set(&r, raw)
 		}
@@ -153,7 +166,7 @@ func (p *fileParser) found(where string, line, ruleLine int, entries map[string]
 		} else if line > 0 {
 			at = line
 		}
-		p.fail(at, where+"."+f.Field, "%s: %s", f.Field, f.Message)
+		p.fail(at, strings.TrimPrefix(where+"."+f.Field, "."), "%s: %s", f.Field, f.Message)
 	}
 }
 
@@ -182,20 +195,4 @@ func resolve(n *yaml.Node) *yaml.Node {
 		n = n.Alias
 	}
 	return n
-}
-
-// fromYAML gives a YAML value as JSON. A scalar for a text field is taken as it is written: 1.10 stays "1.10".
-func (f field) fromYAML(n *yaml.Node) ([]byte, error) {
-	if _, text := f.at(&Rule{}).(*string); text && n.Kind == yaml.ScalarNode && n.Tag != "!!null" {
-		return json.Marshal(n.Value)
-	}
-	var v any
-	if err := n.Decode(&v); err != nil {
-		return nil, fault.Field(fault.Unprocessable, f.name, "%s", strings.TrimPrefix(err.Error(), "yaml: "))
-	}
-	raw, err := json.Marshal(v)
-	if err != nil {
-		return nil, fault.Field(fault.Unprocessable, f.name, "is not a value that a rule can have")
-	}
-	return raw, nil
 }

@@ -7,15 +7,15 @@ import (
 	"maps"
 	"slices"
 	"strconv"
-	"strings"
-	"unicode"
 
 	"go.yaml.in/yaml/v3"
 
 	"github.com/muttproject/mutt/platform/fault"
+	"github.com/muttproject/mutt/platform/yamltext"
 )
 
-// WriteFile renders rules as a file that ParseFile reads back, in the given order. Names must be unique.
+// WriteFile renders rules, in the given order, as a file that ParseFile reads back and other readers of YAML read the same.
+// Names must be unique.
 func WriteFile(rules []Rule) ([]byte, error) {
 	seen := make(map[string]int64, len(rules))
 	list := &yaml.Node{Kind: yaml.SequenceNode}
@@ -45,7 +45,7 @@ func ruleNode(r *Rule) *yaml.Node {
 		switch p := f.at(r).(type) {
 		case *string:
 			if *p != "" {
-				value = textNode(*p)
+				value = yamltext.Text(*p)
 			}
 		case *int:
 			value = intNode(*p)
@@ -61,7 +61,7 @@ func ruleNode(r *Rule) *yaml.Node {
 			}
 		}
 		if value != nil {
-			n.Content = append(n.Content, textNode(f.name), value)
+			n.Content = append(n.Content, yamltext.Text(f.name), value)
 		}
 	}
 	return n
@@ -76,17 +76,17 @@ func examplesNode(x *Examples) *yaml.Node {
 		if len(part.texts) > 0 {
 			list := &yaml.Node{Kind: yaml.SequenceNode}
 			for _, t := range part.texts {
-				list.Content = append(list.Content, textNode(t))
+				list.Content = append(list.Content, yamltext.Text(t))
 			}
-			n.Content = append(n.Content, textNode(part.name), list)
+			n.Content = append(n.Content, yamltext.Text(part.name), list)
 		}
 	}
 	if len(x.Expect) > 0 {
 		expect := mappingNode()
 		for _, message := range slices.Sorted(maps.Keys(x.Expect)) {
-			expect.Content = append(expect.Content, textNode(message), textNode(x.Expect[message]))
+			expect.Content = append(expect.Content, yamltext.Text(message), yamltext.Text(x.Expect[message]))
 		}
-		n.Content = append(n.Content, textNode("expect"), expect)
+		n.Content = append(n.Content, yamltext.Text("expect"), expect)
 	}
 	return n
 }
@@ -97,7 +97,7 @@ func mappingNode(pairs ...any) *yaml.Node {
 	for _, p := range pairs {
 		switch p := p.(type) {
 		case string:
-			n.Content = append(n.Content, textNode(p))
+			n.Content = append(n.Content, yamltext.Text(p))
 		case *yaml.Node:
 			n.Content = append(n.Content, p)
 		}
@@ -107,18 +107,4 @@ func mappingNode(pairs ...any) *yaml.Node {
 
 func intNode(v int) *yaml.Node {
 	return &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!int", Value: strconv.Itoa(v)}
-}
-
-// textNode has texts with odd white space or control characters written in double quotes: the library writes
-// several lines as a block, which it cannot always read back.
-func textNode(s string) *yaml.Node {
-	n := &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: s}
-	odd := strings.HasPrefix(s, "\n") || strings.HasSuffix(s, "\n\n")
-	for line := range strings.SplitSeq(s, "\n") {
-		odd = odd || strings.TrimSpace(line) != line || strings.ContainsFunc(line, func(r rune) bool { return !unicode.IsPrint(r) })
-	}
-	if odd {
-		n.Style = yaml.DoubleQuotedStyle
-	}
-	return n
 }

@@ -22,8 +22,7 @@ func (r *Rule) UnmarshalJSON(data []byte) error {
 		return err
 	}
 	*r = blank()
-	fields := append(ruleFields(),
-		field{"id", func(r *Rule) any { return &r.ID }}, field{"revision", func(r *Rule) any { return &r.Revision }})
+	fields := storedFields()
 	var errs faults
 	for _, m := range list {
 		f, known := findField(fields, m.name)
@@ -31,7 +30,7 @@ func (r *Rule) UnmarshalJSON(data []byte) error {
 			continue
 		}
 		if n, ok := f.at(r).(*int64); ok {
-			errs.add(f.decode(m.value, n, "a whole number"))
+			errs.add(f.decode(m.value, n))
 			continue
 		}
 		errs.add(f.set(r, m.value))
@@ -71,7 +70,7 @@ func (r *Rule) apply(data []byte, also []string) error {
 			errs.add(f.set(r, m.value))
 		case m.name == "id":
 			var id int64
-			if err := (field{name: "id"}).decode(m.value, &id, "a whole number"); err != nil {
+			if err := (field{"id", func(r *Rule) any { return &r.ID }}).decode(m.value, &id); err != nil {
 				errs.add(err)
 			} else if r.ID != 0 && id != r.ID {
 				errs.field("id", "%d is not the id of this rule, which is %d; an id cannot be changed", id, r.ID)

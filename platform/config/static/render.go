@@ -8,6 +8,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/muttproject/mutt/platform/secret"
+	"github.com/muttproject/mutt/platform/yamltext"
 )
 
 // WriteYAML writes the settings as a file that ReadFile reads back, each with its source as a comment. A setting
@@ -106,16 +107,23 @@ func indent(path string) string {
 
 // scalar writes a value on one line of YAML.
 func scalar(v any) string {
-	var n yaml.Node
-	if err := n.Encode(v); err != nil {
-		return fmt.Sprintf("%q", v) // cannot be: it is a string, number, bool or list of strings
+	var n *yaml.Node
+	switch v := v.(type) {
+	case []string:
+		n = &yaml.Node{Kind: yaml.SequenceNode, Style: yaml.FlowStyle}
+		for _, word := range v {
+			n.Content = append(n.Content, yamltext.Text(word))
+		}
+	case string:
+		if n = yamltext.Text(v); strings.Contains(v, "\n") {
+			n.Style = yaml.DoubleQuotedStyle // on one line
+		}
+	default: // a number or bool
+		return fmt.Sprint(v)
 	}
-	if n.Kind == yaml.SequenceNode {
-		n.Style = yaml.FlowStyle
-	}
-	text, err := yaml.Marshal(&n)
+	text, err := yaml.Marshal(n)
 	if err != nil {
-		return fmt.Sprintf("%q", v)
+		return fmt.Sprintf("%q", v) // not reached: a list of texts can always be written
 	}
 	return strings.TrimSuffix(string(text), "\n")
 }

@@ -2,6 +2,9 @@ package static
 
 import (
 	"bytes"
+	"errors"
+	"fmt"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -9,6 +12,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/muttproject/mutt/platform/secret"
+	"github.com/muttproject/mutt/platform/yamltext/yamltexttest"
 )
 
 // reread writes settings as YAML, reads that, and fails when something differs.
@@ -56,6 +60,36 @@ func TestPrintedReadsBack(t *testing.T) {
 		sources, _ := Resolve(tab, given, secretFiles) // a text that is refused leaves the default
 		reread(rt, f, sources)
 	})
+}
+
+// TestOtherReadersReadTheSame holds that PyYAML reads a printed file and the sample as we do.
+func TestOtherReadersReadTheSame(t *testing.T) {
+	t.Parallel()
+	texts := yamltexttest.Nasty()
+	table := make([]Setting, 0, len(texts)+1)
+	want, sources := map[string]any{}, map[string]Source{}
+	var words []string
+	var list []any
+	for i, s := range texts {
+		if key := fmt.Sprintf("key%d", i); s != "" {
+			table = append(table, Setting{Path: key, Value: Text(&s), Default: s})
+			want[key], sources[key] = s, Source{Kind: File, Name: "a file", Line: i}
+			words, list = append(words, s), append(list, s)
+		}
+	}
+	table = append(table, Setting{Path: "list", Value: List(&words), Default: "x"})
+	want["list"] = list
+	var printed, sample bytes.Buffer
+	if err := errors.Join(WriteYAML(&printed, table, sources), WriteSample(&sample, table)); err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(want, yamltexttest.Load(t, printed.Bytes())); d != "" {
+		t.Errorf("printed: %s\n%s", d, &printed)
+	}
+	on := regexp.MustCompile(`(?m)^# (key[0-9]+|list): `).ReplaceAllString(sample.String(), "$1: ")
+	if d := cmp.Diff(want, yamltexttest.Load(t, []byte(on))); d != "" {
+		t.Errorf("sample: %s\n%s", d, on)
+	}
 }
 
 // FuzzReadFile: any bytes are read or refused with a place, and what is read prints and reads back the same.
