@@ -84,7 +84,17 @@ func authorizationTable(t *testing.T, p *parts) {
 				t.Errorf("%s %s stands twice in the table of %s", r.Method, r.Path, s.Name())
 			}
 			table[r.Method+" "+r.Path] = r.Role
+			if r.Method == http.MethodHead {
+				continue
+			}
 			rows = append(rows, fmt.Sprintf("| %s | %s | `%s` | %s |\n", strings.TrimPrefix(s.Name(), "http-"), r.Method, r.Path, r.Role))
+		}
+		for _, r := range s.Routes() { // HEAD is GET without its body, for the same callers
+			if other := map[string]string{http.MethodGet: http.MethodHead, http.MethodHead: http.MethodGet}[r.Method]; other != "" {
+				if role, there := table[other+" "+r.Path]; !there || role != r.Role {
+					t.Errorf("%s: %s %s is for %s, %s for %s", s.Name(), r.Method, r.Path, r.Role, other, role)
+				}
+			}
 		}
 		served := s.Served()
 		slices.Sort(served)
@@ -97,9 +107,9 @@ func authorizationTable(t *testing.T, p *parts) {
 	}
 	slices.Sort(rows)
 	page := "# Who may call what\n\nGenerated from the code; do not edit. The least role of each route: `public` needs no key, `any` takes every valid one, and\n" +
-		"`viewer`, `operator`, `admin` include each other in this order. `ingest` stands beside them; an admin may send events too. See\n" +
-		"[Keys, roles and sessions](../guides/access.md). Profiles (`/debug/pprof`) are shown to this machine only,\n" +
-		"unless `ops.remote_profiles` is set.\n\n" +
+		"`viewer`, `operator`, `admin` include each other in this order. `ingest` stands beside them; an admin may send events too. HEAD is\n" +
+		"served wherever GET is, to the same callers. See [Keys, roles and sessions](../guides/access.md). Profiles (`/debug/pprof`) are shown\n" +
+		"to this machine only, unless `ops.remote_profiles` is set.\n\n" +
 		"| listener | method | path | least role |\n| --- | --- | --- | --- |\n" + strings.Join(rows, "")
 	path := filepath.Join("..", "docs", "reference", "authorization.md")
 	if *update {
@@ -140,7 +150,7 @@ func callers() []caller {
 // expected is what the authorization makes of a call: a code of its refusal, "" when it passes.
 func (c *caller) expected(listener string, r *httpserver.Route) string {
 	bySession := c.session != ""
-	write := r.Method != http.MethodGet
+	write := r.Method != http.MethodGet && r.Method != http.MethodHead
 	switch {
 	case r.Role == authn.Public:
 		return ""

@@ -189,12 +189,7 @@ func (s *Server) renderError(err error, c echo.Context) {
 	if f.Field != "" {
 		body.Error = f.Field + ": " + f.Message
 	}
-	if c.Request().Method == http.MethodHead {
-		err = c.NoContent(entry.Status)
-	} else {
-		err = c.JSON(entry.Status, body)
-	}
-	if err != nil {
+	if err = c.JSON(entry.Status, body); err != nil {
 		s.opts.Logger.Debug("cannot write an error answer", zap.Error(err))
 	}
 }
@@ -210,7 +205,7 @@ func toFault(err error) *fault.Error {
 		case http.StatusNotFound:
 			return fault.New(fault.NotFound, "there is nothing at this path").WithRemedy("see the API reference")
 		case http.StatusMethodNotAllowed:
-			return fault.New(fault.MethodNotAllowed, "this path does not take this method")
+			return fault.New(fault.MethodNotAllowed, "this path does not take this method").WithRemedy("use one of those in the header Allow")
 		case http.StatusBadRequest:
 			return fault.New(fault.BadRequest, "the request is not well formed")
 		}

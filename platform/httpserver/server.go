@@ -1,7 +1,8 @@
 // Package httpserver is the one place that knows the HTTP framework.
 //
 // Principles:
-//  1. Every route stands in a Route with the least role that may call it; there is no other way to add one.
+//  1. Every route stands in a Route with the least role that may call it; there is no other way to add one. HEAD is
+//     served wherever GET is (RFC 9110 section 9.3.2), by the same handler and to the same callers.
 //  2. Every answer carries the correlation id and the version headers; every error is rendered here, from a fault.
 //  3. An API client sees the message, field and remedy of a fault, never its cause.
 package httpserver
@@ -12,6 +13,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -69,14 +71,14 @@ func New(o Options, routes ...Route) *Server {
 	e.HideBanner, e.HidePort = true, true
 	e.IPExtractor = echo.ExtractIPDirect() // no forwarded header is believed
 	e.Logger.SetOutput(discard{})
-	s := &Server{opts: o, echo: e, routes: routes, failed: make(chan error, 1)}
+	s := &Server{opts: o, echo: e, routes: withHead(routes), failed: make(chan error, 1)}
 	e.HTTPErrorHandler = s.renderError
 	e.Pre(s.annotate)
 	e.Use(s.recoverPanic, negotiate)
 	if o.Around != nil {
 		e.Use(o.Around)
 	}
-	for _, r := range routes {
+	for _, r := range s.routes {
 		e.Add(r.Method, r.Path, r.Handler, s.require(r.Role))
 	}
 	s.http = &http.Server{
@@ -88,6 +90,19 @@ func New(o Options, routes ...Route) *Server {
 		ErrorLog:          zap.NewStdLog(o.Logger.WithOptions(zap.IncreaseLevel(zap.ErrorLevel))),
 	}
 	return s
+}
+
+// withHead adds a HEAD route beside each GET. The handler writes its body, from which net/http takes the headers that
+// GET has, and which it does not send.
+func withHead(routes []Route) []Route {
+	all := slices.Clone(routes)
+	for _, r := range routes {
+		if r.Method == http.MethodGet {
+			r.Method = http.MethodHead
+			all = append(all, r)
+		}
+	}
+	return all
 }
 
 // Routes lists the routes, for the authorization test and the reference page.
