@@ -58,6 +58,7 @@ func TestParse(t *testing.T) {
 		{"team", `"NOC"`, "NOC"},
 		{"team", `"too long a name"`, nil},
 		{"team", `""`, nil},
+		{"team", `"  "`, nil},
 		{"team", `"a\u0000b"`, nil},
 	}
 	for _, c := range cases {

@@ -130,7 +130,7 @@ func (k *Key) checkString(s string) (any, error) {
 		}
 		return nil, k.wrong(s)
 	}
-	if s == "" || float64(len(s)) > k.Max || strings.ContainsFunc(s, func(r rune) bool { return r < ' ' }) {
+	if strings.TrimSpace(s) == "" || float64(len(s)) > k.Max || strings.ContainsFunc(s, func(r rune) bool { return r < ' ' }) {
 		return nil, k.wrong(s)
 	}
 	return s, nil

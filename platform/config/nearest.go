@@ -1,10 +1,13 @@
 package config
 
-// Nearest gives the candidate with the least edit distance (Levenshtein) to name, "" when none is near.
+import "strings"
+
+// Nearest returns the candidate with the least edit distance (Levenshtein) to name in any case, "" when none is near:
+// an upper-case name of a key is as near as it can be.
 func Nearest(name string, candidates []string) string {
 	best, least := "", len(name)/2+1
 	for _, c := range candidates {
-		if d := distance(name, c); d < least {
+		if d := distance(strings.ToLower(name), strings.ToLower(c)); d < least {
 			best, least = c, d
 		}
 	}

@@ -138,7 +138,11 @@ func (s *Server) identify(c echo.Context) (*authn.Identity, error) {
 			return gate.bySession(c, s.opts.Sessions, cookie.Value)
 		}
 	}
-	return nil, gate.refuse(refusedMissing, fault.New(fault.Unauthorized, "no API key was sent"))
+	missing := fault.New(fault.Unauthorized, "no API key was sent")
+	if c.Request().URL.Query().Has("api_key") { // as v2.5 took it
+		missing = fault.Field(fault.Unauthorized, "api_key", "is not read: a key in a URL is kept by proxies and logs").WithRemedy("send the key as the header X-API-KEY")
+	}
+	return nil, gate.refuse(refusedMissing, missing)
 }
 
 func secretOf(r *http.Request) string {

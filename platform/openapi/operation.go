@@ -74,8 +74,12 @@ func All(parts ...Part) Part { return func(o *Operation) { o.Add(parts...) } }
 // InPath declares a parameter of the path.
 func InPath(name, about string, s *Schema) Part { return param(Param{name, "path", about, true, s}) }
 
-// InQuery declares an optional parameter of the query. An empty one counts as absent.
+// InQuery declares an optional parameter of the query. An empty one is refused.
 func InQuery(name, about string, s *Schema) Part {
+	if s.Type[0] == "string" && s.Enum == nil {
+		one := 1
+		s.MinLength = &one
+	}
 	return param(Param{name, "query", about, false, s})
 }
 

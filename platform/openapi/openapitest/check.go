@@ -129,9 +129,14 @@ func (d *Document) request(o *Operation, x *Exchange, path, query string) (fault
 	if err != nil && slices.ContainsFunc(o.Parameters, func(p Parameter) bool { return p.In == "query" }) {
 		return []error{fmt.Errorf("the query is malformed: %w", err)}
 	}
+	for name, given := range values {
+		if declared := slices.ContainsFunc(o.Parameters, func(p Parameter) bool { return p.In == "query" && p.Name == name }); !o.Sender && (!declared || len(given) > 1) {
+			faults = append(faults, fmt.Errorf("the query has %.60q %d times, declared: %v", name, len(given), declared))
+		}
+	}
 	parts := strings.Split(path, "/")
 	for i, p := range o.Parameters {
-		text, given := values.Get(p.Name), values.Has(p.Name) && values.Get(p.Name) != ""
+		text, given := values.Get(p.Name), values.Has(p.Name)
 		switch p.In {
 		case "header":
 			text, given = x.Request.Get(p.Name), x.Request.Get(p.Name) != ""

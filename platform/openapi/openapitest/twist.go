@@ -61,7 +61,7 @@ func (m *Maker) twist(r *Request) {
 		do("no JSON", func() { r.Body = []byte(pick(m, append(hostile(), "", " ", "[]", "null", "\"x\"", "{", "\ufeff{}"))) })
 	case 5:
 		do("query", func() {
-			r.Target += m.separator(r) + pick(m, []string{"a=%zz", "a=1;b=2", "%00=1", "=&&=", "page=1&page=2", "limit=%ff", strings.Repeat("a=b&", 3000)})
+			r.Target += m.separator(r) + pick(m, []string{"a=%zz", "a=1;b=2", "%00=1", "=&&=", "page=1&page=2", "limit=%ff", "dryrun=true", "hostname=", "api_key=x", "Limit=1", strings.Repeat("a=b&", 3000)})
 		})
 	case 6:
 		do("version", func() { r.Header.Set("Accept-Version", m.headerText(pick(m, append(hostile(), "v1", "2", "v3")))) })

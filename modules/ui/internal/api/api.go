@@ -192,10 +192,10 @@ func (a *API) Routes() []httpserver.Route {
 	var routes []httpserver.Route
 	for _, prefix := range Prefixes() {
 		for _, e := range a.endpoints() {
-			routes = append(routes, httpserver.Route{Method: e.method, Path: prefix + e.path, Role: e.role, Handler: bounded(e.handler)})
+			routes = append(routes, httpserver.Route{Method: e.method, Path: prefix + e.path, Role: e.role, Handler: bounded(e.op, e.handler)})
 		}
 	}
 	return append(routes,
-		httpserver.Route{Method: http.MethodGet, Path: "/openapi.json", Role: authn.Public, Handler: bounded(a.openapi)},
-		httpserver.Route{Method: http.MethodGet, Path: "/docs", Role: authn.Public, Handler: bounded(a.Docs)})
+		httpserver.Route{Method: http.MethodGet, Path: "/openapi.json", Role: authn.Public, Handler: bounded(opDocument(), a.openapi)},
+		httpserver.Route{Method: http.MethodGet, Path: "/docs", Role: authn.Public, Handler: bounded(opDocs(), a.Docs)})
 }

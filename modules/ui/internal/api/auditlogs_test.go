@@ -97,7 +97,11 @@ func TestAuditLogWalk(t *testing.T) {
 	var seen []string
 	cursor := ""
 	for step := 0; ; step++ {
-		page := b.auditLogs("?limit=10&cursor=" + url.QueryEscape(cursor))
+		query := url.Values{"limit": {"10"}}
+		if cursor != "" {
+			query.Set("cursor", cursor)
+		}
+		page := b.auditLogs("?" + query.Encode())
 		for _, l := range page.Logs {
 			seen = append(seen, l.ID)
 		}

@@ -90,9 +90,12 @@ func parseIfMatch(values []string) (precondition, error) {
 		tag, _, _ = strings.Cut(tag, "-")
 		n, err := strconv.ParseInt(tag, 10, 64)
 		if err != nil || n < 0 {
-			return p, fault.Field(fault.InvalidField, "If-Match", "is no revision: send the ETag of an answer, or its revision number")
+			return p, fault.Field(fault.InvalidField, "If-Match", "is not a revision: send the ETag of an answer, or its revision number")
 		}
 		p.revisions = append(p.revisions, n)
+	}
+	if len(values) > 0 && !p.set {
+		return p, fault.Field(fault.InvalidField, "If-Match", "is empty, so it guards nothing: send the ETag of an answer, or its revision number, or leave the header out")
 	}
 	return p, nil
 }

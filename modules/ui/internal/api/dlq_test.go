@@ -31,17 +31,18 @@ func TestBrowseDeadLetters(t *testing.T) {
 	}
 	b.kill(queue.Alert, 1, 2, 3, 4, 5)
 	var seen []string
-	for cursor := ""; ; {
-		page := decode[apiclient.DeadLetters](b, b.get("/dlq/alert?limit=2&cursor="+cursor))
+	for path := "/dlq/alert?limit=2"; ; {
+		page := decode[apiclient.DeadLetters](b, b.get(path))
 		for _, item := range page.Items {
 			seen = append(seen, item.ID)
 			if item.Alert == nil || item.Alert.Team != "NETOPS" || item.Code != "rejected" {
 				t.Fatalf("got %+v", item)
 			}
 		}
-		if cursor = page.Pagination.NextCursor; cursor == "" {
+		if page.Pagination.NextCursor == "" {
 			break
 		}
+		path = "/dlq/alert?limit=2&cursor=" + page.Pagination.NextCursor
 	}
 	want := fmt.Sprint([]event.ID{testID(1), testID(2), testID(3), testID(4), testID(5)})
 	if fmt.Sprint(seen) != want {

@@ -20,7 +20,9 @@ const about = `The admin API of MUTT, and what senders of events use.
 	`/api/v2 also X-API-Deprecated. Accept-Version asks for a version: v1, v2 and v2.5 are known, another is answered with 406.
 - Every failure has the form Error. Its code is permanent, its remedy says what to do. 429 and 503 carry Retry-After.
 - A write names its reason and may name the revision that it was made for, as If-Match: 412 says that it is another by now.
-- In a body, null counts as absent for what may be absent. Members that are not declared are refused.
+- In a body, an optional member may be null. Members that are not declared are refused.
+- A query parameter that an operation does not declare is refused with the nearest name, as is one that is empty or given twice: 400. So is an If-Match without a revision.
+- HEAD is served wherever GET is. A method that a path does not take is answered with 405, and the header Allow.
 - Lists that are long are read by page, or where there is a next_cursor by cursor.`
 
 // NewDocument makes the OpenAPI document of this package's endpoints and those of the listener for senders.

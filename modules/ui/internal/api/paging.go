@@ -4,7 +4,9 @@ import (
 	"encoding/base64"
 	"hash/crc32"
 	"math"
+	"net/url"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -136,5 +138,16 @@ func timeOf(c echo.Context, name string) (t time.Time, bareDate bool, err error)
 			return t.UTC(), layout == time.DateOnly, nil
 		}
 	}
-	return time.Time{}, false, fault.Field(fault.InvalidField, name, "is no time: want for example 2026-11-23T08:00:00Z or 2026-11-23")
+	wrong := fault.Field(fault.InvalidField, name, "is not a time: want for example 2026-11-23T08:00:00Z or 2026-11-23")
+	if i := strings.LastIndexByte(text, ' '); i > 0 { // what a + becomes
+		if zoned := text[:i] + "+" + text[i+1:]; timeLike(zoned) {
+			return time.Time{}, false, wrong.WithRemedy("write the + as %%2B, because a + in a URL is a blank: %s", url.QueryEscape(zoned))
+		}
+	}
+	return time.Time{}, false, wrong
+}
+
+func timeLike(text string) bool {
+	_, err := time.Parse(time.RFC3339Nano, text)
+	return err == nil
 }

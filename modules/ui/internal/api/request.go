@@ -18,6 +18,8 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/muttproject/mutt/platform/fault"
+	"github.com/muttproject/mutt/platform/httpserver"
+	"github.com/muttproject/mutt/platform/openapi"
 )
 
 // Bounds on what a caller sends, in bytes.
@@ -29,8 +31,9 @@ const (
 	maxReason = 1000
 )
 
-// bounded refuses a path or query that no operation takes, before anything looks at it.
-func bounded(next echo.HandlerFunc) echo.HandlerFunc {
+// bounded refuses a path, query or header that the operation does not take, before anything looks at it.
+func bounded(o openapi.Operation, next echo.HandlerFunc) echo.HandlerFunc {
+	known := queryNames(o)
 	return func(c echo.Context) error {
 		u := c.Request().URL
 		if len(u.EscapedPath())+len(u.RawQuery) > maxURL {
@@ -43,9 +46,12 @@ func bounded(next echo.HandlerFunc) echo.HandlerFunc {
 		for name, values := range query {
 			for _, v := range append(values, name) {
 				if !plain(v) || len(v) > maxParam {
-					return fault.Field(fault.InvalidField, printable(name), "has control characters, bytes that are no UTF-8, or more than %d bytes", maxParam)
+					return fault.Field(fault.InvalidField, printable(name), "has control characters, bytes that are not UTF-8, or more than %d bytes", maxParam)
 				}
 			}
+		}
+		if err := errors.Join(checkQuery(query, known), checkHeaders(c.Request().Header)); err != nil {
+			return err
 		}
 		err = next(c)
 		if err != nil && c.Request().Context().Err() != nil && fault.CodeOf(err) == fault.Internal {
@@ -53,6 +59,16 @@ func bounded(next echo.HandlerFunc) echo.HandlerFunc {
 		}
 		return err
 	}
+}
+
+// checkHeaders refuses a header that is sent twice where two values contradict each other.
+func checkHeaders(h http.Header) error {
+	for _, name := range [...]string{"X-Reason", "Content-Type", "Content-Encoding", httpserver.HeaderAPIKey, "Authorization", httpserver.HeaderCSRF} {
+		if n := len(h.Values(name)); n > 1 {
+			return fault.Field(fault.InvalidField, name, "is sent %d times, and takes one value", n)
+		}
+	}
+	return nil
 }
 
 // plain reports whether s is UTF-8 without control characters.

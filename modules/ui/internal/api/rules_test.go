@@ -103,7 +103,7 @@ func TestRulePreconditions(t *testing.T) {
 	b.expect(200, request{method: "PUT", path: path, body: `{"priority":5}`, header: []string{"If-Match", tag}})
 	b.refuse(412, "If-Match", "revision 2", request{method: "PUT", path: path, body: `{"priority":6}`, header: []string{"If-Match", tag}})
 	b.refuse(412, "If-Match", "revision 2", request{method: "DELETE", path: path, header: []string{"If-Match", tag}})
-	b.refuse(400, "If-Match", "no revision", request{method: "DELETE", path: path, header: []string{"If-Match", "soon"}})
+	b.refuse(400, "If-Match", "not a revision", request{method: "DELETE", path: path, header: []string{"If-Match", "soon"}})
 	list := b.get("/rules").Header().Get("ETag")
 	b.createRule(strings.Replace(sampleRule, "link down", "second", 1))
 	b.refuse(412, "If-Match", "", request{method: "POST", path: "/rules", body: strings.Replace(sampleRule, "link down", "third", 1), header: []string{"If-Match", list}})
