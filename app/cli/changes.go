@@ -23,7 +23,7 @@ type changeFlags struct {
 func addChangeFlags(cmd *cobra.Command) *changeFlags {
 	c := &changeFlags{}
 	cmd.Flags().StringVar(&c.reason, "reason", "", "why, for the audit")
-	cmd.Flags().Int64Var(&c.revision, "if-revision", 0, "only when it is still at this revision")
+	whole(cmd.Flags(), &c.revision, "if-revision", "", 0, "only when it is still at this revision")
 	c.given = func() bool { return cmd.Flags().Changed("if-revision") }
 	return c
 }

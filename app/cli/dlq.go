@@ -48,7 +48,7 @@ func dlqList(s streams, f *clientFlags, queue *string) *cobra.Command {
 	var limit int
 	var cursor string
 	cmd := &cobra.Command{Use: "list", Short: "list dead letters, oldest first", Args: noArgs}
-	cmd.Flags().IntVar(&limit, "limit", 50, "how many at the most, up to 200")
+	whole(cmd.Flags(), &limit, "limit", "", 50, "how many at the most, up to 200")
 	cmd.Flags().StringVar(&cursor, "cursor", "", "go on where a former list ended")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		q := url.Values{"limit": {strconv.Itoa(limit)}}
@@ -89,7 +89,7 @@ func dlqReplay(s streams, f *clientFlags, queue *string) *cobra.Command {
 	cmd := &cobra.Command{Use: "replay [ID…]", Short: "put dead letters back into their queue",
 		Example: "  mutt dlq replay --all --reason 'destination repaired'\n  mutt dlq replay --count 10"}
 	cmd.Flags().BoolVar(&all, "all", false, "every dead letter of the queue")
-	cmd.Flags().IntVar(&count, "count", 0, "the oldest so many")
+	whole(cmd.Flags(), &count, "count", "", 0, "the oldest so many")
 	cmd.Flags().StringVar(&reason, "reason", "", "why, for the log")
 	cmd.RunE = func(cmd *cobra.Command, ids []string) error {
 		ways := 0

@@ -20,10 +20,11 @@ import (
 
 // addPageFlags adds --page and --limit and gives the query that they make.
 func addPageFlags(cmd *cobra.Command) func() url.Values {
-	page := cmd.Flags().Int("page", 1, "which page, from 1")
-	limit := cmd.Flags().Int("limit", 50, "rows per page, up to 200")
+	var page, limit int
+	whole(cmd.Flags(), &page, "page", "", 1, "which page, from 1")
+	whole(cmd.Flags(), &limit, "limit", "", 50, "rows per page, up to 200")
 	return func() url.Values {
-		return url.Values{"page": {strconv.Itoa(*page)}, "limit": {strconv.Itoa(*limit)}}
+		return url.Values{"page": {strconv.Itoa(page)}, "limit": {strconv.Itoa(limit)}}
 	}
 }
 

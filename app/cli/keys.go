@@ -5,15 +5,12 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"strconv"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/muttproject/mutt/platform/apiclient"
 	"github.com/muttproject/mutt/platform/authn"
-	"github.com/muttproject/mutt/platform/config"
-	"github.com/muttproject/mutt/platform/fault"
 )
 
 func newKeys(s streams) *cobra.Command {
@@ -84,11 +81,9 @@ func keysDelete(s streams, f *clientFlags) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		ids := make(map[string]string, len(args))
-		for _, name := range args { // all first: a misspelt one changes nothing
-			if ids[name], err = keyID(cmd.Context(), c, name); err != nil {
-				return err
-			}
+		ids, err := keyIDs(cmd.Context(), c, args...) // all first: a misspelt one changes nothing
+		if err != nil {
+			return err
 		}
 		return each(cmd, *f.output, args, func(name string) (string, error) {
 			var got apiclient.Done
@@ -99,36 +94,27 @@ func keysDelete(s streams, f *clientFlags) *cobra.Command {
 	return cmd
 }
 
-// keyNamed is keyID at the server that the flags describe.
+// keyNamed returns the id of one key at the server that the flags describe.
 func (f *clientFlags) keyNamed(ctx context.Context, s streams, name string) (string, error) {
 	c, err := f.client(s)
 	if err != nil {
 		return "", err
 	}
-	return keyID(ctx, c, name)
+	ids, err := keyIDs(ctx, c, name)
+	return ids[name], err
 }
 
-// keyID gives the id of a key that is named by its id or its name.
-func keyID(ctx context.Context, c *apiclient.Client, name string) (string, error) {
-	if id, err := strconv.ParseInt(name, 10, 64); err == nil && id > 0 {
-		return name, nil
-	}
+// keyIDs returns the ids of keys that are named by their ids or names.
+func keyIDs(ctx context.Context, c *apiclient.Client, words ...string) (map[string]string, error) {
 	keys, err := listKeys(ctx, c)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
-	var names []string
-	for _, k := range keys.Keys {
-		if k.Name == name {
-			return decimal(k.ID), nil
-		}
-		names = append(names, k.Name)
+	things := make([]named, len(keys.Keys))
+	for i, k := range keys.Keys {
+		things[i] = named{k.ID, k.Name}
 	}
-	missing := fault.Field(fault.NotFound, "name", "there is no API key %q", name)
-	if near := config.Nearest(name, names); near != "" {
-		return "", missing.WithRemedy("did you mean %q? 'mutt keys list' shows all", near)
-	}
-	return "", missing.WithRemedy("'mutt keys list' shows all")
+	return pickAll("API key", "mutt keys list", words, things)
 }
 
 func listKeys(ctx context.Context, c *apiclient.Client) (got apiclient.Keys, err error) {

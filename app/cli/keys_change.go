@@ -19,7 +19,7 @@ func keysCreate(s streams, f *clientFlags) *cobra.Command {
 	var body apiclient.KeyCreate
 	change, quiet := addChangeFlags(cmd), addQuiet(cmd)
 	cmd.Flags().StringVar(&body.Role, "role", "", "ingest, viewer, operator or admin (required)")
-	cmd.Flags().Int64Var(&body.RateLimit, "rate-limit", 0, "requests per minute at the most; 0 for any number")
+	whole(cmd.Flags(), &body.RateLimit, "rate-limit", "", 0, "requests per minute at the most; 0 for any number")
 	expires := cmd.Flags().String("expires", "", "when it ends: 90d, 12h or a time (RFC 3339); by default never")
 	must(cmd.RegisterFlagCompletionFunc("role", roleWords))
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
@@ -40,7 +40,8 @@ func keysUpdate(s streams, f *clientFlags) *cobra.Command {
 	var body apiclient.KeyUpdate
 	change := addChangeFlags(cmd)
 	name, role := cmd.Flags().String("name", "", "another name"), cmd.Flags().String("role", "", "ingest, viewer, operator or admin")
-	limit := cmd.Flags().Int64("rate-limit", 0, "requests per minute at the most; 0 for any number")
+	var limit int64
+	whole(cmd.Flags(), &limit, "rate-limit", "", 0, "requests per minute at the most; 0 for any number")
 	expires := cmd.Flags().String("expires", "", "when it ends: 90d, 12h, a time (RFC 3339), or never")
 	cmd.Flags().BoolVar(&body.DropSecondSecret, "drop-old-secret", false, "refuse the secret before the last rotation from now on")
 	must(cmd.RegisterFlagCompletionFunc("role", roleWords))
@@ -53,7 +54,7 @@ func keysUpdate(s streams, f *clientFlags) *cobra.Command {
 			body.Role = role
 		}
 		if given("rate-limit") {
-			body.RateLimit = limit
+			body.RateLimit = &limit
 		}
 		body.ExpiresAt, body.ExpiresIn = expiry(*expires)
 		if !given("name") && !given("role") && !given("rate-limit") && !given("expires") && !body.DropSecondSecret {

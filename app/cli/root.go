@@ -97,6 +97,7 @@ func newRoot(s streams) *cobra.Command {
 	root.AddCommand(newServe(s), newRoles(s), newVersion(), newSend(s), newSink(s), newRules(s), newHosts(s), newTeams(s), newQueues(s), newDLQ(s),
 		newKeys(s), newWhoami(s), newSLO(s), newMetrics(s), newStatus(s), newDemo(s), newConfig(s), newAudit(s), newMigrate(s), newVault(s), newSecrets(s))
 	refuseUnknown(root)
+	refuseTwice(root)
 	return root
 }
 

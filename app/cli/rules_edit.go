@@ -11,7 +11,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/muttproject/mutt/platform/apiclient"
-	"github.com/muttproject/mutt/platform/config"
 	"github.com/muttproject/mutt/platform/event"
 	"github.com/muttproject/mutt/platform/fault"
 	"github.com/muttproject/mutt/platform/rule"
@@ -24,12 +23,12 @@ func rulesShow(s streams, f *clientFlags) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			id, err := ruleID(cmd.Context(), c, args[0])
+			ids, err := ruleIDs(cmd.Context(), c, args)
 			if err != nil {
 				return err
 			}
 			var got rule.Rule
-			if err := c.Do(cmd.Context(), apiclient.Call{Method: http.MethodGet, Path: []string{"rules", id}}, &got); err != nil {
+			if err := c.Do(cmd.Context(), apiclient.Call{Method: http.MethodGet, Path: []string{"rules", ids[args[0]]}}, &got); err != nil {
 				return err
 			}
 			return print(cmd.OutOrStdout(), *f.output, got, func(w io.Writer) error { return fields(w, got) })
@@ -104,11 +103,9 @@ func (f *clientFlags) eachRule(cmd *cobra.Command, s streams, names []string, ca
 	if err != nil {
 		return err
 	}
-	ids := make(map[string]string, len(names))
-	for _, name := range names {
-		if ids[name], err = ruleID(cmd.Context(), c, name); err != nil {
-			return err
-		}
+	ids, err := ruleIDs(cmd.Context(), c, names)
+	if err != nil {
+		return err
 	}
 	return each(cmd, *f.output, names, func(name string) (string, error) {
 		call.Path = []string{"rules", ids[name]}
@@ -118,27 +115,17 @@ func (f *clientFlags) eachRule(cmd *cobra.Command, s streams, names []string, ca
 	})
 }
 
-// ruleID gives the id of a rule that is named by its id or its name.
-func ruleID(ctx context.Context, c *apiclient.Client, name string) (string, error) {
-	if id, err := strconv.ParseInt(name, 10, 64); err == nil && id > 0 {
-		return name, nil
-	}
+// ruleIDs returns the ids of rules that are named by their ids or names.
+func ruleIDs(ctx context.Context, c *apiclient.Client, words []string) (map[string]string, error) {
 	rules, err := listRules(ctx, c)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
-	var names []string
-	for _, r := range rules {
-		if r.Name == name {
-			return strconv.FormatInt(r.ID, 10), nil
-		}
-		names = append(names, r.Name)
+	things := make([]named, len(rules))
+	for i := range rules {
+		things[i] = named{rules[i].ID, rules[i].Name}
 	}
-	missing := fault.Field(fault.NotFound, "name", "there is no rule %q", name)
-	if near := config.Nearest(name, names); near != "" {
-		return "", missing.WithRemedy("did you mean %q? 'mutt rules list' shows all", near)
-	}
-	return "", missing.WithRemedy("'mutt rules list' shows all")
+	return pickAll("rule", "mutt rules list", words, things)
 }
 
 func listRules(ctx context.Context, c *apiclient.Client) ([]rule.Rule, error) {

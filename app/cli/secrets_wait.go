@@ -19,7 +19,8 @@ func secretsWait(s streams, client *clientFlags) *cobra.Command {
 			"docs/SECRET_ROTATION_PROCEDURE.md has the whole procedure.",
 		Example: "  mutt secrets wait postgres loaded --version 8\n  mutt secrets wait postgres safe --version 9 --timeout 10m",
 		Args:    exactly(2, "a secret and what to wait for, such as postgres safe")}
-	version := cmd.Flags().Int64("version", 0, "version of the path in Vault that was written (required)")
+	var version int64
+	whole(cmd.Flags(), &version, "version", "", 0, "version of the path in Vault that was written (required)")
 	bound := cmd.Flags().Duration("timeout", 5*time.Minute, "how long to wait")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		subject, err := rotation.ParseSubject(args[0])
@@ -30,7 +31,7 @@ func secretsWait(s streams, client *clientFlags) *cobra.Command {
 		if err != nil {
 			return usageError{err}
 		}
-		if *version < 1 || *bound <= 0 {
+		if version < 1 || *bound <= 0 {
 			return usageError{errors.New("--version is that of the path in Vault, from 1, and --timeout is above 0")}
 		}
 		c, err := client.client(s)
@@ -42,7 +43,7 @@ func secretsWait(s streams, client *clientFlags) *cobra.Command {
 			write(rotate.Progress{At: time.Now().UTC(), Secret: args[0], Step: rotation.Step(goal), Event: event, Message: message, Seconds: took.Round(time.Millisecond).Seconds()})
 		}
 		api := &rotate.API{Client: c}
-		if err := api.Await(cmd.Context(), subject, goal, *version, *bound, func(why string) { report("waiting", why, 0) }); err != nil {
+		if err := api.Await(cmd.Context(), subject, goal, version, *bound, func(why string) { report("waiting", why, 0) }); err != nil {
 			return err
 		}
 		report("done", "that is so in every process", time.Since(began))

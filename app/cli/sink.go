@@ -34,12 +34,12 @@ func newSink(s streams) *cobra.Command {
 	}
 	fl := cmd.Flags()
 	fl.StringVar(&addr, "addr", "127.0.0.1:9000", "address to listen on; port 0 picks a free one")
-	fl.IntVar(&keep, "keep", 1000, "alerts to remember")
+	whole(fl, &keep, "keep", "", 1000, "alerts to remember")
 	fl.BoolVarP(&quiet, "quiet", "q", false, "do not print alerts")
-	fl.IntVar(&faults.Status, "fail", 0, "answer with this status")
+	whole(fl, &faults.Status, "fail", "", 0, "answer with this status")
 	fl.Float64Var(&faults.FailRate, "fail-rate", 0, "share of requests that --fail applies to (default all)")
 	fl.DurationVar(&faults.Delay, "delay", 0, "wait before each answer")
-	fl.IntVar(&faults.Limit, "limit", 0, "requests per second before 429; 0 for none")
+	whole(fl, &faults.Limit, "limit", "", 0, "requests per second before 429; 0 for none")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		var show func(json.RawMessage)
 		if !quiet {

@@ -59,7 +59,7 @@ func newVaultInit(s streams) *cobra.Command {
 	cmd.Flags().DurationVar(&o.AppRole.TokenTTL, "token-ttl", time.Hour, "life of a token without renewal")
 	cmd.Flags().DurationVar(&o.AppRole.TokenMaxTTL, "token-max-ttl", 24*time.Hour, "life of a token at the most; then a process logs in anew")
 	cmd.Flags().DurationVar(&o.AppRole.SecretIDTTL, "secret-id-ttl", 0, "life of a secret id; 0 for no end")
-	cmd.Flags().IntVar(&o.AppRole.SecretIDUses, "secret-id-uses", 0, "logins with one secret id; 0 for any number")
+	whole(cmd.Flags(), &o.AppRole.SecretIDUses, "secret-id-uses", "", 0, "logins with one secret id; 0 for any number")
 	cmd.Flags().BoolVar(&o.Force, "force", false, "replace what is there: settings that differ, and every secret by a new one")
 	cmd.Flags().BoolVar(&o.DryRun, "dry-run", false, "say what would be done, and change nothing")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {

@@ -93,7 +93,13 @@ func (f field) set(r *Rule, raw []byte) error {
 	switch p := f.at(r).(type) {
 	case *string:
 		*p = ""
-		return f.decode(raw, p)
+		if err := f.decode(raw, p); err != nil {
+			return err
+		}
+		if f.name != "match_string" && *p != "" && strings.TrimSpace(*p) == "" { // a host_pattern of blanks would hold for every host
+			return fault.Field(fault.Unprocessable, f.name, "has nothing but blanks: give it a text, or leave it out")
+		}
+		return nil
 	case *bool:
 		*p = true // the only one is is_active
 		return f.decode(raw, p)

@@ -121,6 +121,7 @@ func Err(problems []Problem) error {
 func Resolve(table []Setting, given []Given, open func(name string) ([]byte, error)) (map[string]Source, []Problem) {
 	sources, problems := make(map[string]Source, len(table)), []Problem(nil)
 	byPath := make(map[string]*Setting, len(table))
+	flagged := map[string]string{} // paths that a flag gave, with its name
 	for i := range table {
 		s := &table[i]
 		byPath[s.Path], sources[s.Path] = s, Source{Kind: Default}
@@ -136,6 +137,13 @@ func Resolve(table []Setting, given []Given, open func(name string) ([]byte, err
 		if !known {
 			problems = append(problems, problemAt(g.Source, g.Path, "is not a setting", nearestPath(g.Path, table)))
 			continue
+		}
+		if first, twice := flagged[g.Path]; twice && g.Source.Kind == Flag {
+			problems = append(problems, problemAt(g.Source, g.Path, "is given twice, first by "+first, ""))
+			continue
+		}
+		if g.Source.Kind == Flag {
+			flagged[g.Path] = g.Source.Name
 		}
 		if err := s.take(&g, open); err != nil {
 			problems = append(problems, problemAt(g.Source, g.Path, err.Error(), ""))

@@ -129,14 +129,14 @@ func TestProblemsInAFile(t *testing.T) {
 
 func TestProblemsElsewhere(t *testing.T) {
 	t.Parallel()
-	f, sources, problems := read("", []string{"T_COUNT=none", "T_ADDR=off", "T_ADDR_PORT=1", "T_PORT=tcp://10.0.0.1:x"}, []string{"job.cuont=3", "wait=0", "wait=25h", "nothing", "net.password_file=none"})
+	f, sources, problems := read("", []string{"T_COUNT=none", "T_ADDR=off", "T_ADDR_PORT=1", "T_PORT=tcp://10.0.0.1:x"}, []string{"job.cuont=3", "wait=0", "wait=25h", "name=a", "name=b", "nothing", "net.password_file=none"})
 	texts := make([]string, len(problems))
 	for i, p := range problems {
 		texts[i] = p.String()
 	}
-	want := []string{"--set nothing wants path=value", "T_ADDR_PORT gives the port of a listener that is off", `T_PORT takes a port from 1 to 65535, not "tcp://10.0.0.1:x"`,
+	want := []string{"--set nothing wants path=value", "T_ADDR_PORT is a port alone, and the listener is off: give host:port, or :port for all interfaces", `T_PORT takes a port from 1 to 65535, not "tcp://10.0.0.1:x"`,
 		`T_COUNT takes a whole number from 1 to 64, not "none"`, "--set job.cuont is not a setting; did you mean job.count?",
-		`--set wait takes a duration such as 30s or 1m30s, or seconds, up to 24h, not "0"`, `--set wait takes a duration such as 30s or 1m30s, or seconds, up to 24h, not "25h"`,
+		`--set wait takes a duration such as 30s or 1m30s, or seconds, up to 24h, not "0"`, "--set wait is given twice, first by --set", "--set name is given twice, first by --set",
 		"--set net.password_file names a file that cannot be read: file does not exist"}
 	if d := cmp.Diff(want, texts); d != "" {
 		t.Error(d)
@@ -146,6 +146,25 @@ func TestProblemsElsewhere(t *testing.T) {
 	}
 	if err := Err(problems); !fault.Is(err, fault.ConfigInvalid) || Err(nil) != nil {
 		t.Errorf("got %v", err)
+	}
+}
+
+// TestListenerForms holds what the address of a listener may be, whose default has a host or not.
+func TestListenerForms(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string][2]string{ // of a default of :8080, and of 127.0.0.1:8080
+		"9090": {":9090", "127.0.0.1:9090"}, "0": {":0", "127.0.0.1:0"}, ":9090": {":9090", ":9090"}, "10.0.0.1": {"10.0.0.1:8080", "10.0.0.1:8080"},
+		"10.0.0.1:9090": {"10.0.0.1:9090", "10.0.0.1:9090"}, "localhost": {"localhost:8080", "localhost:8080"}, "::1": {"[::1]:8080", "[::1]:8080"},
+		"[::1]:9090": {"[::1]:9090", "[::1]:9090"}, "*": {}, "off": {"off", "off"}, "OFF": {"off", "off"},
+		"65536": {}, "99999": {}, "80 80": {}, "http://x:80": {}, "x:": {}, ":": {}, "": {}, "8080:8080": {}, "10.0.0:80": {}, "256.1.1.1": {}, "a,b": {},
+	} {
+		for i, absent := range [...]string{":8080", "127.0.0.1:8080"} {
+			field := absent
+			err := Listener(&field, 8080).Set(text)
+			if want[i] == "" && (err == nil || field != absent) || want[i] != "" && (err != nil || field != want[i]) {
+				t.Errorf("%q for %s: %s %v, want %q", text, absent, field, err, want[i])
+			}
+		}
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"net"
+	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -182,12 +183,17 @@ func Addresses(field *[]string, port int) Value {
 	}, func() any { return slices.Clone(*field) })
 }
 
-// Listener takes the address of a listener, or Off.
+// Listener takes the address of a listener, or Off. A port alone leaves the host, as ListenerPort does: the admin
+// listener is not opened to the network by giving it another port.
 func Listener(field *string, port int) Value {
-	return NewValue("a host, :port, host:port or off", func(t string) error {
+	portAlone := ListenerPort(field)
+	return NewValue("a port, a host, :port, host:port or off", func(t string) error {
 		if strings.EqualFold(t, Off) {
 			*field = Off
 			return nil
+		}
+		if t != "" && strings.Trim(t, "0123456789") == "" {
+			return portAlone.set(t)
 		}
 		a, ok := hostPort(t, port)
 		if ok {
@@ -206,7 +212,7 @@ func ListenerPort(field *string) *Value {
 		}
 		host, _, err := net.SplitHostPort(*field)
 		if err != nil {
-			return errors.New("gives the port of a listener that is off")
+			return errors.New("is a port alone, and the listener is off: give host:port, or :port for all interfaces")
 		}
 		*field = net.JoinHostPort(host, strconv.Itoa(n))
 		return nil
@@ -220,8 +226,13 @@ func hostPort(text string, port int) (string, bool) {
 	if err != nil { // a bare host
 		host, portText = strings.TrimSuffix(strings.TrimPrefix(text, "["), "]"), strconv.Itoa(port)
 	}
+	if strings.Trim(host, "0123456789.") == "" && host != "" { // a name of digits is an address, or a slip
+		if _, err := netip.ParseAddr(host); err != nil {
+			return "", false
+		}
+	}
 	n, err := strconv.Atoi(portText)
-	bad := err != nil || n < 0 || n > 65535 || strings.ContainsFunc(host, func(r rune) bool { return r <= ' ' || strings.ContainsRune("/,[]@?#\x7f", r) })
+	bad := err != nil || n < 0 || n > 65535 || strings.ContainsFunc(host, func(r rune) bool { return r <= ' ' || strings.ContainsRune("/,[]@?#*\x7f", r) })
 	return net.JoinHostPort(host, strconv.Itoa(n)), !bad
 }
 
