@@ -87,19 +87,26 @@ func (f field) wants() string {
 	}
 }
 
+// input is set for a value that a client or a file gives. A text of nothing but blanks is refused where blanks are
+// trimmed: a host_pattern of that kind would hold for every host.
+func (f field) input(r *Rule, raw []byte) error {
+	if err := f.set(r, raw); err != nil {
+		return err
+	}
+	text, isText := f.at(r).(*string)
+	if isText && f.name != "match_string" && f.name != "description" && *text != "" && strings.TrimSpace(*text) == "" {
+		return fault.Field(fault.Unprocessable, f.name, "has nothing but blanks: give it a text, or leave it out")
+	}
+	return nil
+}
+
 // set takes a JSON value; null puts back the default.
 func (f field) set(r *Rule, raw []byte) error {
 	null := string(raw) == "null"
 	switch p := f.at(r).(type) {
 	case *string:
 		*p = ""
-		if err := f.decode(raw, p); err != nil {
-			return err
-		}
-		if f.name != "match_string" && *p != "" && strings.TrimSpace(*p) == "" { // a host_pattern of blanks would hold for every host
-			return fault.Field(fault.Unprocessable, f.name, "has nothing but blanks: give it a text, or leave it out")
-		}
-		return nil
+		return f.decode(raw, p)
 	case *bool:
 		*p = true // the only one is is_active
 		return f.decode(raw, p)

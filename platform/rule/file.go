@@ -137,7 +137,7 @@ func (p *fileParser) rule(i int, n *yaml.Node) {
 		}
 		raw, err := p.value(f, e.value)
 		if err == nil {
-			err = f.set(&r, raw)
+			err = f.input(&r, raw)
 		}
 		p.found(where, e.line, n.Line, entries, err)
 	}

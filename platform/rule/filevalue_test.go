@@ -46,7 +46,7 @@ func TestScalarsAreTexts(t *testing.T) {
 			}
 			if got, err := ParseFields("f", []byte(alone)); err == nil || !strings.Contains(err.Error(), c.field+":") {
 				r := blank() // a name of a severity, for example, is refused when it is set
-				if f, _ := findField(ruleFields(), c.field); f.set(&r, got[c.field]) == nil {
+				if f, _ := findField(ruleFields(), c.field); f.input(&r, got[c.field]) == nil {
 					t.Errorf("%s: %s of one rule: %s, %v", c.field, c.scalar, got[c.field], err)
 				}
 			}

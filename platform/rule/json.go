@@ -67,7 +67,7 @@ func (r *Rule) apply(data []byte, also []string) error {
 		f, known := findField(fields, m.name)
 		switch {
 		case known:
-			errs.add(f.set(r, m.value))
+			errs.add(f.input(r, m.value))
 		case m.name == "id":
 			var id int64
 			if err := (field{"id", func(r *Rule) any { return &r.ID }}).decode(m.value, &id); err != nil {

@@ -225,6 +225,9 @@ func hostPort(text string, port int) (string, bool) {
 	host, portText, err := net.SplitHostPort(text)
 	if err != nil { // a bare host
 		host, portText = strings.TrimSuffix(strings.TrimPrefix(text, "["), "]"), strconv.Itoa(port)
+		if host == "" {
+			return "", false
+		}
 	}
 	if strings.Trim(host, "0123456789.") == "" && host != "" { // a name of digits is an address, or a slip
 		if _, err := netip.ParseAddr(host); err != nil {
