@@ -22,7 +22,7 @@ func TestHead(t *testing.T) {
 	t.Parallel()
 	health := telemetry.NewHealth()
 	health.SetReady(true)
-	routes := append(OpsRoutes(health, telemetry.NewRegistry()),
+	routes := append(OpsRoutes(OpsConfig{}, health, telemetry.NewRegistry()),
 		Route{Method: http.MethodGet, Path: "/closed", Role: authn.Viewer, Handler: func(echo.Context) error { return nil }},
 		Route{Method: http.MethodGet, Path: "/tagged", Role: authn.Public, Handler: func(c echo.Context) error {
 			c.Response().Header().Set("ETag", `"7"`)
@@ -50,7 +50,7 @@ func TestHead(t *testing.T) {
 		got.Header.Del("Date")
 		return got.StatusCode, got.Header, string(body)
 	}
-	for path, status := range map[string]int{"/health": 200, "/livez": 200, "/readyz": 200, "/tagged": 200, "/debug/pprof/cmdline": 200, "/closed": 401, "/nowhere": 404} {
+	for path, status := range map[string]int{"/health": 200, "/livez": 200, "/readyz": 200, "/tagged": 200, "/debug/pprof/cmdline": 401, "/closed": 401, "/nowhere": 404} {
 		code, header, body := ask("HEAD", path)
 		wantCode, want, _ := ask("GET", path)
 		if code != status || wantCode != status || body != "" {
