@@ -126,7 +126,9 @@ func (c *Client) Post(ctx context.Context, body []byte) (Answer, error) {
 		return Answer{}, explain(ctx, connected, err)
 	}
 	defer resp.Body.Close()
-	defer time.AfterFunc(bodyTime, cancel).Stop()
+	if resp.ContentLength != 0 {
+		defer time.AfterFunc(bodyTime, cancel).Stop()
+	}
 	// A little more than is kept, so that a credential which the answer repeats is found also where the cut would be. An
 	// error costs only the connection: the status is known, and the alert's fate with it.
 	kept, err := io.ReadAll(io.LimitReader(resp.Body, KeepBody+slackBody))

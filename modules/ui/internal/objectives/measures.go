@@ -37,7 +37,7 @@ func measures() []measure {
 			good: summands{kinds: []string{queue.CountDelivered}, series: []string{`mutt_moog_alerts_processed_total{status="delivered"}`}},
 			// Among the counters what is shed is parked too.
 			bad: summands{kinds: []string{queue.CountParked},
-				series: []string{`mutt_moog_alerts_processed_total{status=~"rejected|exhausted|poison"}`, `mutt_alerter_shed_events_total{mode="dlq"}`}},
+				series: []string{`mutt_moog_alerts_processed_total{status=~"rejected|exhausted|outage|poison"}`, `mutt_alerter_shed_events_total{mode="dlq"}`}},
 		},
 		slo.JudgingLatency:  {latency: summands{kinds: []string{queue.CountJudgingLatency}, series: []string{"mutt_alerter_judging_latency_seconds"}}},
 		slo.DeliveryLatency: {latency: summands{kinds: []string{queue.CountDeliveryLatency}, series: []string{"mutt_moog_delivery_latency_seconds"}}},
