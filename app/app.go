@@ -17,20 +17,21 @@ import (
 
 	"github.com/muttproject/mutt/platform/authn"
 	"github.com/muttproject/mutt/platform/connect"
+	"github.com/muttproject/mutt/platform/deps"
 	"github.com/muttproject/mutt/platform/httpserver"
 	"github.com/muttproject/mutt/platform/lifecycle"
 	"github.com/muttproject/mutt/platform/queue"
 	"github.com/muttproject/mutt/platform/telemetry"
 )
 
-// Options are what an App is made of.
+// Options are what an App is made of. All are required but RotationHold.
 type Options struct {
 	Roles  RoleSet
 	Config Config
-	Getenv func(string) string // for the initial values of dynamic keys; nil for none
-	Logger *zap.Logger         // nil for none
+	Getenv func(string) string // for the initial values of dynamic keys
+	Logger *zap.Logger
 	Level  zap.AtomicLevel
-	Now    func() time.Time // nil for time.Now
+	Now    func() time.Time
 	// FailFast ends the start when a server is away, instead of waiting for it.
 	FailFast bool
 	// Migrate brings the store to this program's schema; an embedded store does it always.
@@ -38,8 +39,8 @@ type Options struct {
 	// RotationHold is how long the rotation of a secret stays held by a command that was killed; 0 for ten seconds. Processes that
 	// serve the API together have the same.
 	RotationHold time.Duration
-	OnAdmin      func(file, key string)            // called when an admin key was generated; may be nil
-	Started      func(listeners map[string]string) // called when ready; may be nil
+	OnAdmin      func(file, key string)            // called when an admin key was generated
+	Started      func(listeners map[string]string) // called when ready
 }
 
 // App is one MUTT process, or one of several in a test.
@@ -51,12 +52,7 @@ type App struct {
 
 // New makes an App. It does no I/O.
 func New(o Options) *App {
-	if o.Now == nil {
-		o.Now = time.Now
-	}
-	if o.Getenv == nil {
-		o.Getenv = func(string) string { return "" }
-	}
+	deps.Must(o)
 	if o.RotationHold <= 0 {
 		o.RotationHold = rotationHold
 	}
@@ -71,9 +67,6 @@ func newParts(o Options) *parts {
 	}
 	if name == "" {
 		name = "mutt"
-	}
-	if o.Logger == nil {
-		o.Logger = zap.NewNop()
 	}
 	registry := telemetry.NewRegistry()
 	p := &parts{opts: o, process: name, run: name + "/" + queue.NewEntryID().String(), health: telemetry.NewHealth(), registry: registry,
@@ -96,9 +89,7 @@ func (a *App) Start(ctx context.Context) error {
 	}
 	a.parts.health.SetReady(true)
 	a.parts.registered.Tell() // where it listens
-	if a.opts.Started != nil {
-		a.opts.Started(a.Listeners())
-	}
+	a.opts.Started(a.Listeners())
 	return nil
 }
 

@@ -8,7 +8,6 @@ import (
 	"testing"
 
 	"go.uber.org/goleak"
-	"go.uber.org/zap"
 
 	"github.com/muttproject/mutt/app"
 	"github.com/muttproject/mutt/app/apptest"
@@ -23,7 +22,7 @@ func newApp(t *testing.T, dir string, env ...string) *app.App {
 	if err != nil || len(warnings) > 0 {
 		t.Fatal(warnings, err)
 	}
-	return app.New(app.Options{Roles: app.Roles(), Config: cfg, Logger: zap.NewNop(), Level: zap.NewAtomicLevel()})
+	return app.New(app.Quiet(app.Options{Config: cfg}))
 }
 
 // stop ends an App; the test's own context may have ended.

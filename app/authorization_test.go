@@ -17,7 +17,6 @@ import (
 	"time"
 
 	gocmp "github.com/google/go-cmp/cmp"
-	"go.uber.org/zap"
 
 	"github.com/muttproject/mutt/platform/apiclient"
 	"github.com/muttproject/mutt/platform/authn"
@@ -33,7 +32,7 @@ func whole(t *testing.T) *parts {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a := New(Options{Roles: Roles(), Config: cfg, Level: zap.NewAtomicLevel()})
+	a := New(Quiet(Options{Config: cfg}))
 	if err := a.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}

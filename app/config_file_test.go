@@ -181,7 +181,7 @@ func TestChanges(t *testing.T) {
 
 func TestReloadTakesSecretsAlone(t *testing.T) {
 	t.Parallel()
-	a := New(Options{Config: load(t, "MOOG_API_KEY=old", "POD_NAME=a")})
+	a := New(Quiet(Options{Config: load(t, "MOOG_API_KEY=old", "POD_NAME=a")}))
 	live, restart, err := a.Reload(t.Context(), load(t, "MOOG_API_KEY=new", "POD_NAME=b"))
 	if err != nil || !cmp.Equal(live, []string{"forward.api_key_file"}) || !cmp.Equal(restart, []string{"process"}) || a.parts.settings().Forward.APIKey.Reveal() != "new" {
 		t.Errorf("%v %v %v", live, restart, err)

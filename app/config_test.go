@@ -11,8 +11,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"go.uber.org/zap"
-
 	"github.com/muttproject/mutt/platform/fault"
 )
 
@@ -94,7 +92,7 @@ func TestBadSettingsAreAllNamed(t *testing.T) {
 func TestKeysAreMadeOnceAndKeptPrivate(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	p := newParts(Options{Config: Config{DataDir: dir}, Logger: zap.NewNop(), Now: time.Now})
+	p := newParts(Quiet(Options{Config: Config{DataDir: dir}}))
 	withSecrets(t, p)
 	first, err := p.bootstrap()
 	if err != nil || !first.adminMade {

@@ -27,7 +27,7 @@ func onServers(t *testing.T, s *apptest.Servers, failFast bool) (*app.App, *obse
 		t.Fatal(err)
 	}
 	core, logs := observer.New(zap.WarnLevel)
-	return app.New(app.Options{Roles: app.Roles(), Config: cfg, Logger: zap.New(core), Level: zap.NewAtomicLevel(), Migrate: true, FailFast: failFast}), logs
+	return app.New(app.Quiet(app.Options{Config: cfg, Logger: zap.New(core), Migrate: true, FailFast: failFast})), logs
 }
 
 // TestStartWaitsForItsServers starts before Redis and PostgreSQL do: the process waits, says for what, and then runs.

@@ -23,7 +23,7 @@ type keyLimits struct {
 }
 
 func newKeyLimits(shared coord.Coord) *keyLimits {
-	return &keyLimits{shared: shared, own: coord.NewLocal(nil), byID: map[int64]*keyLimit{}}
+	return &keyLimits{shared: shared, own: coord.NewLocal(time.Now), byID: map[int64]*keyLimit{}}
 }
 
 // next makes those of the next keyring. A key that is in both goes on where it was.

@@ -29,7 +29,7 @@ func taken(t *testing.T, l authn.Limiter, n int) (passed int) {
 func TestKeyLimitIsShared(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		shared := coord.NewLocal(nil)
+		shared := coord.NewLocal(time.Now)
 		one, two := newKeyLimits(shared).of(1, 60), newKeyLimits(shared).of(1, 60)
 		if n := taken(t, one, 6) + taken(t, two, 20); n != 10 {
 			t.Errorf("%d at once", n)
@@ -48,7 +48,7 @@ func TestKeyLimitIsShared(t *testing.T) {
 // TestKeyLimitOverTheRing: a key that is in the next ring goes on where it was, with its new limit.
 func TestKeyLimitOverTheRing(t *testing.T) {
 	t.Parallel()
-	l := newKeyLimits(coord.NewLocal(nil))
+	l := newKeyLimits(coord.NewLocal(time.Now))
 	first := l.of(1, 60)
 	l.of(2, 60)
 	if l.of(3, 0) != nil || l.of(0, 60) != nil {
@@ -82,7 +82,7 @@ func (b *broken) Take(ctx context.Context, p coord.TakeParams) (coord.Taken, err
 func TestKeyLimitAlone(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		shared := &broken{Coord: coord.NewLocal(nil), away: true}
+		shared := &broken{Coord: coord.NewLocal(time.Now), away: true}
 		l := newKeyLimits(shared).of(1, 60)
 		if n := taken(t, l, 20); n != 10 || shared.asked != 1 {
 			t.Errorf("%d passed, asked %d times", n, shared.asked)
@@ -97,7 +97,7 @@ func TestKeyLimitAlone(t *testing.T) {
 
 // TestKeyLimitAllocatesNothing while it spends from its block.
 func TestKeyLimitAllocatesNothing(t *testing.T) {
-	l := newKeyLimits(coord.NewLocal(nil)).of(1, 6_000_000)
+	l := newKeyLimits(coord.NewLocal(time.Now)).of(1, 6_000_000)
 	l.Take(t.Context())
 	if n := testing.AllocsPerRun(1000, func() {
 		if _, ok := l.Take(context.Background()); !ok {

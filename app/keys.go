@@ -96,7 +96,7 @@ func (p *parts) bootstrap() (k bootstrapKeys, err error) {
 // tellKeys tells the operator of a key that was made, and of one that is missing.
 func (p *parts) tellKeys() {
 	k := &p.keys
-	if k.adminMade && p.opts.OnAdmin != nil {
+	if k.adminMade {
 		p.opts.OnAdmin(filepath.Join(p.opts.Config.DataDir, AdminKeyFile), k.admin.Reveal())
 	}
 	if p.opts.Roles.Has(Ingestor) && k.ingest.Empty() && k.ingestNext.Empty() || p.opts.Roles.Has(UI) && k.admin.Empty() && k.adminNext.Empty() {

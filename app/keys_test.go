@@ -136,7 +136,7 @@ func TestGraceAndExpiry(t *testing.T) {
 // TestKeyUseIsTold has a process without the store announce its uses, and one with the store write both.
 func TestKeyUseIsTold(t *testing.T) {
 	t.Parallel()
-	shared := coord.NewLocal(nil)
+	shared := coord.NewLocal(time.Now)
 	with := publishing(t, shared)
 	without := apart(t, shared)
 	refresh(t, with)
@@ -171,7 +171,7 @@ func TestKeyUseEveryMinute(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ring := authn.NewKeyring(time.Now)
 		ring.Swap([]authn.Key{{Hash: authn.HashSecret("a")}})
-		shared := coord.NewLocal(nil)
+		shared := coord.NewLocal(time.Now)
 		told := func() int {
 			members, err := shared.Members(t.Context(), keyUseGroup)
 			if err != nil {

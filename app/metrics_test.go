@@ -82,7 +82,7 @@ func collect(t *testing.T, have map[string]*metric, mode app.Mode, roles app.Rol
 	if err != nil || len(warnings) > 0 {
 		t.Fatal(warnings, err)
 	}
-	a := app.New(app.Options{Roles: roles, Config: cfg, Logger: zaptest.NewLogger(t, zaptest.Level(zap.WarnLevel)), Level: zap.NewAtomicLevel(), Migrate: true})
+	a := app.New(app.Quiet(app.Options{Roles: roles, Config: cfg, Logger: zaptest.NewLogger(t, zaptest.Level(zap.WarnLevel)), Migrate: true}))
 	if err := a.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}

@@ -106,7 +106,7 @@ func openPostgres(ctx context.Context, c postgres.Config, o store.Options) (pool
 
 // WithStore opens the configured store for fn.
 func WithStore(ctx context.Context, c Config, log *zap.Logger, fn func(*store.Store) error) error {
-	s, closeAll, err := openStore(ctx, &c, store.Options{Logger: log})
+	s, closeAll, err := openStore(ctx, &c, store.Options{Logger: log, Now: time.Now})
 	if err != nil {
 		return err
 	}

@@ -55,7 +55,7 @@ func buildForward(_ context.Context, p *parts) (lifecycle.Service, error) {
 
 // buildLeader decides which of several janitors folds and prunes.
 func buildLeader(_ context.Context, p *parts) (lifecycle.Service, error) {
-	p.leader = coord.NewLeader(coord.LeaderOptions{Coord: p.coord, Name: "janitor", Owner: p.run, Log: p.opts.Logger.Named("leader")})
+	p.leader = coord.NewLeader(coord.LeaderOptions{Coord: p.coord, Name: "janitor", Owner: p.run, Run: coord.OnlyLead, Log: p.opts.Logger.Named("leader")})
 	return p.leader, nil
 }
 

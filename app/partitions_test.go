@@ -4,6 +4,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/muttproject/mutt/platform/coord"
 	"github.com/muttproject/mutt/platform/fault"
@@ -12,7 +13,7 @@ import (
 // TestPartitionsAreAgreed: whoever comes first says how many there are, and nobody else may differ.
 func TestPartitionsAreAgreed(t *testing.T) {
 	t.Parallel()
-	c := coord.NewLocal(nil)
+	c := coord.NewLocal(time.Now)
 	for range 2 {
 		if err := agreePartitions(t.Context(), c, 4); err != nil {
 			t.Fatalf("the same number: %v", err)
@@ -28,7 +29,7 @@ func TestPartitionsAreAgreed(t *testing.T) {
 // TestPartitionsAreAgreedAtOnce: of processes that start together with different numbers, those of one number start.
 func TestPartitionsAreAgreedAtOnce(t *testing.T) {
 	t.Parallel()
-	c := coord.NewLocal(nil)
+	c := coord.NewLocal(time.Now)
 	errs := make([]error, 8)
 	var all sync.WaitGroup
 	for i := range errs {

@@ -35,7 +35,7 @@ func TestTheStoreWinsAgainstWhatRedisHas(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			shared := coord.NewLocal(nil)
+			shared := coord.NewLocal(time.Now)
 			if _, err := shared.Put(t.Context(), coord.PutParams{Key: snapshotKey, Data: []byte(c.snapshot)}); err != nil {
 				t.Fatal(err)
 			}
@@ -66,7 +66,7 @@ func TestTheStoreWinsAgainstWhatRedisHas(t *testing.T) {
 // TestAProcessThatIsAheadShowsARestoredStore: the snapshot is lost, but a live process announces a later state.
 func TestAProcessThatIsAheadShowsARestoredStore(t *testing.T) {
 	t.Parallel()
-	shared := coord.NewLocal(nil)
+	shared := coord.NewLocal(time.Now)
 	data, err := json.Marshal(coord.Process{ID: "x", ConfigRevision: 70, ConfigEpoch: 2})
 	if err != nil {
 		t.Fatal(err)
@@ -86,7 +86,7 @@ func TestAProcessThatIsAheadShowsARestoredStore(t *testing.T) {
 // TestTwoStoresBehindOneRedisDoNotOutdoEachOther: each begins one epoch in a minute, so that neither audit grows without end.
 func TestTwoStoresBehindOneRedisDoNotOutdoEachOther(t *testing.T) {
 	t.Parallel()
-	shared := coord.NewLocal(nil)
+	shared := coord.NewLocal(time.Now)
 	at := time.Now()
 	one, first := published(t, shared, func() time.Time { return at })
 	other, second := published(t, shared, func() time.Time { return at })

@@ -81,8 +81,8 @@ type secretSources struct {
 	settings   func() *Config // whose secrets are in force
 	tls        tlsconf.Opener
 	log        *zap.Logger
-	exposure   *connect.Exposure     // of Vault; nil for none
-	registerer prometheus.Registerer // nil for none
+	exposure   *connect.Exposure // of Vault; nil for none
+	registerer prometheus.Registerer
 }
 
 // watcher makes the Watcher of the configured providers: Vault, files, the settings. It has nothing yet.
@@ -163,7 +163,8 @@ func (c *Config) Origins(ctx context.Context) ([]ConfigValue, error) {
 
 // secrets gives the secrets of a configuration once, for a command.
 func (c *Config) secrets(ctx context.Context, log *zap.Logger) (*secrets.Set, error) {
-	w, err := secretSources{config: c, settings: func() *Config { return c }, tls: tlsconf.New, log: log}.watcher()
+	w, err := secretSources{config: c, settings: func() *Config { return c }, tls: tlsconf.New, log: log,
+		registerer: prometheus.NewRegistry()}.watcher() // a command exports no metrics
 	if err != nil {
 		return nil, err
 	}

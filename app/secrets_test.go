@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 
 	"github.com/muttproject/mutt/platform/fault"
@@ -52,8 +53,8 @@ func TestProvidersInOrder(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a := New(Options{Config: c})
-	w, err := secretSources{config: &c, settings: a.parts.settings, log: zap.NewNop()}.watcher()
+	a := New(Quiet(Options{Config: c}))
+	w, err := secretSources{config: &c, settings: a.parts.settings, log: zap.NewNop(), registerer: prometheus.NewRegistry()}.watcher()
 	if err == nil {
 		err = w.Reload(t.Context())
 	}

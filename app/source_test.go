@@ -49,7 +49,7 @@ func refresh(t *testing.T, p *parts) {
 
 func TestProcessWithoutStoreLivesFromTheSnapshot(t *testing.T) {
 	t.Parallel()
-	shared := coord.NewLocal(nil)
+	shared := coord.NewLocal(time.Now)
 	without := apart(t, shared)
 	if w, _ := without.control.Ready(t.Context()); len(w) != 1 {
 		t.Errorf("nothing is published yet, and health says %q", w)
@@ -76,7 +76,7 @@ func TestProcessWithoutStoreLivesFromTheSnapshot(t *testing.T) {
 // TestSnapshotNeverGoesBack has a process that is behind publish, and a server that lost the snapshot.
 func TestSnapshotNeverGoesBack(t *testing.T) {
 	t.Parallel()
-	shared := coord.NewLocal(nil)
+	shared := coord.NewLocal(time.Now)
 	with := publishing(t, shared)
 	set(t, with, unhandledThreshold, "9")
 	without := apart(t, shared)
@@ -106,7 +106,7 @@ func TestSnapshotNeverGoesBack(t *testing.T) {
 // TestDamagedSnapshotIsReplaced reads one that does not decode.
 func TestDamagedSnapshotIsReplaced(t *testing.T) {
 	t.Parallel()
-	shared := coord.NewLocal(nil)
+	shared := coord.NewLocal(time.Now)
 	if _, err := shared.Put(t.Context(), coord.PutParams{Key: snapshotKey, Data: []byte("{")}); err != nil {
 		t.Fatal(err)
 	}
@@ -161,7 +161,7 @@ func (hanging) load(ctx context.Context, _ store.Position) (*settled, error) {
 // TestNobodyWaitsForASourceThatHangs asks for health and revision while a refresh hangs.
 func TestNobodyWaitsForASourceThatHangs(t *testing.T) {
 	t.Parallel()
-	shared := coord.NewLocal(nil)
+	shared := coord.NewLocal(time.Now)
 	set(t, publishing(t, shared), unhandledThreshold, "9")
 	p := apart(t, shared)
 	want := p.control.inForce()

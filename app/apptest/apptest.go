@@ -128,7 +128,8 @@ func (m *MUTT) run() {
 	level := zap.NewAtomicLevelAt(zapcore.WarnLevel)
 	m.Level = level
 	a := app.New(app.Options{Roles: m.opts.Roles, Config: cfg, Level: level, Migrate: true, RotationHold: m.opts.RotationHold,
-		Logger: zaptest.NewLogger(m.t, zaptest.Level(level)).WithOptions(searched(m.t)), Getenv: lookup(environ)})
+		Logger: zaptest.NewLogger(m.t, zaptest.Level(level)).WithOptions(searched(m.t)), Getenv: lookup(environ), Now: time.Now,
+		OnAdmin: func(string, string) {}, Started: func(map[string]string) {}})
 	if err := a.Start(m.t.Context()); err != nil {
 		m.t.Fatalf("start: %v", err)
 	}

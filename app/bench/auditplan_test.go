@@ -6,6 +6,9 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
+
+	"go.uber.org/zap"
 
 	"github.com/muttproject/mutt/platform/connect"
 	"github.com/muttproject/mutt/platform/connect/postgres"
@@ -76,7 +79,7 @@ func (a *audit) open() *store.Store {
 		a.b.Fatal(err)
 	}
 	a.b.Cleanup(pool.Close)
-	s, err := store.Open(a.b.Context(), store.Options{Postgres: pool})
+	s, err := store.Open(a.b.Context(), store.Options{Postgres: pool, Logger: zap.NewNop(), Now: time.Now})
 	if err != nil {
 		a.b.Fatal(err)
 	}

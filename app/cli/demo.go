@@ -50,6 +50,7 @@ func demo(ctx context.Context, s streams, rate float64) error {
 	a := app.New(app.Options{Roles: app.Roles(), Config: cfg, Level: level,
 		Logger:  telemetry.NewLogger(s.err, true, level),
 		Getenv:  func(name string) string { return lookup(s.environ, name) },
+		Now:     time.Now,
 		OnAdmin: func(file, key string) { tellKey(s, file, key) },
 		Started: func(map[string]string) { close(ready) },
 	})

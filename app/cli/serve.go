@@ -63,7 +63,7 @@ func serve(ctx context.Context, s streams, flags *configFlags, o app.Options) er
 	for _, w := range warnings {
 		log.Warn("a setting is ignored", zap.String("reason", w))
 	}
-	o.Logger = log
+	o.Logger, o.Now = log, time.Now
 	o.Getenv = func(name string) string { return lookup(s.environ, name) }
 	o.OnAdmin = func(file, key string) { tellKey(s, file, key) }
 	o.Started = func(l map[string]string) { tellStarted(log, cfg.Roles, cfg, l, time.Since(begin)) }

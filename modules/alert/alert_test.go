@@ -34,11 +34,11 @@ type bundle struct {
 
 func setup(t *testing.T, partitions int) *bundle {
 	t.Helper()
-	d, err := sqliteq.Open(t.Context(), filepath.Join(t.TempDir(), "queue.db"), sqliteq.Options{Synchronous: "OFF"})
+	d, err := sqliteq.Open(t.Context(), filepath.Join(t.TempDir(), "queue.db"), sqliteq.Options{Synchronous: "OFF", Now: time.Now})
 	if err != nil {
 		t.Fatal(err)
 	}
-	st, err := store.Open(t.Context(), store.Options{Path: filepath.Join(t.TempDir(), "mutt.db")})
+	st, err := store.Open(t.Context(), store.Options{Path: filepath.Join(t.TempDir(), "mutt.db"), Logger: zap.NewNop(), Now: time.Now})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -51,7 +51,9 @@ func setup(t *testing.T, partitions int) *bundle {
 		deps: alert.Deps{Process: "run", Store: st, Unhandled: st, Queue: q, Dynamic: dynamic, Log: zap.NewNop(), Registerer: prometheus.NewRegistry(), Now: time.Now}}
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
-	go func() { done <- q.Consume(ctx, queue.ConsumeOptions{Queue: queue.Alert}, b.forward) }()
+	go func() {
+		done <- q.Consume(ctx, queue.ConsumeOptions{Queue: queue.Alert, Logger: zap.NewNop()}, b.forward)
+	}()
 	t.Cleanup(func() {
 		cancel()
 		if err := <-done; err != nil {

@@ -52,7 +52,7 @@ type rig struct {
 
 func newRig(tb testing.TB, env map[string]string) *rig {
 	tb.Helper()
-	driver, err := sqliteq.Open(tb.Context(), filepath.Join(tb.TempDir(), "queue.db"), sqliteq.Options{})
+	driver, err := sqliteq.Open(tb.Context(), filepath.Join(tb.TempDir(), "queue.db"), sqliteq.Options{Now: time.Now})
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -67,7 +67,7 @@ func newRig(tb testing.TB, env map[string]string) *rig {
 	}
 	dynamic, _ := configtest.Load(tb, forward.DeclareDynamic, defaults)
 	r := &rig{tb: tb, queue: queue.New(driver, queue.Options{Registerer: prometheus.NewRegistry(), Now: time.Now, Partitions: 2, Process: "run", Owner: "test"}),
-		coord: coord.NewLocal(nil), dynamic: dynamic, logger: zap.NewNop(), key: secret.New("the-key-nobody-sees")}
+		coord: coord.NewLocal(time.Now), dynamic: dynamic, logger: zap.NewNop(), key: secret.New("the-key-nobody-sees")}
 	r.hook = httptest.NewServer(http.HandlerFunc(r.serve))
 	tb.Cleanup(r.hook.Close)
 	return r

@@ -45,7 +45,7 @@ func local() (c Config) {
 
 func newDeps(t *testing.T) (Deps, *rig) {
 	t.Helper()
-	driver, err := sqliteq.Open(t.Context(), filepath.Join(t.TempDir(), "queue.db"), sqliteq.Options{})
+	driver, err := sqliteq.Open(t.Context(), filepath.Join(t.TempDir(), "queue.db"), sqliteq.Options{Now: time.Now})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -90,7 +90,7 @@ func (r *rig) serve(t *testing.T, d Deps) {
 	ring := authn.NewKeyring(time.Now)
 	ring.Swap([]authn.Key{{Identity: authn.Identity{Name: "key:one", Role: authn.Ingest}, Hash: authn.HashSecret("one")}})
 	r.module = m
-	r.handler = httpserver.New(httpserver.Options{Name: "ingest", Logger: zap.NewNop(), Gate: httpserver.NewGate(httpserver.GateOptions{Keys: ring}), Around: m.Observe}, m.Routes()...).Handler()
+	r.handler = httpserver.New(httpserver.Options{Name: "ingest", Logger: zap.NewNop(), Gate: httpserver.NewGate(httpserver.GateOptions{Keys: ring, Registerer: prometheus.NewRegistry(), Logger: zap.NewNop(), Now: time.Now}), Around: m.Observe}, m.Routes()...).Handler()
 }
 
 func (r *rig) send(t *testing.T, body string) *httptest.ResponseRecorder {

@@ -44,7 +44,7 @@ func server(t *testing.T) (*Module, *httpserver.Server) {
 	t.Helper()
 	d := realDeps(t)
 	ring := authn.NewKeyring(time.Now)
-	d.Keys, d.Gate = ring, httpserver.NewGate(httpserver.GateOptions{Keys: ring})
+	d.Keys, d.Gate = ring, httpserver.NewGate(httpserver.GateOptions{Keys: ring, Registerer: prometheus.NewRegistry(), Logger: zap.NewNop(), Now: time.Now})
 	m, err := New(defaults(), d)
 	if err != nil {
 		t.Fatal(err)
@@ -60,14 +60,14 @@ func server(t *testing.T) (*Module, *httpserver.Server) {
 func realDeps(t *testing.T) Deps {
 	t.Helper()
 	dir := t.TempDir()
-	s, err := store.Open(t.Context(), store.Options{Path: filepath.Join(dir, "mutt.db"), Connect: sqlite.Options{Synchronous: "OFF"}})
+	s, err := store.Open(t.Context(), store.Options{Path: filepath.Join(dir, "mutt.db"), Connect: sqlite.Options{Synchronous: "OFF"}, Logger: zap.NewNop(), Now: time.Now})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if err := s.Migrate(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	q, err := sqliteq.Open(t.Context(), filepath.Join(dir, "queue.db"), sqliteq.Options{Synchronous: "OFF"})
+	q, err := sqliteq.Open(t.Context(), filepath.Join(dir, "queue.db"), sqliteq.Options{Synchronous: "OFF", Now: time.Now})
 	if err != nil {
 		t.Fatal(err)
 	}

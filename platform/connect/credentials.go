@@ -8,8 +8,10 @@ import (
 	"sync"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 
+	"github.com/muttproject/mutt/platform/deps"
 	"github.com/muttproject/mutt/platform/secret"
 )
 
@@ -24,13 +26,16 @@ type Options struct {
 	Server string // in logs and metrics: postgres, redis
 	// Source gives what to try, in order: CURRENT first. It is asked for each connection and does no I/O.
 	Source func() []Credential
-	// Refresh asks the providers anew. It is called when all credentials were refused; nil when there is nobody to ask.
+	// Refresh asks the providers again. It is called when all credentials were refused; NoRefresh where nobody can be asked.
 	Refresh func(context.Context) error
 	// Within is the time over which connections are replaced after a rotation.
 	Within  time.Duration
-	Metrics *Metrics    // nil for none
-	Log     *zap.Logger // nil for none
+	Metrics *Metrics
+	Log     *zap.Logger
 }
+
+// NoRefresh is for credentials that do not change.
+func NoRefresh(context.Context) error { return nil }
 
 // Credentials are those of one kind of server, with what is known of them. They are safe for concurrent use.
 type Credentials struct {
@@ -41,18 +46,17 @@ type Credentials struct {
 	open  map[*Conn]struct{}
 }
 
-// NewCredentials makes them.
+// NewCredentials returns the credentials of one kind of server.
 func NewCredentials(o Options) *Credentials {
-	if o.Log == nil {
-		o.Log = zap.NewNop()
-	}
+	deps.Must(o)
 	o.Metrics.server(o.Server)
 	return &Credentials{opts: o, doors: map[string]*door{}, open: map[*Conn]struct{}{}}
 }
 
-// Known are credentials that do not change.
+// Known are credentials that do not change, for a connection of a command. They are not counted or logged.
 func Known(all ...Credential) *Credentials {
-	return NewCredentials(Options{Source: func() []Credential { return all }})
+	return NewCredentials(Options{Source: func() []Credential { return all }, Refresh: NoRefresh,
+		Metrics: NewMetrics(prometheus.NewRegistry()), Log: zap.NewNop()})
 }
 
 // Only is one user with its password.
@@ -65,7 +69,7 @@ func (c *Credentials) Any() bool { return len(c.all()) > 0 }
 
 // all gives the credentials in the order of the source.
 func (c *Credentials) all() []Credential {
-	if c == nil || c.opts.Source == nil {
+	if c == nil {
 		return nil
 	}
 	return distinct(c.opts.Source())
@@ -111,7 +115,7 @@ func (c *Credentials) visit(ctx context.Context, d *door, tried []Credential, tr
 				return one, err
 			}
 		}
-		if asked || c.opts.Refresh == nil {
+		if asked {
 			return Credential{}, c.shut(d)
 		}
 		if err := c.opts.Refresh(ctx); err != nil {

@@ -13,6 +13,10 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/zap"
+
+	"github.com/muttproject/mutt/platform/deps/depstest"
 	"github.com/muttproject/mutt/platform/secret"
 )
 
@@ -80,7 +84,8 @@ func (v *vault) refresh(context.Context) error {
 }
 
 func credentials(v *vault) *Credentials {
-	return NewCredentials(Options{Server: "test", Source: v.source, Refresh: v.refresh, Within: 30 * time.Second})
+	return NewCredentials(Options{Server: "test", Source: v.source, Refresh: v.refresh, Within: 30 * time.Second,
+		Metrics: NewMetrics(prometheus.NewRegistry()), Log: zap.NewNop()})
 }
 
 // login expects the password that is accepted, "" when all are refused.
@@ -383,4 +388,10 @@ func TestConnectionsAreReplacedOverTheTime(t *testing.T) {
 			t.Fatalf("%v", s.refusals)
 		}
 	})
+}
+
+func TestDependenciesAreRequired(t *testing.T) {
+	t.Parallel()
+	depstest.Refuses(t, Options{Source: func() []Credential { return nil }, Refresh: NoRefresh, Metrics: NewMetrics(prometheus.NewRegistry()), Log: zap.NewNop()},
+		func(o Options) error { NewCredentials(o); return nil })
 }

@@ -9,14 +9,14 @@ const (
 	failed   = "failed"  // for another reason
 )
 
-// Metrics counts logins and connections, for all kinds of servers of a process. A nil one counts nothing.
+// Metrics counts logins and connections, for all kinds of servers of a process.
 type Metrics struct {
 	logins   *prometheus.CounterVec
 	replaced *prometheus.CounterVec
 	open     *prometheus.GaugeVec
 }
 
-// NewMetrics registers them.
+// NewMetrics returns and registers the metrics.
 func NewMetrics(r prometheus.Registerer) *Metrics {
 	m := &Metrics{
 		logins: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "mutt_connect_logins_total",
@@ -32,9 +32,6 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 
 // server shows the metrics of a server from the start, at 0: Prometheus misses the first increment of a counter that appears with it.
 func (m *Metrics) server(name string) {
-	if m == nil {
-		return
-	}
 	for _, result := range []string{accepted, refused, failed} {
 		m.logins.WithLabelValues(name, result)
 	}
@@ -43,20 +40,16 @@ func (m *Metrics) server(name string) {
 }
 
 func (m *Metrics) login(server, result string) {
-	if m != nil {
-		m.logins.WithLabelValues(server, result).Inc()
-	}
+	m.logins.WithLabelValues(server, result).Inc()
 }
 
 func (m *Metrics) opened(server string, n int) {
-	if m != nil {
-		m.open.WithLabelValues(server).Set(float64(n))
-	}
+	m.open.WithLabelValues(server).Set(float64(n))
 }
 
 func (m *Metrics) closed(server string, n int, replaced bool) {
 	m.opened(server, n)
-	if m != nil && replaced {
+	if replaced {
 		m.replaced.WithLabelValues(server).Inc()
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/muttproject/mutt/platform/deps"
 	"github.com/muttproject/mutt/platform/fault"
 )
 
@@ -38,7 +39,7 @@ type BreakerSettings struct {
 	Timeout   time.Duration // the longest pause between two probes
 }
 
-// BreakerOptions configure a Breaker. Name and Settings are required.
+// BreakerOptions configure a Breaker. All but the durations are required.
 type BreakerOptions struct {
 	Name     string
 	Settings func() BreakerSettings
@@ -103,19 +104,15 @@ type view struct {
 
 // NewBreaker makes a Breaker. It does no I/O.
 func NewBreaker(c Coord, o BreakerOptions) *Breaker {
+	deps.Must(o)
 	if o.ProbeTTL <= 0 {
 		o.ProbeTTL = time.Minute
 	}
 	if o.Refresh <= 0 {
 		o.Refresh = 250 * time.Millisecond
 	}
-	if o.Now == nil {
-		o.Now = time.Now
-	}
 	b := &Breaker{coord: c, opts: o, view: view{circuit: circuit{State: StateClosed}}}
-	if o.Metrics != nil {
-		o.Metrics.begin(o.Name, b.view.circuit)
-	}
+	o.Metrics.begin(o.Name, b.view.circuit)
 	return b
 }
 
@@ -298,8 +295,8 @@ func (b *Breaker) change(ctx context.Context, v view, next circuit) error {
 	if err != nil {
 		return err
 	}
-	if m := b.opts.Metrics; m != nil && next.State != v.State {
-		m.changes.WithLabelValues(b.opts.Name, string(v.State), string(next.State)).Inc()
+	if next.State != v.State {
+		b.opts.Metrics.changes.WithLabelValues(b.opts.Name, string(v.State), string(next.State)).Inc()
 	}
 	b.keep(view{circuit: next, version: version, at: b.opts.Now()})
 	return nil
@@ -319,9 +316,7 @@ func (b *Breaker) keep(v view) {
 		return
 	}
 	b.view = v
-	if b.opts.Metrics != nil {
-		b.opts.Metrics.show(b.opts.Name, v.circuit)
-	}
+	b.opts.Metrics.show(b.opts.Name, v.circuit)
 }
 
 func (b *Breaker) stateKey() string { return "breaker/" + b.opts.Name }

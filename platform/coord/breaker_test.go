@@ -64,7 +64,7 @@ func (s *breakers) call(b *coord.Breaker, success bool) bool {
 func TestBreakerOpensOnlyOnFailuresInARow(t *testing.T) {
 	t.Parallel()
 	s := newBreakers(t)
-	b := s.process(nil)
+	b := s.process(coord.NewBreakerMetrics(prometheus.NewRegistry()))
 	for _, success := range []bool{false, false, true, false, false} {
 		s.call(b, success)
 	}
@@ -80,7 +80,7 @@ func TestBreakerOpensOnlyOnFailuresInARow(t *testing.T) {
 func TestBreakerIsSharedAndLetsOneProbeThrough(t *testing.T) {
 	t.Parallel()
 	s := newBreakers(t)
-	a, b := s.process(coord.NewBreakerMetrics(s.registry)), s.process(nil)
+	a, b := s.process(coord.NewBreakerMetrics(s.registry)), s.process(coord.NewBreakerMetrics(prometheus.NewRegistry()))
 	s.call(a, false)
 	s.call(b, false)
 	s.call(a, false)
@@ -135,7 +135,7 @@ func (s *breakers) open(b *coord.Breaker) {
 func TestBreakerProbeThatDiesIsReplaced(t *testing.T) {
 	t.Parallel()
 	s := newBreakers(t)
-	b := s.process(nil)
+	b := s.process(coord.NewBreakerMetrics(prometheus.NewRegistry()))
 	s.open(b)
 	s.clk.Advance(time.Minute)
 	dead, _ := s.allow(b)
@@ -161,7 +161,7 @@ func TestBreakerProbeThatDiesIsReplaced(t *testing.T) {
 func TestBreakerLateAnswersDecideNothing(t *testing.T) {
 	t.Parallel()
 	s := newBreakers(t)
-	b := s.process(nil)
+	b := s.process(coord.NewBreakerMetrics(prometheus.NewRegistry()))
 	early, _ := s.allow(b)
 	late, _ := s.allow(b)
 	s.open(b)
@@ -177,7 +177,7 @@ func TestBreakerTimeoutIsShortenedWhileOpen(t *testing.T) {
 	t.Parallel()
 	s := newBreakers(t)
 	s.settings.Timeout = time.Hour
-	b := s.process(nil)
+	b := s.process(coord.NewBreakerMetrics(prometheus.NewRegistry()))
 	s.open(b)
 	s.settings.Timeout = 3 * time.Second
 	if _, ok := s.allow(b); ok {
@@ -189,11 +189,11 @@ func TestBreakerTimeoutIsShortenedWhileOpen(t *testing.T) {
 		t.Fatal("the new timeout is over: one probe passes")
 	}
 	s.settings.Timeout = time.Second
-	if _, ok := s.allow(s.process(nil)); ok {
+	if _, ok := s.allow(s.process(coord.NewBreakerMetrics(prometheus.NewRegistry()))); ok {
 		t.Fatal("a probe is under way")
 	}
 	s.clk.Advance(2 * time.Second)
-	if _, ok := s.allow(s.process(nil)); ok {
+	if _, ok := s.allow(s.process(coord.NewBreakerMetrics(prometheus.NewRegistry()))); ok {
 		t.Fatal("the probe is under way still")
 	}
 	s.done(p, true)
@@ -205,7 +205,7 @@ func TestBreakerTimeoutIsShortenedWhileOpen(t *testing.T) {
 func TestBreakerOff(t *testing.T) {
 	t.Parallel()
 	s := newBreakers(t)
-	b := s.process(nil)
+	b := s.process(coord.NewBreakerMetrics(prometheus.NewRegistry()))
 	s.open(b)
 	s.settings.Enabled = false
 	if !s.call(b, false) || b.State() != coord.StateClosed {
@@ -216,7 +216,7 @@ func TestBreakerOff(t *testing.T) {
 func TestBreakerFailsClosed(t *testing.T) {
 	t.Parallel()
 	s := newBreakers(t)
-	b := s.process(nil)
+	b := s.process(coord.NewBreakerMetrics(prometheus.NewRegistry()))
 	if err := s.coord.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -229,7 +229,7 @@ func TestBreakerConcurrentFailuresAllCount(t *testing.T) {
 	t.Parallel()
 	s := newBreakers(t)
 	s.settings.Threshold = 64
-	b := s.process(nil)
+	b := s.process(coord.NewBreakerMetrics(prometheus.NewRegistry()))
 	var wg sync.WaitGroup
 	for range 63 {
 		wg.Go(func() { s.call(b, false) })
@@ -250,7 +250,7 @@ func TestBreakerModel(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		s := newBreakers(t)
 		s.settings.Threshold = rapid.Int64Range(1, 4).Draw(rt, "threshold")
-		bs := []*coord.Breaker{s.process(nil), s.process(nil)}
+		bs := []*coord.Breaker{s.process(coord.NewBreakerMetrics(prometheus.NewRegistry())), s.process(coord.NewBreakerMetrics(prometheus.NewRegistry()))}
 		open, failures, since, opened := false, int64(0), time.Duration(0), time.Time{}
 		for range rapid.IntRange(1, 80).Draw(rt, "calls") {
 			d := time.Duration(rapid.SampledFrom([]int{1, 1, 5, 60}).Draw(rt, "pause")) * time.Second
@@ -302,11 +302,11 @@ func TestBreakerProbesOftenAtFirst(t *testing.T) {
 			t.Parallel()
 			s := newBreakers(t)
 			s.settings.Timeout = row.longest
-			s.open(s.process(nil))
+			s.open(s.process(coord.NewBreakerMetrics(prometheus.NewRegistry())))
 			var at []int
 			for second := 1; second <= row.want[len(row.want)-1]; second++ {
 				s.clk.Advance(time.Second)
-				b := s.process(nil) // another process each time
+				b := s.process(coord.NewBreakerMetrics(prometheus.NewRegistry())) // another process each time
 				if p, ok := s.allow(b); ok {
 					at = append(at, second)
 					s.done(p, false)
@@ -323,7 +323,7 @@ func TestBreakerProbesOftenAtFirst(t *testing.T) {
 func TestPulse(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		c := coord.NewLocal(nil)
+		c := coord.NewLocal(time.Now)
 		a, b := coord.NewPulse(c, "x"), coord.NewPulse(c, "x")
 		last := int64(0)
 		for i, step := range []struct {

@@ -8,21 +8,25 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/muttproject/mutt/platform/deps"
 	"github.com/muttproject/mutt/platform/lifecycle"
 )
 
-// LeaderOptions configure a Leader. Coord, Name, Owner and Log are required.
+// LeaderOptions configure a Leader. All but TTL are required.
 type LeaderOptions struct {
 	Coord Coord
 	Name  string // of the job
 	Owner string // this run of a process, unique
 	// Run works until its context ends, which is when the lease may be lost or the process stops. What it writes can
 	// carry the token, by which a leader that was passed is recognised. When it returns by itself the lease is free, and
-	// whoever comes first runs it again after about TTL/4. nil: nothing, for those who only ask Leading.
+	// whoever comes first runs it again after about TTL/4. OnlyLead for those who only ask Leading.
 	Run func(ctx context.Context, token int64) error
 	TTL time.Duration // within which a leader that died is replaced; 0 means 10 s
 	Log *zap.Logger
 }
+
+// OnlyLead is the job of a Leader that is only asked whether it leads.
+func OnlyLead(ctx context.Context, _ int64) error { <-ctx.Done(); return nil }
 
 // Leader runs a job in one of several processes: where a lease is held. A quarter of the lease's time is left to the
 // job to end after its context did.
@@ -37,11 +41,9 @@ var _ lifecycle.Service = (*Leader)(nil)
 
 // NewLeader makes a Leader. It does no I/O.
 func NewLeader(o LeaderOptions) *Leader {
+	deps.Must(o)
 	if o.TTL <= 0 {
 		o.TTL = 10 * time.Second
-	}
-	if o.Run == nil {
-		o.Run = func(ctx context.Context, _ int64) error { <-ctx.Done(); return nil }
 	}
 	l := &Leader{opts: o}
 	l.Runner = lifecycle.NewRunner("leader "+o.Name, l.run)

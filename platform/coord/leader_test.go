@@ -9,9 +9,11 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 
 	"github.com/muttproject/mutt/platform/coord"
+	"github.com/muttproject/mutt/platform/deps/depstest"
 	"github.com/muttproject/mutt/platform/fault"
 	"github.com/muttproject/mutt/platform/lifecycle"
 	"github.com/muttproject/mutt/platform/testkit"
@@ -105,7 +107,7 @@ func start(t *testing.T, s lifecycle.Service) (stop func()) {
 func TestLeaderIsOneAndIsReplaced(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		shared := coord.NewLocal(nil)
+		shared := coord.NewLocal(time.Now)
 		j := &job{}
 		processes := map[string]*cut{"a": {Coord: shared}, "b": {Coord: shared}}
 		leaders, stop := map[string]*coord.Leader{}, map[string]func(){}
@@ -145,7 +147,7 @@ func TestLeaderIsOneAndIsReplaced(t *testing.T) {
 func TestLeaderSurvivesAShortOutage(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		c, j := &cut{Coord: coord.NewLocal(nil)}, &job{}
+		c, j := &cut{Coord: coord.NewLocal(time.Now)}, &job{}
 		start(t, coord.NewLeader(coord.LeaderOptions{Coord: c, Name: "janitor", Owner: "a", Run: j.run("a"), Log: zap.NewNop()}))
 		<-time.After(time.Second)
 		for range 10 {
@@ -162,7 +164,7 @@ func TestLeaderRunsAFailedJobAgain(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var runs atomic.Int64
-		l := coord.NewLeader(coord.LeaderOptions{Coord: coord.NewLocal(nil), Name: "janitor", Owner: "a", Log: zap.NewNop(), TTL: 4 * time.Second,
+		l := coord.NewLeader(coord.LeaderOptions{Coord: coord.NewLocal(time.Now), Name: "janitor", Owner: "a", Log: zap.NewNop(), TTL: 4 * time.Second,
 			Run: func(context.Context, int64) error { runs.Add(1); return errors.New("broken") }})
 		start(t, l)
 		<-time.After(10500 * time.Millisecond)
@@ -178,7 +180,7 @@ func TestLeaderRunsAFailedJobAgain(t *testing.T) {
 func TestLeaderWithoutAJobOnlyTells(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		l := coord.NewLeader(coord.LeaderOptions{Coord: coord.NewLocal(nil), Name: "janitor", Owner: "a", Log: zap.NewNop()})
+		l := coord.NewLeader(coord.LeaderOptions{Coord: coord.NewLocal(time.Now), Name: "janitor", Owner: "a", Log: zap.NewNop(), Run: coord.OnlyLead})
 		stop := start(t, l)
 		<-time.After(time.Minute)
 		if !l.Leading() {
@@ -231,4 +233,13 @@ func TestLeaderOnRedisThatLosesItsLastWrites(t *testing.T) {
 			t.Errorf("tokens %v do not grow over a loss", j.tokens)
 		}
 	}
+}
+
+func TestDependenciesAreRequired(t *testing.T) {
+	t.Parallel()
+	c := coord.NewLocal(time.Now)
+	depstest.Refuses(t, coord.LeaderOptions{Coord: c, Run: coord.OnlyLead, Log: zap.NewNop()},
+		func(o coord.LeaderOptions) error { coord.NewLeader(o); return nil })
+	depstest.Refuses(t, coord.BreakerOptions{Settings: func() coord.BreakerSettings { return coord.BreakerSettings{} }, Now: time.Now,
+		Metrics: coord.NewBreakerMetrics(prometheus.NewRegistry())}, func(o coord.BreakerOptions) error { coord.NewBreaker(c, o); return nil })
 }

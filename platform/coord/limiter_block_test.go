@@ -57,7 +57,7 @@ func drain(t *testing.T, l *coord.Limiter, n int64) (got int64) {
 
 func TestLimiterAsksOncePerBlock(t *testing.T) {
 	t.Parallel()
-	w := &watched{Coord: coord.NewLocal(nil)}
+	w := &watched{Coord: coord.NewLocal(time.Now)}
 	l := coord.NewLimiter(w, "k", limit(10_000, time.Hour))
 	if got := drain(t, l, 1); got != 10_000 {
 		t.Errorf("%d tokens of 10000", got)
@@ -77,7 +77,7 @@ func TestLimiterBlocksLoseNoTokens(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(rt *rapid.T) {
 		rate := rapid.Int64Range(1, 2000).Draw(rt, "rate")
-		l := coord.NewLimiter(coord.NewLocal(nil), "k", limit(rate, 1000*time.Hour))
+		l := coord.NewLimiter(coord.NewLocal(time.Now), "k", limit(rate, 1000*time.Hour))
 		var got int64
 		refused := false
 		for !refused {
@@ -102,7 +102,7 @@ func TestLimiterBlocksLoseNoTokens(t *testing.T) {
 func TestLimiterRefusalEndsInTime(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		l := coord.NewLimiter(coord.NewLocal(nil), "k", limit(1000, 10*time.Second))
+		l := coord.NewLimiter(coord.NewLocal(time.Now), "k", limit(1000, 10*time.Second))
 		drain(t, l, 1)
 		wait, ok, err := l.Take(t.Context(), 1)
 		if ok || err != nil || wait > 100*time.Millisecond {
@@ -137,7 +137,7 @@ func (s *slow) Take(ctx context.Context, p coord.TakeParams) (coord.Taken, error
 func TestLimiterSpendsNoTokenTwice(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		s := &slow{Coord: coord.NewLocal(nil)}
+		s := &slow{Coord: coord.NewLocal(time.Now)}
 		l := coord.NewLimiter(s, "k", limit(1000, time.Hour))
 		var got int64
 		var mu sync.Mutex
@@ -227,7 +227,7 @@ func TestTwoLimitersOnRedisKeepTheSharedRate(t *testing.T) {
 }
 
 func BenchmarkLimiterTake(b *testing.B) {
-	l := coord.NewLimiter(coord.NewLocal(nil), "k", limit(1e9, time.Second))
+	l := coord.NewLimiter(coord.NewLocal(time.Now), "k", limit(1e9, time.Second))
 	b.ReportAllocs()
 	for b.Loop() {
 		if _, ok, err := l.Take(b.Context(), 1); !ok || err != nil {

@@ -15,7 +15,7 @@ import (
 func TestLimiterWaitKeepsTheRateAndUsesAllOfIt(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		c := coord.NewLocal(nil)
+		c := coord.NewLocal(time.Now)
 		lim := func() coord.Limit { return coord.Limit{Rate: 7, Period: time.Second, Burst: 1} }
 		var mu sync.Mutex
 		var at []time.Time
@@ -50,7 +50,7 @@ func TestLimiterFollowsAChange(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var rate atomic.Int64
 		rate.Store(1)
-		l := coord.NewLimiter(coord.NewLocal(nil), "k", func() coord.Limit {
+		l := coord.NewLimiter(coord.NewLocal(time.Now), "k", func() coord.Limit {
 			return coord.Limit{Rate: rate.Load(), Period: time.Hour, Burst: 1}
 		})
 		if _, err := l.Turns().Wait(t.Context(), 1); err != nil {
@@ -98,7 +98,7 @@ func TestTurnsShareCalls(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		const rate, each = 1000, 800
-		c := &counting{Coord: coord.NewLocal(nil), delay: time.Millisecond}
+		c := &counting{Coord: coord.NewLocal(time.Now), delay: time.Millisecond}
 		var mu sync.Mutex
 		var at []time.Time
 		var wg sync.WaitGroup
@@ -136,7 +136,7 @@ func TestTurnsShareCalls(t *testing.T) {
 func TestTurnsAreNotHoarded(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		l := coord.NewLimiter(coord.NewLocal(nil), "k", func() coord.Limit {
+		l := coord.NewLimiter(coord.NewLocal(time.Now), "k", func() coord.Limit {
 			return coord.Limit{Rate: 100, Period: time.Second, Burst: 1}
 		}).Turns()
 		for range 3 {

@@ -31,12 +31,9 @@ type localValue struct {
 
 var _ Coord = (*Local)(nil)
 
-// NewLocal makes a Local. now must be monotonic, as time.Now is; nil means time.Now. Versions and tokens begin at its
+// NewLocal makes a Local. now must be monotonic, as time.Now is. Versions and tokens begin at its
 // Unix time in microseconds, so that they grow over restarts of the process.
 func NewLocal(now func() time.Time) *Local {
-	if now == nil {
-		now = time.Now
-	}
 	return &Local{now: now, base: now(), version: now().UnixMicro(), tats: map[string]time.Duration{},
 		values: map[string]localValue{}, leases: map[string]localLease{}, groups: map[string]map[string]localMember{}}
 }

@@ -58,7 +58,7 @@ func TestLocalForgetsWhatIsOver(t *testing.T) {
 }
 
 func BenchmarkTake(b *testing.B) {
-	c := coord.NewLocal(nil)
+	c := coord.NewLocal(time.Now)
 	b.ReportAllocs()
 	for b.Loop() {
 		if _, err := c.Take(b.Context(), coord.TakeParams{Key: "k", Rate: 1e9, Period: time.Second, Burst: 1, N: 1, Ahead: time.Hour}); err != nil {

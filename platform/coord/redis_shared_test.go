@@ -5,6 +5,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/muttproject/mutt/platform/coord"
 	"github.com/muttproject/mutt/platform/fault"
 	"github.com/muttproject/mutt/platform/testkit"
@@ -19,7 +21,7 @@ func TestBreakerOnRedisIsOneForAllProcesses(t *testing.T) {
 		processes[i] = coord.NewBreaker(coord.NewRedis(connect(t, server), "mutt:"), coord.BreakerOptions{Name: "moog",
 			Settings: func() coord.BreakerSettings {
 				return coord.BreakerSettings{Enabled: true, Threshold: 3, Timeout: timeout}
-			}})
+			}, Now: time.Now, Metrics: coord.NewBreakerMetrics(prometheus.NewRegistry())})
 	}
 	allow := func(b *coord.Breaker) (coord.Permit, bool) {
 		p, _, ok, err := b.Allow(t.Context())

@@ -38,7 +38,7 @@ func names(t *testing.T, r *coord.Registry) []string {
 func TestRegistryListsTheLiving(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		shared := coord.NewLocal(nil)
+		shared := coord.NewLocal(time.Now)
 		a, b := registry(shared, "1", "b"), registry(shared, "2", "a")
 		start(t, a)
 		stop := start(t, b)
@@ -62,7 +62,7 @@ func TestRegistryListsTheLiving(t *testing.T) {
 func TestRegistryTellsNewsAtOnce(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		r := registry(coord.NewLocal(nil), "1", "a")
+		r := registry(coord.NewLocal(time.Now), "1", "a")
 		start(t, r)
 		for want := int64(1); want < 4; want++ {
 			synctest.Wait()
@@ -76,7 +76,7 @@ func TestRegistryTellsNewsAtOnce(t *testing.T) {
 
 func TestRegistryListsWhatItCannotRead(t *testing.T) {
 	t.Parallel()
-	c := coord.NewLocal(nil)
+	c := coord.NewLocal(time.Now)
 	if err := c.Announce(t.Context(), coord.AnnounceParams{Group: "processes", Member: "9", Data: []byte(`{"name":7}`), TTL: time.Minute}); err != nil {
 		t.Fatal(err)
 	}

@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 )
 
 // Handle is a dependency that is a value and not a pointer, such as the handle of a dynamic key.
@@ -20,21 +21,22 @@ type Handle interface {
 }
 
 // Check reports each dependency that is missing from a struct: fields that can be nil and are, interfaces that hold a nil
-// pointer, and structs with an undeclared Handle. Fields of other kinds are settings, which their owner validates.
-func Check(d any) error {
+// pointer, and structs with an undeclared Handle. Fields of other kinds are settings, which their owner validates; so are those
+// that settings names, whose nil means something.
+func Check(d any, settings ...string) error {
 	v := reflect.Indirect(reflect.ValueOf(d))
 	var errs []error
 	for i := range v.NumField() {
-		if missing(v.Field(i)) {
-			errs = append(errs, fmt.Errorf("%s.%s is missing", v.Type(), v.Type().Field(i).Name))
+		if name := v.Type().Field(i).Name; missing(v.Field(i)) && !slices.Contains(settings, name) {
+			errs = append(errs, fmt.Errorf("%s.%s is missing", v.Type(), name))
 		}
 	}
 	return errors.Join(errs...)
 }
 
 // Must is Check for a constructor that returns no error: it panics.
-func Must(d any) {
-	if err := Check(d); err != nil {
+func Must(d any, settings ...string) {
+	if err := Check(d, settings...); err != nil {
 		panic(err)
 	}
 }

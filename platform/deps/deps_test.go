@@ -59,6 +59,9 @@ func TestCheck(t *testing.T) {
 	if deps.Check(p) == nil {
 		t.Error("a nil pointer in an interface is a missing dependency")
 	}
+	if err := deps.Check(p, "Talker"); err != nil {
+		t.Errorf("a setting may be nil: %v", err)
+	}
 	if err := deps.Check(parts{}); strings.Count(err.Error(), "is missing") != 7 {
 		t.Errorf("all that is missing is named: %v", err)
 	}

@@ -12,6 +12,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/muttproject/mutt/platform/authn"
+	"github.com/muttproject/mutt/platform/deps"
 	"github.com/muttproject/mutt/platform/fault"
 )
 
@@ -48,22 +49,17 @@ type Gate struct {
 	throttled prometheus.Counter
 }
 
-// GateOptions configure a Gate.
+// GateOptions configure a Gate. All are required.
 type GateOptions struct {
 	Keys       *authn.Keyring
-	Registerer prometheus.Registerer // nil for none
-	Logger     *zap.Logger           // nil for none
-	Now        func() time.Time      // nil for time.Now
+	Registerer prometheus.Registerer
+	Logger     *zap.Logger
+	Now        func() time.Time
 }
 
 // NewGate makes a Gate.
 func NewGate(o GateOptions) *Gate {
-	if o.Logger == nil {
-		o.Logger = zap.NewNop()
-	}
-	if o.Now == nil {
-		o.Now = time.Now
-	}
+	deps.Must(o)
 	g := &Gate{opts: o, attempts: authn.NewAttempts(o.Now),
 		failures: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "mutt_auth_failures_total",
 			Help: "HTTP calls that were refused for who makes them, by reason."}, []string{"reason"}),
@@ -73,9 +69,7 @@ func NewGate(o GateOptions) *Gate {
 	for _, reason := range []string{refusedMissing, refusedUnknown, refusedDamaged, refusedExpired, refusedSession, refusedCSRF, refusedRole, refusedRateLimit} {
 		g.failures.WithLabelValues(reason)
 	}
-	if o.Registerer != nil {
-		o.Registerer.MustRegister(g.failures, g.throttled)
-	}
+	o.Registerer.MustRegister(g.failures, g.throttled)
 	return g
 }
 

@@ -15,6 +15,7 @@ import (
 	"go.uber.org/zap/zaptest/observer"
 
 	"github.com/muttproject/mutt/platform/authn"
+	"github.com/muttproject/mutt/platform/deps/depstest"
 	"github.com/muttproject/mutt/platform/fault"
 )
 
@@ -195,4 +196,13 @@ func TestAdmittingAllocatesNothing(t *testing.T) {
 	}); n > 0 {
 		t.Errorf("%v allocations", n)
 	}
+}
+
+func TestDependenciesAreRequired(t *testing.T) {
+	t.Parallel()
+	o := GateOptions{Keys: authn.NewKeyring(time.Now), Registerer: prometheus.NewRegistry(), Logger: zap.NewNop(), Now: time.Now}
+	depstest.Refuses(t, o, func(o GateOptions) error { NewGate(o); return nil })
+	guarded := Route{Method: "GET", Path: "/", Role: authn.Viewer, Handler: func(echo.Context) error { return nil }}
+	depstest.Refuses(t, Options{Logger: zap.NewNop(), Gate: NewGate(o)}, func(o Options) error { New(o, guarded); return nil }, "Around", "Sessions")
+	New(Options{Logger: zap.NewNop()}, Route{Method: "GET", Path: "/", Handler: func(echo.Context) error { return nil }}) // public: no gate
 }

@@ -7,7 +7,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 
 	"github.com/muttproject/mutt/platform/authn"
@@ -18,7 +17,7 @@ func TestOpsRoutes(t *testing.T) {
 	t.Parallel()
 	health := telemetry.NewHealth()
 	health.Add("queue", func(context.Context) ([]string, error) { return []string{"slow"}, nil })
-	h := New(Options{Name: "ops", Logger: zap.NewNop()}, OpsRoutes(OpsConfig{}, health, telemetry.NewRegistry())...).Handler()
+	h := New(Options{Name: "ops", Logger: zap.NewNop(), Gate: newGate(authn.NewKeyring(time.Now))}, OpsRoutes(OpsConfig{}, health, telemetry.NewRegistry())...).Handler()
 	get := func(path, from string) (int, string) {
 		req := httptest.NewRequest("GET", path, nil)
 		req.RemoteAddr = from
@@ -57,7 +56,7 @@ func TestProfiles(t *testing.T) {
 		{false, "192.0.2.1", "admin", 403}, {false, "192.0.2.1", "", 401},
 		{true, "192.0.2.1", "admin", 200}, {true, "192.0.2.1", "", 401}, {true, "192.0.2.1", "operator", 403}, {true, "127.0.0.1", "admin", 200},
 	} {
-		gate := NewGate(GateOptions{Keys: ring, Registerer: prometheus.NewRegistry(), Logger: zap.NewNop(), Now: time.Now})
+		gate := newGate(ring)
 		h := New(Options{Name: "ops", Logger: zap.NewNop(), Gate: gate}, OpsRoutes(OpsConfig{RemoteProfiles: c.remote}, telemetry.NewHealth(), telemetry.NewRegistry())...).Handler()
 		for _, path := range []string{"/debug/pprof/", "/debug/pprof/heap", "/debug/pprof/cmdline"} {
 			req := httptest.NewRequest("GET", path, nil)

@@ -21,6 +21,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/muttproject/mutt/platform/authn"
+	"github.com/muttproject/mutt/platform/deps"
 	"github.com/muttproject/mutt/platform/fault"
 	"github.com/muttproject/mutt/platform/lifecycle"
 )
@@ -44,7 +45,7 @@ type Options struct {
 	Name   string // "ingest", "admin", "ops": for logs and errors
 	Addr   string // host:port; port 0 picks a free one
 	Logger *zap.Logger
-	Gate   *Gate      // who is let in; may be nil when every route is public
+	Gate   *Gate      // who is let in; required unless every route is public
 	Around Middleware // optional, around every route: also sees calls that are refused for their key
 	// Sessions are accepted beside keys; nil where only keys are.
 	Sessions Sessions
@@ -67,6 +68,11 @@ var _ lifecycle.Service = (*Server)(nil)
 
 // New makes a Server with its routes. It does no I/O.
 func New(o Options, routes ...Route) *Server {
+	settings := []string{"Around", "Sessions"}
+	if !slices.ContainsFunc(routes, func(r Route) bool { return r.Role != authn.Public }) {
+		settings = append(settings, "Gate")
+	}
+	deps.Must(o, settings...)
 	e := echo.New()
 	e.HideBanner, e.HidePort = true, true
 	e.IPExtractor = echo.ExtractIPDirect() // no forwarded header is believed

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/labstack/echo/v4"
+	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/goleak"
 	"go.uber.org/zap"
 
@@ -23,6 +24,10 @@ func route(path string, role authn.Role, h echo.HandlerFunc) Route {
 	return Route{Method: "GET", Path: path, Role: role, Handler: h}
 }
 
+func newGate(ring *authn.Keyring) *Gate {
+	return NewGate(GateOptions{Keys: ring, Registerer: prometheus.NewRegistry(), Logger: zap.NewNop(), Now: time.Now})
+}
+
 func testServer(t *testing.T) *Server {
 	t.Helper()
 	ring := authn.NewKeyring(time.Now)
@@ -31,7 +36,7 @@ func testServer(t *testing.T) *Server {
 		{Identity: authn.Identity{Name: "key:a", Role: authn.Admin}, Hash: authn.HashSecret("admin-key")},
 	})
 	say := func(c echo.Context) error { return c.String(200, Identity(c).Name) }
-	return New(Options{Name: "test", Addr: "127.0.0.1:0", Logger: zap.NewNop(), Gate: NewGate(GateOptions{Keys: ring})},
+	return New(Options{Name: "test", Addr: "127.0.0.1:0", Logger: zap.NewNop(), Gate: newGate(ring)},
 		route("/open", authn.Public, say),
 		route("/api/v1/read", authn.Viewer, say),
 		route("/api/v2/admin", authn.Admin, say),

@@ -16,7 +16,7 @@ import (
 // fsynced gives a queue with the default durability.
 func fsynced(b *testing.B) (*queue.Queue, *sqliteq.Driver) {
 	b.Helper()
-	d, err := sqliteq.Open(b.Context(), filepath.Join(b.TempDir(), "queue.db"), sqliteq.Options{})
+	d, err := sqliteq.Open(b.Context(), filepath.Join(b.TempDir(), "queue.db"), sqliteq.Options{Now: time.Now})
 	if err != nil {
 		b.Fatal(err)
 	}

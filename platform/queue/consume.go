@@ -9,6 +9,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/muttproject/mutt/platform/deps"
 	"github.com/muttproject/mutt/platform/fault"
 )
 
@@ -23,7 +24,7 @@ func lookEvery(ttl time.Duration) time.Duration { return ttl / 5 }
 type ConsumeOptions struct {
 	Queue    Name
 	LeaseTTL time.Duration // 5 s by default
-	Logger   *zap.Logger   // nil for none
+	Logger   *zap.Logger
 }
 
 // Work is run for each partition that this process holds. Its context ends with the caller's, or with cause LeaseLost.
@@ -38,9 +39,7 @@ func (q *Queue) Consume(ctx context.Context, o ConsumeOptions, work Work) error 
 	if o.LeaseTTL <= 0 {
 		o.LeaseTTL = defaultTTL
 	}
-	if o.Logger == nil {
-		o.Logger = zap.NewNop()
-	}
+	deps.Must(o)
 	o.Logger = o.Logger.With(zap.String("queue", string(o.Queue)))
 	// The owner is this call in this run: two consumers of one process must not take each other for themselves, nor a
 	// process its predecessor, whose claims only a new lease brings back.

@@ -28,7 +28,7 @@ func inBubble(t *testing.T, test func(t *testing.T, d *sqliteq.Driver)) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "queue.db")
 	synctest.Test(t, func(t *testing.T) {
-		d, err := sqliteq.Open(t.Context(), path, sqliteq.Options{Synchronous: "OFF"})
+		d, err := sqliteq.Open(t.Context(), path, sqliteq.Options{Synchronous: "OFF", Now: time.Now})
 		must(t, err)
 		defer d.Close()
 		test(t, d)
@@ -46,7 +46,9 @@ func consume(t *testing.T, q *queue.Queue, work queue.Work) (stop func() error) 
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
-	go func() { done <- q.Consume(ctx, queue.ConsumeOptions{Queue: queue.Ingest, LeaseTTL: ttl}, work) }()
+	go func() {
+		done <- q.Consume(ctx, queue.ConsumeOptions{Queue: queue.Ingest, LeaseTTL: ttl, Logger: zap.NewNop()}, work)
+	}()
 	return func() error {
 		cancel()
 		return <-done
@@ -219,7 +221,7 @@ func TestConsumeEndsWithTheQueue(t *testing.T) {
 		var seen sync.Map
 		done := make(chan error, 1)
 		go func() {
-			done <- consumer(d).Consume(t.Context(), queue.ConsumeOptions{Queue: queue.Ingest}, ackAll(&seen))
+			done <- consumer(d).Consume(t.Context(), queue.ConsumeOptions{Queue: queue.Ingest, Logger: zap.NewNop()}, ackAll(&seen))
 		}()
 		synctest.Wait()
 		must(t, d.Close())

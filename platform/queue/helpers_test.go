@@ -23,7 +23,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // open gives a driver on a new file.
 func open(t testing.TB) *sqliteq.Driver {
 	t.Helper()
-	d, err := sqliteq.Open(t.Context(), filepath.Join(t.TempDir(), "queue.db"), sqliteq.Options{Synchronous: "OFF"})
+	d, err := sqliteq.Open(t.Context(), filepath.Join(t.TempDir(), "queue.db"), sqliteq.Options{Synchronous: "OFF", Now: time.Now})
 	if err != nil {
 		t.Fatal(err)
 	}

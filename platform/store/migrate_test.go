@@ -6,8 +6,10 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/pressly/goose/v3"
+	"go.uber.org/zap"
 
 	"github.com/muttproject/mutt/migrations"
 	"github.com/muttproject/mutt/platform/connect/sqlite"
@@ -18,7 +20,7 @@ import (
 
 func openPlain(t *testing.T, path string) *store.Store {
 	t.Helper()
-	s, err := store.Open(t.Context(), store.Options{Path: path})
+	s, err := store.Open(t.Context(), store.Options{Path: path, Logger: zap.NewNop(), Now: time.Now})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -133,7 +135,7 @@ func TestOpenSaysWhatIsWrong(t *testing.T) {
 	if err := os.WriteFile(path, []byte("this is no database, but long enough to be looked at as one ...... "), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	s, err := store.Open(t.Context(), store.Options{Path: path})
+	s, err := store.Open(t.Context(), store.Options{Path: path, Logger: zap.NewNop(), Now: time.Now})
 	if err == nil {
 		err = errors.Join(s.Migrate(t.Context()), s.Close())
 	}

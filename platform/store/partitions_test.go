@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/jackc/pgx/v5/pgxpool"
+	"go.uber.org/zap"
 
 	"github.com/muttproject/mutt/platform/store"
 	"github.com/muttproject/mutt/platform/testkit"
@@ -62,7 +63,7 @@ type partitioned struct {
 }
 
 func (p *partitioned) open() *store.Store {
-	return openOn(p.t, store.Options{Postgres: p.pool, Now: func() time.Time { return p.now }})
+	return openOn(p.t, store.Options{Postgres: p.pool, Now: func() time.Time { return p.now }, Logger: zap.NewNop()})
 }
 
 func (p *partitioned) exec(text string, args ...any) {

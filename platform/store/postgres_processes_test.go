@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5/pgxpool"
+	"go.uber.org/zap"
 	"pgregory.net/rapid"
 
 	"github.com/muttproject/mutt/platform/event"
@@ -46,7 +47,7 @@ func processes(t *testing.T, server *testkit.PostgresServer, n int) (stores []*s
 	database := server.NewDatabase(t)
 	for range n {
 		pool = newPool(t, server, database)
-		s := openOn(t, store.Options{Postgres: pool})
+		s := openOn(t, store.Options{Postgres: pool, Logger: zap.NewNop(), Now: time.Now})
 		if err := s.Migrate(t.Context()); err != nil {
 			t.Fatal(err)
 		}
@@ -68,7 +69,7 @@ func migrateAtOnce(t *testing.T, server *testkit.PostgresServer) {
 	database := server.NewDatabase(t)
 	var stores []*store.Store
 	for range 4 {
-		stores = append(stores, openOn(t, store.Options{Postgres: newPool(t, server, database)}))
+		stores = append(stores, openOn(t, store.Options{Postgres: newPool(t, server, database), Logger: zap.NewNop(), Now: time.Now}))
 	}
 	version := func(want int64) {
 		if have, wanted, err := stores[0].SchemaVersion(t.Context()); err != nil || have != want || wanted != newest(t) {

@@ -5,6 +5,8 @@ import (
 	"testing"
 	"time"
 
+	"go.uber.org/zap"
+
 	"github.com/muttproject/mutt/platform/connect"
 	"github.com/muttproject/mutt/platform/connect/postgres"
 	"github.com/muttproject/mutt/platform/fault"
@@ -19,7 +21,7 @@ func TestRetentionNeedsNoRightToDelete(t *testing.T) {
 	t.Parallel()
 	server := testkit.Postgres(t, testkit.PostgresOptions{})
 	database := server.NewDatabase(t)
-	owner := openOn(t, store.Options{Postgres: newPool(t, server, database)})
+	owner := openOn(t, store.Options{Postgres: newPool(t, server, database), Logger: zap.NewNop(), Now: time.Now})
 	if err := owner.Migrate(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -33,7 +35,7 @@ func TestRetentionNeedsNoRightToDelete(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(pool.Close)
-	app := openOn(t, store.Options{Postgres: pool})
+	app := openOn(t, store.Options{Postgres: pool, Logger: zap.NewNop(), Now: time.Now})
 	for _, value := range []string{"1", "2", "3"} {
 		if _, err := app.Change(t.Context(), store.Actor{Name: "test"}, "", func(tx *store.Tx) error { return tx.SetConfig("k", value) }); err != nil {
 			t.Fatal(err)

@@ -22,16 +22,17 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/muttproject/mutt/platform/connect/sqlite"
+	"github.com/muttproject/mutt/platform/deps"
 	"github.com/muttproject/mutt/platform/fault"
 )
 
 // Options configure a Store: Path or Postgres says where it is.
 type Options struct {
-	Path     string           // of the database file (mutt.db)
-	Connect  sqlite.Options   // how the file is opened
-	Postgres *pgxpool.Pool    // of the database on a server; it stays the caller's to close
-	Logger   *zap.Logger      // nil for none
-	Now      func() time.Time // nil for time.Now
+	Path     string         // of the database file (mutt.db)
+	Connect  sqlite.Options // how the file is opened
+	Postgres *pgxpool.Pool  // of the database on a server; it stays the caller's to close
+	Logger   *zap.Logger
+	Now      func() time.Time
 	// ScanWindow is how many rows one AuditLogs looks through for conditions that no index serves; 50,000 by default.
 	ScanWindow int
 }
@@ -44,12 +45,6 @@ const (
 )
 
 func (o Options) withDefaults() Options {
-	if o.Logger == nil {
-		o.Logger = zap.NewNop()
-	}
-	if o.Now == nil {
-		o.Now = time.Now
-	}
 	if o.Connect.CacheKiB == 0 {
 		o.Connect.CacheKiB = cacheKiB
 	}
@@ -85,6 +80,9 @@ type Store struct {
 // Open opens the store without touching its schema: call Migrate before anything else on a new file. It does not
 // connect to PostgreSQL.
 func Open(ctx context.Context, o Options) (*Store, error) {
+	if err := deps.Check(o, "Postgres"); err != nil {
+		return nil, fmt.Errorf("open the store: %w", err)
+	}
 	o = o.withDefaults()
 	s := &Store{path: o.Path, log: o.Logger, now: o.Now, window: o.ScanWindow, stmts: map[string]*sql.Stmt{}}
 	switch {

@@ -7,7 +7,9 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/goleak"
+	"go.uber.org/zap"
 
 	"github.com/muttproject/mutt/platform/connect"
 	"github.com/muttproject/mutt/platform/connect/postgres"
@@ -96,7 +98,7 @@ func testCredentials(t *testing.T, p *testkit.PostgresServer) {
 		t.Fatal(err)
 	}
 	offered := []postgres.Credential{right(p)}
-	c.Credentials = connect.NewCredentials(connect.Options{Source: func() []postgres.Credential { return offered }})
+	c.Credentials = connect.NewCredentials(connect.Options{Source: func() []postgres.Credential { return offered }, Refresh: connect.NoRefresh, Metrics: connect.NewMetrics(prometheus.NewRegistry()), Log: zap.NewNop()})
 	pool = open(t, c)
 	const second = "the-second-password"
 	p.SQL("postgres", "ALTER ROLE mutt PASSWORD '"+second+"'")

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/zap"
 
 	"github.com/muttproject/mutt/platform/connect"
 	"github.com/muttproject/mutt/platform/connect/postgres"
@@ -35,7 +37,7 @@ func (s *secrets) set(all ...postgres.Credential) {
 func (s *secrets) source() []postgres.Credential { return *s.now.Load() }
 
 func (s *secrets) credentials(within time.Duration) *connect.Credentials {
-	return connect.NewCredentials(connect.Options{Server: "postgres", Source: s.source, Within: within})
+	return connect.NewCredentials(connect.Options{Server: "postgres", Source: s.source, Within: within, Refresh: connect.NoRefresh, Metrics: connect.NewMetrics(prometheus.NewRegistry()), Log: zap.NewNop()})
 }
 
 // recycle replaces connections as a process does.

@@ -7,8 +7,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/redis/rueidis"
 	"go.uber.org/goleak"
+	"go.uber.org/zap"
 
 	"github.com/muttproject/mutt/platform/connect"
 	"github.com/muttproject/mutt/platform/connect/redis"
@@ -118,7 +120,7 @@ func TestCredentials(t *testing.T) {
 	c.Credentials = connect.NewCredentials(connect.Options{Source: func() []redis.Credential {
 		asked.Add(1)
 		return []redis.Credential{bad, {User: "nobody", Password: r.Password}, {Password: r.Password}}
-	}})
+	}, Refresh: connect.NoRefresh, Metrics: connect.NewMetrics(prometheus.NewRegistry()), Log: zap.NewNop()})
 	client := open(t, c)
 	if who, err := client.Do(t.Context(), client.B().AclWhoami().Build()).ToString(); err != nil || who != "default" {
 		t.Fatalf("the third is right, an empty user is the default user: %q, %v", who, err)

@@ -11,7 +11,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/redis/rueidis"
+	"go.uber.org/zap"
 
 	"github.com/muttproject/mutt/platform/connect"
 	"github.com/muttproject/mutt/platform/connect/redis"
@@ -37,7 +39,7 @@ func (s *secrets) set(passwords ...string) {
 }
 
 func (s *secrets) credentials(within time.Duration) *connect.Credentials {
-	return connect.NewCredentials(connect.Options{Server: "redis", Source: func() []redis.Credential { return *s.now.Load() }, Within: within})
+	return connect.NewCredentials(connect.Options{Server: "redis", Source: func() []redis.Credential { return *s.now.Load() }, Within: within, Refresh: connect.NoRefresh, Metrics: connect.NewMetrics(prometheus.NewRegistry()), Log: zap.NewNop()})
 }
 
 // background runs something until the test ends, or stop is called.

@@ -28,15 +28,13 @@ func newMetrics(r prometheus.Registerer, expiry func() time.Time) *metrics {
 		m.logins.WithLabelValues(status)
 		m.renewals.WithLabelValues(status)
 	}
-	if r != nil {
-		r.MustRegister(m.logins, m.renewals, prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "mutt_secrets_vault_token_expiry_timestamp_seconds",
-			Help: "When the token of Vault ends unless it is renewed, in seconds since 1970; 0 when that is not known."}, func() float64 {
-			if t := expiry(); !t.IsZero() {
-				return float64(t.Unix())
-			}
-			return 0
-		}))
-	}
+	r.MustRegister(m.logins, m.renewals, prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "mutt_secrets_vault_token_expiry_timestamp_seconds",
+		Help: "When the token of Vault ends unless it is renewed, in seconds since 1970; 0 when that is not known."}, func() float64 {
+		if t := expiry(); !t.IsZero() {
+			return float64(t.Unix())
+		}
+		return 0
+	}))
 	return m
 }
 

@@ -14,6 +14,7 @@ import (
 	"github.com/muttproject/mutt/platform/config/static"
 	"github.com/muttproject/mutt/platform/connect"
 	"github.com/muttproject/mutt/platform/connect/tlsconf"
+	"github.com/muttproject/mutt/platform/deps"
 	"github.com/muttproject/mutt/platform/fault"
 	"github.com/muttproject/mutt/platform/secret/secrets"
 )
@@ -24,7 +25,7 @@ type Options struct {
 	Open       tlsconf.Opener    // reads the files of TLS
 	Exposure   *connect.Exposure // notes the connections; nil for none
 	Log        *zap.Logger
-	Registerer prometheus.Registerer // nil for no metrics
+	Registerer prometheus.Registerer
 }
 
 // Exposure returns what notes the connections of a process, for its health and log.
@@ -50,7 +51,10 @@ var _ secrets.Keeper = (*Provider)(nil)
 
 // NewProvider returns a Provider. It reads the files of TLS and does no other I/O.
 func NewProvider(o Options) (*Provider, error) {
-	if err := static.Validate(o.Config.Settings(), o.Config.Check()...); err != nil {
+	if err := deps.Check(o); err != nil {
+		return nil, err
+	}
+	if err := static.Validate(o.Config.Settings()); err != nil {
 		return nil, err
 	}
 	server, err := o.Config.Server(o.Open)

@@ -11,17 +11,17 @@ import (
 )
 
 // Refuses takes each dependency in turn away from complete ones and expects that build refuses by name what is missing, with an
-// error or a panic.
-func Refuses[D any](t *testing.T, complete D, build func(D) error) {
+// error or a panic. settings are the fields whose nil means something.
+func Refuses[D any](t *testing.T, complete D, build func(D) error, settings ...string) {
 	t.Helper()
-	if err := deps.Check(complete); err != nil {
+	if err := deps.Check(complete, settings...); err != nil {
 		t.Fatalf("the test's own dependencies are not complete: %v", err)
 	}
 	n := 0
 	for i := range reflect.TypeFor[D]().NumField() {
 		lacking := complete
 		reflect.ValueOf(&lacking).Elem().Field(i).SetZero()
-		if deps.Check(lacking) == nil {
+		if deps.Check(lacking, settings...) == nil {
 			continue // not a dependency
 		}
 		n++

@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"go.uber.org/zap"
+
 	"github.com/muttproject/mutt/platform/connect/redis"
 	"github.com/muttproject/mutt/platform/event"
 	"github.com/muttproject/mutt/platform/queue"
@@ -64,7 +66,7 @@ func redisCPU(b *testing.B, s *testkit.RedisServer) float64 {
 
 func benchDriver(b *testing.B) (*redisq.Driver, *testkit.RedisServer) {
 	s := testkit.Redis(b, testkit.RedisOptions{AOF: "everysec"})
-	return open(b, redisq.Options{Client: connect(b, redis.Standalone, s), Config: config("mutt", 1)}), s
+	return open(b, redisq.Options{Client: connect(b, redis.Standalone, s), Config: config("mutt", 1), Logger: zap.NewNop(), Now: time.Now}), s
 }
 
 // BenchmarkBatches appends, claims and settles entries of 500 events.

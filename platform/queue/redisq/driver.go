@@ -13,6 +13,7 @@ package redisq
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"time"
 
@@ -20,6 +21,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/muttproject/mutt/platform/config/static"
+	"github.com/muttproject/mutt/platform/deps"
 	"github.com/muttproject/mutt/platform/fault"
 	"github.com/muttproject/mutt/platform/queue"
 )
@@ -30,8 +32,8 @@ const defaultTimeout = 5 * time.Second
 // Options configure a Driver.
 type Options struct {
 	Config
-	Client  rueidis.Client   // stays the caller's, who closes it after the driver
-	Logger  *zap.Logger      // nil for none
+	Client  rueidis.Client // stays the caller's, who closes it after the driver
+	Logger  *zap.Logger
 	Timeout time.Duration    // how long a call waits for Redis; 5 s by default
 	Now     func() time.Time // the process's clock, for when entries were appended and died
 	// Shift moves Redis's clock, as scripts see it, for leases and for all else. Tests let time pass with it.
@@ -39,14 +41,8 @@ type Options struct {
 }
 
 func (o Options) withDefaults() Options {
-	if o.Logger == nil {
-		o.Logger = zap.NewNop()
-	}
 	if o.Timeout <= 0 {
 		o.Timeout = defaultTimeout
-	}
-	if o.Now == nil {
-		o.Now = time.Now
 	}
 	if o.Shift == nil {
 		o.Shift = func() (lease, wall time.Duration) { return 0, 0 }
@@ -82,6 +78,9 @@ func Open(ctx context.Context, o Options) (*Driver, error) {
 		return nil, err
 	}
 	o = o.withDefaults()
+	if err := deps.Check(o); err != nil {
+		return nil, fmt.Errorf("open the queue: %w", err)
+	}
 	s, err := loadScripts()
 	if err != nil {
 		return nil, err

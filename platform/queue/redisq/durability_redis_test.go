@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"go.uber.org/zap"
 	"go.uber.org/zap/zaptest/observer"
@@ -19,7 +20,7 @@ import (
 func inMode(t *testing.T, s *testkit.RedisServer, mode redisq.Durability, log *zap.Logger) (*redisq.Driver, error) {
 	t.Helper()
 	d, err := redisq.Open(context.WithoutCancel(t.Context()),
-		redisq.Options{Client: connect(t, redis.Standalone, s), Config: redisq.Config{KeyPrefix: "mutt", Partitions: 1, Durability: mode}, Logger: log})
+		redisq.Options{Client: connect(t, redis.Standalone, s), Config: redisq.Config{KeyPrefix: "mutt", Partitions: 1, Durability: mode}, Logger: log, Now: time.Now})
 	if err == nil {
 		t.Cleanup(func() { _ = d.Close() })
 	}
@@ -63,7 +64,7 @@ func TestManagedRedis(t *testing.T) {
 	t.Parallel()
 	s := testkit.Redis(t, testkit.RedisOptions{AOF: "always"})
 	s.Do("ACL", "SETUSER", s.User, "-config|get")
-	d, err := inMode(t, s, redisq.Strict, nil)
+	d, err := inMode(t, s, redisq.Strict, zap.NewNop())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -71,7 +72,7 @@ func TestManagedRedis(t *testing.T) {
 		t.Errorf("warnings %q", w)
 	}
 	s.Do("ACL", "SETUSER", s.User, "-info")
-	if d, err = inMode(t, s, redisq.Everysec, nil); err != nil {
+	if d, err = inMode(t, s, redisq.Everysec, zap.NewNop()); err != nil {
 		t.Fatal(err)
 	}
 	if w := d.Warnings(); !slices.ContainsFunc(w, func(w string) bool {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/redis/rueidis"
 	"go.uber.org/goleak"
+	"go.uber.org/zap"
 
 	login "github.com/muttproject/mutt/platform/connect"
 	"github.com/muttproject/mutt/platform/connect/redis"
@@ -98,7 +99,7 @@ type storage struct {
 
 func (s *storage) open() queue.Driver {
 	client := s.dial(s.t)
-	d := open(s.t, redisq.Options{Client: client, Config: config(s.prefix, partitions), Now: s.clock.now, Shift: s.clock.shift})
+	d := open(s.t, redisq.Options{Client: client, Config: config(s.prefix, partitions), Now: s.clock.now, Shift: s.clock.shift, Logger: zap.NewNop()})
 	s.ends = append(s.ends, func() {
 		_ = d.Close()
 		client.Close()

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"go.uber.org/zap"
 
 	"github.com/muttproject/mutt/platform/connect/redis"
 	"github.com/muttproject/mutt/platform/event"
@@ -33,7 +34,7 @@ func newLab(t *testing.T, settings ...string) *lab {
 func (l *lab) driver(partitions int) *redisq.Driver {
 	l.t.Helper()
 	return open(l.t, redisq.Options{Client: connect(l.t, redis.Standalone, l.s), Config: config("mutt", partitions),
-		Timeout: time.Second, Shift: l.clock.shift})
+		Timeout: time.Second, Shift: l.clock.shift, Logger: zap.NewNop(), Now: time.Now})
 }
 
 func (l *lab) must(err error) {

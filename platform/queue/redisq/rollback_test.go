@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/zap"
 
 	"github.com/muttproject/mutt/platform/connect/redis"
 	"github.com/muttproject/mutt/platform/event"
@@ -30,7 +31,7 @@ func newAges(t *testing.T) ages {
 }
 
 func (a ages) driver() *redisq.Driver {
-	return open(a.t, redisq.Options{Client: connect(a.t, redis.Standalone, a.server), Config: config("mutt", 1)})
+	return open(a.t, redisq.Options{Client: connect(a.t, redis.Standalone, a.server), Config: config("mutt", 1), Logger: zap.NewNop(), Now: time.Now})
 }
 
 // size is that of the file. Redis holds writes back while it syncs, so they are awaited.
@@ -234,7 +235,7 @@ func TestPowerCutsUnderLoad(t *testing.T) {
 	var judged sync.Map
 	var consuming, sending sync.WaitGroup
 	consuming.Go(func() {
-		_ = q.Consume(ctx, queue.ConsumeOptions{Queue: queue.Ingest}, func(ctx context.Context, h *queue.Holder) error {
+		_ = q.Consume(ctx, queue.ConsumeOptions{Queue: queue.Ingest, Logger: zap.NewNop()}, func(ctx context.Context, h *queue.Holder) error {
 			return judge(ctx, h, &judged)
 		})
 	})

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/zap"
 
 	"github.com/muttproject/mutt/platform/connect/redis"
 	"github.com/muttproject/mutt/platform/queue"
@@ -28,13 +29,13 @@ type town struct {
 // settle begins a process that consumes both queues. kill cuts it off from Redis without a farewell.
 func (w *town) settle(name string) (stop, kill func()) {
 	client := connect(w.t, redis.Standalone, w.server)
-	d := open(w.t, redisq.Options{Client: client, Config: config("mutt", 4)})
+	d := open(w.t, redisq.Options{Client: client, Config: config("mutt", 4), Logger: zap.NewNop(), Now: time.Now})
 	q := queue.New(d, queue.Options{Registerer: prometheus.NewRegistry(), Now: time.Now, Partitions: 4, Process: name, Owner: name})
 	ctx, cancel := context.WithCancel(w.t.Context())
 	killed, die := context.WithCancel(context.Background())
 	for _, n := range queue.Names() {
 		w.ended.Go(func() {
-			_ = q.Consume(ctx, queue.ConsumeOptions{Queue: n}, func(ctx context.Context, h *queue.Holder) error {
+			_ = q.Consume(ctx, queue.ConsumeOptions{Queue: n, Logger: zap.NewNop()}, func(ctx context.Context, h *queue.Holder) error {
 				w.work(ctx, killed, n, h.Partition(), name)
 				return nil
 			})

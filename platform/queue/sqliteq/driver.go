@@ -18,11 +18,12 @@ import (
 	"time"
 
 	"github.com/muttproject/mutt/platform/connect/sqlite"
+	"github.com/muttproject/mutt/platform/deps"
 	"github.com/muttproject/mutt/platform/fault"
 	"github.com/muttproject/mutt/platform/queue"
 )
 
-// Options configure a Driver. The zero value is right for production.
+// Options configure a Driver. Now is required.
 type Options struct {
 	// Synchronous as in sqlite.Options: FULL by default.
 	Synchronous string
@@ -57,12 +58,12 @@ var _ queue.Driver = (*Driver)(nil)
 
 // Open opens or creates the queue's file. Whatever a former process had claimed is ready again.
 func Open(ctx context.Context, path string, o Options) (*Driver, error) {
-	if o.Now == nil {
-		o.Now = time.Now
-	}
 	if o.Monotonic == nil {
 		start := time.Now()
 		o.Monotonic = func() time.Duration { return time.Since(start) }
+	}
+	if err := deps.Check(o); err != nil {
+		return nil, fmt.Errorf("open the queue: %w", err)
 	}
 	const pageSize, checkpointPages = 8192, 2000 // a log of about 16 MiB
 	db, err := sqlite.Open(ctx, path, sqlite.Options{Synchronous: o.Synchronous, PageSize: pageSize, CheckpointPages: checkpointPages})

@@ -32,7 +32,7 @@ func childMain() bool {
 		return false
 	}
 	ctx := context.Background()
-	d, err := sqliteq.Open(ctx, path, sqliteq.Options{})
+	d, err := sqliteq.Open(ctx, path, sqliteq.Options{Now: time.Now})
 	if err != nil {
 		fmt.Println("!", err)
 		return true
@@ -156,7 +156,7 @@ func (l *ledger) read(t *testing.T, line string) {
 // drain gives what the queue still holds.
 func drain(t *testing.T, path string) map[event.ID]bool {
 	t.Helper()
-	d, err := sqliteq.Open(t.Context(), path, sqliteq.Options{})
+	d, err := sqliteq.Open(t.Context(), path, sqliteq.Options{Now: time.Now})
 	if err != nil {
 		t.Fatal(err)
 	}

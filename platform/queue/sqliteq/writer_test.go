@@ -108,7 +108,7 @@ func (d *Driver) pragma(t *testing.T, text string) string {
 
 func TestCancelledBeforeItBegan(t *testing.T) {
 	t.Parallel()
-	d := openTest(t, Options{})
+	d := openTest(t, Options{Now: time.Now})
 	release := d.stall(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	result := make(chan error, 1)
@@ -126,7 +126,7 @@ func TestCancelledBeforeItBegan(t *testing.T) {
 
 func TestCancelledAfterItBegan(t *testing.T) {
 	t.Parallel()
-	d := openTest(t, Options{})
+	d := openTest(t, Options{Now: time.Now})
 	ctx, cancel := context.WithCancel(t.Context())
 	err := d.do(ctx, false, func(x *tx) error {
 		cancel()
@@ -140,7 +140,7 @@ func TestCancelledAfterItBegan(t *testing.T) {
 // TestOneTransactionForMany: what queues up while the disk is busy shares the next commit.
 func TestOneTransactionForMany(t *testing.T) {
 	t.Parallel()
-	d := openTest(t, Options{})
+	d := openTest(t, Options{Now: time.Now})
 	const callers = 20
 	release := d.stall(t)
 	var wg sync.WaitGroup
@@ -173,7 +173,7 @@ func (d *Driver) frames(t *testing.T) int64 {
 
 func TestFullDisk(t *testing.T) {
 	t.Parallel()
-	d := openTest(t, Options{})
+	d := openTest(t, Options{Now: time.Now})
 	kept, err := d.put(t, 1000)
 	if err != nil {
 		t.Fatal(err)
@@ -210,7 +210,7 @@ func TestSyncPolicy(t *testing.T) {
 	for _, c := range []struct {
 		configured, afterAppend, afterClaim string
 	}{{"", "2", "1"}, {"FULL", "2", "1"}, {"NORMAL", "1", "1"}, {"OFF", "0", "0"}} {
-		d := openTest(t, Options{Synchronous: c.configured})
+		d := openTest(t, Options{Synchronous: c.configured, Now: time.Now})
 		for range 2 {
 			if _, err := d.put(t, 10); err != nil {
 				t.Fatal(err)
@@ -234,7 +234,7 @@ func TestSyncPolicy(t *testing.T) {
 
 func TestDeletedPagesAreUsedAgain(t *testing.T) {
 	t.Parallel()
-	d := openTest(t, Options{Synchronous: "OFF"})
+	d := openTest(t, Options{Synchronous: "OFF", Now: time.Now})
 	for range 150 { // 60 MB in all
 		if _, err := d.put(t, 400_000); err != nil {
 			t.Fatal(err)
@@ -274,7 +274,7 @@ func TestOpenRefuses(t *testing.T) {
 	}
 	for path, want := range map[string]fault.Code{newer: fault.NewerVersion, garbage: fault.Corrupt,
 		filepath.Join(t.TempDir(), "no", "such", "queue.db"): fault.QueueUnavailable} {
-		if d, err := Open(t.Context(), path, Options{}); !fault.Is(err, want) {
+		if d, err := Open(t.Context(), path, Options{Now: time.Now}); !fault.Is(err, want) {
 			t.Errorf("want %s, got %v, %v", want, d, err)
 		}
 	}
@@ -313,7 +313,7 @@ func TestOpenBringsAnOlderFileUpToDate(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 2 { // and once more, as it is then
-		d, err := Open(t.Context(), path, Options{})
+		d, err := Open(t.Context(), path, Options{Now: time.Now})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -328,7 +328,7 @@ func TestOpenBringsAnOlderFileUpToDate(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	d, err := Open(t.Context(), path, Options{})
+	d, err := Open(t.Context(), path, Options{Now: time.Now})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -340,7 +340,7 @@ func TestOpenBringsAnOlderFileUpToDate(t *testing.T) {
 
 func TestMissingBodyBlocksNothing(t *testing.T) {
 	t.Parallel()
-	d := openTest(t, Options{})
+	d := openTest(t, Options{Now: time.Now})
 	var want []event.ID
 	for range 2 {
 		id, err := d.put(t, 10)
@@ -367,7 +367,7 @@ func TestDelayEndsByItself(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "queue.db")
 	synctest.Test(t, func(t *testing.T) {
-		d, err := Open(t.Context(), path, Options{Synchronous: "OFF"})
+		d, err := Open(t.Context(), path, Options{Synchronous: "OFF", Now: time.Now})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -32,10 +32,8 @@ func newMetrics(r prometheus.Registerer, providers []Provider, current func() *S
 			m.readings.WithLabelValues(p.Name(), status)
 		}
 	}
-	if r != nil {
-		r.MustRegister(m.changes, m.readings, &versions{current, prometheus.NewDesc("mutt_secrets_version",
-			"Version of a secret that is in force: of Vault its number, of a file its time of change in ms.", []string{"secret", "provider"}, nil)})
-	}
+	r.MustRegister(m.changes, m.readings, &versions{current, prometheus.NewDesc("mutt_secrets_version",
+		"Version of a secret that is in force: of Vault its number, of a file its time of change in ms.", []string{"secret", "provider"}, nil)})
 	return m
 }
 

@@ -14,6 +14,7 @@ import (
 	"go.uber.org/zap/zapcore"
 	"go.uber.org/zap/zaptest/observer"
 
+	"github.com/muttproject/mutt/platform/deps/depstest"
 	"github.com/muttproject/mutt/platform/fault"
 	"github.com/muttproject/mutt/platform/secret"
 )
@@ -296,4 +297,10 @@ func TestVersions(t *testing.T) {
 	if (Version{"vault", 7}).Compare(Version{"vault", 8}) >= 0 || (Version{"vault", 7}).Compare(Version{"vault", 7}) != 0 {
 		t.Error("versions of one provider are ordered")
 	}
+}
+
+func TestDependenciesAreRequired(t *testing.T) {
+	t.Parallel()
+	depstest.Refuses(t, Options{Providers: []Provider{&fake{}}, Log: zap.NewNop(), Registerer: prometheus.NewRegistry()},
+		func(o Options) error { NewWatcher(o); return nil })
 }

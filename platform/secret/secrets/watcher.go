@@ -12,6 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 
+	"github.com/muttproject/mutt/platform/deps"
 	"github.com/muttproject/mutt/platform/fault"
 	"github.com/muttproject/mutt/platform/lifecycle"
 )
@@ -21,7 +22,7 @@ type Options struct {
 	Providers  []Provider    // the first one that has a key gives it; a Keeper among them is kept while the Watcher runs
 	Every      time.Duration // between looks for new versions
 	Log        *zap.Logger
-	Registerer prometheus.Registerer // nil for no metrics
+	Registerer prometheus.Registerer
 }
 
 // Keeper is a Provider with something to keep alive between readings, such as a token.
@@ -72,6 +73,7 @@ var (
 
 // NewWatcher makes a Watcher that has nothing yet.
 func NewWatcher(o Options) *Watcher {
+	deps.Must(o)
 	w := &Watcher{o: o, away: map[string]error{}, given: make([]Values, len(o.Providers))}
 	w.metrics = newMetrics(o.Registerer, o.Providers, w.Current)
 	w.Runner = lifecycle.NewRunner("secrets", w.run)

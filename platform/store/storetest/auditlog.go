@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"go.uber.org/zap"
 
 	"github.com/muttproject/mutt/platform/event"
 	"github.com/muttproject/mutt/platform/store"
@@ -203,7 +204,7 @@ func estimatedTotal(t *testing.T, h Harness) {
 }
 
 func boundedSearch(t *testing.T, h Harness) {
-	s := h.Open(t, store.Options{ScanWindow: 500})
+	s := h.Open(t, store.Options{ScanWindow: 500, Logger: zap.NewNop(), Now: time.Now})
 	fill(t, s.Store, 600)
 	f := store.AuditFilter{Query: "message 7", CorrelationID: "c-7"}
 	page := value[store.Page[store.AuditLog]](t)(s.AuditLogs(t.Context(), f))

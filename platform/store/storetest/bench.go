@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"go.uber.org/zap"
 	"golang.org/x/sys/unix"
 
 	"github.com/muttproject/mutt/platform/event"
@@ -54,7 +55,7 @@ func pipelineEntry(from *int) store.JudgedEntry {
 }
 
 func benchJudge(b *testing.B, h Harness, rows int) {
-	s, n := h.Open(b, store.Options{}), 0
+	s, n := h.Open(b, store.Options{Logger: zap.NewNop(), Now: time.Now}), 0
 	batch := make([]store.JudgedEntry, rows/500)
 	b.ReportAllocs()
 	var cpu time.Duration
@@ -73,7 +74,7 @@ func benchJudge(b *testing.B, h Harness, rows int) {
 }
 
 func benchAuditLogs(b *testing.B, h Harness) {
-	s, n := h.Open(b, store.Options{}), 0
+	s, n := h.Open(b, store.Options{Logger: zap.NewNop(), Now: time.Now}), 0
 	for range 200 {
 		judge(b, s.Store, pipelineEntry(&n))
 	}
@@ -108,7 +109,7 @@ func middle(b *testing.B, s *store.Store) (store.AuditLog, error) {
 }
 
 func benchCount(b *testing.B, h Harness, adds int) {
-	s := h.Open(b, store.Options{})
+	s := h.Open(b, store.Options{Logger: zap.NewNop(), Now: time.Now})
 	p := store.CountParams{Expiry: time.Hour, MaxPerHost: 1000, MaxTotal: 100_000}
 	for i := range adds {
 		p.Adds = append(p.Adds, store.CounterAdd{Host: fmt.Sprintf("sw-%d", i%20), Mask: fmt.Sprintf("neighbor # down, area %d", i), N: 5,

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"go.uber.org/zap"
 
 	"github.com/muttproject/mutt/platform/fault"
 	"github.com/muttproject/mutt/platform/store"
@@ -102,7 +103,7 @@ func noSecrets(t *testing.T, h Harness) {
 
 func changeFilters(t *testing.T, h Harness) {
 	c := newClock()
-	s := h.Open(t, store.Options{Now: c.Now})
+	s := h.Open(t, store.Options{Now: c.Now, Logger: zap.NewNop()})
 	for i := range 10 {
 		by := store.Actor{Name: fmt.Sprintf("user:%d", i%2)}
 		_, err := s.Change(t.Context(), by, "", func(tx *store.Tx) error {

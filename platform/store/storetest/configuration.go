@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"go.uber.org/zap"
 
 	"github.com/muttproject/mutt/platform/fault"
 	"github.com/muttproject/mutt/platform/rule"
@@ -133,7 +134,7 @@ func rulesRoundTrip(t *testing.T, h Harness) {
 
 func tablesRoundTrip(t *testing.T, h Harness) {
 	c := newClock()
-	s := h.Open(t, store.Options{Now: c.Now})
+	s := h.Open(t, store.Options{Now: c.Now, Logger: zap.NewNop()})
 	change(t, s.Store, func(tx *store.Tx) error {
 		return errors.Join(tx.PutDevHost("lab-*"), tx.PutDevHost("10.0.0.0/8"), tx.PutTeam(store.Team{Hostname: "r1", TeamAssignment: "A"}),
 			tx.SetConfig("moog_rate_limit", "50"))

@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
+	"go.uber.org/zap"
 	"pgregory.net/rapid"
 
 	"github.com/muttproject/mutt/platform/event"
@@ -183,7 +184,7 @@ func countsMany(t *testing.T, h CountersHarness) {
 // countCancelled ends the context while the transaction runs: the clock is read in it.
 func countCancelled(t *testing.T, h Harness) {
 	ctx, cancel := context.WithCancel(t.Context())
-	s := h.Open(t, store.Options{Now: func() time.Time { cancel(); return at(0) }})
+	s := h.Open(t, store.Options{Now: func() time.Time { cancel(); return at(0) }, Logger: zap.NewNop()})
 	p := store.CountParams{Entry: uuid.Must(uuid.NewV7()), Expiry: time.Minute, Adds: []store.CounterAdd{add("h", "m", 2, 5)}}
 	if _, err := s.CountUnhandled(ctx, p); !errors.Is(err, context.Canceled) {
 		t.Errorf("cancelled: %v", err)

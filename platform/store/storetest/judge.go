@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
+	"go.uber.org/zap"
 	"pgregory.net/rapid"
 
 	"github.com/muttproject/mutt/platform/event"
@@ -253,7 +254,7 @@ func splitEntries(t *testing.T, h Harness) {
 
 func prunedMarks(t *testing.T, h Harness) {
 	c := newClock()
-	s := h.Open(t, store.Options{Now: c.Now})
+	s := h.Open(t, store.Options{Now: c.Now, Logger: zap.NewNop()})
 	old, young := entry(), entry()
 	judge(t, s.Store, old)
 	c.Add(time.Hour)

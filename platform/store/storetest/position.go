@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"go.uber.org/zap"
+
 	"github.com/muttproject/mutt/platform/store"
 )
 
@@ -63,7 +65,7 @@ func restoredStores(t *testing.T, h Harness) {
 
 	// What retention removed cannot be compared, and is not called a difference.
 	clock := newClock()
-	pruned := h.Open(t, store.Options{Now: clock.Now}).Store
+	pruned := h.Open(t, store.Options{Now: clock.Now, Logger: zap.NewNop()}).Store
 	var early store.Position
 	for i := range 4 {
 		change(t, pruned, func(tx *store.Tx) error { return tx.SetConfig("a", fmt.Sprint(i)) })

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"go.uber.org/zap"
 
 	"github.com/muttproject/mutt/platform/event"
 	"github.com/muttproject/mutt/platform/fault"
@@ -29,7 +30,7 @@ func retentionCases() map[string]func(*testing.T, Harness) {
 func aged(t testing.TB, h Harness, n int) (Instance, *clock) {
 	t.Helper()
 	c := newClock()
-	s := h.Open(t, store.Options{Now: c.Now})
+	s := h.Open(t, store.Options{Now: c.Now, Logger: zap.NewNop()})
 	for i := range n {
 		change(t, s.Store, func(tx *store.Tx) error { return tx.SetConfig("a", fmt.Sprint(i)) })
 		c.Add(24 * time.Hour)

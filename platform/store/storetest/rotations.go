@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"go.uber.org/zap"
 
 	"github.com/muttproject/mutt/platform/fault"
 	"github.com/muttproject/mutt/platform/rotation"
@@ -31,7 +32,7 @@ func put(t testing.TB, s *store.Store, next rotation.State) (got rotation.State,
 
 func rotationSteps(t *testing.T, h Harness) {
 	clock := newClock()
-	s := h.Open(t, store.Options{Now: clock.Now})
+	s := h.Open(t, store.Options{Now: clock.Now, Logger: zap.NewNop()})
 	began := clock.Now().UTC().Truncate(time.Microsecond)
 	state := rotation.State{Subject: rotation.Redis, ID: "one", Base: 3}
 	for i, step := range rotation.Redis.Steps() {

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"go.uber.org/zap"
 
 	"github.com/muttproject/mutt/platform/event"
 	"github.com/muttproject/mutt/platform/rule"
@@ -83,7 +84,7 @@ func (c *clock) Add(d time.Duration) { c.mu.Lock(); defer c.mu.Unlock(); c.t = c
 
 func open(t testing.TB, h Harness) Instance {
 	t.Helper()
-	return h.Open(t, store.Options{Now: newClock().Now})
+	return h.Open(t, store.Options{Now: newClock().Now, Logger: zap.NewNop()})
 }
 
 func actor() store.Actor { return store.Actor{Name: "key:netops", CorrelationID: "corr-1"} }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
+	"go.uber.org/zap"
 
 	"github.com/muttproject/mutt/platform/event"
 	"github.com/muttproject/mutt/platform/store"
@@ -55,7 +56,7 @@ func (c *counted) CountUnhandledBatch(ctx context.Context, p []store.CountParams
 
 func open(t *testing.T) *counted {
 	t.Helper()
-	st, err := store.Open(t.Context(), store.Options{Path: filepath.Join(t.TempDir(), "mutt.db")})
+	st, err := store.Open(t.Context(), store.Options{Path: filepath.Join(t.TempDir(), "mutt.db"), Logger: zap.NewNop(), Now: time.Now})
 	if err != nil {
 		t.Fatal(err)
 	}

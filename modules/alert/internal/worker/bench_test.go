@@ -69,12 +69,12 @@ func BenchmarkWorker(b *testing.B) {
 		sample string
 	}{{500, "100"}, {500, "1"}, {10, "100"}} {
 		b.Run(fmt.Sprintf("entry=%d/audited=%s%%", tc.entry, tc.sample), func(b *testing.B) {
-			d, err := sqliteq.Open(b.Context(), filepath.Join(b.TempDir(), "queue.db"), sqliteq.Options{})
+			d, err := sqliteq.Open(b.Context(), filepath.Join(b.TempDir(), "queue.db"), sqliteq.Options{Now: time.Now})
 			if err != nil {
 				b.Fatal(err)
 			}
 			defer func() { _ = d.Close() }()
-			st, err := store.Open(b.Context(), store.Options{Path: filepath.Join(b.TempDir(), "mutt.db")})
+			st, err := store.Open(b.Context(), store.Options{Path: filepath.Join(b.TempDir(), "mutt.db"), Logger: zap.NewNop(), Now: time.Now})
 			if err != nil {
 				b.Fatal(err)
 			}

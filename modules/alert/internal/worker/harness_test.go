@@ -51,9 +51,9 @@ type rig struct {
 func newRig(t fataler, ctx context.Context, dir string, env map[string]string) *rig {
 	t.Helper()
 	r := &rig{t: t, count: map[string]int{}, reg: prometheus.NewRegistry()}
-	driver, err := sqliteq.Open(ctx, filepath.Join(dir, "queue.db"), sqliteq.Options{Synchronous: "OFF"})
+	driver, err := sqliteq.Open(ctx, filepath.Join(dir, "queue.db"), sqliteq.Options{Synchronous: "OFF", Now: time.Now})
 	r.must(err)
-	st, err := store.Open(ctx, store.Options{Path: filepath.Join(dir, "mutt.db"), Connect: sqlite.Options{Synchronous: "OFF"}})
+	st, err := store.Open(ctx, store.Options{Path: filepath.Join(dir, "mutt.db"), Connect: sqlite.Options{Synchronous: "OFF"}, Logger: zap.NewNop(), Now: time.Now})
 	r.must(err)
 	r.must(st.Migrate(ctx))
 	r.dynamic, _ = configtest.Load(t, DeclareDynamic, env)

@@ -290,7 +290,7 @@ type bench struct {
 }
 
 func newBench(t testing.TB, answer func(ctx context.Context, alerts []event.ID) dest.Result) *bench {
-	return &bench{t: t, cfg: Config{Workers: 32, BatchMax: 1, MaxAlerts: MaxAlerts}, queue: newMemory(), target: &target{answer: answer}, coord: coord.NewLocal(nil),
+	return &bench{t: t, cfg: Config{Workers: 32, BatchMax: 1, MaxAlerts: MaxAlerts}, queue: newMemory(), target: &target{answer: answer}, coord: coord.NewLocal(time.Now),
 		limit: coord.Limit{Rate: 1e6, Period: time.Second, Burst: 1},
 		set:   Settings{MaxRetries: 5, BaseDelay: time.Second, MaxDelay: time.Minute}}
 }
@@ -314,7 +314,7 @@ func (b *bench) start() *process {
 		Limiter: coord.NewLimiter(b.coord, "rate", func() coord.Limit { return b.limit }),
 		Taken:   coord.NewPulse(b.coord, "moog"),
 		Breaker: coord.NewBreaker(b.coord, coord.BreakerOptions{Name: "moog", Refresh: b.refresh,
-			Settings: func() coord.BreakerSettings { return b.breaker }}),
+			Settings: func() coord.BreakerSettings { return b.breaker }, Now: time.Now, Metrics: coord.NewBreakerMetrics(prometheus.NewRegistry())}),
 		Logger: zap.NewNop(), Now: time.Now})
 	work, cancel := context.WithCancelCause(b.t.Context())
 	run, stopRun := context.WithCancel(context.WithoutCancel(work))

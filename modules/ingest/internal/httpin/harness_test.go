@@ -66,7 +66,7 @@ func (s *swap) Append(ctx context.Context, items []queue.Item) error {
 
 func newRig(t testing.TB, change func(*Config)) *rig {
 	t.Helper()
-	driver, err := sqliteq.Open(t.Context(), filepath.Join(t.TempDir(), "queue.db"), sqliteq.Options{})
+	driver, err := sqliteq.Open(t.Context(), filepath.Join(t.TempDir(), "queue.db"), sqliteq.Options{Now: time.Now})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -108,7 +108,7 @@ func (r *rig) serve(change func(*Config)) {
 		{Identity: authn.Identity{Name: "key:admin", Role: authn.Admin}, Hash: authn.HashSecret("admin")},
 	})
 	r.routes = h.Routes()
-	s := httpserver.New(httpserver.Options{Name: "ingest", Logger: zap.NewNop(), Gate: httpserver.NewGate(httpserver.GateOptions{Keys: ring}), Around: h.Observe}, r.routes...)
+	s := httpserver.New(httpserver.Options{Name: "ingest", Logger: zap.NewNop(), Gate: httpserver.NewGate(httpserver.GateOptions{Keys: ring, Registerer: prometheus.NewRegistry(), Logger: zap.NewNop(), Now: time.Now}), Around: h.Observe}, r.routes...)
 	r.handler = s.Handler()
 }
 

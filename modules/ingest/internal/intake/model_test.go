@@ -97,7 +97,7 @@ func TestOutcomeFollowsAModel(t *testing.T) {
 // TestOnTheRealQueue: many submitters with keys; what was answered as accepted is stored once, in each submitter's order.
 func TestOnTheRealQueue(t *testing.T) {
 	defer goleak.VerifyNone(t)
-	driver, err := sqliteq.Open(t.Context(), filepath.Join(t.TempDir(), "queue.db"), sqliteq.Options{})
+	driver, err := sqliteq.Open(t.Context(), filepath.Join(t.TempDir(), "queue.db"), sqliteq.Options{Now: time.Now})
 	if err != nil {
 		t.Fatal(err)
 	}

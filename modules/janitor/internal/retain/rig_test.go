@@ -63,7 +63,7 @@ func (r *rig) must(err error) {
 func embedded(r *rig) {
 	dir := r.TempDir()
 	var err error
-	r.store, err = store.Open(r.Context(), store.Options{Path: filepath.Join(dir, "mutt.db"), Now: r.clock, Connect: sqlite.Options{Synchronous: "OFF"}})
+	r.store, err = store.Open(r.Context(), store.Options{Path: filepath.Join(dir, "mutt.db"), Now: r.clock, Connect: sqlite.Options{Synchronous: "OFF"}, Logger: zap.NewNop()})
 	r.must(err)
 	r.driver, err = sqliteq.Open(r.Context(), filepath.Join(dir, "queue.db"), sqliteq.Options{Synchronous: "OFF", Now: r.clock})
 	r.must(err)
@@ -75,14 +75,14 @@ func distributed(r *rig) {
 		Name: "retention test", Credentials: connect.Only(p.User, p.Password)})
 	r.must(err)
 	r.Cleanup(pool.Close)
-	r.store, err = store.Open(r.Context(), store.Options{Postgres: pool, Now: r.clock})
+	r.store, err = store.Open(r.Context(), store.Options{Postgres: pool, Now: r.clock, Logger: zap.NewNop()})
 	r.must(err)
 	s := testkit.Redis(r.T, testkit.RedisOptions{})
 	client, err := redis.Open(context.WithoutCancel(r.Context()), redis.Config{Addrs: []string{s.Addr()}, Credentials: connect.Only(s.User, s.Password)})
 	r.must(err)
 	r.Cleanup(client.Close)
 	r.driver, err = redisq.Open(context.WithoutCancel(r.Context()), redisq.Options{Client: client,
-		Config: redisq.Config{KeyPrefix: "mutt", Partitions: 2, Durability: redisq.Memory}, Now: r.clock})
+		Config: redisq.Config{KeyPrefix: "mutt", Partitions: 2, Durability: redisq.Memory}, Now: r.clock, Logger: zap.NewNop()})
 	r.must(err)
 }
 

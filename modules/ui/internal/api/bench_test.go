@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 
 	"github.com/muttproject/mutt/platform/httpserver"
@@ -15,7 +16,7 @@ import (
 
 // BenchmarkListRules is GET /rules with 1,000 rules that nobody changes.
 func BenchmarkListRules(b *testing.B) {
-	s, err := store.Open(b.Context(), store.Options{Path: b.TempDir() + "/mutt.db"})
+	s, err := store.Open(b.Context(), store.Options{Path: b.TempDir() + "/mutt.db", Logger: zap.NewNop(), Now: time.Now})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -34,7 +35,7 @@ func BenchmarkListRules(b *testing.B) {
 	}); err != nil {
 		b.Fatal(err)
 	}
-	gate := httpserver.NewGate(httpserver.GateOptions{Keys: ringOfRoles(time.Now)})
+	gate := httpserver.NewGate(httpserver.GateOptions{Keys: ringOfRoles(time.Now), Registerer: prometheus.NewRegistry(), Logger: zap.NewNop(), Now: time.Now})
 	h := httpserver.New(httpserver.Options{Name: "admin", Logger: zap.NewNop(), Gate: gate}, (&API{Deps: Deps{Store: s, Logger: zap.NewNop()}}).Routes()...).Handler()
 	b.ReportAllocs()
 	for b.Loop() {

@@ -58,7 +58,8 @@ type bundle struct {
 
 func newBundle(t *testing.T, change ...func(*Deps)) *bundle {
 	t.Helper()
-	return newBundleOn(t, store.Options{Path: filepath.Join(t.TempDir(), "mutt.db"), Connect: sqlite.Options{Synchronous: "OFF"}}, change...)
+	return newBundleOn(t, store.Options{Path: filepath.Join(t.TempDir(), "mutt.db"),
+		Connect: sqlite.Options{Synchronous: "OFF"}, Logger: zap.NewNop(), Now: time.Now}, change...)
 }
 
 func newBundleOn(t *testing.T, o store.Options, change ...func(*Deps)) *bundle {
@@ -109,7 +110,7 @@ func newBundleOn(t *testing.T, o store.Options, change ...func(*Deps)) *bundle {
 		f(&d)
 	}
 	b.ring = ringOfRoles(now)
-	gate := httpserver.NewGate(httpserver.GateOptions{Keys: b.ring, Now: now})
+	gate := httpserver.NewGate(httpserver.GateOptions{Keys: b.ring, Now: now, Registerer: prometheus.NewRegistry(), Logger: zap.NewNop()})
 	d.Gate, d.SessionIdle = gate, time.Hour
 	d.Sessions = session.New(session.Options{Store: b.store, Keys: b.ring, Idle: time.Hour, Max: 12 * time.Hour, Now: now})
 	b.api = New(d)

@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"go.uber.org/zap"
+
 	"github.com/muttproject/mutt/platform/apiclient"
 	"github.com/muttproject/mutt/platform/connect/sqlite"
 	"github.com/muttproject/mutt/platform/store"
@@ -60,7 +62,7 @@ func TestVerifyingTheChangeAudit(t *testing.T) {
 func TestABrokenChangeAuditIsToldNotFailed(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "mutt.db")
-	b := newBundleOn(t, store.Options{Path: path, Connect: sqlite.Options{Synchronous: "OFF"}})
+	b := newBundleOn(t, store.Options{Path: path, Connect: sqlite.Options{Synchronous: "OFF"}, Logger: zap.NewNop(), Now: time.Now})
 	b.createRule(sampleRule)
 	db, err := sqlite.Open(t.Context(), path, sqlite.Options{})
 	b.must(err)

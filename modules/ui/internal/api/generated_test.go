@@ -7,6 +7,9 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
+
+	"go.uber.org/zap"
 
 	"github.com/muttproject/mutt/platform/connect"
 	"github.com/muttproject/mutt/platform/connect/postgres"
@@ -38,7 +41,7 @@ func TestGeneratedRequests(t *testing.T) {
 			t.Fatal(err)
 		}
 		t.Cleanup(pool.Close)
-		newBundleOn(t, store.Options{Postgres: pool}).attack(25)
+		newBundleOn(t, store.Options{Postgres: pool, Logger: zap.NewNop(), Now: time.Now}).attack(25)
 	})
 }
 

@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"go.uber.org/zap"
+
 	"github.com/muttproject/mutt/platform/authn"
 	"github.com/muttproject/mutt/platform/connect/sqlite"
 	"github.com/muttproject/mutt/platform/fault"
@@ -28,7 +30,8 @@ func newRig(t *testing.T) *rig {
 	r := &rig{T: t, now: time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)}
 	clock := func() time.Time { return r.now }
 	var err error
-	if r.store, err = store.Open(t.Context(), store.Options{Path: filepath.Join(t.TempDir(), "mutt.db"), Now: clock, Connect: sqlite.Options{Synchronous: "OFF"}}); err != nil {
+	if r.store, err = store.Open(t.Context(), store.Options{Path: filepath.Join(t.TempDir(), "mutt.db"), Now: clock,
+		Connect: sqlite.Options{Synchronous: "OFF"}, Logger: zap.NewNop()}); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
