@@ -6,7 +6,8 @@
 //  2. A TCP connection is read on only after what it sent is durable: back-pressure is TCP's own. A datagram cannot
 //     be told to wait, so it waits here for a bounded time and is then dropped and counted by its cause.
 //  3. What waits is bounded in bytes: per socket a fixed backlog, per connection one buffer.
-//  4. Frames depend on the bytes alone, never on how they were cut into reads.
+//  4. Frames depend on the bytes alone, never on how they were cut into reads or on what the connection sent before.
+//     Bytes that belong to no message cost nothing after them; they are counted.
 //  5. An event's strings view the read buffer; a Batch copies what it keeps. Nothing is allocated per message.
 //  6. Contents of messages are never logged.
 //

@@ -10,7 +10,6 @@ import (
 	"testing/iotest"
 
 	"github.com/google/go-cmp/cmp"
-	"pgregory.net/rapid"
 )
 
 type cut struct {
@@ -18,8 +17,16 @@ type cut struct {
 	Truncated bool
 }
 
+func (c cut) String() string { return fmt.Sprintf("%q (truncated %v)", c.Text, c.Truncated) }
+
 // frames reads everything, with reads cut by r.
-func frames(t interface{ Fatal(...any) }, r io.Reader, maxMessage int) (got []cut) {
+func frames(t interface{ Fatal(...any) }, r io.Reader, maxMessage int) []cut {
+	got, _ := framesAndDrops(t, r, maxMessage)
+	return got
+}
+
+// framesAndDrops returns the bytes that were dropped, too.
+func framesAndDrops(t interface{ Fatal(...any) }, r io.Reader, maxMessage int) (got []cut, dropped [dropCauses]int) {
 	f := newFramer(maxMessage)
 	for {
 		err := f.fill(r)
@@ -30,112 +37,79 @@ func frames(t interface{ Fatal(...any) }, r io.Reader, maxMessage int) (got []cu
 			}
 			got = append(got, cut{string(frame), truncated})
 		}
-		if limit := max(busyBuffer, maxMessage+2*maxCountHeader); len(f.buf) > limit {
+		if limit := bufferLimit(maxMessage); len(f.buf) > limit {
 			t.Fatal("the buffer grew beyond its limit")
 		}
 		if err != nil {
 			if f.r != f.w && f.skip == 0 {
 				t.Fatal("bytes were left at the end")
 			}
-			return got
+			return got, f.dropped
 		}
-		if f.w == len(f.buf) && f.r == 0 && len(f.buf) == max(busyBuffer, maxMessage+2*maxCountHeader) {
+		if f.w == len(f.buf) && f.r == 0 && len(f.buf) == bufferLimit(maxMessage) {
 			t.Fatal("no progress with a full buffer")
 		}
 	}
 }
 
-// whole cuts a stream that is all there, by the rules as written: the model for the framer.
-func whole(s string, maxMessage int) (got []cut) {
-	counted := false
-	for {
-		s = strings.TrimLeft(s, "\n\r\x00")
-		if s == "" {
-			return got
-		}
-		n, header := modelCount(s, counted)
-		if header > 0 {
-			counted = true
-			body := s[header:]
-			have := min(n, len(body))
-			if take := min(have, maxMessage); take > 0 {
-				got = append(got, cut{body[:take], take < n})
-			}
-			s = body[have:]
-			continue
-		}
-		end, next := modelLine(s, counted && s[0] != '<')
-		if end <= maxMessage {
-			got = append(got, cut{s[:end], false})
-			s = s[next:]
-			continue
-		}
-		got = append(got, cut{s[:maxMessage], true})
-		rest := s[maxMessage:]
-		_, next = modelLine(rest, counted)
-		s = rest[next:]
-	}
-}
-
-func modelCount(s string, counted bool) (n, header int) {
-	i := 0
-	for i < len(s) && s[i] >= '0' && s[i] <= '9' {
-		n, i = n*10+int(s[i]-'0'), i+1
-		if i > 7 {
-			return 0, 0
-		}
-	}
-	if i == 0 || s[0] == '0' || i == len(s) || s[i] != ' ' || !counted && !strings.HasPrefix(s[i:], " <") {
-		return 0, 0
-	}
-	return n, i + 1
-}
-
-func modelLine(s string, resync bool) (end, next int) {
-	for i := range len(s) {
-		if s[i] == '\n' || s[i] == 0 {
-			return i, i + 1
-		}
-		if resync {
-			if n, _ := modelCount(s[i:], false); n > 0 {
-				return i, i
-			}
-		}
-	}
-	return len(s), len(s)
-}
-
 func TestFrames(t *testing.T) {
 	t.Parallel()
+	x := func(n int) string { return strings.Repeat("x", n) }
 	for name, c := range map[string]struct {
-		in   string
-		want []cut
+		in      string
+		want    []cut
+		dropped [dropCauses]int // padding, garbage, oversize
 	}{
-		"lines":                          {"<1>a\n<2>b\r\n<3>c", []cut{{"<1>a", false}, {"<2>b\r", false}, {"<3>c", false}}},
-		"NUL":                            {"<1>a\x00<2>b\x00\n", []cut{{"<1>a", false}, {"<2>b", false}}},
-		"counted":                        {"4 <1>a5 <2>bc", []cut{{"<1>a", false}, {"<2>bc", false}}},
-		"counted with LF after":          {"4 <1>a\n5 <2>bc\n", []cut{{"<1>a", false}, {"<2>bc", false}}},
-		"counted multi-line":             {"9 <1>a\nb\nc\n3 <2>", []cut{{"<1>a\nb\nc\n", false}, {"<2>", false}}},
-		"mixed":                          {"4 <1>a<2>line\n4 <3>b", []cut{{"<1>a", false}, {"<2>line", false}, {"<3>b", false}}},
-		"counted without PRI later":      {"4 <1>a5 hello3 <2>", []cut{{"<1>a", false}, {"hello", false}, {"<2>", false}}},
-		"a line that begins with digits": {"2026 Mar 1 boot\n7 dwarfs\n", []cut{{"2026 Mar 1 boot", false}, {"7 dwarfs", false}}},
-		"last counted frame is short":    {"4 <1>a9 <2>", []cut{{"<1>a", false}, {"<2>", true}}},
-		"over-long line":                 {"<1>" + strings.Repeat("x", 40) + "\n<2>b\n", []cut{{"<1>" + strings.Repeat("x", 29), true}, {"<2>b", false}}},
-		"longest line":                   {strings.Repeat("x", 32) + "\n<2>b\n", []cut{{strings.Repeat("x", 32), false}, {"<2>b", false}}},
-		"over-long counted":              {"43 <1>" + strings.Repeat("x", 40) + "4 <2>b", []cut{{"<1>" + strings.Repeat("x", 29), true}, {"<2>b", false}}},
-		"absurd count":                   {"123456789 <1>a\n<2>b\n", []cut{{"123456789 <1>a", false}, {"<2>b", false}}},
-		"wrong count, resynced":          {"4 <1>ab!c4 <2>d", []cut{{"<1>a", false}, {"b!c", false}, {"<2>d", false}}},
-		"long garbage, resynced":         {"4 <1>a" + strings.Repeat("y", 50) + "4 <2>d", []cut{{"<1>a", false}, {strings.Repeat("y", 32), true}, {"<2>d", false}}},
-		"empty lines":                    {"\n\n\r\n\x00<1>a\n\n", []cut{{"<1>a", false}}},
-		"nothing":                        {"", nil},
+		"lines":                            {in: "<1>a\n<2>b\r\n<3>c", want: []cut{{"<1>a", false}, {"<2>b\r", false}, {"<3>c", false}}},
+		"NUL":                              {in: "<1>a\x00<2>b\x00\n", want: []cut{{"<1>a", false}, {"<2>b", false}}},
+		"counted":                          {in: "4 <1>a5 <2>bc", want: []cut{{"<1>a", false}, {"<2>bc", false}}},
+		"counted with LF after":            {in: "4 <1>a\n5 <2>bc\n", want: []cut{{"<1>a", false}, {"<2>bc", false}}},
+		"counted multi-line":               {in: "9 <1>a\nb\nc\n3 <2>", want: []cut{{"<1>a\nb\nc\n", false}, {"<2>", false}}},
+		"mixed":                            {in: "4 <1>a<2>line\n4 <3>b", want: []cut{{"<1>a", false}, {"<2>line", false}, {"<3>b", false}}},
+		"a line that begins with digits":   {in: "2026 Mar 1 boot\n7 dwarfs\n", want: []cut{{"2026 Mar 1 boot", false}, {"7 dwarfs", false}}},
+		"a line without PRI keeps its <n>": {in: "slot <5> is\n<1>a\n", want: []cut{{"slot <5> is", false}, {"<1>a", false}}},
+		"last counted frame is short":      {in: "4 <1>a9 <2>", want: []cut{{"<1>a", false}, {"<2>", true}}},
+		"over-long line":                   {"<1>" + x(40) + "\n<2>b\n", []cut{{"<1>" + x(29), true}, {"<2>b", false}}, [...]int{0, 0, 11}},
+		"longest line":                     {in: x(32) + "\n<2>b\n", want: []cut{{x(32), false}, {"<2>b", false}}},
+		"over-long counted":                {"43 <1>" + x(40) + "4 <2>b", []cut{{"<1>" + x(29), true}, {"<2>b", false}}, [...]int{0, 0, 11}},
+		"empty lines":                      {in: "\n\n\r\n\x00<1>a\n\n", want: []cut{{"<1>a", false}}},
+		"nothing":                          {in: ""},
+
+		"BOM before the first count":   {"\ufeff4 <1>a5 <2>bc", []cut{{"<1>a", false}, {"<2>bc", false}}, [...]int{3, 0, 0}},
+		"blank before the first count": {" 4 <1>a5 <2>bc", []cut{{"<1>a", false}, {"<2>bc", false}}, [...]int{1, 0, 0}},
+		"padding everywhere":           {" \ufeff <1>a\n\t4 <1>b \n  \n5 <2>bc  ", []cut{{"<1>a", false}, {"<1>b", false}, {"<2>bc", false}}, [...]int{11, 0, 0}},
+		"half a BOM":                   {"\xef\xbb4 <1>a", []cut{{"<1>a", false}}, [...]int{0, 2, 0}},
+		"garbage before the first":     {"stray4 <1>a5 <2>bc", []cut{{"<1>a", false}, {"<2>bc", false}}, [...]int{0, 5, 0}},
+		"binary before a line":         {"\x16\x03\x01<1>a\n<2>b\n", []cut{{"<1>a", false}, {"<2>b", false}}, [...]int{0, 3, 0}},
+		"text before a line":           {"stray <1>Nov 30 h: a\n<2>b\n", []cut{{"<1>Nov 30 h: a", false}, {"<2>b", false}}, [...]int{0, 6, 0}},
+		"an indented line":             {in: "  at one\n<2>b\n", want: []cut{{"  at one", false}, {"<2>b", false}}},
+
+		"counted without PRI":              {"4 <1>a5 hello3 <2>", []cut{{"<1>a", false}, {"<2>", false}}, [...]int{0, 7, 0}},
+		"count of eight digits":            {in: "123456789 <1>a\n<2>b\n", want: []cut{{"123456789 <1>a", false}, {"<2>b", false}}},
+		"count below its PRI":              {in: "1 <23>4\n<2>b\n", want: []cut{{"1 <23>4", false}, {"<2>b", false}}},
+		"count with a PRI above 191":       {in: "8 <999>ab\n<2>b\n", want: []cut{{"8 <999>ab", false}, {"<2>b", false}}},
+		"count too small":                  {"4 <1>ab!c4 <2>d", []cut{{"<1>a", false}, {"<2>d", false}}, [...]int{0, 3, 0}},
+		"count too large, counted":         {"7 <1>a5 <2>bc4 <1>d", []cut{{"<1>a", false}, {"<2>bc", false}, {"<1>d", false}}, [3]int{}},
+		"count too large, lines":           {"9 <1>a\n<2>bcd\n<3>e\n", []cut{{"<1>a", false}, {"<2>bcd", false}, {"<3>e", false}}, [3]int{}},
+		"count above the maximum, lines":   {"9999999 <1>a\n<2>b\n", []cut{{"<1>a", false}, {"<2>b", false}}, [3]int{}},
+		"count above the maximum, counted": {"9999999 <1>a4 <2>b4 <3>c", []cut{{"<1>a", false}, {"<2>b", false}, {"<3>c", false}}, [3]int{}},
+		"a frame of lines":                 {in: "9 <1>a\n<2>b4 <1>c", want: []cut{{"<1>a\n<2>b", false}, {"<1>c", false}}},
+		"a frame of lines at the end":      {in: "9 <1>a\n<2>b", want: []cut{{"<1>a\n<2>b", false}}},
+		"digits before a count":            {"14 <1>a5 <2>bc", []cut{{"<1>a", false}, {"<2>bc", false}}, [...]int{0, 1, 0}},
+		"zeros before a count":             {"x004 <1>a5 <2>bc", []cut{{"<1>a", false}, {"<2>bc", false}}, [...]int{0, 3, 0}},
+		"a line found in garbage":          {"q <1>Nov 30 h a: b4 <2>b", []cut{{"<1>Nov 30 h a: b", false}, {"<2>b", false}}, [...]int{0, 2, 0}},
+		"long garbage":                     {"4 <1>a" + strings.Repeat("y", 50) + "4 <2>d", []cut{{"<1>a", false}, {strings.Repeat("y", 32), true}, {"<2>d", false}}, [...]int{0, 0, 18}},
+		"long line, then counted":          {"<1>" + x(200) + "4 <2>d4 <3>e", []cut{{"<1>" + x(29), true}, {"<2>d", false}, {"<3>e", false}}, [...]int{0, 0, 171}},
+		"wrong count within a long frame":  {"88 <1>" + x(60) + "\n<2>b\n<3>c\n", []cut{{"<1>" + x(29), true}, {"<2>b", false}, {"<3>c", false}}, [...]int{0, 0, 31}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			if d := cmp.Diff(c.want, frames(t, strings.NewReader(c.in), 32)); d != "" {
+			got, dropped := framesAndDrops(t, strings.NewReader(c.in), 32)
+			if d := cmp.Diff(c.want, got); d != "" {
 				t.Error(d)
 			}
-			if d := cmp.Diff(c.want, whole(c.in, 32)); d != "" {
-				t.Error("the model differs", d)
+			if dropped != c.dropped {
+				t.Errorf("dropped %v, want %v", dropped, c.dropped)
 			}
 			for at := range len(c.in) { // a read that ends at every byte
 				r := io.MultiReader(strings.NewReader(c.in[:at]), strings.NewReader(c.in[at:]))
@@ -168,42 +142,34 @@ func (c *chunked) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// FuzzFrame compares with the model, under any cutting of the stream.
+// FuzzFrame holds that frames depend on the bytes alone, that they are pieces of the stream in its order, and that every
+// byte between them is a separator, an octet count, or counted as dropped.
 func FuzzFrame(f *testing.F) {
-	for _, s := range []string{"4 <1>a5 <2>bc", "<1>a\n<2>b", "4 <1>ab!c4 <2>d", "43 <1>" + strings.Repeat("x", 90), "12345678 <1>\n", "4 <1>axx00012 <", "4 <1>a\x0099"} {
+	for _, s := range []string{"4 <1>a5 <2>bc", "<1>a\n<2>b", "4 <1>ab!c4 <2>d", "43 <1>" + strings.Repeat("x", 90), "12345678 <1>\n", "4 <1>axx00012 <",
+		"4 <1>a\x0099", "\ufeff 94 <1>a5 <2>bc", "9 <1>a\n<2>bcd\n<3>", "zz<1>Nov 30 4 <1>a", "9999999 <1>aaa\n<2>"} {
 		f.Add([]byte(s), []byte{0, 3})
 	}
 	f.Add([]byte("4 <1>a"+strings.Repeat("z", 31)+"1234567 <x"), []byte{18, 0})
 	f.Fuzz(func(t *testing.T, stream, sizes []byte) {
-		want := whole(string(stream), 32)
-		if d := cmp.Diff(want, frames(t, &chunked{s: string(stream), sizes: sizes}, 32)); d != "" {
-			t.Fatalf("%q: %s", stream, d)
-		}
-		if d := cmp.Diff(want, frames(t, iotest.OneByteReader(bytes.NewReader(stream)), 32)); d != "" {
-			t.Fatalf("%q by single bytes: %s", stream, d)
-		}
-	})
-}
-
-// What a well-behaved sender frames comes out as it went in, however it is cut and whatever its framing.
-func TestFramesRoundTrip(t *testing.T) {
-	t.Parallel()
-	rapid.Check(t, func(t *rapid.T) {
-		var stream strings.Builder
-		var want []cut
-		text := rapid.StringMatching(`<[0-9]{1,3}>[ -~]{0,300}`)
-		counted := rapid.Bool().Draw(t, "counted")
-		for _, m := range rapid.SliceOfN(text, 0, 200).Draw(t, "messages") {
-			want = append(want, cut{m, false})
-			if counted {
-				fmt.Fprintf(&stream, "%d %s", len(m), m)
-			} else {
-				stream.WriteString(m + "\n")
+		want, dropped := framesAndDrops(t, bytes.NewReader(stream), 32)
+		for _, r := range []io.Reader{&chunked{s: string(stream), sizes: sizes}, iotest.OneByteReader(bytes.NewReader(stream))} {
+			got, drops := framesAndDrops(t, r, 32)
+			if d := cmp.Diff(want, got); d != "" || drops != dropped {
+				t.Fatalf("%q cut by %T: %s dropped %v, want %v", stream, r, d, drops, dropped)
 			}
 		}
-		sizes := rapid.SliceOfN(rapid.Byte(), 0, 9).Draw(t, "sizes")
-		if d := cmp.Diff(want, frames(t, &chunked{s: stream.String(), sizes: sizes}, 512)); d != "" {
-			t.Fatal(d)
+		rest, between := string(stream), 0
+		for _, frame := range want {
+			i := strings.Index(rest, frame.Text)
+			if i < 0 || len(frame.Text) > 32 {
+				t.Fatalf("%q is not of the stream %q", frame.Text, stream)
+			}
+			rest, between = rest[i+len(frame.Text):], between+len(strings.Trim(rest[:i], "\n\r\x00"))
+		}
+		between += len(strings.Trim(rest, "\n\r\x00"))
+		lost := dropped[dropPadding] + dropped[dropGarbage] + dropped[dropOversize]
+		if lost > len(stream) || between-lost > (maxCountDigits+1)*(len(want)+1)+bytes.Count(stream, []byte{'\n'})+bytes.Count(stream, []byte{0})+bytes.Count(stream, []byte{'\r'}) {
+			t.Fatalf("%q: %d bytes are in no frame, %d are counted", stream, between, lost)
 		}
 	})
 }

@@ -54,7 +54,8 @@ func causeOf(err error) cause {
 type metrics struct {
 	udp, tcp    transportMetrics
 	connections prometheus.Gauge
-	refused     tally // connections over the limit
+	refused     tally             // connections over the limit
+	bytes       [dropCauses]tally // bytes of TCP connections that are in no event
 	kernel      func() int64
 	waiting     atomic.Int64 // connections whose submission fails at present
 }
@@ -78,7 +79,7 @@ type transportMetrics struct {
 	dropped   [causes]tally
 }
 
-// newMetrics makes and registers the metrics. kernel gives the datagrams that the kernel dropped.
+// newMetrics creates and registers the metrics. kernel returns the number of datagrams that the kernel dropped.
 func newMetrics(r prometheus.Registerer, kernel func() int64) (*metrics, error) {
 	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
 		return prometheus.NewCounterVec(prometheus.CounterOpts{Name: "mutt_ingest_syslog_" + name, Help: help}, labels)
@@ -87,12 +88,17 @@ func newMetrics(r prometheus.Registerer, kernel func() int64) (*metrics, error) 
 	truncated := counter("truncated_total", "Messages cut at the maximal length.", "transport")
 	replaced := counter("timestamps_replaced_total", "Messages whose timestamp could not be believed.", "transport")
 	dropped := counter("dropped_total", "Messages read and not stored, by cause.", "transport", "cause")
+	bytes := counter("dropped_bytes_total", "Bytes read over TCP that are in no event: padding (a BOM or blanks before a message), "+
+		"garbage (belongs to no message) or oversize (the rest of a message that is too long).", "cause")
 	refused := counter("connections_refused_total", "Connections closed because there were too many.")
 	drops := prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "mutt_ingest_syslog_kernel_drops_total",
 		Help: "Datagrams that the kernel dropped because the receive buffer was full."}, func() float64 { return float64(kernel()) })
 	m := &metrics{kernel: kernel, connections: prometheus.NewGauge(prometheus.GaugeOpts{
 		Name: "mutt_ingest_syslog_connections", Help: "Open syslog connections."})}
 	m.refused.shown = refused.WithLabelValues()
+	for c := range m.bytes {
+		m.bytes[c].shown = bytes.WithLabelValues(dropNames[c])
+	}
 	for name, t := range map[string]*transportMetrics{"udp": &m.udp, "tcp": &m.tcp} {
 		for f := range t.formats {
 			t.formats[f] = messages.WithLabelValues(name, Format(f).String())
@@ -102,7 +108,7 @@ func newMetrics(r prometheus.Registerer, kernel func() int64) (*metrics, error) 
 			t.dropped[c].shown = dropped.WithLabelValues(name, c.String())
 		}
 	}
-	for _, c := range []prometheus.Collector{messages, truncated, replaced, dropped, refused, drops, m.connections} {
+	for _, c := range []prometheus.Collector{messages, truncated, replaced, dropped, bytes, refused, drops, m.connections} {
 		if err := r.Register(c); err != nil {
 			return nil, err
 		}
@@ -125,3 +131,13 @@ func (t *transportMetrics) received(formats *[len(formatNames)]int, truncated, r
 }
 
 func (t *transportMetrics) lost(c cause, n int) { t.dropped[c].add(n) }
+
+// droppedBytes counts what a framer dropped, and clears its sums.
+func (m *metrics) droppedBytes(sums *[dropCauses]int) {
+	for c, n := range sums {
+		if n > 0 {
+			m.bytes[c].add(n)
+		}
+	}
+	*sums = [dropCauses]int{}
+}

@@ -19,6 +19,7 @@ type losses struct {
 	dropped [causes]int64
 	kernel  int64
 	refused int64 // connections
+	bytes   [dropCauses]int64
 }
 
 func (l losses) minus(o losses) losses {
@@ -27,6 +28,9 @@ func (l losses) minus(o losses) losses {
 	}
 	l.kernel -= o.kernel
 	l.refused -= o.refused
+	for c := range l.bytes {
+		l.bytes[c] -= o.bytes[c]
+	}
 	return l
 }
 
@@ -83,6 +87,9 @@ func (r *reporter) sums() (l losses) {
 		}
 	}
 	l.kernel, l.refused = r.metrics.kernel(), r.metrics.refused.Load()
+	for c := dropPadding + 1; c < dropCauses; c++ { // padding loses nothing
+		l.bytes[c] = r.metrics.bytes[c].Load()
+	}
 	return l
 }
 
@@ -137,6 +144,13 @@ func (r *reporter) logLosses(l losses) {
 	if l.refused > 0 {
 		r.log.Warn("syslog connections were refused: too many are open", zap.Int64("refused", l.refused))
 	}
+	if n := l.bytes[dropGarbage]; n > 0 {
+		r.log.Warn("syslog peers sent bytes that belong to no message; they were dropped", zap.Int64("bytes", n),
+			zap.String("remedy", "check the framing of the senders: octet counts in bytes, or one message per line"))
+	}
+	if n := l.bytes[dropOversize]; n > 0 {
+		r.log.Warn("syslog messages were cut at the maximum length; the rest was dropped", zap.Int64("bytes", n))
+	}
 }
 
 // warnings says in words what went wrong in the last minute.
@@ -159,6 +173,12 @@ func (r *reporter) warnings() (w []string) {
 	}
 	if r.recent.refused > 0 {
 		w = append(w, fmt.Sprintf("%d syslog connections were refused: too many are open", r.recent.refused))
+	}
+	if n := r.recent.bytes[dropGarbage]; n > 0 {
+		w = append(w, fmt.Sprintf("%d bytes of syslog connections were dropped: they belong to no message", n))
+	}
+	if n := r.recent.bytes[dropOversize]; n > 0 {
+		w = append(w, fmt.Sprintf("%d bytes of syslog messages were dropped: the messages were longer than the maximum", n))
 	}
 	return w
 }

@@ -95,6 +95,7 @@ func (s *tcpServer) serve(ctx context.Context, conn net.Conn) {
 				}
 				lines = append(lines, Line{Text: frame, Peer: peer, At: at, Truncated: truncated})
 			}
+			s.metrics.droppedBytes(&frames.dropped)
 			if len(lines) == 0 {
 				break
 			}

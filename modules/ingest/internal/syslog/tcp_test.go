@@ -62,6 +62,39 @@ func TestTCPTruncates(t *testing.T) {
 	}
 }
 
+// A BOM, a blank or garbage costs itself and no message; what belongs to no message is counted, logged and a warning.
+func TestTCPGarbageCostsNoMessage(t *testing.T) {
+	t.Parallel()
+	b := setup(t, Config{TCPAddr: local, MaxMessageBytes: 480})
+	for _, before := range []string{"\ufeff", " ", "stray"} {
+		c := dial(t, b.tcpAddr())
+		send(t, c, before)
+		for i := range 100 {
+			send(t, c, fmt.Sprintf("%d <13>app: m%02d", len("<13>app: m00"), i))
+		}
+	}
+	if got := b.sink.wait(t, 300); len(got) != 300 {
+		t.Errorf("%d events", len(got))
+	}
+	eventually(t, "garbage is counted", func() bool { return b.metric(t, "dropped_bytes_total", "garbage") == 5 })
+	send(t, dial(t, b.tcpAddr()), fmt.Sprintf("<13>app: %0600d\n", 1))
+	eventually(t, "a cut message is counted", func() bool { return b.metric(t, "dropped_bytes_total", "oversize") == 600+9-480 })
+	if n := b.metric(t, "dropped_bytes_total", "padding"); n != 4 {
+		t.Errorf("%v bytes of padding", n)
+	}
+	eventually(t, "dropped bytes are warnings", func() bool {
+		w, err := b.Ready(t.Context())
+		return err == nil && len(w) == 2
+	})
+	b.stop(t)
+	for _, line := range []string{"syslog peers sent bytes that belong to no message; they were dropped",
+		"syslog messages were cut at the maximum length; the rest was dropped"} {
+		if b.logs.FilterMessage(line).Len() == 0 {
+			t.Error("not logged: " + line)
+		}
+	}
+}
+
 // While the queue is full nothing is lost, doubled or read on; afterwards all is there in order.
 func TestTCPWaitsForTheQueue(t *testing.T) {
 	t.Parallel()
