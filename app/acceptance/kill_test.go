@@ -216,7 +216,7 @@ func (k *killTest) disturb(n int) {
 		var n atomic.Int64
 		k.destination.Answer(func(w http.ResponseWriter, r *http.Request) {
 			if n.Add(1)%5 == 0 {
-				http.Error(w, "not this one", http.StatusForbidden) // a dead letter, which is replayed later
+				http.Error(w, "not this one", http.StatusUnprocessableEntity) // a dead letter, which is replayed later
 				return
 			}
 			k.destination.Sink.ServeHTTP(w, r)

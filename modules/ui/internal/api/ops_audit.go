@@ -10,7 +10,7 @@ const tagAudit = "Audit"
 
 func opListChanges(id, summary string) openapi.Operation {
 	return openapi.Op(tagAudit, id, summary, "Every change of configuration, rules, hosts and teams, newest first: who, what, from what to what, why. "+
-			"Changes of API keys are shown to the role admin only.",
+		"Changes of API keys are shown to the role admin only.",
 		filtered("changed_by", "name of a key or user"), choice("operation", "in any case", "operation"),
 		filtered("table_name", "what was changed, as table_name of an answer"), filtered("record_id", "which of them"),
 		timed(), paged(), openapi.Gives(ok, "a page of changes", apiclient.Changes{}), openapi.Tagged())
