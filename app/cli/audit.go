@@ -73,8 +73,9 @@ func auditHead(s streams, f *clientFlags) *cobra.Command {
 }
 
 func auditVerify(s streams, f *clientFlags) *cobra.Command {
-	cmd := &cobra.Command{Use: "verify", Short: "prove that no row was edited, removed or put in; exit status 1 when one was",
-		Long: "Recomputes the chain of hashes from the last anchor of retention to the head. Rows that were cut off at the end, or a chain that was\n" +
+	cmd := &cobra.Command{Use: "verify", Short: "prove that no row was edited, removed or put in, and that the tables are what the rows say; exit status 1 if not",
+		Long: "Recomputes the chain of hashes from the last anchor of retention to the head. Then compares rules, hosts, teams, values, keys and rotations\n" +
+			"with the last change of each, and the triggers that guard the change audit with those that MUTT creates. Rows that were cut off at the end, or a chain that was\n" +
 			"written anew, show only against a head that was kept elsewhere: --expect. See docs/runbooks/audit.md.",
 		Args: noArgs, Example: "  mutt audit verify --expect \"$(tail -n 1 heads.txt)\""}
 	expect := cmd.Flags().String("expect", "", "ID:HASH of 'mutt audit head', kept elsewhere: the chain must go through it")
@@ -87,17 +88,59 @@ func auditVerify(s streams, f *clientFlags) *cobra.Command {
 		if isTerminal(cmd.ErrOrStderr()) {
 			progress = cmd.ErrOrStderr()
 		}
-		got, err := verifyAll(cmd.Context(), c, *expect, progress)
+		var got verifiedAudit
+		if got.AuditVerified, err = verifyAll(cmd.Context(), c, *expect, progress); err == nil && got.Valid {
+			got.Records, err = compareAll(cmd.Context(), c, progress)
+		}
 		if err != nil {
 			return err
 		}
-		if err := print(cmd.OutOrStdout(), *f.output, got, func(w io.Writer) error { return verifiedText(w, got) }); err != nil || got.Valid {
+		if err := print(cmd.OutOrStdout(), *f.output, got, func(w io.Writer) error { return verifiedText(w, got) }); err != nil {
 			return err
 		}
-		return fault.New(fault.Corrupt, "%s", got.Message).WithRemedy("see docs/runbooks/audit.md: compare with a backup; the rows before are intact")
+		switch {
+		case !got.Valid:
+			return fault.New(fault.Corrupt, "%s", got.Message).WithRemedy("see docs/runbooks/audit.md: compare with a backup; the rows before are intact")
+		case !got.Records.Valid:
+			return fault.New(fault.Corrupt, "the database is not what the change audit says; differences: %d", len(got.Records.Differences)).
+				WithRemedy("see docs/runbooks/audit.md: somebody wrote to the database beside MUTT")
+		}
+		return nil
 	}
 	return cmd
 }
+
+// verifiedAudit is what 'verify' prints.
+type verifiedAudit struct {
+	apiclient.AuditVerified
+	Records *apiclient.RecordsVerified `json:"records,omitempty"` // nil if the chain does not hold
+}
+
+// compareAll compares part after part and sums them up.
+func compareAll(ctx context.Context, c *apiclient.Client, progress io.Writer) (*apiclient.RecordsVerified, error) {
+	sum := apiclient.RecordsVerified{Valid: true, Differences: []apiclient.AuditDifference{}, Unknown: []apiclient.AuditRecord{}}
+	for q := (url.Values{}); !sum.Complete; q.Set("after", sum.To) {
+		var part apiclient.RecordsVerified
+		if err := c.Do(ctx, apiclient.Call{Method: http.MethodGet, Path: []string{"audit", "verify", "records"}, Query: q}, &part); err != nil {
+			return nil, err
+		}
+		sum.Valid, sum.Complete, sum.To = sum.Valid && part.Valid, part.Complete, part.To
+		sum.Compared += part.Compared
+		sum.UnknownCount += part.UnknownCount
+		sum.Differences = append(sum.Differences, part.Differences...)
+		sum.Unknown = append(sum.Unknown, part.Unknown...)
+		if !sum.Complete {
+			_, _ = fmt.Fprintf(progress, "compared %d records, up to %s\n", sum.Compared, sum.To)
+		}
+		if len(sum.Differences) >= mostDifferences {
+			break
+		}
+	}
+	return &sum, nil
+}
+
+// mostDifferences ends the comparison: whoever made that many wrote to the database at length.
+const mostDifferences = 1000
 
 // verifyAll verifies part after part and sums them up.
 func verifyAll(ctx context.Context, c *apiclient.Client, expect string, progress io.Writer) (sum apiclient.AuditVerified, err error) {
@@ -122,7 +165,7 @@ func verifyAll(ctx context.Context, c *apiclient.Client, expect string, progress
 	}
 }
 
-func verifiedText(w io.Writer, v apiclient.AuditVerified) error {
+func verifiedText(w io.Writer, v verifiedAudit) error {
 	if !v.Valid {
 		return nil // the error says it
 	}
@@ -130,6 +173,31 @@ func verifiedText(w io.Writer, v apiclient.AuditVerified) error {
 	if v.Anchor != nil {
 		from = fmt.Sprintf("the anchor of %s (the rows up to %d were removed by retention)", v.Anchor.MadeAt.Format(time.DateOnly), v.Anchor.ID)
 	}
-	_, err := fmt.Fprintf(w, "%d rows hold, from %s to the head\n%s\n", v.Rows, from, v.Head.Point)
+	if _, err := fmt.Fprintf(w, "%d rows hold, from %s to the head\n%s\n", v.Rows, from, v.Head.Point); err != nil {
+		return err
+	}
+	r := v.Records
+	if !r.Valid {
+		rows := [][]string{{"TABLE", "RECORD", "MEMBER", "DIFFERENCE"}}
+		for _, d := range r.Differences {
+			rows = append(rows, []string{d.TableName, d.RecordID, d.Member, d.Message})
+		}
+		return table(w, rows)
+	}
+	if _, err := fmt.Fprintf(w, "records that are as the change audit says: %d\n", r.Compared-r.UnknownCount); err != nil || r.UnknownCount == 0 {
+		return err
+	}
+	_, err := fmt.Fprintf(w, "records that cannot be compared, because retention removed all their changes: %d", r.UnknownCount)
+	for _, u := range r.Unknown {
+		if err == nil {
+			_, err = fmt.Fprintf(w, "\n  %s %s", u.TableName, u.RecordID)
+		}
+	}
+	if more := r.UnknownCount - int64(len(r.Unknown)); err == nil && more > 0 {
+		_, err = fmt.Fprintf(w, "\n  and %d more", more)
+	}
+	if err == nil {
+		_, err = fmt.Fprintln(w)
+	}
 	return err
 }

@@ -44,6 +44,31 @@ type AuditHead struct {
 	Anchor    *AuditAnchor `json:"anchor" doc:"up to where retention removed the rows; null when it has removed none"`
 }
 
+// RecordsVerified answers /audit/verify/records: whether the tables are what the change audit says.
+type RecordsVerified struct {
+	Valid        bool              `json:"valid" doc:"this part has no differences"`
+	Complete     bool              `json:"complete" doc:"the part ends with the last record; else the next call goes on after to"`
+	Compared     int64             `json:"compared" doc:"records, in this part" min:"0"`
+	Differences  []AuditDifference `json:"differences" doc:"between the tables and the change audit, and between the triggers and the migrations"`
+	Unknown      []AuditRecord     `json:"unknown" doc:"some of the records of which retention removed every change: nothing can be said about them"`
+	UnknownCount int64             `json:"unknown_count" doc:"how many they are, in this part" min:"0"`
+	To           string            `json:"to" doc:"TABLE:RECORD up to which was compared"`
+}
+
+// AuditDifference is something that is not as the change audit, or this program, says.
+type AuditDifference struct {
+	TableName string `json:"table_name" doc:"where"`
+	RecordID  string `json:"record_id" doc:"which of its records, or the name of a trigger or rule"`
+	Member    string `json:"member" doc:"what of it; empty for the whole record"`
+	Message   string `json:"message" doc:"how it differs"`
+}
+
+// AuditRecord names a record.
+type AuditRecord struct {
+	TableName string `json:"table_name" doc:"where"`
+	RecordID  string `json:"record_id" doc:"which of its records"`
+}
+
 // AuditVerified answers /audit/verify. When it is valid and not complete, the next call goes on after To.
 type AuditVerified struct {
 	Valid    bool         `json:"valid" doc:"nothing in this part was edited, removed but by retention, or put in"`

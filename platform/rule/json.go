@@ -75,6 +75,9 @@ func (r *Rule) apply(data []byte, also []string) error {
 			} else if r.ID != 0 && id != r.ID {
 				errs.field("id", "%d is not the id of this rule, which is %d; an id cannot be changed", id, r.ID)
 			}
+		case m.name == "revision": // ignored, but a number
+			var revision int64
+			errs.add((field{"revision", func(r *Rule) any { return &r.Revision }}).decode(m.value, &revision))
 		case slices.Contains(also, m.name), slices.Contains(identityFields(), m.name):
 		default:
 			errs.add(unknownField(m.name, append(fieldNames(fields), also...)))

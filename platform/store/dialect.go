@@ -35,9 +35,12 @@ type dialect struct {
 	snapshot sql.IsolationLevel // in which all reads of a transaction see one state
 	// inner is the context of the statements of a transaction that ends with ctx all the same.
 	inner        func(ctx context.Context) context.Context
-	lockCounters string                             // lets one transaction at a time work on the counters of unhandled events; "" where all do
-	hasTable     string                             // asks whether the table %s exists
-	locker       func() (lock.SessionLocker, error) // keeps two processes from migrating at once
+	lockCounters string // lets one transaction at a time work on the counters of unhandled events; "" where all do
+	bytewise     string // after an expression: it is compared by its bytes
+	// guards compares the triggers with the text of the migrations.
+	guards   func(ctx context.Context, q querier, migrations string) ([]Difference, error)
+	hasTable string                             // asks whether the table %s exists
+	locker   func() (lock.SessionLocker, error) // keeps two processes from migrating at once
 }
 
 func sqliteDialect() dialect {
@@ -59,6 +62,7 @@ func sqliteDialect() dialect {
 		prepares: true,
 		// The driver starts a goroutine for every statement whose context can end.
 		inner:    context.WithoutCancel,
+		guards:   sqliteGuards,
 		hasTable: `SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = '%s'`,
 	}
 }

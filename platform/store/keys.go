@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"database/sql"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"strconv"
@@ -145,14 +146,17 @@ func (t *Tx) checkAPIKey(k *APIKey) error {
 	return nil
 }
 
-// keyObject is what the audit shows of a key: never a hash.
+// keyObject is what the audit shows of a key: never a hash, by which a secret is accepted. A digest of the hash shows a
+// secret that was put in beside the audit.
 func keyObject(k *APIKey) object {
 	o := object{
-		"id":         json.RawMessage(strconv.FormatInt(k.ID, 10)),
-		"name":       event.AppendJSONString(nil, k.Name),
-		"role":       event.AppendJSONString(nil, k.Role),
-		"bootstrap":  json.RawMessage(strconv.FormatBool(k.Bootstrap)),
-		"created_at": timeObject(k.CreatedAt),
+		"id":        json.RawMessage(strconv.FormatInt(k.ID, 10)),
+		"name":      event.AppendJSONString(nil, k.Name),
+		"role":      event.AppendJSONString(nil, k.Role),
+		"bootstrap": json.RawMessage(strconv.FormatBool(k.Bootstrap)),
+
+		"secret_digest": digestOf(k.Hash),
+		"created_at":    timeObject(k.CreatedAt),
 	}
 	if !k.ExpiresAt.IsZero() {
 		o["expires_at"] = timeObject(k.ExpiresAt)
@@ -161,12 +165,18 @@ func keyObject(k *APIKey) object {
 		o["rate_limit"] = json.RawMessage(strconv.FormatInt(k.RateLimit, 10))
 	}
 	if k.Second != nil {
-		o["second_secret"] = json.RawMessage("true")
+		o["second_secret"], o["second_secret_digest"] = json.RawMessage("true"), digestOf(k.Second)
 	}
 	if !k.SecondUntil.IsZero() {
 		o["second_until"] = timeObject(k.SecondUntil)
 	}
 	return o
+}
+
+// digestOf returns 128 bits of a digest of a secret's hash.
+func digestOf(hash []byte) json.RawMessage {
+	sum := sha256.Sum256(append([]byte("mutt-key-digest-1\n"), hash...))
+	return event.AppendJSONString(nil, hex.EncodeToString(sum[:16]))
 }
 
 func timeObject(t time.Time) json.RawMessage {

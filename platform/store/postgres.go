@@ -37,6 +37,8 @@ func postgresDialect() dialect {
 		inner:      func(ctx context.Context) context.Context { return ctx },
 		// The number is MUTT's own, of the database: 'mutt' in ASCII, then 1.
 		lockCounters: `SELECT pg_advisory_xact_lock(1836414068, 1)`,
+		bytewise:     ` COLLATE "C"`,
+		guards:       postgresGuards,
 		hasTable:     `SELECT to_regclass('%s') IS NOT NULL`,
 		locker: func() (lock.SessionLocker, error) {
 			return lock.NewPostgresSessionLocker(lock.WithLockTimeout(lockPeriodSeconds, lockTries))

@@ -51,6 +51,7 @@ func Run(t *testing.T, h Harness) {
 		{"Configuration", configurationCases()},
 		{"Identities", identityCases()},
 		{"Position", positionCases()},
+		{"Records", recordsCases()},
 		{"ChangeAudit", changeAuditCases()},
 		{"Retention", retentionCases()},
 		{"Rotations", rotationCases()},

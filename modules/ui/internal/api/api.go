@@ -48,6 +48,7 @@ type Store interface {
 	ChangeByID(ctx context.Context, id int64) (*store.Change, error)
 	ChainHead(ctx context.Context) (store.ChainHead, error)
 	VerifyPart(ctx context.Context, p store.VerifyParams) (store.ChainPart, error)
+	CompareRecords(ctx context.Context, after store.RecordPoint, limit int) (store.RecordsPart, error)
 	Rotations(ctx context.Context) ([]rotation.State, error)
 	AuditLogs(ctx context.Context, f store.AuditFilter) (store.Page[store.AuditLog], error)
 	Books(ctx context.Context) (store.Books, error)
@@ -162,6 +163,7 @@ func (a *API) endpoints() []endpoint {
 		{get, "/audit", authn.Viewer, a.listChanges, opListChanges("listChanges", "List the change audit")},
 		{get, "/audit/head", authn.Viewer, a.auditHead, opAuditHead()},
 		{get, "/audit/verify", authn.Viewer, a.verifyAudit, opVerifyAudit()},
+		{get, "/audit/verify/records", authn.Viewer, a.verifyRecords, opVerifyRecords()},
 		{get, "/audit/:id", authn.Viewer, a.getChange, opGetChange()},
 		{get, "/config-audit", authn.Viewer, a.listChanges, opListChanges("listConfigAudit", "List the change audit, under the predecessor's name")},
 		{get, "/audit-logs", authn.Viewer, a.listAuditLogs, opListAuditLogs()},

@@ -66,6 +66,7 @@ func TestGolden(t *testing.T) {
 		{"audit", request{method: "GET", path: "/audit?limit=3"}},
 		{"audit_head", request{method: "GET", path: "/audit/head"}},
 		{"audit_verify", request{method: "GET", path: "/audit/verify?limit=3"}},
+		{"audit_verify_records", request{method: "GET", path: "/audit/verify/records?limit=3"}},
 		{"config_audit_filtered", request{method: "GET", path: "/config-audit?operation=UPDATE&changed_by=key:admin&table_name=device_teams&record_id=sw1"}},
 		{"audit_logs", request{method: "GET", path: "/audit-logs"}},
 		{"audit_logs_cursor", request{method: "GET", path: "/audit-logs?limit=1"}},

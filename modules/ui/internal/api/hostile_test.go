@@ -52,7 +52,7 @@ func TestHostileInputIsTheCallersFault(t *testing.T) {
 	}
 	for path, names := range map[string][]string{
 		"/audit-logs": {"page", "limit", "cursor", "hostname", "rule_id", "team", "handling", "fate", "correlation_id", "q", "start_date", "end_date"},
-		"/audit":      {"changed_by", "operation", "table_name", "record_id"}, "/config/history": {"key"}, "/audit/verify": {"after", "expect", "limit"}, "/dlq/alert": {"cursor", "limit"},
+		"/audit":      {"changed_by", "operation", "table_name", "record_id"}, "/config/history": {"key"}, "/audit/verify": {"after", "expect", "limit"}, "/audit/verify/records": {"after", "limit"}, "/dlq/alert": {"cursor", "limit"},
 		"/rules/export": {"format"},
 	} {
 		for _, evil := range hostile() {

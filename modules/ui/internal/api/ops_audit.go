@@ -37,6 +37,15 @@ func opVerifyAudit() openapi.Operation {
 		openapi.Gives(ok, "what was found", apiclient.AuditVerified{}))
 }
 
+func opVerifyRecords() openapi.Operation {
+	return openapi.Op(tagAudit, "verifyRecords", "Compare the tables with the change audit", "Compares the last audited state of each rule, host, team, value, API key and rotation with the tables, "+
+		"at most limit records, and in the first part the triggers that guard the change audit with those of the migrations. It relies on the chain: verify that too. "+
+		"A difference is an answer: valid is false, differences names it.",
+		openapi.InQuery("after", "TABLE:RECORD up to which a call before compared", openapi.Text(maxParam).WithExample("alert_rules:1")),
+		openapi.InQuery("limit", "records at most", openapi.Whole(1, maxRecords).WithDefault(defaultRecords)),
+		openapi.Gives(ok, "what was found", apiclient.RecordsVerified{}))
+}
+
 func opRollback() openapi.Operation {
 	return openapi.Op(tagAudit, "rollback", "Roll a change back", "Puts back what a change replaced, as a new change: of dynamic keys, which takes an admin, rules, hosts and teams.",
 		openapi.TakesAs(openapi.Content{MediaType: openapi.JSON, Type: apiclient.RollbackRequest{}, Example: map[string]any{"audit_id": 12, "reason": "it was wrong"}}), changed(),
