@@ -32,7 +32,8 @@ func (e *Engine) finish(j job, r dest.Result, taken int64) {
 func (e *Engine) apply(j job, r dest.Result, taken int64, now time.Time) (died []*item) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	back := r.Class == dest.Delivered && e.health.failures > 0
+	// After answers that asked for patience, being taken does not mean that all may come at once.
+	back := r.Class == dest.Delivered && e.health.failures > 0 && !e.health.last.Alive
 	e.health.observe(r, now)
 	if r.Class == dest.Delivered {
 		e.delivered++

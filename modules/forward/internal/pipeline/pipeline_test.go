@@ -152,7 +152,7 @@ func TestWhatFailsWhileOthersAreTakenEndsInTheDeadLetters(t *testing.T) {
 		b := newBench(t, only(r, 1, 2))
 		p := b.start()
 		b.queue.append(alert(1, "a"), alert(2, "a"))
-		b.feed(2 * time.Minute)
+		b.feed(10 * time.Minute)
 		b.drained(time.Minute)
 		p.stop()
 		letters := b.queue.letters()
@@ -169,7 +169,7 @@ func TestWhatFailsWhileOthersAreTakenEndsInTheDeadLetters(t *testing.T) {
 				t.Errorf("the reason keeps the status and the answer: %q", d.Reason)
 			}
 		}
-		if len(letters) != 2 || b.queue.count(queue.CountParked) != 2 || b.queue.count(queue.CountDelivered) != 120 {
+		if len(letters) != 2 || b.queue.count(queue.CountParked) != 2 || b.queue.count(queue.CountDelivered) != 600 {
 			t.Errorf("counts %v", b.queue.counts)
 		}
 	})
@@ -334,6 +334,70 @@ func TestAListThatIsRefusedIsSplit(t *testing.T) {
 	})
 }
 
+// TestAListWithOneBadAlert costs its neighbours nothing, whether other alerts are delivered meanwhile or not.
+func TestAListWithOneBadAlert(t *testing.T) {
+	t.Parallel()
+	for _, busy := range []bool{false, true} {
+		t.Run(fmt.Sprint("busy ", busy), func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				b := newBench(t, only(status(500), 3))
+				b.cfg.BatchMax = 10
+				b.breaker = coord.BreakerSettings{Enabled: true, Threshold: 10, Timeout: 5 * time.Minute}
+				var batch []event.Alert
+				for n := range 10 {
+					batch = append(batch, alert(n, fmt.Sprint("s", n)))
+				}
+				b.queue.append(batch...)
+				p := b.start()
+				if busy {
+					b.feed(10 * time.Minute)
+				}
+				time.Sleep(2 * time.Minute)
+				p.stop()
+				for n := range 10 {
+					if n != 3 && !slices.Contains(b.target.delivered(), number(n)) {
+						t.Errorf("alert %d waits for its neighbour", n)
+					}
+				}
+				letters := b.queue.letters()
+				if _, parked := letters[number(3)]; len(letters) > 1 || len(letters) == 1 && !parked || busy != parked {
+					t.Errorf("letters %v", letters)
+				}
+			})
+		})
+	}
+}
+
+// TestALimitIsNotAnOutage: a destination that takes few requests and asks for patience without saying how long is not met with everything
+// that waits each time it takes one.
+func TestALimitIsNotAnOutage(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var last time.Time
+		b := newBench(t, func(context.Context, []event.ID) dest.Result {
+			if now := time.Now(); now.Sub(last) >= time.Second {
+				last = now
+				return ok()
+			}
+			return dest.Result{Class: dest.Deferred, Alive: true, Status: 429, Reason: dest.ReasonLimited}
+		})
+		b.cfg.Workers = 1
+		b.limit = coord.Limit{Rate: 50, Period: time.Second, Burst: 1}
+		for i := range 300 {
+			b.queue.append(alert(i, fmt.Sprint("s", i)))
+		}
+		p := b.start()
+		time.Sleep(2 * time.Minute)
+		before := len(b.target.sent())
+		time.Sleep(2 * time.Minute)
+		p.stop()
+		if n := len(b.target.sent()) - before; n > 120*20 || len(b.queue.letters()) > 0 {
+			t.Errorf("%d requests in two minutes", n)
+		}
+	})
+}
+
 func TestBreakerStopsSendingAndBurnsNoRetries(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -384,7 +448,7 @@ func TestAnAlertThatIsNeverTakenKeepsTheBreakerOpenForNobody(t *testing.T) {
 		b.queue.append(alert(1, "bad"))
 		p := b.start()
 		time.Sleep(90 * time.Second)
-		for n := 2; n < 40; n++ {
+		for n := 2; n < 150; n++ {
 			b.queue.append(alert(n, fmt.Sprint("s", n)))
 			time.Sleep(6 * time.Second)
 			if got := b.target.delivered(); len(got) != n-1 {
@@ -457,10 +521,10 @@ func TestDeliveriesOfOtherProcessesCount(t *testing.T) {
 		other.coord = b.coord
 		b.queue.append(alert(1, "bad"))
 		p, q := b.start(), other.start()
-		other.feed(2 * time.Minute)
+		other.feed(10 * time.Minute)
 		p.stop()
 		q.stop()
-		if d := b.queue.letters()[number(1)]; d.Code != queue.DeadExhausted || len(b.target.sent()) > 15 {
+		if d := b.queue.letters()[number(1)]; d.Code != queue.DeadExhausted || len(b.target.sent()) > 20 {
 			t.Errorf("letter %+v after %d requests", d, len(b.target.sent()))
 		}
 	})
@@ -733,7 +797,7 @@ func TestSettingsApplyWhileItRuns(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, only(status(500), 1))
-		b.set = Settings{MaxRetries: 0, BaseDelay: time.Second}
+		b.set = Settings{MaxRetries: 0, BaseDelay: time.Second, MaxDelay: time.Second}
 		p := b.start()
 		b.queue.append(alert(1, "a"))
 		b.feed(10 * time.Second)
