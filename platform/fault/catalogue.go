@@ -39,6 +39,7 @@ const (
 	ListenFailed       Code = "listen_failed"
 	ServerUnreachable  Code = "server_unreachable"
 	SecretsUnavailable Code = "secrets_unavailable"
+	SecretUnfit        Code = "secret_unfit"
 )
 
 // Entry is one row of the catalogue.
@@ -85,6 +86,7 @@ func Catalogue() []Entry {
 		{ConfigInvalid, http.StatusInternalServerError, "the configuration has an error", "correct the named setting"},
 		{ListenFailed, http.StatusInternalServerError, "an address cannot be listened on", "free the port or choose another address"},
 		{SecretsUnavailable, http.StatusServiceUnavailable, "the passwords and keys cannot be read from where they are kept", "check Vault, or the files of secrets, as the message says"},
+		{SecretUnfit, http.StatusInternalServerError, "a password or key cannot be used for what it is for", "write it again where the message says"},
 		{ServerUnreachable, http.StatusBadGateway, "no MUTT server answers at this address", "start it with 'mutt serve', or give --server"},
 		{Internal, http.StatusInternalServerError, "a fault inside MUTT", "look in the log for the correlation id and report it"},
 	}

@@ -8,6 +8,6 @@
 //  3. Connecting is bounded here; a call is bounded by its context, so every call needs one with a deadline.
 //     A session that forgot its transaction is ended by the server.
 //  4. Statements are prepared once per connection and cached (pgx's default), which needs a direct connection or a pooler that
-//     knows prepared statements. What libpq's environment variables and files say does not count.
+//     lends connections for a whole session. Open refuses any other pooler (pooler.go). What libpq's environment variables and files say does not count.
 //  5. Native errors are translated to fault codes in one place, Fault.
 package postgres

@@ -23,6 +23,9 @@ const (
 	stateNoDatabase   = "3D000"
 	stateReadOnly     = "25006"
 	stateNoPrivilege  = "42501"
+	stateProtocol     = "08P01"
+	stateNoStatement  = "26000"
+	stateStatementDup = "42P05"
 	stateUnique       = "23505"
 	stateDataDamaged  = "XX001"
 	stateIndexDamaged = "XX002"
@@ -76,6 +79,9 @@ func answered(err error, unavailable fault.Code, doing string) error {
 		return away(err, unavailable, "give the address of the primary", "%s: this PostgreSQL is a standby", doing)
 	case stateNoPrivilege:
 		return away(unnamed{err, state}, unavailable, "make DB_USER the owner of the database", "%s: PostgreSQL does not allow this to the user", doing)
+	case stateNoStatement, stateStatementDup:
+		return away(err, unavailable, "set pool_mode = session in PgBouncer, or give the address of PostgreSQL in DB_HOST and DB_PORT",
+			"%s: a pooler before PostgreSQL lends connections for a transaction only", doing)
 	case stateDataDamaged, stateIndexDamaged:
 		return fault.Wrap(fault.Corrupt, err, "%s: data in PostgreSQL is damaged", doing).
 			WithRemedy("look in the log of PostgreSQL; restore from a backup, or rebuild the index")

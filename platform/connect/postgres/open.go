@@ -63,6 +63,10 @@ func Open(ctx context.Context, c Config) (*pgxpool.Pool, error) {
 		pool.Close()
 		return nil, Fault(err, fault.StoreUnavailable, "connect to PostgreSQL")
 	}
+	if err := requireSessions(ctx, pool); err != nil {
+		pool.Close()
+		return nil, Fault(err, fault.StoreUnavailable, "look for a pooler before PostgreSQL")
+	}
 	return pool, nil
 }
 
@@ -114,11 +118,19 @@ func (c Config) opener(cc *pgconn.Config) *opener {
 	cc.Host, cc.Port, cc.Database, cc.Fallbacks = c.Host, uint16(c.Port), c.Database, nil
 	cc.ConnectTimeout = connectWithin
 	cc.DialFunc = (&net.Dialer{KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: keepAlive, Interval: keepAlive, Count: 3}}).DialContext
-	cc.RuntimeParams = map[string]string{
-		"application_name": c.Name, "timezone": "UTC",
-		"idle_in_transaction_session_timeout": fmt.Sprint(idleInTx.Milliseconds()),
-	}
+	// A pooler refuses startup parameters that it does not know, so only those that PgBouncer takes are here; begin sets the rest.
+	cc.RuntimeParams = map[string]string{"application_name": c.Name, "timezone": "UTC"}
+	cc.ValidateConnect = begin
 	return &opener{credentials: c.Credentials, exposure: c.Exposure, server: net.JoinHostPort(c.Host, strconv.Itoa(c.Port)), config: cc, tls: c.TLS}
+}
+
+// begin prepares a session that has just logged in, and refuses a server that takes no writes.
+func begin(ctx context.Context, conn *pgconn.PgConn) error {
+	set := fmt.Sprintf("SET idle_in_transaction_session_timeout = %d", idleInTx.Milliseconds())
+	if _, err := conn.Exec(ctx, set).ReadAll(); err != nil {
+		return err
+	}
+	return pgconn.ValidateConnectTargetSessionAttrsReadWrite(ctx, conn)
 }
 
 // NewRecycler replaces connections of a pool that Open gave after a rotation: each when nobody uses it.

@@ -9,6 +9,8 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"net/netip"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -24,16 +26,50 @@ type Administrator struct{ config *pgx.ConnConfig }
 // adminWithin bounds one call.
 const adminWithin = 10 * time.Second
 
-// NewAdministrator takes a connection string of a superuser, or of a role that may alter the others. It does no I/O. The error
+// What a server must ask of a client that shows it a password (libpq's require_auth). A server whose identity was verified by other
+// means may ask for nothing, as it does where it knows the client by its certificate or its user at the other end of a socket.
+const (
+	requireScram       = "scram-sha-256"
+	requireScramOrNone = "scram-sha-256,none"
+)
+
+// NewAdministrator takes a connection string of a superuser, or of a role that may alter the others. The string must name a server
+// that cannot be another one: by a verified certificate, or because it runs on this machine. NewAdministrator does no I/O. Its error
 // shows nothing of the string.
 func NewAdministrator(dsn secret.Secret) (*Administrator, error) {
-	c, err := pgx.ParseConfig(dsn.Reveal())
+	const example = "give a DSN such as postgres://postgres:PASSWORD@db.example.net:5432/mutt?sslmode=verify-full&sslrootcert=/etc/mutt/postgres-ca.pem"
+	text, err := secret.DSN.Fit(dsn.Reveal())
+	if err != nil {
+		return nil, fault.New(fault.SecretUnfit, "the administrator's DSN of PostgreSQL %s", err).WithRemedy(example)
+	}
+	c, err := pgx.ParseConfig(text)
 	if err != nil { // whose text repeats the string
-		return nil, fault.New(fault.ConfigInvalid, "the administrator's DSN of PostgreSQL is not understood").
-			WithRemedy("give one such as postgres://postgres:PASSWORD@db.example.net:5432/mutt?sslmode=verify-full")
+		return nil, fault.New(fault.ConfigInvalid, "the administrator's DSN of PostgreSQL is not understood").WithRemedy(example)
+	}
+	require := requireScramOrNone
+	for _, to := range append([]*pgconn.FallbackConfig{{Host: c.Host, Port: c.Port, TLSConfig: c.TLSConfig}}, c.Fallbacks...) {
+		network, _ := pgconn.NetworkAddress(to.Host, to.Port)
+		verified := to.TLSConfig != nil && !to.TLSConfig.InsecureSkipVerify
+		switch {
+		case network == "unix", verified:
+		case loopback(to.Host):
+			require = requireScram // only the exchange itself proves which server it is
+		default:
+			return nil, fault.New(fault.ConfigInvalid,
+				"the administrator's DSN of PostgreSQL must have sslmode=verify-full, as the server is not reached by a loopback address or a socket: "+
+					"without it, passwords would go to any server that answers").WithRemedy(example)
+		}
+	}
+	if c.RequireAuth != requireScram {
+		c.RequireAuth = require
 	}
 	c.ConnectTimeout = connectWithin
 	return &Administrator{c}, nil
+}
+
+func loopback(host string) bool {
+	ip, err := netip.ParseAddr(host)
+	return err == nil && ip.IsLoopback() || host == "localhost"
 }
 
 // User is who the administrator logs in as.
@@ -106,6 +142,7 @@ func (a *Administrator) Accepts(ctx context.Context, role string, password secre
 	defer cancel()
 	c := a.config.Copy()
 	c.User, c.Password, c.ValidateConnect = role, password.Reveal(), nil
+	c.RequireAuth = requireScramOrNone // a server that lets the role in without a password is what MayAlter looks for
 	conn, err := pgconn.ConnectConfig(ctx, &c.Config)
 	if err == nil {
 		return true, conn.Close(ctx)
@@ -126,6 +163,10 @@ func (a *Administrator) run(ctx context.Context, fn func(context.Context, *pgx.C
 	if err != nil {
 		if isRefusal(err) {
 			return fault.Wrap(fault.Forbidden, unnamed{err, State(err)}, "PostgreSQL refuses the administrator").WithRemedy("correct the administrator's DSN")
+		}
+		if strings.Contains(err.Error(), "authentication method requirement") {
+			return fault.New(fault.ConfigInvalid, "PostgreSQL does not ask the administrator for a password by scram-sha-256: it lets anyone in with any password, or wants the password in a weaker form").
+				WithRemedy("use scram-sha-256 in pg_hba.conf for this host, set the password again where it was stored as MD5, or use sslmode=verify-full or a socket")
 		}
 		return err
 	}
