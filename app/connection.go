@@ -55,7 +55,7 @@ func credential(set *secrets.Set, key secrets.Key, user string) []connect.Creden
 	if password.Empty() {
 		return nil
 	}
-	return []connect.Credential{{User: user, Password: password, Name: string(key), Version: version.String()}}
+	return []connect.Credential{{User: user, Password: password, Name: string(key), Version: version.String(), Source: set.Origin(key)}}
 }
 
 // postgresCredentials returns the order to try. The next password belongs to the next user when there is one.

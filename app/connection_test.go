@@ -26,8 +26,12 @@ func TestCredentialsToTry(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		set, err := secrets.NewSet(cfg.settingValues())
+		if err != nil {
+			t.Fatal(err)
+		}
 		var got []string
-		for _, cr := range postgresCredentials(&cfg.Postgres, secrets.NewSet(cfg.settingValues())) {
+		for _, cr := range postgresCredentials(&cfg.Postgres, set) {
 			got = append(got, cr.User+":"+cr.Password.Reveal())
 		}
 		if d := cmp.Diff(c.want, got); d != "" {

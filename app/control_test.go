@@ -24,7 +24,7 @@ func withSecrets(t *testing.T, p *parts) {
 // controlled gives parts with a real store, and a control that was started on them.
 func controlled(t *testing.T, dynamic bool) *parts {
 	t.Helper()
-	p := newParts(Options{Config: Config{DataDir: t.TempDir(), DynamicConfig: dynamic, Keys: KeysConfig{Ingest: secret.New("the-ingest-key"), Admin: secret.New("the-admin-key")}}, Logger: zap.NewNop(), Level: zap.NewAtomicLevel(),
+	p := newParts(Options{Config: Config{DataDir: t.TempDir(), DynamicConfig: dynamic, Keys: KeysConfig{Ingest: secret.New("the-ingest-key-for-tests"), Admin: secret.New("the-admin-key-for-tests")}}, Logger: zap.NewNop(), Level: zap.NewAtomicLevel(),
 		Now: time.Now, Getenv: func(k string) string { return map[string]string{"UNHANDLED_THRESHOLD": "7"}[k] }})
 	s, err := openSQLiteStore(t.Context(), p)
 	if err != nil {
@@ -80,7 +80,7 @@ func TestChangesAreApplied(t *testing.T) {
 	if p.handles.alert.Worker.UnhandledThreshold.Get() != 9 || p.opts.Level.Level() != zapcore.WarnLevel {
 		t.Fatalf("not in force: %d, %s", p.handles.alert.Worker.UnhandledThreshold.Get(), p.opts.Level)
 	}
-	for text, role := range map[string]authn.Role{"the-ingest-key": authn.Ingest, "the-admin-key": authn.Admin} {
+	for text, role := range map[string]authn.Role{"the-ingest-key-for-tests": authn.Ingest, "the-admin-key-for-tests": authn.Admin} {
 		if key, verdict := p.keyring.Authenticate(text); verdict != authn.Accepted || key.Identity.Role != role {
 			t.Errorf("%s: %+v %v", role, key, verdict)
 		}
@@ -109,7 +109,7 @@ func TestBootstrapKeysAreReplaced(t *testing.T) {
 			t.Error(err)
 		}
 	}()
-	if p.accepts("the-admin-key") {
+	if p.accepts("the-admin-key-for-tests") {
 		t.Error("the old key is still accepted")
 	}
 	if !p.accepts("a-new-admin-key") {

@@ -18,7 +18,7 @@ import (
 func onServers(t *testing.T, s *apptest.Servers, failFast bool) (*app.App, *observer.ObservedLogs) {
 	t.Helper()
 	env := []string{"MUTT_INGEST_ADDR=127.0.0.1:0", "MUTT_ADMIN_ADDR=127.0.0.1:0", "MUTT_OPS_ADDR=127.0.0.1:0", "MUTT_SYSLOG_UDP_ADDR=off",
-		"MUTT_SYSLOG_TCP_ADDR=off", "INGEST_API_KEY=i", "WEBUI_API_KEY=a", "MUTT_SHUTDOWN_TIMEOUT=10s"}
+		"MUTT_SYSLOG_TCP_ADDR=off", "INGEST_API_KEY=ingest-key-0123456789", "WEBUI_API_KEY=admin-key-0123456789", "MUTT_SHUTDOWN_TIMEOUT=10s"}
 	for k, v := range s.Env() {
 		env = append(env, k+"="+v)
 	}

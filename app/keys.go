@@ -23,7 +23,10 @@ const (
 )
 
 // KeysConfig holds the settings of the bootstrap keys, as they are set; those in force come from the secret source.
-type KeysConfig struct{ Ingest, IngestNext, Admin, AdminNext secret.Secret }
+type KeysConfig struct {
+	Ingest, IngestNext, Admin, AdminNext secret.Secret
+	Insecure                             bool // keys that are easy to guess are accepted
+}
 
 func (c *KeysConfig) settings() []static.Setting {
 	return []static.Setting{
@@ -35,6 +38,8 @@ func (c *KeysConfig) settings() []static.Setting {
 			About: "Key of administrators; by default one is generated into the data directory", Value: static.Password(&c.Admin)},
 		{Path: "admin.api_key_next_file", Example: "/run/secrets/webui_api_key_next", Variables: static.Variables("WEBUI_API_KEY_NEXT"), Live: true,
 			About: "Key of administrators that is accepted too, while they change over to it", Value: static.Password(&c.AdminNext)},
+		{Path: "admin.insecure_keys", Default: "false", Variables: static.Variables("MUTT_INSECURE_KEYS"),
+			About: "Accept keys of fewer than 20 characters, and one key for senders and administrators; for a lab only", Value: static.Bool(&c.Insecure)},
 	}
 }
 
@@ -72,8 +77,8 @@ func (k *bootstrapKeys) stored() (out []store.APIKey) {
 	return out
 }
 
-// bootstrap gives the keys that are in force: those of the secret source, and embedded for a role that it has none for,
-// the generated one.
+// bootstrap returns the keys that are in force: those of the secret source, and embedded for a role that it has none for,
+// the generated one. Keys of the secret source alone were checked before they came into force; here they meet the generated ones.
 func (p *parts) bootstrap() (k bootstrapKeys, err error) {
 	now := p.secrets.Current()
 	k = bootstrapKeys{ingest: now.Secret(secrets.IngestKey), ingestNext: now.Secret(secrets.IngestKeyNext),
@@ -81,16 +86,27 @@ func (p *parts) bootstrap() (k bootstrapKeys, err error) {
 	if p.mode() == Distributed {
 		return k, nil
 	}
-	dir := p.opts.Config.DataDir
+	ingest, admin := givenKeys(now)
 	if k.ingest.Empty() {
-		if k.ingest, _, err = keyFile(filepath.Join(dir, IngestKeyFile)); err != nil {
+		file := filepath.Join(p.opts.Config.DataDir, IngestKeyFile)
+		if k.ingest, _, err = keyFile(file); err != nil {
 			return k, err
 		}
+		ingest = append(ingest, givenKey{secrets.IngestKey, "file " + file, k.ingest})
 	}
 	if k.admin.Empty() {
-		k.admin, k.adminMade, err = keyFile(filepath.Join(dir, AdminKeyFile))
+		file := filepath.Join(p.opts.Config.DataDir, AdminKeyFile)
+		if k.admin, k.adminMade, err = keyFile(file); err != nil {
+			return k, err
+		}
+		admin = append(admin, givenKey{secrets.AdminKey, "file " + file, k.admin})
 	}
-	return k, err
+	if !p.opts.Config.Keys.Insecure {
+		for _, unsafe := range unsafeKeys(ingest, admin) {
+			return k, unsafe
+		}
+	}
+	return k, nil
 }
 
 // tellKeys tells the operator of a key that was made, and of one that is missing.

@@ -49,11 +49,11 @@ func TestBootstrapRotation(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	one, two := secret.New("the-ingest-key"), secret.New("ingest-two")
-	admin := secret.New("the-admin-key")
+	one, two := secret.New("the-ingest-key-for-tests"), secret.New("ingest-two")
+	admin := secret.New("the-admin-key-for-tests")
 	set(bootstrapKeys{ingest: one, ingestNext: two, admin: admin})
-	accepted(t, p, map[string]bool{"the-ingest-key": true, "ingest-two": true, "the-admin-key": true})
-	a, _ := p.keyring.Authenticate("the-ingest-key")
+	accepted(t, p, map[string]bool{"the-ingest-key-for-tests": true, "ingest-two": true, "the-admin-key-for-tests": true})
+	a, _ := p.keyring.Authenticate("the-ingest-key-for-tests")
 	b, _ := p.keyring.Authenticate("ingest-two")
 	if a.Identity != b.Identity {
 		t.Errorf("the next key is another sender: %+v %+v", a.Identity, b.Identity)
@@ -62,12 +62,12 @@ func TestBootstrapRotation(t *testing.T) {
 		t.Error("the next key is not stored for the others")
 	}
 	set(bootstrapKeys{ingest: two, admin: admin})
-	accepted(t, p, map[string]bool{"the-ingest-key": false, "ingest-two": true, "the-admin-key": true})
+	accepted(t, p, map[string]bool{"the-ingest-key-for-tests": false, "ingest-two": true, "the-admin-key-for-tests": true})
 	if k := storedKeys(t, p)["bootstrap-ingest"]; k.Second != nil {
 		t.Error("a next key is still stored")
 	}
 	set(bootstrapKeys{adminNext: secret.New("admin-two"), ingest: two}) // a next one alone is the present one
-	accepted(t, p, map[string]bool{"the-admin-key": false, "admin-two": true})
+	accepted(t, p, map[string]bool{"the-admin-key-for-tests": false, "admin-two": true})
 	before, _, _ := p.store.Revisions(t.Context())
 	set(bootstrapKeys{adminNext: secret.New("admin-two"), admin: secret.New("admin-two"), ingest: two})
 	if after, _, _ := p.store.Revisions(t.Context()); after != before {
@@ -100,15 +100,15 @@ func TestBootstrapWhileTheStoreIsAway(t *testing.T) {
 	p.control.refreshing.Lock()
 	p.control.source = source
 	p.control.refreshing.Unlock()
-	if err := p.control.SetBootstrap(t.Context(), bootstrapKeys{ingest: secret.New("new"), admin: secret.New("the-admin-key")}); !fault.Is(err, fault.StoreUnavailable) {
+	if err := p.control.SetBootstrap(t.Context(), bootstrapKeys{ingest: secret.New("new"), admin: secret.New("the-admin-key-for-tests")}); !fault.Is(err, fault.StoreUnavailable) {
 		t.Errorf("got %v", err)
 	}
-	accepted(t, p, map[string]bool{"new": true, "the-admin-key": true})
+	accepted(t, p, map[string]bool{"new": true, "the-admin-key-for-tests": true})
 	p.control.refreshing.Lock()
 	source.away = false
 	p.control.refreshing.Unlock()
 	refresh(t, p)
-	accepted(t, p, map[string]bool{"new": true, "the-ingest-key": false})
+	accepted(t, p, map[string]bool{"new": true, "the-ingest-key-for-tests": false})
 }
 
 // TestGraceAndExpiry have a second secret end by itself, and with its key.
@@ -151,13 +151,13 @@ func TestKeyUseIsTold(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	with.accepts("the-admin-key")
+	with.accepts("the-admin-key-for-tests")
 	report(with)
 	used := storedKeys(t, with)
 	if used["bootstrap-admin"].LastUsed.IsZero() || !used["bootstrap-ingest"].LastUsed.IsZero() {
 		t.Errorf("its own uses: %+v", used)
 	}
-	without.accepts("the-ingest-key")
+	without.accepts("the-ingest-key-for-tests")
 	report(without)
 	report(with)
 	if k := storedKeys(t, with)["bootstrap-ingest"]; time.Since(k.LastUsed) > time.Minute {

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"net"
 	"slices"
@@ -41,7 +42,9 @@ func (p *parts) apply(ctx context.Context) error {
 }
 
 func buildForward(_ context.Context, p *parts) (lifecycle.Service, error) {
-	m, err := forward.New(p.opts.Config.Forward, forward.Deps{
+	c := p.opts.Config.Forward
+	c.URL = p.destinationURL()
+	m, err := forward.New(c, forward.Deps{
 		OpenTLS: p.tls.Open, Version: Version, Location: p.process,
 		Queue: p.queue, Coord: p.coord, Dynamic: p.handles.forward,
 		Key: func() secret.Secret { return p.secrets.Current().Secret(secrets.MoogKey) }, DeadDepth: func() float64 { return float64(p.depths.depth(queue.Alert).Dead) },
@@ -51,6 +54,23 @@ func buildForward(_ context.Context, p *parts) (lifecycle.Service, error) {
 		return nil, err
 	}
 	return m, nil
+}
+
+// destinationURL returns where alerts go: by the secret source, else by the settings. The source may change it while the process runs;
+// the process then says that it has to be restarted, as for any other change of the destination.
+func (p *parts) destinationURL() string {
+	started := p.secrets.Current().Secret(secrets.MoogURL)
+	p.health.Add("destination", func(context.Context) (warnings []string, err error) {
+		if now := p.secrets.Current(); !now.Secret(secrets.MoogURL).Equal(started) {
+			warnings = append(warnings, "MOOG_WEBHOOK_URL has changed in the secret source: restart the process to deliver there")
+		}
+		return warnings, nil
+	})
+	url := cmp.Or(started.Reveal(), p.opts.Config.Forward.URL)
+	if url == "" {
+		p.opts.Logger.Warn("no destination is configured: alerts wait in the queue until MOOG_WEBHOOK_URL is set")
+	}
+	return url
 }
 
 // buildLeader decides which of several janitors folds and prunes.

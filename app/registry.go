@@ -21,7 +21,7 @@ func buildRegistry(_ context.Context, p *parts) (lifecycle.Service, error) {
 func (p *parts) self() coord.Process {
 	at := p.control.inForce()
 	out := coord.Process{ID: p.run, Name: p.process, Version: Version, StartedAt: p.started, ConfigRevision: at.Revision, ConfigEpoch: at.Epoch,
-		Secrets: p.secrets.Current().Versions(), Logins: p.logged()}
+		Secrets: p.secrets.Current().Versions(), SecretSources: p.secrets.Current().Origins(), Logins: p.logged()}
 	for _, r := range p.opts.Roles {
 		out.Roles = append(out.Roles, string(r))
 	}

@@ -54,8 +54,8 @@ func (c *Config) rotationPostgres(ctx context.Context, v *rotate.Vault, a Admini
 		return nil, err
 	}
 	role := c.Postgres.User
-	if user := now.Values["DB_USER"]; !user.Empty() {
-		role = user.Reveal()
+	if user := secret.Tidy(now.Values["DB_USER"].Reveal()); user != "" {
+		role = user
 	}
 	return &rotate.Postgres{Admin: admin, Role: role}, nil
 }

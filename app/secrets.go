@@ -67,7 +67,7 @@ func (p settingsProvider) Read(context.Context) (secrets.Values, error) {
 		if err != nil {
 			return nil, fault.Wrap(fault.SecretsUnavailable, err, "the file of %s cannot be read", s.path).WithRemedy("write it again, or correct its mode")
 		}
-		if v.Secret.Empty() {
+		if secret.Tidy(v.Secret.Reveal()) == "" {
 			return nil, fault.New(fault.SecretsUnavailable, "the file of %s is empty", s.path)
 		}
 		out[s.key] = v
@@ -83,6 +83,7 @@ type secretSources struct {
 	log        *zap.Logger
 	exposure   *connect.Exposure // of Vault; nil for none
 	registerer prometheus.Registerer
+	refuse     func(*secrets.Set) map[secrets.Key]error
 }
 
 // watcher makes the Watcher of the configured providers: Vault, files, the settings. It has nothing yet.
@@ -103,7 +104,7 @@ func (s secretSources) watcher() (*secrets.Watcher, error) {
 		providers = append(providers, secrets.File{Path: c.File})
 	}
 	providers = append(providers, settingsProvider{s.settings})
-	return secrets.NewWatcher(secrets.Options{Providers: providers, Every: c.Every, Log: s.log, Registerer: s.registerer}), nil
+	return secrets.NewWatcher(secrets.Options{Providers: providers, Every: c.Every, Refuse: s.refuse, Log: s.log, Registerer: s.registerer}), nil
 }
 
 func (s secretSources) vault() (*vault.Provider, error) {
@@ -114,7 +115,13 @@ func (s secretSources) vault() (*vault.Provider, error) {
 func openSecrets(ctx context.Context, p *parts) (lifecycle.Service, error) {
 	log := p.opts.Logger.Named("secrets")
 	exposure := vault.Exposure(log)
-	w, err := secretSources{config: &p.opts.Config, settings: p.settings, tls: p.tls.Open, log: log, exposure: exposure, registerer: p.registry}.watcher()
+	from := secretSources{config: &p.opts.Config, settings: p.settings, tls: p.tls.Open, log: log, exposure: exposure, registerer: p.registry}
+	if p.opts.Config.Keys.Insecure {
+		p.health.Add("keys", func(context.Context) ([]string, error) { return []string{insecureKeys}, nil })
+	} else {
+		from.refuse = func(next *secrets.Set) map[secrets.Key]error { return unsafeKeys(givenKeys(next)) }
+	}
+	w, err := from.watcher()
 	if err != nil {
 		return nil, err
 	}

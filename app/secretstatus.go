@@ -76,7 +76,7 @@ func (r reportedSecret) of(p coord.Process) *apiclient.ProcessSecret {
 	if r.server == "" {
 		for _, k := range r.keys {
 			if v, ok := p.Secrets[k]; ok {
-				out.Loaded = append(out.Loaded, apiclient.LoadedSecret{Key: k, Version: v})
+				out.Loaded = append(out.Loaded, apiclient.LoadedSecret{Key: k, Version: v, Source: p.SecretSources[k]})
 			}
 		}
 		if len(out.Loaded) == 0 {
@@ -84,9 +84,9 @@ func (r reportedSecret) of(p coord.Process) *apiclient.ProcessSecret {
 		}
 		last := out.Loaded[len(out.Loaded)-1]
 		if out.SafeToRetire = last.Key == r.keys[0]; out.SafeToRetire {
-			out.Reason = last.Key + " " + last.Version + " is in force; it is read at each use"
+			out.Reason = last.Label() + " is in force; it is read at each use"
 		} else {
-			out.Reason = last.Key + " " + last.Version + " is loaded too: promote it, or take it out first"
+			out.Reason = last.Label() + " is loaded too: promote it, or take it out first"
 		}
 		return out
 	}
@@ -117,7 +117,7 @@ func disagreement(all []apiclient.ProcessSecret) string {
 			first = p
 		}
 		if a, b := first.Loaded[0], p.Loaded[0]; a.Key != b.Key || a.Version != b.Version {
-			return first.Name + " has loaded " + a.Key + " " + a.Version + ", and " + p.Name + " " + b.Key + " " + b.Version
+			return first.Name + " has loaded " + a.Label() + ", and " + p.Name + " " + b.Label()
 		}
 	}
 	return ""

@@ -33,6 +33,11 @@ func TestWhenAnOldPasswordMayGo(t *testing.T) {
 	if got := reported()[1].gather([]coord.Process{process("a", "vault:7", "")}); len(got.Processes) != 0 {
 		t.Errorf("a server that nobody uses: %+v", got)
 	}
+	sourced := process("a", "vault:7", "")
+	sourced.Secrets, sourced.SecretSources = map[string]string{"MOOG_API_KEY": "vault:7"}, map[string]string{"MOOG_API_KEY": "version 7 of vault secret/mutt/prod"}
+	if got := reported()[2].gather([]coord.Process{sourced}); !strings.Contains(got.Reason, "MOOG_API_KEY from version 7 of vault secret/mutt/prod is in force") {
+		t.Errorf("%+v", got)
+	}
 	keys := coord.Process{Name: "a", Secrets: map[string]string{"INGEST_API_KEY": "vault:7", "INGEST_API_KEY_NEXT": "vault:7"}}
 	if got := reported()[3].gather([]coord.Process{keys}); got.SafeToRetire || !strings.Contains(got.Reason, "INGEST_API_KEY_NEXT vault:7 is loaded too") {
 		t.Errorf("senders may have the old key yet: %+v", got)

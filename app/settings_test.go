@@ -29,7 +29,10 @@ func TestDistributed(t *testing.T) {
 		p.Database != "mutt" || !p.TLS.Enabled || r.TLS.Enabled || c.Queue.Partitions != 64 || c.Queue.Durability != redisq.Strict || c.Queue.KeyPrefix != "mutt" {
 		t.Fatalf("got %+v", c)
 	}
-	set := secrets.NewSet(c.settingValues())
+	set, err := secrets.NewSet(c.settingValues())
+	if err != nil {
+		t.Fatal(err)
+	}
 	inRedis, inPostgres := redisCredentials(&r, set), postgresCredentials(&p, set)
 	if len(inRedis) != 2 || inRedis[0].Password.Reveal() != "now" || inRedis[1].Password.Reveal() != "soon" || len(inPostgres) != 1 || inPostgres[0].Password.Reveal() != "only" {
 		t.Fatal("the current password comes before the next, and replaces the legacy one")

@@ -17,7 +17,7 @@ import (
 // apart gives the parts of a process without a store, beside the publishing process p.
 func apart(t *testing.T, shared coord.Coord) *parts {
 	t.Helper()
-	p := newParts(Options{Config: Config{DataDir: t.TempDir(), DynamicConfig: true, Keys: KeysConfig{Ingest: secret.New("its-own-key"), Admin: secret.New("its-own-admin-key")}},
+	p := newParts(Options{Config: Config{DataDir: t.TempDir(), DynamicConfig: true, Keys: KeysConfig{Ingest: secret.New("its-own-key-0123456789"), Admin: secret.New("its-own-admin-key-0123456789")}},
 		Logger: zap.NewNop(), Level: zap.NewAtomicLevel(), Now: time.Now,
 		Getenv: func(string) string { return "" }})
 	withSecrets(t, p)
@@ -54,7 +54,7 @@ func TestProcessWithoutStoreLivesFromTheSnapshot(t *testing.T) {
 	if w, _ := without.control.Ready(t.Context()); len(w) != 1 {
 		t.Errorf("nothing is published yet, and health says %q", w)
 	}
-	if !without.accepts("its-own-key") {
+	if !without.accepts("its-own-key-0123456789") {
 		t.Error("before the first snapshot its own keys are valid")
 	}
 	with := publishing(t, shared)
@@ -63,7 +63,7 @@ func TestProcessWithoutStoreLivesFromTheSnapshot(t *testing.T) {
 	if n := without.handles.alert.Worker.UnhandledThreshold.Get(); n != 9 {
 		t.Errorf("the change did not arrive: %d", n)
 	}
-	for _, key := range []string{"its-own-key", "the-ingest-key", "the-admin-key"} {
+	for _, key := range []string{"its-own-key-0123456789", "the-ingest-key-for-tests", "the-admin-key-for-tests"} {
 		if !without.accepts(key) {
 			t.Errorf("%s is not accepted", key)
 		}

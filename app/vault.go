@@ -53,9 +53,13 @@ func (c *Config) VaultStatus(ctx context.Context) (s VaultStatus, err error) {
 	if err != nil {
 		return s, err
 	}
+	set, err := secrets.NewSet(values)
+	if err != nil {
+		return s, err
+	}
 	s.SecretsPath = v.Path.String()
 	for _, k := range secrets.Keys() {
-		if _, version := secrets.NewSet(values).Get(k); version.Number > 0 {
+		if _, version := set.Get(k); version.Number > 0 {
 			s.Secrets, s.Version = append(s.Secrets, k), version.Number
 		}
 	}

@@ -196,22 +196,22 @@ func TestBootstrapKeysFromFiles(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	write("INGEST_API_KEY", "first-key")
+	write("INGEST_API_KEY", "first-key-0123456789")
 	m := apptest.Start(t, apptest.Options{NoDestination: true,
 		Env: map[string]string{"INGEST_API_KEY": "", "MUTT_SECRETS_DIR": dir, "MUTT_SECRETS_POLL_INTERVAL": "1s"}})
 	a := &access{T: t, one: m, other: m, senders: m}
-	a.sees("the key of the file is accepted", "first-key", http.StatusOK)
-	write("INGEST_API_KEY_NEXT", "second-key")
-	a.sees("the next one is accepted too", "second-key", http.StatusOK)
-	if got := a.send("first-key"); got != http.StatusOK {
+	a.sees("the key of the file is accepted", "first-key-0123456789", http.StatusOK)
+	write("INGEST_API_KEY_NEXT", "second-key-0123456789")
+	a.sees("the next one is accepted too", "second-key-0123456789", http.StatusOK)
+	if got := a.send("first-key-0123456789"); got != http.StatusOK {
 		t.Errorf("the present one: %d", got)
 	}
-	write("INGEST_API_KEY", "second-key")
+	write("INGEST_API_KEY", "second-key-0123456789")
 	if err := os.Remove(filepath.Join(dir, "INGEST_API_KEY_NEXT")); err != nil {
 		t.Fatal(err)
 	}
-	a.sees("the old one is refused", "first-key", http.StatusUnauthorized)
-	if got := a.send("second-key"); got != http.StatusOK {
+	a.sees("the old one is refused", "first-key-0123456789", http.StatusUnauthorized)
+	if got := a.send("second-key-0123456789"); got != http.StatusOK {
 		t.Errorf("the new one: %d", got)
 	}
 }

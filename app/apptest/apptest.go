@@ -27,8 +27,8 @@ import (
 
 // Keys that every MUTT of this package accepts, and the one that it shows to its destination.
 const (
-	IngestKey = "test-ingest-key"
-	AdminKey  = "test-admin-key"
+	IngestKey = "test-ingest-key-0123456789"
+	AdminKey  = "test-admin-key-0123456789"
 	MoogKey   = "test-moog-key"
 )
 

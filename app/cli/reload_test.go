@@ -49,7 +49,7 @@ func TestHangup(t *testing.T) {
 	var log output
 	done := make(chan int, 1)
 	go func() {
-		done <- Run(ctx, []string{"serve", "--config", file, "--log-format", "json"}, streams{in: &bytes.Buffer{}, out: &log, err: &log, environ: []string{"WEBUI_API_KEY=k"}})
+		done <- Run(ctx, []string{"serve", "--config", file, "--log-format", "json"}, streams{in: &bytes.Buffer{}, out: &log, err: &log, environ: []string{"WEBUI_API_KEY=a-key-of-20-characters"}})
 	}()
 	says := func(what string) {
 		t.Helper()

@@ -52,7 +52,7 @@ func writeSecrets(w io.Writer, got apiclient.Secrets) error {
 func loaded(all []apiclient.LoadedSecret) string {
 	var out []string
 	for _, l := range all {
-		text := strings.TrimSpace(l.Key + " " + l.Version)
+		text := l.Label()
 		switch {
 		case l.Refused:
 			text += " (refused)"
@@ -67,7 +67,7 @@ func loaded(all []apiclient.LoadedSecret) string {
 func inUse(all []apiclient.SecretUse) string {
 	var out []string
 	for _, u := range all {
-		text := fmt.Sprintf("%d× %s", u.Connections, strings.TrimSpace(u.Key+" "+u.Version))
+		text := fmt.Sprintf("%d× %s", u.Connections, u.Label())
 		if u.Withdrawn {
 			text += " (withdrawn)"
 		}

@@ -103,9 +103,6 @@ func tellStarted(log *zap.Logger, set app.RoleSet, cfg app.Config, listeners map
 		fields = append(fields, zap.String(strings.ReplaceAll(n, "-", "_"), listeners[n]))
 	}
 	log.Info("ready", fields...)
-	if cfg.Forward.URL == "" && set.Has(app.Forwarder) {
-		log.Warn("no destination is configured: alerts wait in the queue until MOOG_WEBHOOK_URL is set")
-	}
 }
 
 // lookup finds a variable of an environment; "" when it is not set.

@@ -110,7 +110,10 @@ func vaultInitOptions(cmd *cobra.Command, o *provision.Options, base, values str
 		return fmt.Errorf("read --values: %w", err)
 	}
 	o.Values = map[string]secret.Secret{}
-	set := secrets.NewSet(given)
+	set, err := secrets.NewSet(given)
+	if err != nil {
+		return fmt.Errorf("read --values: %w", err)
+	}
 	for _, k := range secrets.Keys() {
 		if v := set.Secret(k); !v.Empty() {
 			o.Values[string(k)] = v

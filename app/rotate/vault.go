@@ -7,6 +7,7 @@ import (
 	"github.com/muttproject/mutt/platform/connect/vault"
 	"github.com/muttproject/mutt/platform/fault"
 	"github.com/muttproject/mutt/platform/rotation"
+	"github.com/muttproject/mutt/platform/secret"
 	"github.com/muttproject/mutt/platform/secret/provision"
 )
 
@@ -19,14 +20,16 @@ type Vault struct {
 // Set is one version of the path.
 type Set struct{ vault.Secrets }
 
-// Of gives the current and the next secret of a subject; they may be empty.
+// Of returns the current and the next secret of a subject as processes use them; they may be empty.
 func (s Set) Of(subject rotation.Subject) (current, next Secret) {
 	name, nextName := subject.Keys()
-	if current = s.Values[name]; current.Empty() {
-		current = s.Values[legacy(name)]
+	if current = s.value(name); current.Empty() {
+		current = s.value(legacy(name))
 	}
-	return current, s.Values[nextName]
+	return current, s.value(nextName)
 }
+
+func (s Set) value(name string) Secret { return secret.New(secret.Tidy(s.Values[name].Reveal())) }
 
 // legacy gives the older name of a current password, "" for none.
 func legacy(name string) string {
@@ -51,7 +54,7 @@ func (v *Vault) At(ctx context.Context, version int64) (Set, error) {
 
 // Write puts a changed set as the version after the one that it was read as.
 func (v *Vault) Write(ctx context.Context, s Set) (int64, error) {
-	return v.Operator.Write(ctx, v.Path, s.Values, s.Version)
+	return v.Operator.Write(ctx, v.Path, s.Secrets)
 }
 
 // MayWrite refuses a token that may only read, as that of a server's AppRole.

@@ -130,7 +130,7 @@ func (p Process) lacks(key string, version int64) string {
 			continue
 		}
 		if from, n := versionOf(l.Version); from != "vault" || n < version {
-			return fmt.Sprintf("it has %s %s, not yet vault:%d", key, l.Version, version)
+			return fmt.Sprintf("it has %s, not yet version %d of Vault", apiclient.LoadedSecret(l).Label(), version)
 		}
 		return ""
 	}

@@ -1,5 +1,7 @@
 package apiclient
 
+import "strings"
+
 // Secrets answers /secrets: which version of each secret every process works by. Never a secret.
 type Secrets struct {
 	Secrets []SecretStatus `json:"secrets"`
@@ -27,6 +29,7 @@ type ProcessSecret struct {
 type LoadedSecret struct {
 	Key      string `json:"key" doc:"such as DB_PASS_CURRENT"`
 	Version  string `json:"version" doc:"such as vault:7; empty when its provider counts none"`
+	Source   string `json:"source,omitempty" doc:"where it is and in which version, for people, such as version 7 of vault secret/mutt/prod"`
 	Accepted bool   `json:"accepted" doc:"the last login at every server was with it"`
 	Refused  bool   `json:"refused" doc:"a server refused it, and has not accepted it since"`
 }
@@ -35,6 +38,21 @@ type LoadedSecret struct {
 type SecretUse struct {
 	Key         string `json:"key" doc:"such as DB_PASS_CURRENT"`
 	Version     string `json:"version" doc:"such as vault:7"`
+	Source      string `json:"source,omitempty" doc:"where it was and in which version, for people"`
 	Connections int    `json:"connections" doc:"how many are open"`
 	Withdrawn   bool   `json:"withdrawn" doc:"the secret source does not give it any more"`
+}
+
+// Label names the secret and its version for people.
+func (l LoadedSecret) Label() string { return secretLabel(l.Key, l.Version, l.Source) }
+
+// Label names the secret and its version for people.
+func (u SecretUse) Label() string { return secretLabel(u.Key, u.Version, u.Source) }
+
+// secretLabel falls back to the version of a process that does not know the source: one of an older version.
+func secretLabel(key, version, source string) string {
+	if source != "" {
+		return key + " from " + source
+	}
+	return strings.TrimSpace(key + " " + version)
 }

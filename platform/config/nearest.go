@@ -7,14 +7,15 @@ import "strings"
 func Nearest(name string, candidates []string) string {
 	best, least := "", len(name)/2+1
 	for _, c := range candidates {
-		if d := distance(strings.ToLower(name), strings.ToLower(c)); d < least {
+		if d := Distance(strings.ToLower(name), strings.ToLower(c)); d < least {
 			best, least = c, d
 		}
 	}
 	return best
 }
 
-func distance(a, b string) int {
+// Distance returns the edit distance (Levenshtein) of two names; a large number when one is too long to be a name.
+func Distance(a, b string) int {
 	if len(a) > 128 || len(b) > 128 {
 		return 1 << 20
 	}

@@ -23,6 +23,7 @@ type Credential struct {
 	Password secret.Secret
 	Name     string // the key of the secret, such as DB_PASS_CURRENT
 	Version  string // as the provider counts it, such as vault:7; "" when it does not
+	Source   string // where the secret is, for people, such as "version 7 of vault secret/mutt/prod"; "" when it is not known
 }
 
 // Label names a credential without showing anything of it.
@@ -30,6 +31,8 @@ func (c Credential) Label() string {
 	switch {
 	case c.Name == "":
 		return "the only credential"
+	case c.Source != "":
+		return c.Name + " from " + c.Source
 	case c.Version == "":
 		return c.Name
 	default:

@@ -12,6 +12,7 @@ import (
 type Use struct {
 	Key         string `json:"key"`
 	Version     string `json:"version"`
+	Source      string `json:"source,omitempty"`
 	Connections int    `json:"connections"`
 	// Withdrawn is set for one that the secret source does not give any more.
 	Withdrawn bool `json:"withdrawn,omitempty"`
@@ -21,6 +22,7 @@ type Use struct {
 type Loaded struct {
 	Key     string `json:"key"`
 	Version string `json:"version"`
+	Source  string `json:"source,omitempty"`
 	// Accepted is set when the last login at every server was with it.
 	Accepted bool `json:"accepted,omitempty"`
 	// Refused is set when a server refused it and has not accepted it since.
@@ -49,7 +51,7 @@ func (c *Credentials) Status() Status {
 	doors, served := 0, c.served()
 	accepted := make([]int, len(all)) // at how many doors
 	for i, one := range all {
-		s.Loaded[i] = Loaded{Key: one.Name, Version: one.Version}
+		s.Loaded[i] = Loaded{Key: one.Name, Version: one.Version, Source: one.Source}
 	}
 	for _, d := range c.doors {
 		if d.gone(served) {
@@ -78,9 +80,9 @@ func (c *Credentials) Status() Status {
 func (c *Credentials) uses(all []Credential) []Use {
 	var out []Use
 	for conn := range c.open {
-		u := Use{Key: conn.one.Name, Version: conn.one.Version, Withdrawn: true}
+		u := Use{Key: conn.one.Name, Version: conn.one.Version, Source: conn.one.Source, Withdrawn: true}
 		if i := slices.IndexFunc(all, conn.one.equal); i >= 0 {
-			u = Use{Key: all[i].Name, Version: all[i].Version}
+			u = Use{Key: all[i].Name, Version: all[i].Version, Source: all[i].Source}
 		}
 		at := slices.IndexFunc(out, func(o Use) bool { return o.Key == u.Key && o.Version == u.Version && o.Withdrawn == u.Withdrawn })
 		if at < 0 {
@@ -109,7 +111,7 @@ func (s *Status) judge(all []Credential) (safe bool, reason string) {
 		if u.Key == all[0].Name && u.Version == all[0].Version && !u.Withdrawn {
 			continue
 		}
-		what := Credential{Name: u.Key, Version: u.Version}.Label()
+		what := Credential{Name: u.Key, Version: u.Version, Source: u.Source}.Label()
 		if u.Withdrawn {
 			what = "the old " + what
 		}

@@ -35,6 +35,8 @@ type Process struct {
 	ConfigEpoch    int64 `json:"config_epoch,omitempty"`
 	// Secrets gives the version that was loaded of each secret; never a secret.
 	Secrets map[string]string `json:"secrets,omitempty"`
+	// SecretSources says for people where each of them is and in which version.
+	SecretSources map[string]string `json:"secret_sources,omitempty"`
 	// Logins tells for each server with passwords which of them its connections use.
 	Logins map[string]connect.Status `json:"logins,omitempty"`
 }

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"net/url"
 	"strings"
+
+	"github.com/muttproject/mutt/platform/secret"
 )
 
 // Variables returns environment variables that each give the whole setting. Of several that are set the last one rules.
@@ -63,5 +65,28 @@ func URL(field *string, instead string) Value {
 		}
 		*field = text
 		return nil
-	}, func() any { return *field })
+	}, func() any { return *field }).ShownAs(func() any { return withoutQuery(*field) })
+}
+
+// withoutQuery returns a URL as it may be shown: the values of its query may be credentials, and so may a query without names.
+func withoutQuery(text string) string {
+	sent, fragment, _ := strings.Cut(text, "#") // which is not sent
+	rest, query, asked := strings.Cut(sent, "?")
+	if !asked {
+		return text
+	}
+	parts := strings.Split(query, "&")
+	for i, part := range parts {
+		switch name, value, named := strings.Cut(part, "="); {
+		case value != "":
+			parts[i] = name + "=" + secret.Redacted
+		case part != "" && !named:
+			parts[i] = secret.Redacted
+		}
+	}
+	out := rest + "?" + strings.Join(parts, "&")
+	if fragment != "" {
+		out += "#" + fragment
+	}
+	return out
 }

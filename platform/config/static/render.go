@@ -23,7 +23,7 @@ func WriteYAML(w io.Writer, table []Setting, sources map[string]Source) error {
 			continue
 		}
 		key, hide := out.key(s.Path), ""
-		if shown == secret.Redacted && from.Ref == "" {
+		if from.Ref == "" && (shown == secret.Redacted || s.Value.shown != nil && shown != s.Value.Get()) {
 			hide = "# "
 		}
 		out.line("%s%s%s  # %s", indent(s.Path), hide, key+": "+scalar(shown), from)

@@ -209,12 +209,13 @@ func nearestPath(path string, table []Setting) string {
 	return cmp.Or(near, config.Nearest(path, paths))
 }
 
-// Shown gives the value as it may be shown: a secret as the name of its file, or redacted.
+// Shown returns the value as it may be shown: a secret as the name of its file, or redacted.
 func (s *Setting) Shown(from Source) any {
-	if !s.Value.Secret() {
-		return s.Value.Get()
-	}
 	switch {
+	case s.Value.shown != nil:
+		return s.Value.shown()
+	case !s.Value.Secret():
+		return s.Value.Get()
 	case from.Ref != "":
 		return from.Ref
 	case from.Kind == Default:

@@ -24,6 +24,7 @@ type Value struct {
 	get    func() any
 	secret *secret.Secret
 	words  []string
+	shown  func() any // what may be shown, when that is not all of it
 }
 
 // errOther says that a text is not what a Value takes; Set says what that is.
@@ -55,6 +56,9 @@ func (v Value) Words() []string { return v.words }
 
 // WithWords names values for completion.
 func (v Value) WithWords(words ...string) Value { v.words = words; return v }
+
+// ShownAs has a part of the value hidden wherever it is shown; shown returns the rest.
+func (v Value) ShownAs(shown func() any) Value { v.shown = shown; return v }
 
 // Secret reports whether the value must not be shown.
 func (v Value) Secret() bool { return v.secret != nil }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -18,22 +19,31 @@ import (
 // Path is where secrets are in a KV engine of version 2.
 type Path struct{ Mount, Name string }
 
-// ParsePath reads "secret/mutt/prod": the engine's mount is the first part. The form of the HTTP API, "secret/data/mutt/prod", is
-// understood too.
+// ParsePath reads "secret/mutt/prod", whose first part is the engine's mount. The form of the HTTP API, "team/kv/data/mutt/prod", is
+// understood too: what stands before its first "data" is the mount, which may then have several parts.
 func ParsePath(text string) (Path, error) {
-	mount, name, ok := strings.Cut(strings.Trim(text, "/"), "/")
-	name = strings.TrimPrefix(name, "data/")
+	trimmed := strings.Trim(text, "/")
+	mount, name, ok := strings.Cut(trimmed, "/data/")
+	if !ok {
+		mount, name, ok = strings.Cut(trimmed, "/")
+	}
 	odd := func(r rune) bool {
 		return !strings.ContainsRune("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./", r)
 	}
 	if !ok || mount == "" || name == "" || strings.ContainsFunc(text, odd) || strings.Contains(text, "//") || strings.Contains(text, "..") {
-		return Path{}, errors.New("takes the mount of a KV engine and a path in it, such as secret/mutt/prod")
+		return Path{}, errors.New("takes the mount of a KV engine and a path in it, such as secret/mutt/prod, or team/kv/data/mutt/prod for a mount of several parts")
 	}
 	return Path{mount, name}, nil
 }
 
-// String gives "secret/mutt/prod".
-func (p Path) String() string { return p.Mount + "/" + p.Name }
+// String returns what ParsePath reads: "secret/mutt/prod", or the form of the API where that would be another path.
+func (p Path) String() string {
+	short := p.Mount + "/" + p.Name
+	if again, err := ParsePath(short); err != nil || again != p {
+		return p.data()
+	}
+	return short
+}
 
 // data and metadata are the paths of the API and of policies.
 func (p Path) data() string     { return p.Mount + "/data/" + p.Name }
@@ -41,7 +51,9 @@ func (p Path) metadata() string { return p.Mount + "/metadata/" + p.Name }
 
 // Secrets are one version of a path.
 type Secrets struct {
-	Values  map[string]secret.Secret
+	Values map[string]secret.Secret
+	// Others are the values that are not texts, which other applications may keep beside ours: kept for the next Write as they are.
+	Others  map[string]any
 	Version int64 // 0 when nothing was ever written
 	// Deleted is set when this version was deleted or destroyed; it has no values then.
 	Deleted bool
@@ -87,13 +99,13 @@ func decode(data map[string]any, p Path) (Secrets, error) {
 	if !ok || !ok2 {
 		return Secrets{}, fault.New(fault.ConfigInvalid, "VAULT_SECRETS_PATH: the engine at %s is not KV version 2", p.Mount).WithRemedy("give a path in a KV engine of version 2")
 	}
-	s := Secrets{Values: make(map[string]secret.Secret, len(values))}
+	s := Secrets{Values: make(map[string]secret.Secret, len(values)), Others: map[string]any{}}
 	for k, v := range values {
-		text, ok := v.(string)
-		if !ok {
-			return Secrets{}, fault.New(fault.SecretsUnavailable, "%s at %s is not a text", k, p).WithRemedy("write it as a text: KV loses the precision of numbers")
+		if text, ok := v.(string); ok {
+			s.Values[k] = secret.New(text)
+		} else {
+			s.Others[k] = v
 		}
-		s.Values[k] = secret.New(text)
 	}
 	return s, s.describe(meta)
 }
@@ -109,11 +121,12 @@ func (s *Secrets) describe(meta map[string]any) (err error) {
 	return nil
 }
 
-// Write puts all values of a path as a new version and gives its number. Only when the latest version still is cas, 0 for none:
-// else it is a fault.Conflict and nothing was written.
-func (c *Client) Write(ctx context.Context, token secret.Secret, p Path, values map[string]secret.Secret, cas int64) (int64, error) {
-	data := make(map[string]any, len(values))
-	for k, v := range values {
+// Write puts the values of a path as the version after the one that they were read as, and returns its number. If another version was
+// written since, it is a fault.Conflict and nothing was written.
+func (c *Client) Write(ctx context.Context, token secret.Secret, p Path, s Secrets) (int64, error) {
+	data, cas := make(map[string]any, len(s.Values)+len(s.Others)), s.Version
+	maps.Copy(data, s.Others)
+	for k, v := range s.Values {
 		data[k] = v.Reveal()
 	}
 	a, err := c.call(ctx, request{method: http.MethodPost, path: p.data(), token: token, body: map[string]any{"data": data, "options": map[string]any{"cas": cas}}})
@@ -125,7 +138,7 @@ func (c *Client) Write(ctx context.Context, token secret.Secret, p Path, values 
 	if err != nil {
 		return 0, err
 	}
-	var s Secrets
-	err = s.describe(a.Data)
-	return s.Version, err
+	var written Secrets
+	err = written.describe(a.Data)
+	return written.Version, err
 }

@@ -158,9 +158,9 @@ func (o *Operator) Read(ctx context.Context, p Path, version int64) (Secrets, er
 	return s, Fault(err, "read "+p.String())
 }
 
-// Write puts all values of a path as a new version if the latest still is cas.
-func (o *Operator) Write(ctx context.Context, p Path, values map[string]secret.Secret, cas int64) (int64, error) {
-	n, err := o.client.Write(ctx, o.token, p, values, cas)
+// Write puts the values of a path as the version after the one that they were read as.
+func (o *Operator) Write(ctx context.Context, p Path, s Secrets) (int64, error) {
+	n, err := o.client.Write(ctx, o.token, p, s)
 	return n, Fault(err, "write "+p.String())
 }
 

@@ -102,9 +102,14 @@ func (p *Provider) values(s Secrets) (secrets.Values, error) {
 		return nil, fault.New(fault.SecretsUnavailable, "there are no secrets at %s", p.config.Path).
 			WithRemedy("correct VAULT_SECRETS_PATH, or make them with 'mutt vault init'")
 	}
-	out := secrets.Values{}
+	out, origin := secrets.Values{}, fmt.Sprintf("version %d of vault %s", s.Version, p.config.Path)
 	for k, v := range s.Values {
-		out[secrets.Key(k)] = secrets.Value{Secret: v, Version: secrets.Version{Provider: p.Name(), Number: s.Version}, Origin: fmt.Sprintf("vault %s version %d", p.config.Path, s.Version)}
+		out[secrets.Key(k)] = secrets.Value{Secret: v, Version: secrets.Version{Provider: p.Name(), Number: s.Version}, Origin: origin}
+	}
+	for k, v := range s.Others {
+		if v != nil {
+			out[secrets.Key(k)] = secrets.Value{NoText: true, Origin: origin}
+		}
 	}
 	return out, nil
 }

@@ -59,7 +59,7 @@ func expect(t *testing.T, p *Provider, password string, version int64) {
 		t.Fatal(err)
 	}
 	got := values[secrets.DBPass]
-	if got.Secret.Reveal() != password || got.Version != (secrets.Version{Provider: "vault", Number: version}) || got.Origin != fmt.Sprintf("vault %s version %d", p.config.Path, version) {
+	if got.Secret.Reveal() != password || got.Version != (secrets.Version{Provider: "vault", Number: version}) || got.Origin != fmt.Sprintf("version %d of vault %s", version, p.config.Path) {
 		t.Fatalf("it gives %q %v %q, not %q %d", got.Secret.Reveal(), got.Version, got.Origin, password, version)
 	}
 }
@@ -122,9 +122,16 @@ func versions(t *testing.T, s *testkit.VaultServer, path string) {
 func contents(t *testing.T, s *testkit.VaultServer, path string) {
 	p := provider(t, s, path, s.NewRole(t, path, nil))
 	s.Do("POST", "secret/data/"+path, map[string]any{"data": map[string]any{"DB_PASS_CURRENT": 12345678901234567}})
-	fails(t, p, "DB_PASS_CURRENT at secret/"+path+" is not a text")
+	values, err := p.Read(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := secrets.NewSet(values); !fault.Is(err, fault.SecretUnfit) || !strings.Contains(err.Error(), "DB_PASS_CURRENT from version 1 of vault secret/"+path+" must be a text") {
+		t.Errorf("a number: %v", err)
+	}
 	odd := "sp ace\"quote'ü\\n"
-	s.PutSecrets(path, map[string]string{"DB_PASS_CURRENT": odd, "SOMETHING_ELSE": "x"})
+	s.Do("POST", "secret/data/"+path, map[string]any{"data": map[string]any{"DB_PASS_CURRENT": odd, "DB_USER": nil, "SOMETHING_ELSE": "x",
+		"billing_port": 5432, "nothing": nil, "hosts": []string{"a"}, "owner": map[string]any{"name": "b"}}})
 	expect(t, p, odd, 2)
 }
 
@@ -306,7 +313,7 @@ func TestWrite(t *testing.T) {
 	t.Cleanup(c.Close)
 	ctx, at := t.Context(), Path{"secret", "a/b"}
 	write := func(value string, cas int64) (int64, error) {
-		return c.Write(ctx, s.Token, at, map[string]secret.Secret{"K": secret.New(value)}, cas)
+		return c.Write(ctx, s.Token, at, Secrets{Values: map[string]secret.Secret{"K": secret.New(value)}, Version: cas})
 	}
 	if got, err := c.Read(ctx, s.Token, at, 0); err != nil || got.Version != 0 {
 		t.Fatalf("%+v %v", got, err)
@@ -334,9 +341,35 @@ func TestWrite(t *testing.T) {
 	}
 }
 
+// TestWriteKeepsWhatIsNotOurs: another application's number, list and null are the same after a rotation has written the path.
+func TestWriteKeepsWhatIsNotOurs(t *testing.T) {
+	t.Parallel()
+	s := testkit.Vault(t, testkit.VaultOptions{})
+	c, err := NewClient(Server{Addr: s.Addr})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.Close)
+	at := Path{"secret", "shared"}
+	s.Do("POST", "secret/data/shared", map[string]any{"data": map[string]any{"K": "one", "port": 5432, "hosts": []any{"a", 1.5}, "nothing": nil}})
+	have, err := c.Read(t.Context(), s.Token, at, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	have.Values["K"] = secret.New("two")
+	if _, err := c.Write(t.Context(), s.Token, at, have); err != nil {
+		t.Fatal(err)
+	}
+	again, err := c.Read(t.Context(), s.Token, at, 0)
+	if got := fmt.Sprint(again.Others); err != nil || again.Values["K"].Reveal() != "two" || got != "map[hosts:[a 1.5] nothing:<nil> port:5432]" {
+		t.Errorf("%s %v", got, err)
+	}
+}
+
 func TestParsePath(t *testing.T) {
 	t.Parallel()
-	for text, want := range map[string]string{"secret/mutt/prod": "secret/mutt/prod", "/secret/mutt/": "secret/mutt", "secret/data/mutt/dev": "secret/mutt/dev"} {
+	for text, want := range map[string]string{"secret/mutt/prod": "secret/mutt/prod", "/secret/mutt/": "secret/mutt", "secret/data/mutt/dev": "secret/mutt/dev",
+		"team/kv/data/mutt/prod": "team/kv/data/mutt/prod", "secret/data/app/data/prod": "secret/data/app/data/prod", "secret/mutt/data": "secret/mutt/data"} {
 		if p, err := ParsePath(text); err != nil || p.String() != want {
 			t.Errorf("%s: %v %v", text, p, err)
 		}

@@ -122,9 +122,10 @@ func (e *environment) secrets(ctx context.Context) error {
 	if have.Deleted {
 		return fault.New(fault.Conflict, "version %d of %s was deleted", have.Version, e.path).WithRemedy("undelete it with 'vault kv undelete', or remove the path with 'vault kv metadata delete'")
 	}
-	next, added, replaced := e.merge(have.Values)
+	next, added, replaced := e.merge(have)
 	if len(added)+len(replaced) > 0 && !e.DryRun {
-		if _, err := e.vault.Write(ctx, e.path, next, have.Version); err != nil {
+		have.Values = next
+		if _, err := e.vault.Write(ctx, e.path, have); err != nil {
 			return err
 		}
 	}
@@ -140,15 +141,15 @@ func (e *environment) secrets(ctx context.Context) error {
 	return nil
 }
 
-// merge gives the values that there should be, and the names of those that are new and that replace others.
-func (e *environment) merge(have map[string]secret.Secret) (next map[string]secret.Secret, added, replaced []string) {
+// merge returns the texts that there should be, and the names of those that are new and of those that replace others.
+func (e *environment) merge(have vault.Secrets) (next map[string]secret.Secret, added, replaced []string) {
 	next = map[string]secret.Secret{}
-	for k, v := range have {
+	for k, v := range have.Values {
 		next[k] = v
 	}
 	for _, k := range e.keys() {
-		old, there := have[k]
-		there = there && !old.Empty()
+		old := have.Values[k]
+		there := !old.Empty() || have.Others[k] != nil
 		if there && !e.Force {
 			continue
 		}

@@ -8,7 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
+	"time"
 
 	"github.com/muttproject/mutt/platform/fault"
 	"github.com/muttproject/mutt/platform/secret"
@@ -56,7 +56,7 @@ func (d Directory) read(dir string) (Values, error) {
 		if err != nil {
 			return nil, fault.Wrap(fault.SecretsUnavailable, err, "the file of %s cannot be read", k).WithRemedy("check the mode of the files in secrets.dir")
 		}
-		v.Version.Provider, v.Origin = "directory", "directory "+filepath.Join(d.Path, string(k))
+		v.Version.Provider, v.Origin = "directory", modified(filepath.Join(d.Path, string(k)), v.Version)
 		out[k] = v
 	}
 	return out, nil
@@ -73,14 +73,19 @@ func namesOf(keys []Key) (out []Key) {
 	return out
 }
 
-// ReadFile reads a secret that has a file of its own: everything but the end of the last line.
+// ReadFile reads a secret that has a file of its own, as it stands there.
 func ReadFile(path string) (Value, error) {
 	text, info, err := readBounded(path)
 	if err != nil {
 		return Value{}, err
 	}
-	return Value{Secret: secret.New(strings.TrimRight(string(text), "\r\n")), Origin: "file " + path,
-		Version: Version{Provider: "file", Number: info.ModTime().UnixMilli()}}, nil
+	version := Version{Provider: "file", Number: info.ModTime().UnixMilli()}
+	return Value{Secret: secret.New(string(text)), Origin: modified(path, version), Version: version}, nil
+}
+
+// modified names a version of a file for people.
+func modified(path string, v Version) string {
+	return "file " + path + " modified " + time.UnixMilli(v.Number).UTC().Format("2006-01-02T15:04:05Z")
 }
 
 func readBounded(path string) ([]byte, fs.FileInfo, error) {

@@ -5,16 +5,20 @@
 //     what it gave last stays in force, and before it gave anything there is no set at all.
 //  2. The secrets in force are one immutable Set behind an atomic pointer. Readers take no lock and do no I/O.
 //  3. What is told of a secret is its name, its provider and its version, never its value nor anything made from it.
+//  4. Whatever its provider, a secret is cleaned and checked for its use in one place (settle). An unfit one stops the start; in a
+//     running process the value in force stays.
 package secrets
 
 import (
 	"cmp"
 	"context"
+	"errors"
 	"maps"
 	"slices"
 	"strconv"
 	"strings"
 
+	"github.com/muttproject/mutt/platform/fault"
 	"github.com/muttproject/mutt/platform/secret"
 )
 
@@ -34,11 +38,12 @@ const (
 	AdminKey      Key = "WEBUI_API_KEY"
 	AdminKeyNext  Key = "WEBUI_API_KEY_NEXT"
 	MoogKey       Key = "MOOG_API_KEY"
+	MoogURL       Key = "MOOG_WEBHOOK_URL" // for a URL that has a credential in its query
 )
 
 // Keys lists every key, in the order of documents and tables.
 func Keys() []Key {
-	return []Key{DBUser, DBUserNext, DBPass, DBPassNext, RedisPass, RedisPassNext, IngestKey, IngestKeyNext, AdminKey, AdminKeyNext, MoogKey}
+	return []Key{DBUser, DBUserNext, DBPass, DBPassNext, RedisPass, RedisPassNext, IngestKey, IngestKeyNext, AdminKey, AdminKeyNext, MoogKey, MoogURL}
 }
 
 // legacy gives the older name of a key, which a provider may use instead; "" when there is none.
@@ -78,12 +83,29 @@ func ParseVersion(text string) Version {
 	return Version{text[:i], n}
 }
 
+// use returns what the secret of a key is for.
+func (k Key) use() secret.Use {
+	switch k {
+	case DBUser, DBUserNext:
+		return secret.UserName
+	case DBPass, DBPassNext, RedisPass, RedisPassNext:
+		return secret.Password
+	case MoogURL:
+		return secret.DSN
+	default:
+		return secret.HeaderValue
+	}
+}
+
 // Value is what a provider has for a key.
 type Value struct {
 	Secret  secret.Secret
+	NoText  bool // instead of a Secret: a number, a list or another thing that is not a text
 	Version Version
-	Origin  string // for 'mutt config print': the provider and where in it, such as "environment DB_PASS"
+	Origin  string // for people: where it is and in which version, such as "environment DB_PASS" or "version 7 of vault secret/mutt/prod"
 }
+
+func (v Value) missing() bool { return !v.NoText && secret.Tidy(v.Secret.Reveal()) == "" }
 
 // Values are what one provider has. An empty Secret counts as none.
 type Values map[Key]Value
@@ -99,25 +121,60 @@ type Provider interface {
 // Set is what is in force at one time. The nil Set is empty.
 type Set struct{ values Values }
 
-// NewSet makes a Set of what providers have, the first of them first. It is for tests and for commands; a process has a Watcher.
-func NewSet(providers ...Values) *Set {
+// NewSet returns the Set of what providers have, the first of them first, or an error when a secret is unfit. It is for commands and
+// tests; a process has a Watcher.
+func NewSet(providers ...Values) (*Set, error) {
+	var wrong []error
+	settled := make([]Values, len(providers))
+	for i, from := range providers {
+		fit, unfit := settle(from)
+		settled[i], wrong = fit, append(wrong, sorted(unfit)...)
+	}
+	return join(settled), errors.Join(wrong...)
+}
+
+// join returns the Set of settled values: of the first provider that has a key.
+func join(providers []Values) *Set {
 	out := Values{}
 	for _, from := range slices.Backward(providers) {
-		maps.Copy(out, settle(from))
+		maps.Copy(out, from)
 	}
 	return &Set{out}
 }
 
-// settle gives the known keys that have a value, a legacy name counting where the present one is missing.
-func settle(from Values) Values {
-	out := Values{}
+// settle returns the known keys that have a value, a legacy name counting where the present one is missing. It is the one place that
+// cleans and checks secrets. Those that are unfit for their use are returned apart, as faults that name the key and where it is.
+func settle(from Values) (fit Values, unfit map[Key]error) {
+	fit, unfit = Values{}, map[Key]error{}
 	for _, k := range Keys() {
-		v := from[k]
-		if v.Secret.Empty() {
-			v = from[legacy(k)]
+		name := k
+		if from[k].missing() {
+			name = legacy(k)
 		}
-		if !v.Secret.Empty() {
-			out[k] = v
+		v := from[name]
+		if v.missing() {
+			continue
+		}
+		if v.NoText {
+			unfit[k] = fault.New(fault.SecretUnfit, "%s from %s must be a text in quotes, not a number, a list or an object", name, v.Origin)
+			continue
+		}
+		text, err := k.use().Fit(v.Secret.Reveal())
+		if err != nil {
+			unfit[k] = fault.New(fault.SecretUnfit, "%s from %s %s", name, v.Origin, err)
+			continue
+		}
+		v.Secret = secret.New(text)
+		fit[k] = v
+	}
+	return fit, unfit
+}
+
+// sorted returns errors in the order of their keys.
+func sorted(of map[Key]error) (out []error) {
+	for _, k := range Keys() {
+		if err := of[k]; err != nil {
+			out = append(out, err)
 		}
 	}
 	return out
@@ -134,6 +191,17 @@ func (s *Set) Secret(k Key) secret.Secret { return s.value(k).Secret }
 
 // Origin says where a secret comes from; "" when there is none.
 func (s *Set) Origin(k Key) string { return s.value(k).Origin }
+
+// Origins returns where each secret that there is comes from, by its name.
+func (s *Set) Origins() map[string]string {
+	out := map[string]string{}
+	for _, k := range Keys() {
+		if from := s.Origin(k); from != "" {
+			out[string(k)] = from
+		}
+	}
+	return out
+}
 
 // Versions gives the version of each secret that there is, in the form of Version.String.
 func (s *Set) Versions() map[string]string {

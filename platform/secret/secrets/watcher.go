@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -19,8 +20,11 @@ import (
 
 // Options are what a Watcher is made of.
 type Options struct {
-	Providers  []Provider    // the first one that has a key gives it; a Keeper among them is kept while the Watcher runs
-	Every      time.Duration // between looks for new versions
+	Providers []Provider    // the first one that has a key gives it; a Keeper among them is kept while the Watcher runs
+	Every     time.Duration // between looks for new versions
+	// Refuse returns the keys of a Set that must not come into force in it, and why: the start stops, and a running process keeps what it
+	// has of them. nil refuses none.
+	Refuse     func(*Set) map[Key]error
 	Log        *zap.Logger
 	Registerer prometheus.Registerer
 }
@@ -54,8 +58,11 @@ type Watcher struct {
 	err    error // of the last reading
 	heard  []func(*Set)
 	away   map[string]error // of providers that could not be asked the last time: why
+	kept   []error          // the secrets whose value in force stays, as the next one is refused: why
 
-	given []Values // the last that each provider gave, nil before; of the reading on its way
+	// Owned by the reading on its way:
+	given []Values        // the last that each provider gave, settled; nil before
+	unfit []map[Key]error // of each provider: the keys of its last answer that are unfit
 }
 
 // flight is one reading, which everybody who asks meanwhile waits for.
@@ -73,8 +80,11 @@ var (
 
 // NewWatcher makes a Watcher that has nothing yet.
 func NewWatcher(o Options) *Watcher {
+	if o.Refuse == nil {
+		o.Refuse = func(*Set) map[Key]error { return nil }
+	}
 	deps.Must(o)
-	w := &Watcher{o: o, away: map[string]error{}, given: make([]Values, len(o.Providers))}
+	w := &Watcher{o: o, away: map[string]error{}, given: make([]Values, len(o.Providers)), unfit: make([]map[Key]error, len(o.Providers))}
 	w.metrics = newMetrics(o.Registerer, o.Providers, w.Current)
 	w.Runner = lifecycle.NewRunner("secrets", w.run)
 	return w
@@ -129,7 +139,7 @@ func (w *Watcher) ask(ctx context.Context, always bool) error {
 func (w *Watcher) read(ctx context.Context, f *flight, always bool) error {
 	within, cancel := context.WithTimeout(ctx, readWithin)
 	defer cancel()
-	var errs []error
+	var errs, refused []error
 	for i, p := range w.o.Providers {
 		values, err := p.Read(within)
 		w.asked(p.Name(), err, ctx.Err() != nil)
@@ -137,16 +147,23 @@ func (w *Watcher) read(ctx context.Context, f *flight, always bool) error {
 			errs = append(errs, fmt.Errorf("read secrets from %s: %w", p.Name(), err))
 			continue
 		}
-		w.given[i] = renumber(w.given[i], settle(values))
+		w.take(i, values)
+	}
+	for _, unfit := range w.unfit {
+		refused = append(refused, sorted(unfit)...)
 	}
 	news := false
 	if !slices.ContainsFunc(w.given, func(v Values) bool { return v == nil }) {
-		news = w.enforce(NewSet(w.given...))
+		next, more := w.permitted(join(w.given))
+		refused = append(refused, more...)
+		news = next != nil && w.enforce(next)
 	}
+	w.note(refused)
 
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	f.err, f.cut, w.flight = errors.Join(errs...), ctx.Err() != nil, nil
+	// A refused secret comes first: it is what to correct, while a provider that is away comes back by itself.
+	f.err, f.cut, w.flight = errors.Join(append(refused, errs...)...), ctx.Err() != nil, nil
 	defer close(f.done)
 	switch {
 	case f.cut && !news: // who comes next asks again
@@ -158,6 +175,52 @@ func (w *Watcher) read(ctx context.Context, f *flight, always bool) error {
 	}
 	w.next, w.err = time.Now().Add(max(w.pause, firstPause)), f.err
 	return f.err
+}
+
+// take keeps what a provider gave. Of a key that is unfit it keeps what was there before; in the first answer of all there must be none.
+func (w *Watcher) take(i int, values Values) {
+	fit, unfit := settle(values)
+	w.unfit[i] = unfit
+	if w.given[i] == nil && len(unfit) > 0 {
+		return
+	}
+	for k := range unfit {
+		if old, ok := w.given[i][k]; ok {
+			fit[k] = old
+		}
+	}
+	w.given[i] = renumber(w.given[i], fit)
+}
+
+// permitted returns next with the values in force of those keys that Refuse refuses, and why they are refused. Before there is a Set in
+// force a refusal leaves nothing.
+func (w *Watcher) permitted(next *Set) (_ *Set, refused []error) {
+	before, reasons := w.now.Load(), map[Key]error{}
+	for again := true; again; {
+		values := maps.Clone(next.values)
+		again = false
+		for k, why := range w.o.Refuse(next) {
+			old := before.value(k)
+			if before != nil && old.Secret.Equal(values[k].Secret) {
+				continue // in force already: what it does not go together with is refused
+			}
+			if reasons[k] == nil {
+				reasons[k] = why
+			}
+			if before == nil {
+				continue
+			}
+			again = true
+			if values[k] = old; old.Secret.Empty() {
+				delete(values, k)
+			}
+		}
+		next = &Set{values}
+	}
+	if before == nil && len(reasons) > 0 {
+		next = nil
+	}
+	return next, sorted(reasons)
 }
 
 // renumber sees that a value that is another has another version, also where a file changed twice within a tick of its clock.
@@ -181,11 +244,10 @@ func (w *Watcher) enforce(next *Set) (news bool) {
 	changed := before.changed(next)
 	for _, k := range changed {
 		w.metrics.changes.WithLabelValues(string(k)).Inc()
-		_, was := before.Get(k)
-		if secret, is := next.Get(k); secret.Empty() {
-			w.o.Log.Warn("a secret is gone", zap.String("secret", string(k)), zap.Stringer("former", was))
+		if next.Secret(k).Empty() {
+			w.o.Log.Warn("a secret is gone", zap.String("secret", string(k)), zap.String("former", before.Origin(k)))
 		} else {
-			w.o.Log.Info("a secret has changed", zap.String("secret", string(k)), zap.Stringer("version", is), zap.Stringer("former", was))
+			w.o.Log.Info("a secret has changed", zap.String("secret", string(k)), zap.String("version", next.Origin(k)), zap.String("former", before.Origin(k)))
 		}
 	}
 	if len(changed) == 0 && before.sameVersions(next) {
@@ -218,7 +280,27 @@ func (w *Watcher) asked(name string, err error, cut bool) {
 	}
 }
 
-// Ready warns while a provider cannot be asked: the process works on with what it has.
+// note keeps why secrets are refused, and logs what is new in that while there are values in force.
+func (w *Watcher) note(refused []error) {
+	w.mu.Lock()
+	before := w.kept
+	w.kept = refused
+	w.mu.Unlock()
+	if w.now.Load() == nil {
+		return // the start fails with the errors
+	}
+	same := func(a error) func(error) bool { return func(b error) bool { return a.Error() == b.Error() } }
+	for _, why := range refused {
+		if !slices.ContainsFunc(before, same(why)) {
+			w.o.Log.Warn("a secret is refused: the value in force stays", zap.Error(why))
+		}
+	}
+	if len(before) > 0 && len(refused) == 0 {
+		w.o.Log.Info("no secret is refused any more")
+	}
+}
+
+// Ready warns while a provider cannot be asked, or gives what is refused: the process works on with what it has.
 func (w *Watcher) Ready(context.Context) (warnings []string, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -227,16 +309,24 @@ func (w *Watcher) Ready(context.Context) (warnings []string, err error) {
 		if away == nil {
 			continue
 		}
-		text := "they cannot be read from " + p.Name() + ", the last ones stay in force"
-		if f, ok := fault.As(away); ok {
-			text += ": " + f.Message
-			if f.Remedy != "" {
-				text += " (" + f.Remedy + ")"
-			}
-		}
-		warnings = append(warnings, text)
+		warnings = append(warnings, "they cannot be read from "+p.Name()+", the last ones stay in force"+because(": ", away))
+	}
+	for _, why := range w.kept {
+		warnings = append(warnings, "the value in force stays: "+because("", why))
 	}
 	return warnings, nil
+}
+
+// because returns what a fault says and what to do about it, after a text that leads to it; "" for another error.
+func because(lead string, err error) string {
+	f, ok := fault.As(err)
+	if !ok {
+		return ""
+	}
+	if f.Remedy == "" {
+		return lead + f.Message
+	}
+	return lead + f.Message + " (" + f.Remedy + ")"
 }
 
 // run looks for new versions, and keeps what needs keeping, until ctx ends.

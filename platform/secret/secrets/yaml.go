@@ -16,7 +16,8 @@ import (
 	"github.com/muttproject/mutt/platform/secret"
 )
 
-// File reads one YAML file of keys and texts, which only its owner may read.
+// File reads one YAML file, which only its owner may read, of keys and texts. Whatever else stands there is for others, but for what
+// looks like a misspelt name.
 type File struct{ Path string }
 
 // Name implements Provider.
@@ -35,8 +36,9 @@ func (f File) Read(context.Context) (Values, error) {
 	if err != nil {
 		return nil, fault.New(fault.ConfigInvalid, "secrets.file: %s", err)
 	}
+	version := Version{"file", info.ModTime().UnixMilli()}
 	for k, v := range values {
-		v.Version, v.Origin = Version{"file", info.ModTime().UnixMilli()}, "file "+f.Path
+		v.Version, v.Origin = version, modified(f.Path, version)
 		values[k] = v
 	}
 	return values, nil
@@ -57,33 +59,43 @@ func parseYAML(text []byte) (Values, error) {
 	if len(doc.Content) != 1 || doc.Content[0].Kind != yaml.MappingNode {
 		return nil, fmt.Errorf("wants keys with texts, such as \"%s: …\"", DBPass)
 	}
-	known, out, nodes := namesOf(Keys()), Values{}, doc.Content[0].Content
+	known, out, nodes, seen := namesOf(Keys()), Values{}, doc.Content[0].Content, map[Key]bool{}
 	for i := 0; i+1 < len(nodes); i += 2 {
 		name, value := nodes[i], nodes[i+1]
-		k := Key(name.Value)
-		if _, twice := out[k]; twice {
+		if value.Kind == yaml.AliasNode {
+			value = value.Alias
+		}
+		k, tag := Key(name.Value), value.ShortTag()
+		if !slices.Contains(known, k) {
+			if near := misspelt(name.Value, known); tag == "!!str" && near != "" {
+				return nil, fmt.Errorf("line %d: this is not the name of a secret; did you mean %s?", name.Line, near)
+			}
+			continue
+		}
+		if seen[k] {
 			return nil, fmt.Errorf("line %d: %s is given twice", name.Line, k)
 		}
-		switch {
-		case !slices.Contains(known, k):
-			return nil, fmt.Errorf("line %d: this is not the name of a secret%s", name.Line, nearest(name.Value, known))
-		case value.Kind != yaml.ScalarNode:
-			return nil, fmt.Errorf("line %d: %s takes a text", value.Line, k)
-		case value.Tag == "!!null":
-			value.Value = ""
+		seen[k] = true
+		switch tag {
+		case "!!str":
+			out[k] = Value{Secret: secret.New(value.Value)}
+		case "!!null":
+		default: // a number without quotes has another form for other readers of YAML, even where it is kept here
+			out[k] = Value{NoText: true}
 		}
-		out[k] = Value{Secret: secret.New(value.Value)}
 	}
 	return out, nil
 }
 
-func nearest(name string, known []Key) string {
+// misspelt returns the known name that differs from a name in one or two letters; "" for none.
+func misspelt(name string, known []Key) string {
 	names := make([]string, len(known))
 	for i, k := range known {
 		names[i] = string(k)
 	}
-	if near := config.Nearest(name, names); near != "" {
-		return "; did you mean " + near + "?"
+	near := config.Nearest(name, names)
+	if near == "" || config.Distance(name, near) > 2 {
+		return ""
 	}
-	return ""
+	return near
 }
