@@ -14,8 +14,9 @@ import (
 
 // clientFlags say which server a command talks to.
 type clientFlags struct {
-	server, key string
-	output      *string
+	server string
+	key    keyFlags
+	output *string
 }
 
 // addClientFlags adds --server, --key and -o to a command and what is below it.
@@ -27,27 +28,22 @@ func addClientFlags(cmd *cobra.Command) *clientFlags {
 
 func (f *clientFlags) addTo(cmd *cobra.Command) {
 	cmd.PersistentFlags().StringVar(&f.server, "server", "", "admin address of a running MUTT (also MUTT_SERVER; default http://127.0.0.1:8090)")
-	cmd.PersistentFlags().StringVar(&f.key, "key", "", "API key (also MUTT_API_KEY; default: the generated one in the data directory)")
+	f.key.addTo(cmd.PersistentFlags(), "API key", "MUTT_API_KEY", "the generated one in the data directory, for a server on this machine")
 	f.output = outputFlag(cmd.PersistentFlags(), cmd)
 }
 
 // client makes the client that the flags and the environment describe.
 func (f *clientFlags) client(s streams) (*apiclient.Client, error) {
-	server, key := f.server, f.key
+	server := f.server
 	if server == "" {
 		server = lookup(s.environ, "MUTT_SERVER")
 	}
 	if server == "" {
 		server = "http://127.0.0.1:8090"
 	}
-	for _, from := range []func() string{
-		func() string { return lookup(s.environ, "MUTT_API_KEY") },
-		func() string { return lookup(s.environ, "WEBUI_API_KEY") },
-		func() string { return keyInDataDir(s, app.AdminKeyFile) },
-	} {
-		if key == "" {
-			key = from()
-		}
+	key, err := f.key.find(s, server, app.AdminKeyFile, "MUTT_API_KEY", "WEBUI_API_KEY")
+	if err != nil {
+		return nil, err
 	}
 	return apiclient.New(apiclient.Options{BaseURL: server, Key: key, UserAgent: "mutt/" + app.Version})
 }
@@ -88,7 +84,11 @@ func (f *clientFlags) list(s streams, use, short string, read func(context.Conte
 // readInput reads a file, or the standard input for "-".
 func readInput(s streams, name string) ([]byte, error) {
 	if name == "-" {
-		return io.ReadAll(s.in)
+		in, err := s.take()
+		if err != nil {
+			return nil, err
+		}
+		return io.ReadAll(in)
 	}
 	data, err := os.ReadFile(name)
 	if err != nil {

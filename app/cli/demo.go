@@ -100,7 +100,9 @@ func demoTraffic(ctx context.Context, s streams, listeners map[string]string, ra
 	}
 	o := send.Options{Transport: "http", Target: ingest + "/api/v2/ingest", Source: send.NewGenerator(0, 20, "demo-"), Rate: rate,
 		Workers: 1, Batch: 1, Retry: time.Hour}
-	fillDefaults(&o, s)
+	if err := new(sendFlags).complete(&o, s); err != nil {
+		return err
+	}
 	_, err = send.Run(ctx, o, nil)
 	return err
 }

@@ -26,7 +26,7 @@ func newKeys(s streams) *cobra.Command {
 		}
 		return got, rows, err
 	})
-	cmd.AddCommand(list, keysShow(s, f), keysCreate(s, f), keysUpdate(s, f), keysRotate(s, f), keysDelete(s, f))
+	cmd.AddCommand(list, keysShow(s, f), keysGenerate(f), keysCreate(s, f), keysUpdate(s, f), keysRotate(s, f), keysDelete(s, f))
 	return cmd
 }
 
@@ -56,6 +56,23 @@ func remarks(k apiclient.Key) string {
 	default:
 		return fmt.Sprintf("its old secret goes on until %s; last used: %s", moment(second.ExpiresAt), moment(second.LastUsed))
 	}
+}
+
+// keysGenerate asks no server: what it prints is for a secret source.
+func keysGenerate(f *clientFlags) *cobra.Command {
+	return &cobra.Command{Use: "generate", Short: "print a new key for INGEST_API_KEY or WEBUI_API_KEY", Args: noArgs,
+		Long: "Prints a key in the form of MUTT's own keys, of 256 random bits, and keeps it nowhere. It is for the secret source: Vault, a file\n" +
+			"or a variable. For any other key see 'mutt keys create'.",
+		Example: "  mutt keys generate >/run/secrets/ingest_api_key",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			made := struct {
+				Secret string `json:"secret"`
+			}{authn.NewSecret().Reveal()}
+			return print(cmd.OutOrStdout(), *f.output, made, func(w io.Writer) error {
+				_, err := fmt.Fprintln(w, made.Secret)
+				return err
+			})
+		}}
 }
 
 func keysShow(s streams, f *clientFlags) *cobra.Command {

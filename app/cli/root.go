@@ -43,6 +43,7 @@ func Main(args []string, in io.Reader, out, errOut io.Writer) int {
 
 // Run runs a command line within ctx.
 func Run(ctx context.Context, args []string, s streams) int {
+	s.in = &input{Reader: s.in}
 	root := newRoot(s)
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)

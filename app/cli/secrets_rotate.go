@@ -17,6 +17,7 @@ import (
 	"github.com/muttproject/mutt/app"
 	"github.com/muttproject/mutt/app/rotate"
 	"github.com/muttproject/mutt/platform/apiclient"
+	"github.com/muttproject/mutt/platform/fault"
 	"github.com/muttproject/mutt/platform/rotation"
 	"github.com/muttproject/mutt/platform/secret"
 )
@@ -44,11 +45,11 @@ func secretsRotate(s streams, client *clientFlags) *cobra.Command {
 			"which are used for this command and kept nowhere; where things are is said by the settings of 'mutt serve'.\n" +
 			"A key is promoted only when nobody has used the old one for --unused-for.\n" +
 			"docs/SECRET_ROTATION_PROCEDURE.md has the whole procedure, by this command and by hand.",
-		Example: "  mutt secrets rotate postgres --dry-run\n  MUTT_ADMIN_DSN=postgres://postgres:…@db/mutt mutt secrets rotate postgres --reason 'quarterly'\n" +
+		Example: "  mutt secrets rotate postgres --dry-run\n  MUTT_ADMIN_DSN='postgres://postgres:…@db.example.net/mutt?sslmode=verify-full' mutt secrets rotate postgres --reason 'quarterly'\n" +
 			"  mutt secrets rotate ingest-key --unused-for 24h\n  mutt secrets rotate redis --status",
 		Args: exactly(1, "one of postgres, redis, ingest-key and webui-key"), ValidArgs: []string{"postgres", "redis", "ingest-key", "webui-key"}}
 	f := &rotateFlags{client: client, config: addConfigFlags(cmd), token: tokenFlag(cmd, s)}
-	cmd.Flags().StringVar(&f.dsnFile, "admin-dsn-file", "", "file of the DSN of an administrator of PostgreSQL (default the variable MUTT_ADMIN_DSN)")
+	cmd.Flags().StringVar(&f.dsnFile, "admin-dsn-file", "", "file of the DSN of an administrator of PostgreSQL, with sslmode=verify-full unless the server is on this machine (default the variable MUTT_ADMIN_DSN)")
 	cmd.Flags().StringVar(&f.user, "redis-admin-user", "", "administrator of Redis (also MUTT_REDIS_ADMIN_USER)")
 	cmd.Flags().StringVar(&f.passFile, "redis-admin-password-file", "", "file of the administrator's password (default the variable MUTT_REDIS_ADMIN_PASS)")
 	cmd.Flags().DurationVar(&f.wait, "wait", 5*time.Minute, "how long each step waits for the processes")
@@ -104,9 +105,7 @@ func (f *rotateFlags) api(s streams) (*rotate.API, error) {
 		return nil, err
 	}
 	return &rotate.API{Client: client, Reason: f.reason, WithKey: func(key secret.Secret) (*apiclient.Client, error) {
-		with := *f.client
-		with.key = key.Reveal()
-		return with.client(s)
+		return client.WithKey(key.Reveal())
 	}}, nil
 }
 
@@ -141,20 +140,28 @@ func (f *rotateFlags) administrators(s streams) (a app.Administrators, err error
 	if a.RedisUser = f.user; a.RedisUser == "" {
 		a.RedisUser = lookup(s.environ, "MUTT_REDIS_ADMIN_USER")
 	}
-	if a.DSN, err = fromFile(s, f.dsnFile, "MUTT_ADMIN_DSN"); err != nil {
+	if a.DSN, err = fromFile(s, secret.DSN, f.dsnFile, "MUTT_ADMIN_DSN"); err != nil {
 		return a, err
 	}
-	a.RedisPassword, err = fromFile(s, f.passFile, "MUTT_REDIS_ADMIN_PASS")
+	a.RedisPassword, err = fromFile(s, secret.Password, f.passFile, "MUTT_REDIS_ADMIN_PASS")
 	return a, err
 }
 
 // fromFile reads a secret from a file, else from a variable.
-func fromFile(s streams, file, variable string) (secret.Secret, error) {
-	if file == "" {
-		return secret.New(lookup(s.environ, variable)), nil
+func fromFile(s streams, use secret.Use, file, variable string) (secret.Secret, error) {
+	text, from := lookup(s.environ, variable), variable
+	if file != "" {
+		data, err := readInput(s, file)
+		if err != nil {
+			return secret.Secret{}, err
+		}
+		text, from = string(data), "file "+file
 	}
-	data, err := readInput(s, file)
-	return secret.New(strings.TrimSpace(string(data))), err
+	fit, err := use.Fit(text)
+	if err != nil {
+		return secret.Secret{}, fault.New(fault.SecretUnfit, "the administrator's secret of %s %s", from, err)
+	}
+	return secret.New(fit), nil
 }
 
 // holder names who rotates: the user, the host and this run.

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -18,11 +17,12 @@ import (
 
 // sendFlags are the flags of mutt send.
 type sendFlags struct {
-	to, target, key, host, tag string
-	count                      int64
-	rate                       float64
-	duration, retry            time.Duration
-	workers, batch, hosts      int
+	to, target, host, tag string
+	key                   keyFlags
+	count                 int64
+	rate                  float64
+	duration, retry       time.Duration
+	workers, batch, hosts int
 }
 
 func newSend(s streams) *cobra.Command {
@@ -44,7 +44,7 @@ func newSend(s streams) *cobra.Command {
 	fl := cmd.Flags()
 	fl.StringVar(&f.to, "to", "http", "transport: http, syslog-udp or syslog-tcp")
 	fl.StringVar(&f.target, "target", "", "URL, or host:port for syslog (default: this machine's standard ports)")
-	fl.StringVar(&f.key, "key", "", "API key for http (also INGEST_API_KEY; default: the generated one in the data directory)")
+	f.key.addTo(fl, "API key for http", "INGEST_API_KEY", "the generated one in the data directory, for a server on this machine")
 	whole(fl, &f.count, "count", "n", 100, "events to generate; 0 for no end")
 	fl.Float64Var(&f.rate, "rate", 0, "events per second; 0 for as fast as they are taken")
 	fl.DurationVar(&f.duration, "duration", 0, "stop after this time; 0 for when the events end")
@@ -58,14 +58,14 @@ func newSend(s streams) *cobra.Command {
 	must(cmd.RegisterFlagCompletionFunc("to", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 		return transports(), cobra.ShellCompDirectiveNoFileComp
 	}))
-	cmd.RunE = func(cmd *cobra.Command, args []string) error { return runSend(cmd, s, f, args, *output) }
+	cmd.RunE = func(cmd *cobra.Command, args []string) error { return runSend(cmd, s, &f, args, *output) }
 	return cmd
 }
 
 // transports lists what --to takes.
 func transports() []string { return []string{"http", "syslog-udp", "syslog-tcp"} }
 
-func runSend(cmd *cobra.Command, s streams, f sendFlags, args []string, output string) error {
+func runSend(cmd *cobra.Command, s streams, f *sendFlags, args []string, output string) error {
 	if !slices.Contains(transports(), f.to) {
 		return usageError{fmt.Errorf("--to takes %s, not %q", strings.Join(transports(), ", "), f.to)}
 	}
@@ -74,9 +74,11 @@ func runSend(cmd *cobra.Command, s streams, f sendFlags, args []string, output s
 		return err
 	}
 	defer closeFile()
-	o := send.Options{Transport: f.to, Target: f.target, Key: f.key, Source: source, Rate: f.rate, Duration: f.duration,
+	o := send.Options{Transport: f.to, Target: f.target, Source: source, Rate: f.rate, Duration: f.duration,
 		Workers: f.workers, Batch: f.batch, Retry: f.retry}
-	fillDefaults(&o, s)
+	if err := f.complete(&o, s); err != nil {
+		return err
+	}
 	var progress func(send.Progress)
 	if isTerminal(s.err) {
 		progress = func(p send.Progress) { drawProgress(s.err, p, f.count, len(args) > 0) }
@@ -100,12 +102,16 @@ func runSend(cmd *cobra.Command, s streams, f sendFlags, args []string, output s
 	return nil
 }
 
-func openSource(s streams, f sendFlags, args []string) (src send.Source, lines *send.Lines, closeFile func(), err error) {
+func openSource(s streams, f *sendFlags, args []string) (src send.Source, lines *send.Lines, closeFile func(), err error) {
 	if len(args) == 0 {
 		return send.NewGenerator(f.count, f.hosts, f.tag), nil, func() {}, nil
 	}
 	if args[0] == "-" {
-		lines = send.NewLines(s.in, f.host)
+		in, err := s.take()
+		if err != nil {
+			return nil, nil, nil, err
+		}
+		lines = send.NewLines(in, f.host)
 		return lines, lines, func() {}, nil
 	}
 	file, err := os.Open(args[0])
@@ -116,8 +122,8 @@ func openSource(s streams, f sendFlags, args []string) (src send.Source, lines *
 	return lines, lines, func() { _ = file.Close() }, nil // it was only read
 }
 
-// fillDefaults fills what the flags left open: the standard ports and the key of this machine's MUTT.
-func fillDefaults(o *send.Options, s streams) {
+// complete fills what the flags left open: the standard ports and the key.
+func (f *sendFlags) complete(o *send.Options, s streams) (err error) {
 	if o.Target == "" {
 		o.Target = map[bool]string{true: "http://127.0.0.1:8080/api/v2/ingest", false: "127.0.0.1:5514"}[o.Transport == "http"]
 	} else if o.Transport == "http" && strings.Count(o.Target, "/") == 2 {
@@ -129,22 +135,10 @@ func fillDefaults(o *send.Options, s streams) {
 			o.Batch = 1
 		}
 	}
-	if o.Key == "" {
-		o.Key = lookup(s.environ, "INGEST_API_KEY")
+	if o.Transport == "http" {
+		o.Key, err = f.key.find(s, o.Target, app.IngestKeyFile, "INGEST_API_KEY")
 	}
-	if o.Key == "" {
-		o.Key = keyInDataDir(s, app.IngestKeyFile)
-	}
-}
-
-// keyInDataDir reads a generated key of a MUTT on this machine; "" when there is none.
-func keyInDataDir(s streams, name string) string {
-	cfg, _, _ := app.Load(app.Sources{Search: app.ConfigFiles(), Environ: s.environ}) // a fault elsewhere in it does not matter here
-	text, err := os.ReadFile(filepath.Join(cfg.DataDir, name))
-	if err != nil {
-		return ""
-	}
-	return strings.TrimSpace(string(text))
+	return err
 }
 
 func sendText(w io.Writer, r send.Result) error {

@@ -34,7 +34,11 @@ func tokenFlag(cmd *cobra.Command, s streams) func() (secret.Secret, error) {
 			}
 			text = string(data)
 		}
-		if text = strings.TrimSpace(text); text == "" {
+		text, err := secret.HeaderValue.Fit(strings.TrimSpace(secret.Tidy(text)))
+		if err != nil {
+			return secret.Secret{}, fault.New(fault.SecretUnfit, "the operator's token %s", err)
+		}
+		if text == "" {
 			return secret.Secret{}, fault.New(fault.ConfigInvalid, "there is no operator's token").WithRemedy("set VAULT_TOKEN, or give --token-file; the token is used for this command and kept nowhere")
 		}
 		return secret.New(text), nil

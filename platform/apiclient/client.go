@@ -22,6 +22,7 @@ import (
 	"time"
 
 	"github.com/muttproject/mutt/platform/fault"
+	"github.com/muttproject/mutt/platform/secret"
 )
 
 // MaxAnswer bounds what is read of an answer, in bytes.
@@ -43,12 +44,16 @@ type Client struct {
 	http http.Client
 }
 
-// New makes a Client. It does no I/O. A base URL that is none is fault.ConfigInvalid.
+// New makes a Client. It does no I/O. A base URL that is not one is fault.ConfigInvalid, a key that no header carries is
+// fault.SecretUnfit.
 func New(o Options) (*Client, error) {
 	base, err := url.Parse(o.BaseURL)
 	if err != nil || base.Host == "" || (base.Scheme != "http" && base.Scheme != "https") {
 		return nil, fault.Field(fault.ConfigInvalid, "server", "%q is no http or https URL", o.BaseURL).
 			WithRemedy("give one like http://127.0.0.1:8090")
+	}
+	if o.Key, err = secret.HeaderValue.Fit(o.Key); err != nil {
+		return nil, fault.New(fault.SecretUnfit, "the API key %s", err)
 	}
 	if o.Timeout == 0 {
 		o.Timeout = 30 * time.Second
@@ -61,6 +66,13 @@ func New(o Options) (*Client, error) {
 		Transport:     o.Transport,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}, nil
+}
+
+// WithKey returns a client of the same server with another key.
+func (c *Client) WithKey(key string) (*Client, error) {
+	o := c.opts
+	o.Key = key
+	return New(o)
 }
 
 // Call is one request.
@@ -123,6 +135,10 @@ func (c *Client) request(ctx context.Context, call Call) (*http.Request, error) 
 		return nil, fault.Wrap(fault.BadRequest, err, "the path cannot be written as a URL")
 	}
 	u.RawPath, u.RawQuery = escaped, call.Query.Encode()
+	reason, err := secret.HeaderValue.Fit(call.Reason)
+	if err != nil {
+		return nil, fault.Field(fault.InvalidField, "reason", "%s", err)
+	}
 	body, contentType, err := encode(call)
 	if err != nil {
 		return nil, err
@@ -140,7 +156,7 @@ func (c *Client) request(ctx context.Context, call Call) (*http.Request, error) 
 	set("Accept", call.Accept)
 	set("User-Agent", c.opts.UserAgent)
 	set("X-API-KEY", c.opts.Key)
-	set("X-Reason", call.Reason)
+	set("X-Reason", reason)
 	if call.IfMatch > 0 || call.IfUnset {
 		set("If-Match", strconv.Quote(strconv.FormatInt(call.IfMatch, 10)))
 	}

@@ -3,6 +3,7 @@ package authn
 import (
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -13,8 +14,9 @@ const (
 	maxSources        = 4096
 )
 
-// Attempts limits failed attempts by where they come from: ten at once, and one more every six seconds (GCRA). It says
-// nothing about callers with a valid key, who may share an address with one that has none.
+// Attempts limits failed attempts by where they come from: ten at once, and one more every six seconds (GCRA). While a source has
+// used up its attempts it is throttled: the caller then evaluates only what cannot be guessed, as a right guess among many wrong
+// ones must not be let in.
 //
 // Sources beyond the bound share one allowance, so that who has many addresses gains nothing.
 type Attempts struct {
@@ -24,6 +26,8 @@ type Attempts struct {
 	sources map[netip.Prefix]*attempter
 	rest    attempter // those who found no room
 	swept   time.Time
+
+	latest atomic.Int64 // Unix nanoseconds: the latest until of all sources, for Any
 }
 
 // attempter is one source.
@@ -50,19 +54,55 @@ func (a *Attempts) Failed(from netip.Addr) (wait time.Duration, tell bool) {
 	if s.until.Before(now) {
 		s.until = now
 	}
-	if next := s.until.Add(attemptCost); next.Sub(now) <= time.Minute {
-		s.until = next
-		return 0, tell
+	if wait = s.wait(now); wait > 0 {
+		return wait, tell
 	}
-	return s.until.Add(attemptCost).Sub(now) - time.Minute, tell
+	s.until = s.until.Add(attemptCost)
+	a.latest.Store(max(a.latest.Load(), s.until.UnixNano()))
+	return 0, tell
+}
+
+// Any reports whether some source may be throttled. It costs next to nothing, so that nobody pays for Throttled while nobody fails.
+func (a *Attempts) Any() bool {
+	latest := attempter{until: time.Unix(0, a.latest.Load())}
+	return latest.wait(a.now()) > 0
+}
+
+// Throttled reports how long a source has no attempt left; 0 when it has one. tell is as that of Failed.
+func (a *Attempts) Throttled(from netip.Addr) (wait time.Duration, tell bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	now := a.now()
+	s, known := a.sources[sourceOf(from)]
+	if !known && len(a.sources) < maxSources {
+		return 0, false
+	}
+	if !known {
+		s = &a.rest
+	}
+	if wait = s.wait(now); wait > 0 && now.Sub(s.told) >= time.Minute {
+		s.told, tell = now, true
+	}
+	return wait, tell
+}
+
+// wait returns how long the source has no attempt left, 0 or less when it has one.
+func (s *attempter) wait(now time.Time) time.Duration {
+	return s.until.Sub(now.Add(time.Minute - attemptCost))
+}
+
+// sourceOf returns what counts as one source: an IPv4 address, or one customer's IPv6 network.
+func sourceOf(from netip.Addr) netip.Prefix {
+	bits := 32
+	if from = from.Unmap(); from.Is6() {
+		bits = 64
+	}
+	key, _ := from.WithZone("").Prefix(bits) // fails for no valid address, and then it is the zero Prefix
+	return key
 }
 
 func (a *Attempts) source(from netip.Addr, now time.Time) *attempter {
-	bits := 32
-	if from = from.Unmap(); from.Is6() {
-		bits = 64 // one customer's network
-	}
-	key, _ := from.WithZone("").Prefix(bits) // fails for no valid address, and then it is the zero Prefix
+	key := sourceOf(from)
 	s, known := a.sources[key]
 	if known {
 		return s

@@ -25,7 +25,23 @@ func TestAttempts(t *testing.T) {
 	if wait, tell := a.Failed(there); wait != 0 || !tell {
 		t.Errorf("another source: %v %v", wait, tell)
 	}
+	if wait, _ := a.Throttled(there); wait > 0 {
+		t.Errorf("one failure throttles nobody: %v", wait)
+	}
+	throttled := func(from netip.Addr, want time.Duration, wantTold bool) {
+		t.Helper()
+		if wait, tell := a.Throttled(from); wait != want || tell != wantTold {
+			t.Errorf("throttled for %v, told %v; want %v, %v", wait, tell, want, wantTold)
+		}
+	}
+	if throttled(here, 6*time.Second, false); !a.Any() {
+		t.Error("no source is throttled")
+	}
+	throttled(netip.MustParseAddr("192.0.2.9"), 0, false)
 	now = now.Add(6 * time.Second)
+	if throttled(here, 0, false); a.Any() {
+		t.Error("a source has an attempt again")
+	}
 	if wait, _ := a.Failed(here); wait != 0 {
 		t.Errorf("one is taken again: %v", wait)
 	}
@@ -62,7 +78,13 @@ func TestAttemptsOfManySources(t *testing.T) {
 	if refused != 990 || len(a.sources) != maxSources {
 		t.Errorf("%d refused, %d remembered", refused, len(a.sources))
 	}
+	if wait, _ := a.Throttled(source(1 << 20)); wait <= 0 {
+		t.Error("those who found no room share one allowance")
+	}
 	now = now.Add(time.Minute)
+	if wait, _ := a.Throttled(source(1 << 20)); wait > 0 {
+		t.Errorf("still throttled: %v", wait)
+	}
 	if wait, _ := a.Failed(source(1 << 20)); wait != 0 || len(a.sources) != 1 {
 		t.Errorf("wait %v, %d remembered", wait, len(a.sources))
 	}

@@ -26,15 +26,19 @@ func NewSecret() secret.Secret {
 	return secret.New(secretPrefix + strings.ToLower(secretText().EncodeToString(b[:])))
 }
 
-// damaged reports whether a text looks like a secret that MUTT made and is none. Operators may choose other texts for
-// the bootstrap keys, so this is asked about unknown ones only.
-func damaged(text string) bool {
+// Generated reports whether a text has the form of a secret that MUTT makes, with the right checksum. Nobody guesses such a secret
+// that exists, but anyone can make up a text of the form.
+func Generated(text string) bool {
 	rest, ours := strings.CutPrefix(text, secretPrefix)
-	if !ours {
+	if !ours || len(rest) != secretText().EncodedLen(secretRandom+4) {
 		return false
 	}
 	b, err := secretText().DecodeString(strings.ToUpper(rest))
-	return err != nil || len(b) != secretRandom+4 || crc32.ChecksumIEEE(b[:secretRandom]) != binary.BigEndian.Uint32(b[secretRandom:])
+	return err == nil && len(b) == secretRandom+4 && crc32.ChecksumIEEE(b[:secretRandom]) == binary.BigEndian.Uint32(b[secretRandom:])
 }
+
+// damaged reports whether a text looks like a secret that MUTT made and is not one. Operators may choose other texts for
+// the bootstrap keys, so this is asked about unknown ones only.
+func damaged(text string) bool { return strings.HasPrefix(text, secretPrefix) && !Generated(text) }
 
 func secretText() *base32.Encoding { return base32.StdEncoding.WithPadding(base32.NoPadding) }

@@ -38,6 +38,7 @@ const (
 	refusedCSRF      = "csrf_token"
 	refusedRole      = "role"
 	refusedRateLimit = "rate_limit"
+	refusedThrottled = "throttled"
 )
 
 // Gate lets callers in by their keys. It limits failed attempts by source, counts them and logs them. The listeners of
@@ -64,17 +65,27 @@ func NewGate(o GateOptions) *Gate {
 		failures: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "mutt_auth_failures_total",
 			Help: "HTTP calls that were refused for who makes them, by reason."}, []string{"reason"}),
 		throttled: prometheus.NewCounter(prometheus.CounterOpts{Name: "mutt_auth_throttled_total",
-			Help: "Failed attempts that came too fast from one source, and were answered with 429."}),
+			Help: "Calls that were answered with 429 because their source failed too often: failed attempts, and keys that were not looked at."}),
 	}
-	for _, reason := range []string{refusedMissing, refusedUnknown, refusedDamaged, refusedExpired, refusedSession, refusedCSRF, refusedRole, refusedRateLimit} {
+	for _, reason := range []string{refusedMissing, refusedUnknown, refusedDamaged, refusedExpired, refusedSession, refusedCSRF, refusedRole, refusedRateLimit, refusedThrottled} {
 		g.failures.WithLabelValues(reason)
 	}
 	o.Registerer.MustRegister(g.failures, g.throttled)
 	return g
 }
 
-// Admit finds the key of a secret. A wrong one is a failed attempt of the caller's address.
+// Admit finds the key of a secret. A wrong one is a failed attempt of the caller's address. While that address is throttled only keys
+// that MUTT generated are looked at: nobody guesses those, and senders behind one address do not lock each other out.
 func (g *Gate) Admit(c echo.Context, secret string) (*authn.Key, error) {
+	if g.attempts.Any() && !authn.Generated(secret) {
+		if wait, tell := g.attempts.Throttled(source(c)); wait > 0 {
+			g.failures.WithLabelValues(refusedThrottled).Inc()
+			if tell {
+				g.tell(c, refusedThrottled, "")
+			}
+			return nil, g.throttle(wait)
+		}
+	}
 	key, verdict := g.opts.Keys.Authenticate(secret)
 	switch verdict {
 	case authn.Accepted:
@@ -93,18 +104,33 @@ func (g *Gate) Admit(c echo.Context, secret string) (*authn.Key, error) {
 // failed counts a failed attempt; err is what it is answered with unless there were too many.
 func (g *Gate) failed(c echo.Context, reason, name string, err *fault.Error) error {
 	g.failures.WithLabelValues(reason).Inc()
-	from, _ := netip.ParseAddr(c.RealIP()) // the zero Addr is a source like any other
-	wait, tell := g.attempts.Failed(from)
+	wait, tell := g.attempts.Failed(source(c))
 	if tell {
-		g.opts.Logger.Warn("a call was refused for its key; more from this source are not logged for a minute", zap.String("source", c.RealIP()),
-			zap.String("reason", reason), zap.String("name", name), zap.String("route", c.Path()), zap.String("correlation_id", CorrelationID(c)))
+		g.tell(c, reason, name)
 	}
 	if wait > 0 {
-		g.throttled.Inc()
-		return fault.New(fault.RateLimited, "too many failed attempts from this address").WithRetryAfter(wait).
-			WithRemedy("use a valid key, which is let in at once")
+		return g.throttle(wait)
 	}
 	return err
+}
+
+// tell logs a refusal. The caller sees that no source fills the log.
+func (g *Gate) tell(c echo.Context, reason, name string) {
+	g.opts.Logger.Warn("a call was refused for its key; more from this source are not logged for a minute", zap.String("source", c.RealIP()),
+		zap.String("reason", reason), zap.String("name", name), zap.String("route", c.Path()), zap.String("correlation_id", CorrelationID(c)))
+}
+
+// throttle returns the answer to a source that has failed too often.
+func (g *Gate) throttle(wait time.Duration) error {
+	g.throttled.Inc()
+	return fault.New(fault.RateLimited, "too many failed attempts from this address").WithRetryAfter(wait).
+		WithRemedy("wait as long as Retry-After says, or use a key that MUTT generated, which is let in at once")
+}
+
+// source returns the address of the caller; the zero Addr is a source like any other.
+func source(c echo.Context) netip.Addr {
+	from, _ := netip.ParseAddr(c.RealIP())
+	return from
 }
 
 // refuse counts a refusal that is no failed attempt.

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/labstack/echo/v4"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
@@ -122,11 +123,19 @@ func TestGateByKey(t *testing.T) {
 	}
 }
 
-// TestFailedAttempts: guesses are limited by source, which keeps nobody out who has a key.
+// TestFailedAttempts: guesses are limited by source. While they are, a right guess is answered as a wrong one, and a key that MUTT
+// generated is let in.
 func TestFailedAttempts(t *testing.T) {
 	t.Parallel()
 	g := newGated(t)
+	generated, unknown := authn.NewSecret().Reveal(), authn.NewSecret().Reveal()
+	g.ring.Swap([]authn.Key{
+		{Identity: authn.Identity{Name: "key:i", Role: authn.Ingest}, Hash: authn.HashSecret("ingest-key")},
+		{Identity: authn.Identity{Name: "key:g", Role: authn.Ingest}, Hash: authn.HashSecret(generated)},
+		{Identity: authn.Identity{Name: "key:old", Role: authn.Admin}, Hash: authn.HashSecret("old-key"), Expires: g.now},
+	})
 	for range 10 {
+		g.call(200, "key:i", "GET /any", "X-API-KEY", "ingest-key", "from", "192.0.2.1")
 		g.call(401, "not known", "GET /read", "X-API-KEY", "guess", "from", "192.0.2.1")
 	}
 	for range 5 {
@@ -135,15 +144,28 @@ func TestFailedAttempts(t *testing.T) {
 		}
 	}
 	g.call(401, "no API key was sent", "GET /read", "from", "192.0.2.1")
-	g.call(200, "key:i", "GET /any", "X-API-KEY", "ingest-key", "from", "192.0.2.1")
+	same := []string{"X-Correlation-ID", "one", "from", "192.0.2.1"}
+	wrong := g.call(429, "too many failed attempts", "GET /any", append(same, "X-API-KEY", "guess")...)
+	right := g.call(429, "a key that MUTT generated", "GET /any", append(same, "X-API-KEY", "ingest-key")...)
+	if d := cmp.Diff(wrong.Body.String(), right.Body.String()) + cmp.Diff(wrong.Header(), right.Header()); d != "" {
+		t.Errorf("a right guess is told from a wrong one: %s", d)
+	}
+	g.call(429, "too many failed attempts", "GET /any", "X-API-KEY", "old-key", "from", "192.0.2.1")
+	g.call(200, "key:g", "GET /any", "X-API-KEY", generated, "from", "192.0.2.1")
+	g.call(429, "too many failed attempts", "GET /any", "X-API-KEY", unknown, "from", "192.0.2.1")
+	g.call(429, "too many failed attempts", "GET /any", "X-API-KEY", generated[:len(generated)-1]+"0", "from", "192.0.2.1")
+	g.call(200, "key:i", "GET /any", "X-API-KEY", "ingest-key", "from", "192.0.2.2")
 	g.call(401, "not known", "GET /read", "X-API-KEY", "guess", "from", "192.0.2.2")
-	g.counted(refusedUnknown, 16)
-	if got := testutil.ToFloat64(g.throttled); got != 5 {
+	g.counted(refusedUnknown, 12)
+	g.counted(refusedThrottled, 9)
+	if got := testutil.ToFloat64(g.throttled); got != 10 {
 		t.Errorf("%v throttled", got)
 	}
 	if g.logs.Len() != 2 {
 		t.Errorf("logged %v", g.logs.All())
 	}
+	g.now = g.now.Add(6 * time.Second)
+	g.call(200, "key:i", "GET /any", "X-API-KEY", "ingest-key", "from", "192.0.2.1") // an attempt is left again
 	g.now = g.now.Add(time.Minute)
 	g.call(401, "not known", "GET /read", "X-API-KEY", "guess", "from", "192.0.2.1")
 	g.call(401, "has expired", "GET /read", "X-API-KEY", "old-key", "from", "192.0.2.3")

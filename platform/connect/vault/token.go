@@ -45,7 +45,10 @@ func readToken(path, setting string) (secret.Secret, error) {
 	if err != nil {
 		return secret.Secret{}, fault.Wrap(fault.SecretsUnavailable, err, "the file %s cannot be read", setting).WithRemedy("correct %s, or the mode of the file", setting)
 	}
-	token := strings.TrimSpace(string(text))
+	token, err := secret.HeaderValue.Fit(strings.TrimSpace(secret.Tidy(string(text))))
+	if err != nil {
+		return secret.Secret{}, fault.New(fault.SecretUnfit, "the file %s %s", setting, err)
+	}
 	if token == "" {
 		return secret.Secret{}, fault.New(fault.SecretsUnavailable, "the file %s is empty", setting).WithRemedy("write it anew")
 	}
