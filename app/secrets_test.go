@@ -18,7 +18,8 @@ import (
 // TestEverySecretSettingHasAKey: a secret whose key no provider knows would not be watched.
 func TestEverySecretSettingHasAKey(t *testing.T) {
 	t.Parallel()
-	want := slices.DeleteFunc(secrets.Keys(), func(k secrets.Key) bool { return k == secrets.DBUser || k == secrets.DBUserNext }) // settings that are not secret
+	open := []secrets.Key{secrets.DBUser, secrets.DBUserNext, secrets.MoogURL} // settings that need not be secret
+	want := slices.DeleteFunc(secrets.Keys(), func(k secrets.Key) bool { return slices.Contains(open, k) })
 	var got []secrets.Key
 	for _, s := range secretsOf(new(Config)) {
 		got = append(got, s.key)

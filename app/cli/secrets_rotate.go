@@ -214,7 +214,7 @@ func writePlan(w io.Writer, p rotate.Plan) error {
 	}
 	rows = [][]string{{"PROCESS", "LOADED", "BECAUSE"}}
 	for _, one := range p.Processes {
-		rows = append(rows, []string{one.Process, versions(one.Loaded), one.Reason})
+		rows = append(rows, []string{one.Process, versions(one), one.Reason})
 	}
 	return table(w, rows)
 }
@@ -238,11 +238,11 @@ func rotationStatus(ctx context.Context, w io.Writer, output string, api *rotate
 	})
 }
 
-// versions gives what a process has, in the order of the keys.
-func versions(loaded map[string]string) string {
+// versions returns what a process has, in the order of the keys.
+func versions(p rotate.PlanState) string {
 	var out []string
-	for _, key := range slices.Sorted(maps.Keys(loaded)) {
-		out = append(out, key+" "+loaded[key])
+	for _, key := range slices.Sorted(maps.Keys(p.Loaded)) {
+		out = append(out, apiclient.LoadedSecret{Key: key, Version: p.Loaded[key], Source: p.Sources[key]}.Label())
 	}
 	return strings.Join(out, ", ")
 }

@@ -43,8 +43,8 @@ func watch(t *testing.T, server string, args ...string) (out, notes *written, st
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan int, 1)
 	go func() {
-		ended <- Run(ctx, append([]string{"config", "watch", "--interval", "100ms", "--server", server, "--key", apptest.AdminKey}, args...),
-			streams{in: strings.NewReader(""), out: out, err: notes})
+		ended <- Run(ctx, append([]string{"config", "watch", "--interval", "100ms", "--server", server}, args...),
+			streams{in: strings.NewReader(""), out: out, err: notes, environ: []string{"MUTT_API_KEY=" + apptest.AdminKey}})
 	}()
 	return out, notes, func() int { cancel(); return <-ended }
 }

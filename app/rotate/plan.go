@@ -26,7 +26,8 @@ type PlanStep struct {
 // PlanState is what a process has of the secret.
 type PlanState struct {
 	Process string            `json:"process"`
-	Loaded  map[string]string `json:"loaded"` // version by key
+	Loaded  map[string]string `json:"loaded"`            // version by key
+	Sources map[string]string `json:"sources,omitempty"` // where each is and in which version, for people
 	Safe    bool              `json:"safe_to_retire"`
 	Reason  string            `json:"reason"`
 }
@@ -54,9 +55,12 @@ func (r *Rotation) Plan(ctx context.Context) (p Plan, err error) {
 	}
 	all, err := r.o.API.Processes(ctx, r.o.Subject)
 	for _, one := range all {
-		state := PlanState{Process: one.Name, Loaded: map[string]string{}, Safe: one.SafeToRetire, Reason: one.Reason}
+		state := PlanState{Process: one.Name, Loaded: map[string]string{}, Sources: map[string]string{}, Safe: one.SafeToRetire, Reason: one.Reason}
 		for _, l := range one.Loaded {
 			state.Loaded[l.Key] = l.Version
+			if l.Source != "" {
+				state.Sources[l.Key] = l.Source
+			}
 		}
 		p.Processes = append(p.Processes, state)
 	}
