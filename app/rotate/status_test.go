@@ -123,9 +123,9 @@ func (s *site) version(subject rotation.Subject) int64 {
 // of puts the names of a subject and a version into the words.
 func (w said) of(subject rotation.Subject, version int64) said {
 	current, next := subject.Keys()
-	words := strings.NewReplacer("CURRENT", current, "NEXT", next, " v", fmt.Sprint(" vault:", version))
-	for _, text := range []*string{&w.loaded, &w.uses, &w.because, &w.warns} {
-		*text = words.Replace(*text)
+	for text, v := range map[*string]string{&w.loaded: fmt.Sprint(" vault:", version), &w.uses: fmt.Sprint(" vault:", version),
+		&w.because: fmt.Sprintf(" from version %d of vault secret/mutt/prod", version), &w.warns: fmt.Sprintf(" from version %d of vault secret/mutt/prod", version)} {
+		*text = strings.NewReplacer("CURRENT", current, "NEXT", next, " v", v).Replace(*text)
 	}
 	return w
 }
@@ -226,7 +226,7 @@ func (s *site) refused(subject rotation.Subject, server string, uses []*apptest.
 		apptest.Eventually(s, "/health of "+s.name(m)+" says that "+server+" refuses the password", func() (bool, any) {
 			status, h := s.health(m)
 			said := strings.Join(append(h.Errors, h.Warnings...), "; ")
-			return status == http.StatusServiceUnavailable && len(h.Errors) > 0 && strings.Contains(said, server+" refuses "+key+" vault:") &&
+			return status == http.StatusServiceUnavailable && len(h.Errors) > 0 && strings.Contains(said, server+" refuses "+key+" from version ") &&
 				strings.Contains(said, "correct the secrets, or the passwords of "+server), h
 		})
 	}
