@@ -115,7 +115,7 @@ func (s secretSources) vault() (*vault.Provider, error) {
 func openSecrets(ctx context.Context, p *parts) (lifecycle.Service, error) {
 	log := p.opts.Logger.Named("secrets")
 	exposure := vault.Exposure(log)
-	from := secretSources{config: &p.opts.Config, settings: p.settings, tls: p.tls.Open, log: log, exposure: exposure, registerer: p.registry}
+	from := secretSources{config: &p.opts.Config, settings: p.settings, tls: p.tls.Open, log: log, exposure: exposure, registerer: p.registry, refuse: secrets.RefuseNone}
 	if p.opts.Config.Keys.Insecure {
 		p.health.Add("keys", func(context.Context) ([]string, error) { return []string{insecureKeys}, nil })
 	} else {
@@ -170,7 +170,7 @@ func (c *Config) Origins(ctx context.Context) ([]ConfigValue, error) {
 
 // secrets gives the secrets of a configuration once, for a command.
 func (c *Config) secrets(ctx context.Context, log *zap.Logger) (*secrets.Set, error) {
-	w, err := secretSources{config: c, settings: func() *Config { return c }, tls: tlsconf.New, log: log,
+	w, err := secretSources{config: c, settings: func() *Config { return c }, tls: tlsconf.New, log: log, refuse: secrets.RefuseNone,
 		registerer: prometheus.NewRegistry()}.watcher() // a command exports no metrics
 	if err != nil {
 		return nil, err

@@ -55,7 +55,7 @@ func TestProvidersInOrder(t *testing.T) {
 		t.Fatal(err)
 	}
 	a := New(Quiet(Options{Config: c}))
-	w, err := secretSources{config: &c, settings: a.parts.settings, log: zap.NewNop(), registerer: prometheus.NewRegistry()}.watcher()
+	w, err := secretSources{config: &c, settings: a.parts.settings, log: zap.NewNop(), registerer: prometheus.NewRegistry(), refuse: secrets.RefuseNone}.watcher()
 	if err == nil {
 		err = w.Reload(t.Context())
 	}

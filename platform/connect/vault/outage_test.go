@@ -96,7 +96,7 @@ func TestHoursWithoutVault(t *testing.T) {
 		}
 		v := &distant{ends: map[string]time.Time{}, version: 1, calls: map[string]int{}}
 		p.client.send = v.send
-		w := secrets.NewWatcher(secrets.Options{Providers: []secrets.Provider{p}, Every: 30 * time.Second, Log: zap.New(core), Registerer: prometheus.NewRegistry()})
+		w := secrets.NewWatcher(secrets.Options{Providers: []secrets.Provider{p}, Every: 30 * time.Second, Refuse: secrets.RefuseNone, Log: zap.New(core), Registerer: prometheus.NewRegistry()})
 		if err := w.Reload(t.Context()); err != nil {
 			t.Fatal(err)
 		}

@@ -65,7 +65,7 @@ func texts(s *Set) map[Key]string {
 
 func watcher(t *testing.T, providers ...Provider) (*Watcher, *observer.ObservedLogs) {
 	core, logs := observer.New(zapcore.InfoLevel)
-	w := NewWatcher(Options{Providers: providers, Every: 30 * time.Second, Log: zap.New(core), Registerer: prometheus.NewRegistry()})
+	w := NewWatcher(Options{Providers: providers, Every: 30 * time.Second, Refuse: RefuseNone, Log: zap.New(core), Registerer: prometheus.NewRegistry()})
 	t.Cleanup(func() { _ = w.Stop(context.Background()) })
 	return w, logs
 }
@@ -302,6 +302,6 @@ func TestVersions(t *testing.T) {
 
 func TestDependenciesAreRequired(t *testing.T) {
 	t.Parallel()
-	depstest.Refuses(t, Options{Providers: []Provider{&fake{}}, Log: zap.NewNop(), Registerer: prometheus.NewRegistry()},
+	depstest.Refuses(t, Options{Providers: []Provider{&fake{}}, Refuse: RefuseNone, Log: zap.NewNop(), Registerer: prometheus.NewRegistry()},
 		func(o Options) error { NewWatcher(o); return nil })
 }

@@ -23,7 +23,7 @@ type Options struct {
 	Providers []Provider    // the first one that has a key gives it; a Keeper among them is kept while the Watcher runs
 	Every     time.Duration // between looks for new versions
 	// Refuse returns the keys of a Set that must not come into force in it, and why: the start stops, and a running process keeps what it
-	// has of them. nil refuses none.
+	// has of them. RefuseNone is for commands.
 	Refuse     func(*Set) map[Key]error
 	Log        *zap.Logger
 	Registerer prometheus.Registerer
@@ -78,11 +78,11 @@ var (
 	_ lifecycle.ReadyChecker = (*Watcher)(nil)
 )
 
+// RefuseNone lets every key of a Set into force.
+func RefuseNone(*Set) map[Key]error { return nil }
+
 // NewWatcher makes a Watcher that has nothing yet.
 func NewWatcher(o Options) *Watcher {
-	if o.Refuse == nil {
-		o.Refuse = func(*Set) map[Key]error { return nil }
-	}
 	deps.Must(o)
 	w := &Watcher{o: o, away: map[string]error{}, given: make([]Values, len(o.Providers)), unfit: make([]map[Key]error, len(o.Providers))}
 	w.metrics = newMetrics(o.Registerer, o.Providers, w.Current)
