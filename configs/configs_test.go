@@ -24,7 +24,7 @@ func TestRuleFiles(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := rule.CheckExamples(rules); err != nil {
+		if err := rule.CheckExamples(t.Context(), rules); err != nil {
 			t.Error(err)
 		}
 		if _, err := rule.Compile(rules, rule.Tables{}); err != nil {

@@ -66,7 +66,7 @@ func rulesCheck(s streams, f *clientFlags) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if err := rule.CheckExamples(rules); err != nil {
+			if err := rule.CheckExamples(cmd.Context(), rules); err != nil {
 				return err
 			}
 			result := struct {

@@ -2,13 +2,16 @@ package rule
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"maps"
 	"slices"
 	"strings"
 
 	"github.com/muttproject/mutt/platform/event"
+	"github.com/muttproject/mutt/platform/fault"
 )
 
 // Unhandled is what an example expects when no rule shall win.
@@ -20,7 +23,9 @@ const Unhandled = "unhandled"
 // everything else the rule asks for (severity, host, source, validity). matches and not_matches ask the rule
 // alone; expect asks the whole set, where the rule that is named must win, or none for "unhandled". The examples
 // of an inactive rule are checked for matches and not_matches only.
-func CheckExamples(rules []Rule) error {
+//
+// It ends with the cause of ctx, which is looked at between examples: an expensive expression takes its time per byte.
+func CheckExamples(ctx context.Context, rules []Rule) error {
 	set, err := Compile(rules, Tables{})
 	if err != nil {
 		return err
@@ -33,16 +38,49 @@ func CheckExamples(rules []Rule) error {
 		if r.Examples == nil {
 			continue
 		}
-		errs.alone(r)
+		if err := r.examplesFit(); err != nil {
+			errs.add(err)
+			continue
+		}
+		errs.alone(ctx, r)
 		if r.IsActive {
-			errs.among(set, &r, sc)
+			errs.among(ctx, set, &r, sc)
+		}
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
 		}
 	}
 	return errors.Join(errs...)
 }
 
+// maxExample is the length of an example: longer than the messages of network gear, and short enough for an expensive
+// expression to end within a second or two.
+const maxExample = 8 << 10
+
+func (r *Rule) examplesFit() error {
+	for message := range r.Examples.all() {
+		if len(message) > maxExample {
+			return fault.Field(fault.Unprocessable, "examples", "rule %q: example %q has %d bytes, at most %d are allowed", r.Name, cut(message, 60), len(message), maxExample)
+		}
+	}
+	return nil
+}
+
+// all returns every message of the examples.
+func (x *Examples) all() iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for _, list := range [...][]string{x.Matches, x.NotMatches, slices.Collect(maps.Keys(x.Expect))} {
+			for _, message := range list {
+				if !yield(message) {
+					return
+				}
+			}
+		}
+	}
+}
+
 // alone checks a rule without the others.
-func (f *faults) alone(r Rule) {
+func (f *faults) alone(ctx context.Context, r Rule) {
 	r.IsActive = true
 	set, err := Compile([]Rule{r}, Tables{})
 	if err != nil {
@@ -59,6 +97,9 @@ func (f *faults) alone(r Rule) {
 		{r.Examples.NotMatches, false, "should not match and does"},
 	} {
 		for _, m := range c.messages {
+			if ctx.Err() != nil {
+				return
+			}
 			e, now := r.fitting(m)
 			if _, got := set.Match(&e, now, sc); got != c.want {
 				f.example(&r, m, c.fault)
@@ -68,8 +109,11 @@ func (f *faults) alone(r Rule) {
 }
 
 // among checks what a rule expects of the whole set.
-func (f *faults) among(set *Set, r *Rule, sc *Scratch) {
+func (f *faults) among(ctx context.Context, set *Set, r *Rule, sc *Scratch) {
 	for _, m := range slices.Sorted(maps.Keys(r.Examples.Expect)) {
+		if ctx.Err() != nil {
+			return
+		}
 		e, now := r.fitting(m)
 		want, got := cmp.Or(r.Examples.Expect[m], Unhandled), Unhandled
 		if winner, ok := set.Match(&e, now, sc); ok {

@@ -196,12 +196,12 @@ func TestCheckExamples(t *testing.T) {
 		t.Fatal(err)
 	}
 	// "bgp" asks for severity error, which a bare message of "link down" has not: link down wins.
-	err = CheckExamples(rules)
+	err = CheckExamples(t.Context(), rules)
 	if n := len(Faults(err)); n != 1 || !strings.Contains(err.Error(), `rule "link down": example "bgp: link down" should go to "bgp" and goes to "link down"`) {
 		t.Errorf("%d faults: %v", n, err)
 	}
 	rules[1].SyslogSeverity = nil
-	if err := CheckExamples(rules); err != nil {
+	if err := CheckExamples(t.Context(), rules); err != nil {
 		t.Error(err)
 	}
 	seven := 7
@@ -209,7 +209,7 @@ func TestCheckExamples(t *testing.T) {
 		ValidFrom: "2026-01-01T00:00:00Z", Priority: 1, Examples: &Examples{Matches: []string{"xy"}, NotMatches: []string{"yx", "x"}, Expect: map[string]string{"x": "narrow", "y": ""}}})
 	oid := complete(Rule{Name: "oid", TrapOID: "1.3.6", HostPattern: "10.0.0.0/8", ValidUntil: "2026-01-01T00:00:00Z",
 		Examples: &Examples{Matches: []string{".1.3.6.1"}, NotMatches: []string{"1.3.61"}, Expect: map[string]string{"1.3.6": "oid"}}})
-	err = CheckExamples([]Rule{narrow, oid})
+	err = CheckExamples(t.Context(), []Rule{narrow, oid})
 	if n := len(Faults(err)); n != 1 || !strings.Contains(err.Error(), `rule "narrow": example "x" should not match and does`) {
 		t.Errorf("%d faults: %v", n, err)
 	}

@@ -98,13 +98,14 @@ type Deps struct {
 type API struct {
 	Deps
 	rules, hosts, teams listCache
+	checking            chan struct{}                // held while examples are checked
 	config              atomic.Pointer[storedConfig] // as it was read last
 }
 
 // New makes the API.
 func New(d Deps) *API {
 	deps.Must(d)
-	return &API{Deps: d}
+	return &API{Deps: d, checking: make(chan struct{}, 1)}
 }
 
 // endpoint is one operation below a prefix.

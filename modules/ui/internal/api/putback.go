@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"strconv"
@@ -11,7 +12,7 @@ import (
 )
 
 // putBack writes the target in the place of the present record. What is not valid any more is refused.
-func (a *API) putBack(tx change, u *undo, target record) error {
+func (a *API) putBack(ctx context.Context, tx change, u *undo, target record) error {
 	id := u.row.RecordID
 	switch u.row.TableName {
 	case store.TableConfig:
@@ -27,7 +28,7 @@ func (a *API) putBack(tx change, u *undo, target record) error {
 		}
 		return putBackTeam(tx, id, target)
 	default:
-		return putBackRule(tx, u, target)
+		return putBackRule(ctx, tx, u, target)
 	}
 }
 
@@ -82,7 +83,7 @@ func (a *API) putBackConfig(tx change, name string, target record) error {
 	return tx.SetConfig(name, string(text))
 }
 
-func putBackRule(tx change, u *undo, target record) error {
+func putBackRule(ctx context.Context, tx change, u *undo, target record) error {
 	id, err := strconv.ParseInt(u.row.RecordID, 10, 64)
 	if err != nil {
 		return fault.Wrap(fault.Corrupt, err, "change %d names no rule", u.row.ID)
@@ -98,7 +99,11 @@ func putBackRule(tx change, u *undo, target record) error {
 	if err != nil {
 		return ruleFault("", err)
 	}
-	if err := checkRule(r); err != nil {
+	own, err := ownExamples(r)
+	if err != nil {
+		return err
+	}
+	if err := examplesWithin(ctx, undoWithin, own); err != nil {
 		return err
 	}
 	if r.ID = id; u.present != nil {

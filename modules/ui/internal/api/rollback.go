@@ -51,7 +51,7 @@ func (a *API) rollback(c echo.Context) error {
 			return err
 		}
 		before := tx.AuditID()
-		if err := a.putBack(tx, u, target); err != nil {
+		if err := a.putBack(c.Request().Context(), tx, u, target); err != nil {
 			return err
 		}
 		if tx.AuditID() == before {

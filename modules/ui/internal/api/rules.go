@@ -43,7 +43,7 @@ func (a *API) createRule(c echo.Context) error {
 	if err != nil {
 		return ruleFault("", err)
 	}
-	if err := checkRule(r); err != nil {
+	if err := a.checkRule(c.Request().Context(), r); err != nil {
 		return err
 	}
 	revision, err := a.change(c, reason, func(tx change) error {
@@ -72,26 +72,36 @@ func (a *API) updateRule(c echo.Context) error {
 		return err
 	}
 	saved := apiclient.RuleSaved{ID: id}
-	_, err = a.change(c, reason, func(tx change) error {
-		old, err := tx.Rule(id)
+	err = a.settled(func(moved func() error) error {
+		old, err := a.Store.RuleByID(c.Request().Context(), id)
 		if err != nil {
-			return err
-		}
-		if err := tx.want.check(fmt.Sprintf("rule %d", id), old.Revision); err != nil {
 			return err
 		}
 		r, err := rule.Merge(old, body, "reason")
 		if err != nil {
 			return ruleFault("", err)
 		}
-		if err := checkRule(r); err != nil {
+		if err := a.checkRule(c.Request().Context(), r); err != nil {
 			return err
 		}
-		if err := tx.UpdateRule(r); err != nil {
+		_, err = a.change(c, reason, func(tx change) error {
+			now, err := tx.Rule(id)
+			if err != nil {
+				return err
+			}
+			if err := tx.want.check(fmt.Sprintf("rule %d", id), now.Revision); err != nil {
+				return err
+			}
+			if now.Revision != old.Revision {
+				return moved()
+			}
+			if err := tx.UpdateRule(r); err != nil {
+				return err
+			}
+			now, err = tx.Rule(id)
+			saved.Revision, saved.Message = now.Revision, fmt.Sprintf("rule %q updated", now.Name)
 			return err
-		}
-		now, err := tx.Rule(id)
-		saved.Revision, saved.Message = now.Revision, fmt.Sprintf("rule %q updated", now.Name)
+		})
 		return err
 	})
 	if err != nil {
@@ -148,20 +158,6 @@ func ruleBody(c echo.Context) (body []byte, reason string, err error) {
 		return nil, "", err
 	}
 	return body, beside.Reason, nil
-}
-
-// checkRule refuses what does not compile, and what contradicts its own examples. What a rule expects of the others
-// (examples.expect) is checked where the whole set is at hand: at import.
-func checkRule(r rule.Rule) error {
-	if err := r.Validate(); err != nil {
-		return ruleFault("", err)
-	}
-	if r.Examples == nil {
-		return nil
-	}
-	own := *r.Examples
-	own.Expect, r.Examples = nil, &own
-	return ruleFault("", rule.CheckExamples([]rule.Rule{r}))
 }
 
 // maxFaults is how many faults an answer lists.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 
 	jsonv2 "github.com/go-json-experiment/json"
@@ -86,35 +87,41 @@ func (a *API) importRules(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	result := apiclient.ImportResult{DryRun: opts.dryRun, Mode: opts.mode}
-	if opts.dryRun {
+	var result apiclient.ImportResult
+	err = a.settled(func(moved func() error) error {
 		stored, err := a.Store.Rules(c.Request().Context())
 		if err != nil {
 			return err
 		}
-		if err := opts.plan(stored, rules, &result); err != nil {
-			return err
+		target := opts.target(stored, rules)
+		if opts.examples {
+			if err := a.checkExamples(c.Request().Context(), target); err != nil {
+				return err
+			}
 		}
-		return answer(c, http.StatusOK, result)
-	}
-	revision, err := a.change(c, reason, func(tx change) error {
-		if err := tx.unchanged(); err != nil {
-			return err
+		if result = opts.plan(stored, target); opts.dryRun {
+			return nil
 		}
-		stored, err := tx.Rules()
-		if err != nil {
-			return err
+		revision, err := a.change(c, reason, func(tx change) error {
+			if err := tx.unchanged(); err != nil {
+				return err
+			}
+			now, err := tx.Rules()
+			if err != nil {
+				return err
+			}
+			if !slices.EqualFunc(stored, now, func(a, b rule.Rule) bool { return a.ID == b.ID && a.Revision == b.Revision }) {
+				return moved()
+			}
+			return carryOut(tx, rules, result.Changes)
+		})
+		if err == nil && len(result.Changes) > 0 {
+			result.Revision = revision
 		}
-		if err := opts.plan(stored, rules, &result); err != nil {
-			return err
-		}
-		return carryOut(tx, rules, result.Changes)
+		return err
 	})
 	if err != nil {
 		return err
-	}
-	if len(result.Changes) > 0 {
-		result.Revision = revision
 	}
 	return answer(c, http.StatusOK, result)
 }
@@ -153,18 +160,17 @@ func flagOf(c echo.Context, name string, absent bool) (bool, error) {
 	}
 }
 
-// plan tells what the import changes, and refuses a result that contradicts its examples.
-func (o importOptions) plan(stored, imported []rule.Rule, result *apiclient.ImportResult) error {
-	target := imported
+// target returns the rules as the import leaves them.
+func (o importOptions) target(stored, imported []rule.Rule) []rule.Rule {
 	if o.mode == modeMerge {
-		target = merged(stored, imported)
+		return merged(stored, imported)
 	}
-	if o.examples {
-		if err := rule.CheckExamples(target); err != nil {
-			return ruleFault("", err)
-		}
-	}
-	result.Changes = rule.Diff(stored, target)
+	return imported
+}
+
+// plan describes what the import changes.
+func (o importOptions) plan(stored, target []rule.Rule) apiclient.ImportResult {
+	result := apiclient.ImportResult{DryRun: o.dryRun, Mode: o.mode, Changes: rule.Diff(stored, target)}
 	if result.Changes == nil {
 		result.Changes = []rule.Change{}
 	}
@@ -179,7 +185,7 @@ func (o importOptions) plan(stored, imported []rule.Rule, result *apiclient.Impo
 		}
 	}
 	result.Unchanged = len(target) - result.Created - result.Updated
-	return nil
+	return result
 }
 
 // merged gives the stored rules with those of the same name replaced and the new ones added.
