@@ -5,6 +5,9 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -138,6 +141,9 @@ func (f *clientFlags) remove(s streams, short, what, collection string, names fu
 // importCSV makes the command that sends a CSV file to a collection.
 func (f *clientFlags) importCSV(s streams, columns, collection, long string) *cobra.Command {
 	cmd := &cobra.Command{Use: "import FILE", Short: "import a CSV file of " + columns, Args: exactly(1, "one FILE, or - for the standard input"), Long: long}
+	var dryRun, replace bool
+	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "show what would change, change nothing")
+	cmd.Flags().BoolVar(&replace, "replace", false, "remove the entries that the file does not name")
 	change := addChangeFlags(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		data, err := readInput(s, args[0])
@@ -145,11 +151,24 @@ func (f *clientFlags) importCSV(s streams, columns, collection, long string) *co
 			return err
 		}
 		var got apiclient.Imported
-		call := change.of(apiclient.Call{Method: http.MethodPost, Path: []string{collection}, Body: data, ContentType: "text/csv"})
+		q := url.Values{"dry_run": {strconv.FormatBool(dryRun)}, "mode": {map[bool]string{false: "merge", true: "replace"}[replace]}}
+		call := change.of(apiclient.Call{Method: http.MethodPost, Path: []string{collection}, Query: q, Body: data, ContentType: "text/csv"})
 		if err := f.do(cmd.Context(), s, call, &got); err != nil {
 			return fmt.Errorf("%s: %w", args[0], err)
 		}
-		return print(cmd.OutOrStdout(), *f.output, got, func(w io.Writer) error { return line(w, got.Message) })
+		return print(cmd.OutOrStdout(), *f.output, got, func(w io.Writer) error {
+			for _, ch := range got.Changes {
+				if err := line(w, strings.TrimRight(ch.Operation+" "+strconv.Quote(ch.Hostname)+" "+strings.Trim(ch.From+" → "+ch.To, "→ "), " ")); err != nil {
+					return err
+				}
+			}
+			if got.ChangesLeftOut > 0 {
+				if err := line(w, fmt.Sprintf("and %d more", got.ChangesLeftOut)); err != nil {
+					return err
+				}
+			}
+			return line(w, got.Message)
+		})
 	}
 	return cmd
 }

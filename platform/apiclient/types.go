@@ -76,12 +76,25 @@ type Teams struct {
 	Teams []Team `json:"teams"`
 }
 
-// Imported answers a CSV import.
+// Imported answers a CSV import: what it did, or with DryRun what it would do.
 type Imported struct {
-	Created   int    `json:"created" doc:"entries"`
-	Updated   int    `json:"updated" doc:"entries"`
-	Unchanged int    `json:"unchanged" doc:"entries"`
-	Message   string `json:"message" doc:"what was done"`
+	DryRun         bool          `json:"dry_run" doc:"true: this is what would be done"`
+	Created        int           `json:"created" doc:"entries"`
+	Updated        int           `json:"updated" doc:"entries"`
+	Deleted        int           `json:"deleted" doc:"entries that the file does not name, with mode=replace"`
+	Unchanged      int           `json:"unchanged" doc:"entries of the file"`
+	Changes        []EntryChange `json:"changes" doc:"one for each entry that differs, at most 1000"`
+	ChangesLeftOut int           `json:"changes_left_out,omitempty" doc:"how many more there are"`
+	IgnoredColumns []string      `json:"ignored_columns,omitempty" doc:"headings of columns that were not read"`
+	Message        string        `json:"message" doc:"what was done"`
+}
+
+// EntryChange is one entry that an import changes.
+type EntryChange struct {
+	Operation string `json:"operation" enum:"create|update|delete" doc:"what is done with it"`
+	Hostname  string `json:"hostname" doc:"the entry"`
+	From      string `json:"from,omitempty" doc:"its team before"`
+	To        string `json:"to,omitempty" doc:"its team afterwards"`
 }
 
 // Config is the list of dynamic configuration values.

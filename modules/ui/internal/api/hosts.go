@@ -34,7 +34,7 @@ func (a *API) createHost(c echo.Context) error {
 		return a.importHosts(c)
 	}
 	var in apiclient.HostInput
-	if err := readJSON(c, &in); err != nil {
+	if err := cmp.Or(oneEntry(c), readJSON(c, &in)); err != nil {
 		return err
 	}
 	name := strings.TrimSpace(in.Hostname)
@@ -86,46 +86,23 @@ func (a *API) deleteHost(c echo.Context) error {
 	return answer(c, http.StatusOK, apiclient.Done{Message: fmt.Sprintf("development host %q removed", name)})
 }
 
-// importHosts adds the hosts of a CSV file; those that exist stay as they are.
+// importHosts brings the development hosts to what a CSV file says.
 func (a *API) importHosts(c echo.Context) error {
-	body, _, err := readBody(c, maxImport, csvType)
-	if err != nil {
-		return err
+	entries := func(hosts []store.DevHost, err error) ([]store.Team, error) {
+		out := make([]store.Team, len(hosts))
+		for i, h := range hosts {
+			out[i].Hostname = h.Hostname
+		}
+		return out, err
 	}
-	rows, err := parseCSV(body, []string{"hostname"}, func(cells []string) error { return checkHostEntry(cells[0]) })
-	if err != nil {
-		return err
-	}
-	var done apiclient.Imported
-	_, err = a.change(c, "", func(tx change) error {
-		if err := tx.unchanged(); err != nil {
-			return err
-		}
-		hosts, err := tx.DevHosts()
-		if err != nil {
-			return err
-		}
-		present := make(map[string]bool, len(hosts))
-		for _, h := range hosts {
-			present[strings.ToLower(h.Hostname)] = true
-		}
-		for _, row := range rows {
-			if present[strings.ToLower(row.cells[0])] {
-				done.Unchanged++
-				continue
-			}
-			if err := tx.PutDevHost(row.cells[0]); err != nil {
-				return err
-			}
-			done.Created++
-		}
-		return nil
+	return a.importInventory(c, inventory{
+		what: "development hosts", columns: []column{hostColumn()},
+		check:   func(t store.Team) error { return checkHostEntry(t.Hostname) },
+		read:    func() ([]store.Team, error) { return entries(a.Store.DevHosts(c.Request().Context())) },
+		present: func(tx change) ([]store.Team, error) { return entries(tx.DevHosts()) },
+		put:     func(tx change, t store.Team) error { return tx.PutDevHost(t.Hostname) },
+		remove:  func(tx change, name string) error { return tx.DeleteDevHost(name) },
 	})
-	if err != nil {
-		return err
-	}
-	done.Message = fmt.Sprintf("%d development hosts added, %d were known", done.Created, done.Unchanged)
-	return answer(c, http.StatusOK, done)
 }
 
 func isCSV(c echo.Context) bool {

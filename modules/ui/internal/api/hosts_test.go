@@ -99,7 +99,7 @@ func TestCSVImport(t *testing.T) {
 
 func TestCSVListsABoundedNumberOfFaults(t *testing.T) {
 	t.Parallel()
-	_, err := parseCSV([]byte(strings.Repeat("a,b\n", 1000)), []string{"hostname"}, func([]string) error { return nil })
+	_, err := parseCSV([]byte(strings.Repeat("a,b\n", 1000)), []column{hostColumn()}, func([]string) error { return nil })
 	f, ok := fault.As(err)
 	if !ok || f.Field != "line 1" || !strings.Contains(f.Message, "and 989 more lines") || len(f.Message) > 1000 {
 		t.Fatalf("got %v", err)
@@ -110,9 +110,9 @@ func FuzzCSV(f *testing.F) {
 	for _, seed := range []string{"", "hostname,team_assignment\nsw1,NOC\n", "a\n", "\"", "a,b\nA,c", "\xef\xbb\xbfa,b", "a,\x00", "\xff,b", "a,b\r\rc,d", ",,,", "a,\"b\nc\"\nd,e"} {
 		f.Add(seed)
 	}
-	columns := []string{"hostname", "team_assignment"}
+	columns := []column{hostColumn(), teamColumn()}
 	f.Fuzz(func(t *testing.T, body string) {
-		rows, err := parseCSV([]byte(body), columns, func(cells []string) error {
+		file, err := parseCSV([]byte(body), columns, func(cells []string) error {
 			return checkTeam(store.Team{Hostname: cells[0], TeamAssignment: cells[1]})
 		})
 		if err != nil {
@@ -125,7 +125,7 @@ func FuzzCSV(f *testing.F) {
 		// What was accepted is accepted again when it is written plainly.
 		seen := map[string]bool{}
 		last := 0
-		for _, r := range rows {
+		for _, r := range file.rows {
 			key := strings.ToLower(r.cells[0])
 			if len(r.cells) != 2 || r.cells[0] == "" || r.cells[1] == "" || seen[key] || r.line <= last {
 				t.Fatalf("accepted %q in line %d", r.cells, r.line)

@@ -19,8 +19,8 @@ func opListHosts() openapi.Operation {
 }
 
 func opCreateHost() openapi.Operation {
-	return openapi.Op(tagHosts, "createHost", "Add development hosts", "One as JSON, or many as CSV: those that exist stay as they are.",
-		openapi.Takes(apiclient.HostInput{}), csvBody("hostname\nlab1\n10.1.0.0/16\n"), changed(),
+	return openapi.Op(tagHosts, "createHost", "Add development hosts", "One as JSON, or many as CSV, with a heading such as hostname, host, device or node; other columns are ignored. Those that exist stay as they are.",
+		openapi.Takes(apiclient.HostInput{}), inventoryParams(), csvBody("hostname\nlab1\n10.1.0.0/16\n"), changed(),
 		openapi.Gives(http.StatusCreated, "the entry is in force", apiclient.Done{}, "ETag"),
 		openapi.Gives(ok, "the CSV file is in force", apiclient.Imported{}), openapi.Fails(fault.AlreadyExists))
 }
@@ -36,8 +36,8 @@ func opListTeams() openapi.Operation {
 }
 
 func opCreateTeam() openapi.Operation {
-	return openapi.Op(tagTeams, "createTeam", "Give devices a team", "One as JSON, or many as CSV: those that have one are changed.",
-		openapi.Takes(apiclient.TeamInput{}), csvBody("hostname,team_assignment\nsw1,NETOPS\n"), changed(),
+	return openapi.Op(tagTeams, "createTeam", "Give devices a team", "One as JSON, or many as CSV, with headings such as hostname and team in any order; other columns are ignored. Those that have one are changed.",
+		openapi.Takes(apiclient.TeamInput{}), inventoryParams(), csvBody("hostname,team_assignment\nsw1,NETOPS\n"), changed(),
 		openapi.Gives(http.StatusCreated, "the entry is in force", apiclient.Done{}, "ETag"),
 		openapi.Gives(ok, "the CSV file is in force", apiclient.Imported{}), openapi.Fails(fault.AlreadyExists))
 }

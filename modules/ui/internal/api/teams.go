@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/http"
@@ -31,7 +32,7 @@ func (a *API) createTeam(c echo.Context) error {
 		return a.importTeams(c)
 	}
 	var in apiclient.TeamInput
-	if err := readJSON(c, &in); err != nil {
+	if err := cmp.Or(oneEntry(c), readJSON(c, &in)); err != nil {
 		return err
 	}
 	team := store.Team{Hostname: strings.TrimSpace(in.Hostname), TeamAssignment: strings.TrimSpace(in.TeamAssignment)}
@@ -120,59 +121,16 @@ func presentTeam(tx change, name string) (store.Team, error) {
 	return *old, tx.want.check("the team of "+old.Hostname, old.Revision)
 }
 
-// importTeams sets the teams of a CSV file, whether the hosts had one or not.
+// importTeams brings the teams to what a CSV file says.
 func (a *API) importTeams(c echo.Context) error {
-	body, _, err := readBody(c, maxImport, csvType)
-	if err != nil {
-		return err
-	}
-	rows, err := parseCSV(body, []string{"hostname", "team_assignment"}, func(cells []string) error {
-		return checkTeam(store.Team{Hostname: cells[0], TeamAssignment: cells[1]})
+	return a.importInventory(c, inventory{
+		what: "teams", columns: []column{hostColumn(), teamColumn()},
+		check:   checkTeam,
+		read:    func() ([]store.Team, error) { return a.Store.Teams(c.Request().Context()) },
+		present: func(tx change) ([]store.Team, error) { return tx.Teams() },
+		put:     func(tx change, t store.Team) error { return tx.PutTeam(t) },
+		remove:  func(tx change, name string) error { return tx.DeleteTeam(name) },
 	})
-	if err != nil {
-		return err
-	}
-	var done apiclient.Imported
-	_, err = a.change(c, "", func(tx change) error {
-		if err := tx.unchanged(); err != nil {
-			return err
-		}
-		done, err = putTeams(tx, rows)
-		return err
-	})
-	if err != nil {
-		return err
-	}
-	done.Message = fmt.Sprintf("%d teams added, %d changed, %d were so", done.Created, done.Updated, done.Unchanged)
-	return answer(c, http.StatusOK, done)
-}
-
-func putTeams(tx change, rows []csvRow) (done apiclient.Imported, err error) {
-	teams, err := tx.Teams()
-	if err != nil {
-		return done, err
-	}
-	present := make(map[string]store.Team, len(teams))
-	for _, t := range teams {
-		present[strings.ToLower(t.Hostname)] = t
-	}
-	for _, row := range rows {
-		team := store.Team{Hostname: row.cells[0], TeamAssignment: row.cells[1]}
-		switch old, known := present[strings.ToLower(team.Hostname)]; {
-		case !known:
-			done.Created++
-		case old.TeamAssignment == team.TeamAssignment:
-			done.Unchanged++
-			continue
-		default:
-			team.Hostname = old.Hostname
-			done.Updated++
-		}
-		if err := tx.PutTeam(team); err != nil {
-			return done, err
-		}
-	}
-	return done, nil
 }
 
 func findTeam(teams []store.Team, hostname string) *store.Team {
