@@ -17,6 +17,7 @@ import (
 	"github.com/muttproject/mutt/platform/connect/redis"
 	"github.com/muttproject/mutt/platform/connect/tlsconf"
 	"github.com/muttproject/mutt/platform/coord"
+	"github.com/muttproject/mutt/platform/deadletter"
 	"github.com/muttproject/mutt/platform/httpserver"
 	"github.com/muttproject/mutt/platform/lifecycle"
 	"github.com/muttproject/mutt/platform/queue"
@@ -85,9 +86,10 @@ type parts struct {
 	gate       *httpserver.Gate
 	coord      coord.Coord
 	registered *coord.Registry
-	leader     *coord.Leader   // nil unless this process is a janitor
-	unhandled  alert.Unhandled // counts for all processes that count
-	alert      *alert.Module   // nil unless this process is an alerter
+	leader     *coord.Leader     // nil unless this process is a janitor
+	unhandled  alert.Unhandled   // counts for all processes that count
+	alert      *alert.Module     // nil unless this process is an alerter
+	letters    *deadletter.Board // nil unless this process is a forwarder, a ui or a janitor
 	books      *janitor.Books
 	ingest     *ingest.Module
 
@@ -129,11 +131,12 @@ func components() []component {
 		{id: "control", needs: []componentID{"secrets", "coord"}, build: buildControl},
 		{id: "registry", needs: []componentID{"secrets", "coord", "control"}, build: buildRegistry},
 		{id: "keyuse", needs: []componentID{"coord", "control"}, build: buildKeyUse},
+		{id: "letters", roles: []Role{Forwarder, UI, Janitor}, needs: []componentID{"queue", "coord"}, build: buildLetters},
 		{id: "forward", roles: []Role{Forwarder}, needs: []componentID{"secrets", "queue", "control", "coord"}, build: buildForward},
 		{id: "alert", roles: []Role{Alerter}, needs: []componentID{"store", "queue", "control", "coord"}, build: buildAlert},
 		{id: "leader", roles: []Role{Janitor}, needs: []componentID{"coord"}, build: buildLeader},
 		{id: "books", roles: []Role{UI, Janitor}, needs: []componentID{"store", "queue", "control"}, build: buildBooks},
-		{id: "janitor", roles: []Role{Janitor}, needs: []componentID{"store", "queue", "control", "books", "leader"}, build: buildJanitor},
+		{id: "janitor", roles: []Role{Janitor}, needs: []componentID{"store", "queue", "control", "coord", "books", "leader"}, build: buildJanitor},
 		{id: "admin", roles: []Role{UI}, needs: []componentID{"tls", "store", "queue", "control", "books", "registry"}, build: buildUI},
 		{id: "tally", roles: []Role{Ingestor}, needs: []componentID{"queue"}, build: buildTally},
 		{id: "intake", roles: []Role{Ingestor}, needs: []componentID{"queue", "control", "coord", "tally"}, build: buildIntake},

@@ -13,6 +13,7 @@ import (
 	"github.com/muttproject/mutt/modules/janitor"
 	"github.com/muttproject/mutt/modules/ui"
 	"github.com/muttproject/mutt/platform/coord"
+	"github.com/muttproject/mutt/platform/deadletter"
 	"github.com/muttproject/mutt/platform/httpserver"
 	"github.com/muttproject/mutt/platform/lifecycle"
 	"github.com/muttproject/mutt/platform/queue"
@@ -87,11 +88,25 @@ func buildBooks(_ context.Context, p *parts) (lifecycle.Service, error) {
 
 func buildJanitor(_ context.Context, p *parts) (lifecycle.Service, error) {
 	m, err := janitor.New(janitor.Deps{Queue: p.queue, Store: p.store, Books: p.books, Leader: p.leader, Dynamic: p.handles.janitor,
-		Registerer: p.registry, Logger: p.opts.Logger.Named("janitor"), Now: p.opts.Now})
+		QueueWarn: p.handles.alert.Worker.QueueWarn, BreakerEnabled: p.handles.forward.BreakerEnabled,
+		Coord: p.coord, Registerer: p.registry, Logger: p.opts.Logger.Named("janitor"), Now: p.opts.Now})
 	if err != nil {
 		return nil, err // not m: a nil *Module in a Service is not nil
 	}
 	return m, nil
+}
+
+// buildLetters reports dead letters in /health. That they cannot be counted is no reason to call the process unhealthy: the
+// queue has a check of its own.
+func buildLetters(_ context.Context, p *parts) (lifecycle.Service, error) {
+	p.letters = deadletter.NewBoard(p.queue, p.coord)
+	return &opened{name: "dead letters", ready: func(ctx context.Context) ([]string, error) {
+		warnings, err := p.letters.Warnings(ctx)
+		if err != nil {
+			warnings = append(warnings, "the dead letters cannot be counted now: the queue or the coordination does not answer")
+		}
+		return warnings, nil
+	}, close: func() error { return nil }}, nil
 }
 
 // buildTally counts what was not taken in.

@@ -55,6 +55,7 @@ type Module struct {
 	engine atomic.Pointer[pipeline.Engine] // nil without a destination, and before Start
 	tls    tlsconf.Client                  // nil for the system's authorities and no client certificate
 	client *httpx.Client
+	taken  *successes // nil without a destination, and before Start
 
 	metrics *pipeline.Metrics
 	breaker *coord.Breaker
@@ -96,7 +97,9 @@ func (m *Module) Start(ctx context.Context) error {
 		return err
 	}
 	m.client = client
-	m.engine.Store(m.newEngine(dest.NewHTTP(m.client, m.encoder())))
+	m.taken = &successes{Destination: dest.NewHTTP(m.client, m.encoder()), shared: coord.NewSuccesses(m.deps.Coord, coord.Destination),
+		log: m.deps.Logger}
+	m.engine.Store(m.newEngine(m.taken))
 	return m.Runner.Start(ctx)
 }
 
@@ -115,10 +118,16 @@ func (m *Module) run(ctx context.Context) error {
 		defer close(sent)
 		e.Run(sending)
 	}()
+	noted := make(chan struct{})
+	go func() {
+		defer close(noted)
+		m.taken.note(sending)
+	}()
 	err := m.deps.Queue.Consume(ctx, queue.ConsumeOptions{Queue: queue.Alert, Logger: m.deps.Logger},
 		func(ctx context.Context, h *queue.Holder) error { return e.Work(ctx, h) })
 	stopSending()
 	<-sent
+	<-noted
 	if err != nil {
 		return fmt.Errorf("consume alerts: %w", err)
 	}
@@ -162,7 +171,7 @@ func shorten(s string) string {
 }
 
 const (
-	breakerName = "moog"
+	breakerName = coord.Destination
 	// failuresToTell is how many failures in a row are more than a bad alert or a hiccup.
 	failuresToTell = 3
 )

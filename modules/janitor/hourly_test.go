@@ -14,6 +14,7 @@ import (
 	"go.uber.org/zap/zaptest/observer"
 
 	"github.com/muttproject/mutt/platform/config/configtest"
+	"github.com/muttproject/mutt/platform/coord"
 	"github.com/muttproject/mutt/platform/deps/depstest"
 	"github.com/muttproject/mutt/platform/store"
 )
@@ -32,8 +33,8 @@ func (a *audited) ChainHead(context.Context) (store.ChainHead, error) {
 }
 
 func (a *audited) deps(t *testing.T, log *zap.Logger) Deps {
-	keys, _ := configtest.Load(t, DeclareDynamic, map[string]string{"RETENTION_ENABLED": "false"})
-	return Deps{Queue: a, Store: a, Books: NewBooks(BooksDeps{Queue: a, Store: a, Now: time.Now}), Leader: a, Dynamic: keys,
+	keys, _ := configtest.Load(t, DeclareDynamic, map[string]string{"RETENTION_ENABLED": "false", "REMEDIATION_ENABLED": "false"})
+	return Deps{Queue: a, Store: a, Books: NewBooks(BooksDeps{Queue: a, Store: a, Now: time.Now}), Leader: a, Dynamic: keys, Coord: coord.NewLocal(nil),
 		Registerer: prometheus.NewRegistry(), Logger: log, Now: time.Now}
 }
 

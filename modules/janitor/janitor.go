@@ -1,5 +1,6 @@
 // Package janitor keeps a running MUTT tidy: it folds the queue's counters into the books, prunes what nobody
-// needs any more, removes what is past its retention, and makes the partitions of the event audit ahead of their time.
+// needs any more, removes what is past its retention, replays dead letters, and makes the partitions of the event audit ahead
+// of their time.
 //
 // Principles:
 //  1. Every task is idempotent: it may be repeated, run late, be cut off anywhere, or run in two processes at once.
@@ -18,7 +19,10 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 
+	"github.com/muttproject/mutt/modules/janitor/internal/remedy"
 	"github.com/muttproject/mutt/modules/janitor/internal/retain"
+	"github.com/muttproject/mutt/platform/config"
+	"github.com/muttproject/mutt/platform/coord"
 	"github.com/muttproject/mutt/platform/deps"
 	"github.com/muttproject/mutt/platform/lifecycle"
 	"github.com/muttproject/mutt/platform/queue"
@@ -28,6 +32,7 @@ import (
 // Queue is what the janitor needs of the queue.
 type Queue interface {
 	retain.Queue
+	remedy.Queue
 }
 
 // Store is what the janitor needs of the store.
@@ -60,11 +65,16 @@ const (
 
 // Deps are the janitor's needs. All are required.
 type Deps struct {
-	Queue      Queue
-	Store      Store
-	Books      *Books
-	Leader     Leader
-	Dynamic    Dynamic
+	Queue   Queue
+	Store   Store
+	Books   *Books
+	Leader  Leader
+	Coord   coord.Coord
+	Dynamic Dynamic
+	// Keys of other modules, which remediation goes by: alerter_queue_warn_threshold and circuit_breaker_enabled.
+	QueueWarn      config.Value[int64]
+	BreakerEnabled config.Value[bool]
+
 	Registerer prometheus.Registerer
 	Logger     *zap.Logger
 	Now        func() time.Time
@@ -75,6 +85,7 @@ type Module struct {
 	*lifecycle.Runner
 	deps   Deps
 	hourly *hourly
+	remedy *remedy.Remediation
 
 	failing map[string]bool // by message; owned by run
 }
@@ -85,6 +96,9 @@ func New(d Deps) (*Module, error) {
 		return nil, fmt.Errorf("janitor module: %w", err)
 	}
 	m := &Module{deps: d, hourly: newHourly(d), failing: map[string]bool{}}
+	m.remedy = remedy.New(remedy.Deps{Store: d.Store, Queue: d.Queue, Coord: d.Coord, Dynamic: d.Dynamic.Remediation,
+		QueueWarn: d.QueueWarn, BreakerEnabled: d.BreakerEnabled, Leading: d.Leader.Leading,
+		Log: d.Logger.Named("remediation"), Registerer: d.Registerer, Now: d.Now})
 	m.Runner = lifecycle.NewRunner("janitor", m.run)
 	return m, nil
 }
@@ -94,6 +108,7 @@ func (m *Module) run(ctx context.Context) error {
 	var apart sync.WaitGroup // what may take long keeps nothing else waiting
 	defer apart.Wait()
 	apart.Go(func() { m.loop(ctx) })
+	apart.Go(func() { m.remedy.Run(ctx) })
 	fold, prune := time.NewTicker(foldEvery), time.NewTicker(pruneEvery)
 	defer fold.Stop()
 	defer prune.Stop()

@@ -270,18 +270,31 @@ func (b *Breaker) setHold(ctx context.Context, version int64, data []byte, ttl t
 
 // load reads the shared state.
 func (b *Breaker) load(ctx context.Context) (view, error) {
-	at := b.opts.Now()
-	raw, err := b.coord.Get(ctx, b.stateKey())
+	v, err := readCircuit(ctx, b.coord, b.opts.Name, b.opts.Now())
+	if err != nil {
+		return view{}, err
+	}
+	b.keep(v)
+	return v, nil
+}
+
+// BreakerState returns the shared state of a breaker, for a process that only looks at it.
+func BreakerState(ctx context.Context, c Coord, name string) (State, error) {
+	v, err := readCircuit(ctx, c, name, time.Time{})
+	return v.State, err
+}
+
+func readCircuit(ctx context.Context, c Coord, name string, at time.Time) (view, error) {
+	raw, err := c.Get(ctx, breakerKey(name))
 	if err != nil {
 		return view{}, err
 	}
 	v := view{circuit: circuit{State: StateClosed}, version: raw.Version, at: at}
 	if raw.Version != 0 {
 		if err := json.Unmarshal(raw.Data, &v.circuit); err != nil {
-			return view{}, fault.Wrap(fault.Corrupt, err, "state of breaker %s", b.opts.Name)
+			return view{}, fault.Wrap(fault.Corrupt, err, "state of breaker %s", name)
 		}
 	}
-	b.keep(v)
 	return v, nil
 }
 
@@ -319,5 +332,7 @@ func (b *Breaker) keep(v view) {
 	b.opts.Metrics.show(b.opts.Name, v.circuit)
 }
 
-func (b *Breaker) stateKey() string { return "breaker/" + b.opts.Name }
+func breakerKey(name string) string { return "breaker/" + name }
+
+func (b *Breaker) stateKey() string { return breakerKey(b.opts.Name) }
 func (b *Breaker) holdKey() string  { return "breaker/" + b.opts.Name + "/hold" }

@@ -42,7 +42,7 @@ func (s *Store) dropPartition(ctx context.Context, actor Actor, reason string, p
 		if err := exec(t.ctx, t.tx, `SET LOCAL lock_timeout = '`+attachLockWait+`'`, `DROP TABLE `+p.Name); err != nil {
 			return err
 		}
-		return t.RecordRemoval(TableEventAudit, p.Name, map[string]any{"from": rfc3339(p.From), "to": rfc3339(p.To), "rows": p.Rows})
+		return t.RecordOperation(OpDelete, TableEventAudit, p.Name, map[string]any{"from": rfc3339(p.From), "to": rfc3339(p.To), "rows": p.Rows})
 	})
 	return err
 }

@@ -11,15 +11,20 @@ import (
 
 // What retention removes is past its time by the store's own columns: when a row was changed, when an event was received.
 // Each removal has a row in the change audit: in the same transaction, but for events that are deleted in many steps,
-// where the caller notes them at the end (Tx.RecordRemoval).
+// where the caller notes them at the end (Tx.RecordOperation).
 
-// RecordRemoval notes in the change audit that something was removed: from what, up to where, and what there is to say.
-func (t *Tx) RecordRemoval(table, upTo string, what map[string]any) error {
+// RecordOperation notes in the change audit what was done to something outside the store: op is OpUpdate or OpDelete. For a
+// deletion, what is the old value, else the new one.
+func (t *Tx) RecordOperation(op, table, id string, what map[string]any) error {
 	o, err := objectOf(what)
 	if err != nil {
 		return err
 	}
-	t.record(table, upTo, o, nil)
+	c := Change{TableName: table, RecordID: id, Operation: op, NewValue: o.text()}
+	if op == OpDelete {
+		c.OldValue, c.NewValue = c.NewValue, ""
+	}
+	t.pending = append(t.pending, c)
 	return nil
 }
 

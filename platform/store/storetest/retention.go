@@ -279,7 +279,7 @@ func pruneEvents(t *testing.T, h Harness) {
 		t.Error(diff)
 	}
 	change(t, s.Store, func(tx *store.Tx) error {
-		return tx.RecordRemoval(store.TableEventAudit, "2026-05-01", map[string]any{"rows": 7})
+		return tx.RecordOperation(store.OpDelete, store.TableEventAudit, "2026-05-01", map[string]any{"rows": 7})
 	})
 	if c := value[*store.Change](t)(s.ChangeByID(t.Context(), 1)); c.Operation != "DELETE" || c.OldValue != `{"rows":7}` || c.RecordID != "2026-05-01" {
 		t.Errorf("noted %+v", c)

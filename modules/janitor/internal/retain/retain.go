@@ -179,7 +179,7 @@ func (r *Retention) note(ctx context.Context, table, upTo string, days config.Va
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), noteWait)
 	defer cancel()
 	_, err := r.Store.Change(ctx, actor, reason(days), func(tx *store.Tx) error {
-		return tx.RecordRemoval(table, upTo, map[string]any{"older_than": before.Format(time.RFC3339), "rows": n})
+		return tx.RecordOperation(store.OpDelete, table, upTo, map[string]any{"older_than": before.Format(time.RFC3339), "rows": n})
 	})
 	if err != nil {
 		return fmt.Errorf("note in the change audit that %d records of %s were removed: %w", n, table, err)
