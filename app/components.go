@@ -137,7 +137,7 @@ func components() []component {
 		{id: "leader", roles: []Role{Janitor}, needs: []componentID{"coord"}, build: buildLeader},
 		{id: "books", roles: []Role{UI, Janitor}, needs: []componentID{"store", "queue", "control"}, build: buildBooks},
 		{id: "janitor", roles: []Role{Janitor}, needs: []componentID{"store", "queue", "control", "coord", "books", "leader"}, build: buildJanitor},
-		{id: "admin", roles: []Role{UI}, needs: []componentID{"tls", "store", "queue", "control", "books", "registry"}, build: buildUI},
+		{id: "admin", roles: []Role{UI}, needs: []componentID{"tls", "store", "queue", "control", "books", "letters", "registry"}, build: buildUI},
 		{id: "tally", roles: []Role{Ingestor}, needs: []componentID{"queue"}, build: buildTally},
 		{id: "intake", roles: []Role{Ingestor}, needs: []componentID{"queue", "control", "coord", "tally"}, build: buildIntake},
 		{id: "ingest", roles: []Role{Ingestor}, needs: []componentID{"intake"}, build: buildIngest},

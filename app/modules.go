@@ -165,7 +165,8 @@ func buildUI(_ context.Context, p *parts) (lifecycle.Service, error) {
 	c := &p.opts.Config.UI
 	m, err := ui.New(*c, ui.Deps{
 		Store: p.store, Keys: p.keyring, Gate: p.gate, Queues: p.queue, Config: p.dynamic, Dynamic: p.handles.ui, DynamicEnabled: p.opts.Config.DynamicConfig, Apply: p.apply, Fold: p.books.Fold, Processes: p.processes,
-		Hold: p.holdRotation, Secrets: p.secretStatus,
+		Letters: p.letters,
+		Hold:    p.holdRotation, Secrets: p.secretStatus,
 		Status: func() ui.Status { return p.status(p.started) }, Assets: web.Assets, Logger: p.opts.Logger.Named("ui"), Now: p.opts.Now,
 		Senders: ingest.Operations(), OpenTLS: p.tls.Open,
 	})

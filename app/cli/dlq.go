@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -34,7 +35,8 @@ func newQueues(s streams) *cobra.Command {
 func newDLQ(s streams) *cobra.Command {
 	cmd := &cobra.Command{Use: "dlq", Short: "list, show, replay and discard dead letters",
 		Long: "Dead letters are events that could not be judged (queue ingest) and alerts that could not be delivered or were\n" +
-			"shed under pressure (queue alert). They wait here until they are replayed or discarded."}
+			"shed under pressure (queue alert). They wait here until they are replayed or discarded. The janitor replays by itself\n" +
+			"what the destination did not refuse; 'mutt dlq list' says what it will do and when."}
 	f := addClientFlags(cmd)
 	queue := cmd.PersistentFlags().String("queue", "alert", "ingest or alert")
 	must(cmd.RegisterFlagCompletionFunc("queue", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
@@ -56,12 +58,24 @@ func dlqList(s streams, f *clientFlags, queue *string) *cobra.Command {
 			q.Set("cursor", cursor)
 		}
 		return ask(cmd, s, f, apiclient.Call{Method: http.MethodGet, Path: []string{"dlq", *queue}, Query: q}, func(w io.Writer, got apiclient.DeadLetters) error {
-			rows := [][]string{{"ID", "DIED", "HOST", "CODE", "ATTEMPTS", "REASON"}}
+			rows := [][]string{{"ID", "DIED", "HOST", "CODE", "ATTEMPTS", "REPLAYS", "REASON"}}
 			for _, d := range got.Items {
-				rows = append(rows, []string{d.ID, d.DiedAt.Format(time.RFC3339), d.Hostname, d.Code, strconv.Itoa(d.Attempts), short(d.Reason, 60)})
+				replays := strconv.Itoa(d.Replays)
+				if d.GivenUp {
+					replays += " (given up)"
+				}
+				rows = append(rows, []string{d.ID, d.DiedAt.Format(time.RFC3339), d.Hostname, d.Code, strconv.Itoa(d.Attempts), replays, short(d.Reason, 60)})
 			}
-			if err := table(w, rows); err != nil || got.Pagination.NextCursor == "" {
+			if err := table(w, rows); err != nil {
 				return err
+			}
+			if s := got.Summary; s != nil {
+				if _, err := fmt.Fprintf(w, "%d in all: %s\n", s.Count, s.Plan); err != nil {
+					return err
+				}
+			}
+			if got.Pagination.NextCursor == "" {
+				return nil
 			}
 			_, err := fmt.Fprintf(w, "more: mutt dlq list --queue %s --cursor %s\n", *queue, got.Pagination.NextCursor)
 			return err
@@ -87,10 +101,10 @@ func dlqReplay(s streams, f *clientFlags, queue *string) *cobra.Command {
 	var count int
 	var reason string
 	cmd := &cobra.Command{Use: "replay [ID…]", Short: "put dead letters back into their queue",
-		Example: "  mutt dlq replay --all --reason 'destination repaired'\n  mutt dlq replay --count 10"}
+		Example: "  mutt dlq replay --all --reason 'destination repaired'\n  mutt dlq replay --count 10 --reason 'a first try'"}
 	cmd.Flags().BoolVar(&all, "all", false, "every dead letter of the queue")
 	whole(cmd.Flags(), &count, "count", "", 0, "the oldest so many")
-	cmd.Flags().StringVar(&reason, "reason", "", "why, for the log")
+	cmd.Flags().StringVar(&reason, "reason", "", "why, for the change audit (required)")
 	cmd.RunE = func(cmd *cobra.Command, ids []string) error {
 		ways := 0
 		for _, given := range []bool{all, count > 0, len(ids) > 0} {
@@ -100,6 +114,9 @@ func dlqReplay(s streams, f *clientFlags, queue *string) *cobra.Command {
 		}
 		if ways != 1 {
 			return usageError{fmt.Errorf("say which: one or more IDs, --count N, or --all")}
+		}
+		if strings.TrimSpace(reason) == "" {
+			return usageError{fmt.Errorf("say why with --reason: the change audit keeps it")}
 		}
 		return ask(cmd, s, f, apiclient.Call{Method: http.MethodPost, Path: []string{"dlq", *queue, "replay"},
 			Body: apiclient.ReplayRequest{IDs: ids, All: all, Count: count, Reason: reason}}, func(w io.Writer, got apiclient.Replayed) error {
@@ -115,10 +132,10 @@ func dlqDiscard(s streams, f *clientFlags, queue *string) *cobra.Command {
 	var reason string
 	cmd := &cobra.Command{Use: "discard ID…", Short: "delete dead letters for good", Args: atLeastOne}
 	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask")
-	cmd.Flags().StringVar(&reason, "reason", "", "why (required)")
+	cmd.Flags().StringVar(&reason, "reason", "", "why, for the change audit (required)")
 	cmd.RunE = func(cmd *cobra.Command, ids []string) error {
-		if reason == "" {
-			return usageError{fmt.Errorf("give a --reason: a discarded dead letter is gone")}
+		if strings.TrimSpace(reason) == "" {
+			return usageError{fmt.Errorf("say why with --reason: a discarded dead letter is gone, and the change audit keeps the reason")}
 		}
 		if !yes && !confirm(s, fmt.Sprintf("Discard %d dead letters of %s for good?", len(ids), *queue)) {
 			return fmt.Errorf("nothing was discarded; say --yes to discard without being asked")

@@ -13,6 +13,7 @@ import (
 	"go.uber.org/zap/zapcore"
 	"go.uber.org/zap/zaptest/observer"
 
+	"github.com/muttproject/mutt/platform/config"
 	"github.com/muttproject/mutt/platform/config/configtest"
 	"github.com/muttproject/mutt/platform/coord"
 	"github.com/muttproject/mutt/platform/deps/depstest"
@@ -33,8 +34,16 @@ func (a *audited) ChainHead(context.Context) (store.ChainHead, error) {
 }
 
 func (a *audited) deps(t *testing.T, log *zap.Logger) Deps {
+	type others struct {
+		warn    config.Value[int64]
+		breaker config.Value[bool]
+	}
 	keys, _ := configtest.Load(t, DeclareDynamic, map[string]string{"RETENTION_ENABLED": "false", "REMEDIATION_ENABLED": "false"})
+	other, _ := configtest.Load(t, func(d config.Declarer) others {
+		return others{d.Whole(config.Whole{Name: "warn", Default: 1, Max: 1}), d.Switch(config.Switch{Name: "breaker"})}
+	}, nil)
 	return Deps{Queue: a, Store: a, Books: NewBooks(BooksDeps{Queue: a, Store: a, Now: time.Now}), Leader: a, Dynamic: keys, Coord: coord.NewLocal(nil),
+		QueueWarn: other.warn, BreakerEnabled: other.breaker,
 		Registerer: prometheus.NewRegistry(), Logger: log, Now: time.Now}
 }
 

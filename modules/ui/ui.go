@@ -26,9 +26,11 @@ import (
 	"github.com/muttproject/mutt/platform/config"
 	"github.com/muttproject/mutt/platform/config/static"
 	"github.com/muttproject/mutt/platform/connect/tlsconf"
+	"github.com/muttproject/mutt/platform/deadletter"
 	"github.com/muttproject/mutt/platform/deps"
 	"github.com/muttproject/mutt/platform/httpserver"
 	"github.com/muttproject/mutt/platform/openapi"
+	"github.com/muttproject/mutt/platform/queue"
 )
 
 // Store is what the module needs of the relational store.
@@ -68,6 +70,10 @@ type Deps struct {
 	// Apply brings what is committed (dynamic values, rules, hosts, teams) into force in this process. It is called
 	// after each change and before the answer, so it must be quick.
 	Apply func(context.Context) error
+	// Letters says what will become of dead letters; *deadletter.Board is one.
+	Letters interface {
+		Summary(ctx context.Context, q queue.Name) (*deadletter.Summary, error)
+	}
 	// Fold brings the queue's counters into the store (store.FoldCounts), so that rates and books are whole.
 	Fold func(context.Context) error
 	// Processes lists the live processes, this one included.
@@ -116,7 +122,7 @@ func New(cfg Config, d Deps) (*Module, error) {
 	return &Module{page: home, sessions: sessions, api: api.New(api.Deps{
 		Gate: d.Gate, Sessions: sessions, SessionIdle: cfg.SessionIdle, SecureCookies: cfg.SecureCookies,
 		Store: d.Store, Queues: d.Queues, Dynamic: d.Config, DynamicEnabled: d.DynamicEnabled, Apply: d.Apply, Fold: d.Fold, Processes: d.Processes,
-		Hold:       d.Hold,
+		Letters: d.Letters, Hold: d.Hold,
 		Objectives: measured.Now, Document: document.JSON(), Docs: docs, Version: d.version, Logger: d.Logger, Now: d.Now,
 		Secrets: d.Secrets,
 	})}, nil

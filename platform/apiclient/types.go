@@ -191,6 +191,8 @@ type Queue struct {
 	Entries          int64   `json:"entries" doc:"batches that hold them"`
 	Consumers        int     `json:"consumers" doc:"partitions that a process works on"`
 	OldestAgeSeconds float64 `json:"oldest_age_seconds" doc:"0 when empty"`
+	// DeadLetters is nil when there are none.
+	DeadLetters *DeadSummary `json:"dead_letters,omitempty" doc:"what will become of the dead letters; absent when there are none"`
 }
 
 // Queues answers /queues.
@@ -223,6 +225,8 @@ type DeadLetter struct {
 	Code        string          `json:"code" doc:"why: shed, rejected, exhausted, outage, poison"`
 	Reason      string          `json:"reason" doc:"in words"`
 	Attempts    int             `json:"attempts" doc:"that were made"`
+	Replays     int             `json:"replays" doc:"automatic replays that it has used up" min:"0"`
+	GivenUp     bool            `json:"given_up" doc:"true: it used up max_poison_retries and is not replayed automatically any more"`
 	FirstTried  *time.Time      `json:"first_tried_at" doc:"null when it never was"`
 	DiedAt      time.Time       `json:"died_at" doc:"when"`
 	Event       json.RawMessage `json:"event" doc:"null when it does not decode"`
@@ -245,7 +249,20 @@ type AlertDecision struct {
 type DeadLetters struct {
 	Queue      string       `json:"queue" doc:"that they were in" enum:"queue"`
 	Items      []DeadLetter `json:"items"`
+	Summary    *DeadSummary `json:"summary,omitempty" doc:"what will become of them; absent when there are none"`
 	Pagination Pagination   `json:"pagination"`
+}
+
+// DeadSummary says what will become of the dead letters of a queue.
+type DeadSummary struct {
+	Count      int64      `json:"count" doc:"how many there are" min:"1"`
+	Oldest     time.Time  `json:"oldest_died_at" doc:"when the one of the oldest event became a dead letter"`
+	Replayed   int        `json:"replayed" doc:"those that are replayed automatically, as of the janitor's last try" min:"0"`
+	Undecided  int        `json:"undecided" doc:"those that need a decision: refused by the destination, or unreadable" min:"0"`
+	GivenUp    int        `json:"given_up" doc:"those that used up their automatic replays" min:"0"`
+	Partial    bool       `json:"partial" doc:"true: not all were counted"`
+	NextReplay *time.Time `json:"next_replay_at" doc:"when the janitor tries next at the latest; null when it does not"`
+	Plan       string     `json:"plan" doc:"in words"`
 }
 
 // ReplayRequest selects dead letters to put back: exactly one of IDs, All and Count.
@@ -253,7 +270,7 @@ type ReplayRequest struct {
 	IDs    []string `json:"ids,omitempty" doc:"these" maxlen:"10000"`
 	All    bool     `json:"all,omitempty" doc:"all that are dead now"`
 	Count  int      `json:"count,omitempty" doc:"so many, the oldest first" min:"0"`
-	Reason string   `json:"reason,omitempty" doc:"for the log" maxlen:"1000"`
+	Reason string   `json:"reason,omitempty" doc:"why, for the change audit; required here or in the header X-Reason" maxlen:"1000"`
 }
 
 // Replayed answers a replay.

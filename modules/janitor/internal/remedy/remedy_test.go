@@ -34,8 +34,8 @@ func TestAHealthyDestinationGetsStepAfterStep(t *testing.T) {
 		r.begin()
 		time.Sleep(10 * time.Second)
 		r.want("after 10 s", queue.Alert, 250, 0, 0)
-		if r.most != 100 {
-			r.Errorf("at most %d letters waited in the queue, want 100, a step", r.most)
+		if most := locked(r, func() int64 { return r.most }); most != 100 {
+			r.Errorf("at most %d letters waited in the queue, want 100, a step", most)
 		}
 		want := []string{`system:janitor UPDATE alert {"came_back":0,"given_up":0,"replayed":250,"settled":250}`}
 		if d := cmp.Diff(want, r.changes()); d != "" {
@@ -167,8 +167,8 @@ func TestLettersThatAlwaysFailAreGivenUpWhileOthersGo(t *testing.T) {
 		time.Sleep(2 * time.Hour)
 		r.want("after two hours", queue.Alert, 10, 0, 6)
 		for _, it := range r.dead(queue.Alert) {
-			if !it.GivenUp || it.Replays != 3 || r.tries[it.ID] != 3 {
-				r.Errorf("letter %s: given up %v, %d replays, %d tries", it.ID, it.GivenUp, it.Replays, r.tries[it.ID])
+			if !it.GivenUp || it.Replays != 3 || r.triesOf(it.ID) != 3 {
+				r.Errorf("letter %s: given up %v, %d replays, %d tries", it.ID, it.GivenUp, it.Replays, r.triesOf(it.ID))
 			}
 		}
 		if p := r.plan(queue.Alert); p.Census != (deadletter.Census{GivenUp: 6}) {
@@ -184,8 +184,8 @@ func TestLettersThatAlwaysFailAreGivenUpWhileOthersGo(t *testing.T) {
 		_, err := r.driver.Requeue(r.ctx, queue.RequeueParams{Queue: queue.Alert, IDs: []event.ID{first}})
 		r.must(err)
 		time.Sleep(time.Hour)
-		if it := r.dead(queue.Alert)[0]; it.ID != first || !it.GivenUp || r.tries[first] != 4 {
-			r.Errorf("after a replay by hand: %+v, %d tries", it, r.tries[first])
+		if it := r.dead(queue.Alert)[0]; it.ID != first || !it.GivenUp || r.triesOf(first) != 4 {
+			r.Errorf("after a replay by hand: %+v, %d tries", it, r.triesOf(first))
 		}
 	})
 }
@@ -199,8 +199,8 @@ func TestAnOutageUsesUpNoReplay(t *testing.T) {
 		r.begin()
 		time.Sleep(2 * time.Hour)
 		for _, it := range r.dead(queue.Alert) {
-			if it.GivenUp || it.Replays != 0 || r.tries[it.ID] < 5 {
-				r.Errorf("letter %s: given up %v, %d replays, %d tries", it.ID, it.GivenUp, it.Replays, r.tries[it.ID])
+			if it.GivenUp || it.Replays != 0 || r.triesOf(it.ID) < 5 {
+				r.Errorf("letter %s: given up %v, %d replays, %d tries", it.ID, it.GivenUp, it.Replays, r.triesOf(it.ID))
 			}
 		}
 		locked(r, func() int {
@@ -274,7 +274,7 @@ func TestALetterThatCameBackRestsForHalfAnInterval(t *testing.T) {
 			time.Sleep(time.Second)
 			r.must(coord.NewSuccesses(r.coord, coord.Destination).Note(r.ctx, queue.NewEntryID().String()))
 		}
-		if n := locked(r, func() int { return r.tries[ids[0]] }); n != 1 {
+		if n := r.triesOf(ids[0]); n != 1 {
 			r.Errorf("%d replays in 100 s", n)
 		}
 	})

@@ -89,7 +89,8 @@ func distributed(r *rig) {
 	client, err := redis.Open(r.ctx, redis.Config{Addrs: []string{s.Addr()}, Credentials: connect.Only(s.User, s.Password)})
 	r.must(err)
 	r.Cleanup(client.Close)
-	r.driver, err = redisq.Open(r.ctx, redisq.Options{Client: client, Prefix: "mutt", Partitions: 2, Durability: redisq.Memory})
+	r.driver, err = redisq.Open(r.ctx, redisq.Options{Client: client,
+		Config: redisq.Config{KeyPrefix: "mutt", Partitions: 2, Durability: redisq.Memory}})
 	r.must(err)
 	r.coord = coord.NewRedis(client, "mutt:")
 }
@@ -256,6 +257,8 @@ func (r *rig) dead(q queue.Name) []queue.DeadItem {
 }
 
 func (r *rig) takenNow() int { return locked(r, func() int { return len(r.taken) }) }
+
+func (r *rig) triesOf(id event.ID) int { return locked(r, func() int { return r.tries[id] }) }
 
 // want compares how many letters were taken, wait and are dead.
 func (r *rig) want(when string, q queue.Name, taken int, live, dead int64) {

@@ -23,6 +23,7 @@ import (
 	"github.com/muttproject/mutt/platform/apiclient"
 	"github.com/muttproject/mutt/platform/authn"
 	"github.com/muttproject/mutt/platform/config"
+	"github.com/muttproject/mutt/platform/deadletter"
 	"github.com/muttproject/mutt/platform/deps"
 	"github.com/muttproject/mutt/platform/httpserver"
 	"github.com/muttproject/mutt/platform/openapi"
@@ -74,6 +75,10 @@ type Deps struct {
 	Apply func(context.Context) error
 	// Fold brings the queue's counters into the store, so that the books are whole.
 	Fold func(context.Context) error
+	// Letters says what will become of the dead letters of a queue; nil when there are none.
+	Letters interface {
+		Summary(ctx context.Context, q queue.Name) (*deadletter.Summary, error)
+	}
 	// Processes lists the live processes by name.
 	Processes func(context.Context) ([]apiclient.Process, error)
 	// Hold gives, renews or ends the hold on a rotation.

@@ -28,6 +28,8 @@ import (
 	"github.com/muttproject/mutt/platform/config"
 	"github.com/muttproject/mutt/platform/config/configtest"
 	"github.com/muttproject/mutt/platform/connect/sqlite"
+	"github.com/muttproject/mutt/platform/coord"
+	"github.com/muttproject/mutt/platform/deadletter"
 	"github.com/muttproject/mutt/platform/event"
 	"github.com/muttproject/mutt/platform/httpserver"
 	"github.com/muttproject/mutt/platform/openapi/openapitest"
@@ -50,6 +52,7 @@ type bundle struct {
 	store    *store.Store
 	queue    *queue.Queue
 	driver   *sqliteq.Driver
+	coord    *coord.Local
 	ring     *authn.Keyring
 	applied  atomic.Int64
 	// document holds every request and answer of the bundle to what the API says of itself.
@@ -82,6 +85,7 @@ func newBundleOn(t *testing.T, o store.Options, change ...func(*Deps)) *bundle {
 		}
 	})
 	b.queue = queue.New(b.driver, queue.Options{Registerer: prometheus.NewRegistry(), Process: "test", Owner: "test", Now: now})
+	b.coord = coord.NewLocal(now)
 	keys, dynamic := configtest.Load(t, declareDynamic, nil)
 	b.logLevel = keys.logLevel
 	document := NewDocument(nil)
@@ -89,7 +93,7 @@ func newBundleOn(t *testing.T, o store.Options, change ...func(*Deps)) *bundle {
 	b.must(err)
 	d := Deps{
 		Store: b.store, Queues: b.queue, Dynamic: dynamic, DynamicEnabled: true, Logger: zap.NewNop(), Now: now, Fold: b.fold,
-		Document: document.JSON(), Docs: docs,
+		Document: document.JSON(), Docs: docs, Letters: deadletter.NewBoard(b.queue, b.coord),
 		Apply:   func(context.Context) error { b.applied.Add(1); return nil },
 		Secrets: func(context.Context) (apiclient.Secrets, error) { return rotating(), nil },
 		Processes: func(context.Context) ([]apiclient.Process, error) {

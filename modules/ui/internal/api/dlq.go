@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -16,6 +17,7 @@ import (
 	"github.com/muttproject/mutt/platform/fault"
 	"github.com/muttproject/mutt/platform/httpserver"
 	"github.com/muttproject/mutt/platform/queue"
+	"github.com/muttproject/mutt/platform/store"
 )
 
 const (
@@ -53,6 +55,9 @@ func (a *API) listDead(c echo.Context) error {
 	}
 	for i := range items {
 		out.Items = append(out.Items, deadLetter(name, &items[i]))
+	}
+	if out.Summary, err = a.deadSummary(ctx, name); err != nil {
+		return err
 	}
 	return answerList(c, 0, out)
 }
@@ -95,6 +100,7 @@ func deadLetter(name queue.Name, item *queue.DeadItem) apiclient.DeadLetter {
 	out := apiclient.DeadLetter{
 		ID: item.ID.String(), Queue: string(name), Hostname: item.Hostname, Code: item.Code,
 		Reason: strings.ToValidUTF8(item.Reason, "\uFFFD"), Attempts: item.Attempts, DiedAt: item.DiedAt.UTC(),
+		Replays: item.Replays, GivenUp: item.GivenUp,
 		Event: json.RawMessage("null"),
 	}
 	if !item.First.IsZero() {
@@ -154,19 +160,23 @@ func (a *API) replayDead(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	reason, err := reasonOf(c, in.Reason)
+	reason, err := requiredReason(c, in.Reason, fault.Unprocessable)
 	if err != nil {
 		return err
 	}
-	moved, err := a.requeue(c, name, ids, in.Count, in.All)
+	what, count, err := a.selected(c, name, ids, &in)
+	if err != nil {
+		return err
+	}
+	moved := 0
+	if count > 0 {
+		moved, err = a.recorded(c, what, reason, func(ctx context.Context) (int, error) { return a.requeue(ctx, name, ids, count) })
+	}
 	if moved > 0 {
 		a.logOperation(c, "dead letters were put back", name, moved, reason)
 	}
 	if err != nil {
 		return err
-	}
-	if moved == 0 && len(ids) > 0 {
-		return fault.Field(fault.NotFound, "ids", "no dead letter of the queue %s has one of these ids", name)
 	}
 	return answer(c, http.StatusOK, apiclient.Replayed{Queue: string(name), Replayed: moved,
 		Message: fmt.Sprintf("%d dead letters put back", moved)})
@@ -199,20 +209,8 @@ func checkReplay(in *apiclient.ReplayRequest) ([]event.ID, error) {
 	return ids, nil
 }
 
-// requeue moves dead letters step by step. "All" means those that are dead now: what dies again while this runs
-// does not go around in circles.
-func (a *API) requeue(c echo.Context, name queue.Name, ids []event.ID, count int, all bool) (moved int, err error) {
-	ctx := c.Request().Context()
-	if all {
-		depth, err := a.Queues.Depth(ctx, name)
-		if err != nil {
-			return 0, err
-		}
-		count = int(depth.Dead)
-	}
-	if len(ids) > 0 {
-		count = len(ids)
-	}
+// requeue moves dead letters step by step: those with ids, or the oldest count.
+func (a *API) requeue(ctx context.Context, name queue.Name, ids []event.ID, count int) (moved int, err error) {
 	for done := 0; done < count; done += replayStep {
 		p := queue.RequeueParams{Queue: name, Limit: min(replayStep, count-done)}
 		if len(ids) > 0 {
@@ -235,11 +233,22 @@ func (a *API) discardDead(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	reason, err := reasonOf(c, "")
+	reason, err := requiredReason(c, "", fault.InvalidField)
 	if err != nil {
 		return err
 	}
-	n, err := a.Queues.Discard(c.Request().Context(), queue.DiscardParams{Queue: name, IDs: []event.ID{id}})
+	items, err := a.Queues.Dead(c.Request().Context(), queue.DeadParams{Queue: name, IDs: []event.ID{id}})
+	if err != nil {
+		return err
+	}
+	if len(items) == 0 {
+		return noDead(name, id)
+	}
+	what := operation{op: store.OpDelete, record: recordOf(name, id), values: map[string]any{
+		"hostname": items[0].Hostname, "code": items[0].Code, "died_at": items[0].DiedAt.UTC()}}
+	n, err := a.recorded(c, what, reason, func(ctx context.Context) (int, error) {
+		return a.Queues.Discard(ctx, queue.DiscardParams{Queue: name, IDs: []event.ID{id}})
+	})
 	if err != nil {
 		return err
 	}
@@ -258,7 +267,7 @@ func parseID(text string) (event.ID, error) {
 	return uuid.Parse(text)
 }
 
-// logOperation notes who did what to the queues. It is no configuration, so it has no place in the change audit.
+// logOperation logs who did what to the dead letters.
 func (a *API) logOperation(c echo.Context, message string, name queue.Name, n int, reason string, more ...zap.Field) {
 	a.Logger.Info(message, append(more, zap.String("queue", string(name)), zap.Int("count", n), zap.String("reason", reason),
 		zap.String("identity", httpserver.Identity(c).Name), zap.String("correlation_id", httpserver.CorrelationID(c)))...)

@@ -81,7 +81,7 @@ func TestLedger(t *testing.T) {
 	if l = decode[apiclient.Ledger](b, b.get("/ledger")); !l.Delivery.Balanced || l.Delivery.Parked != 1 {
 		t.Fatalf("parked: %+v", l.Delivery)
 	}
-	b.expect(200, request{method: "DELETE", path: "/dlq/alert/" + testID(1).String()})
+	b.expect(200, request{method: "DELETE", path: "/dlq/alert/" + testID(1).String(), header: []string{"X-Reason", "noise"}})
 	if l = decode[apiclient.Ledger](b, b.get("/ledger")); !l.Delivery.Balanced || l.Delivery.Discarded != 1 || l.Delivery.Parked != 0 {
 		t.Fatalf("discarded: %+v", l.Delivery)
 	}

@@ -21,14 +21,14 @@ func opGetDead() openapi.Operation {
 }
 
 func opReplayDead() openapi.Operation {
-	return openapi.Op(tagQueues, "replayDeadLetters", "Put dead letters back", "Exactly one of ids, all and count. What cannot be delivered dies again.",
+	return openapi.Op(tagQueues, "replayDeadLetters", "Put dead letters back", "Exactly one of ids, all and count, and a reason, in the body or in X-Reason. The change audit has a row before anything is moved, and one with the outcome. What cannot be delivered dies again.",
 		queueInPath(), openapi.TakesAs(openapi.Content{MediaType: openapi.JSON, Type: apiclient.ReplayRequest{},
 			Example: map[string]any{"all": true, "reason": "the destination is repaired"}}),
 		reasoned(), openapi.Gives(ok, "they are in the queue again", apiclient.Replayed{}))
 }
 
 func opDiscardDead() openapi.Operation {
-	return openapi.Op(tagQueues, "discardDeadLetter", "Discard a dead letter", "It is gone for good, and counted as discarded.",
+	return openapi.Op(tagQueues, "discardDeadLetter", "Discard a dead letter", "It is gone for good, and counted as discarded. X-Reason is required; the change audit has a row before it goes, and one with the outcome.",
 		queueInPath(), deadInPath(), reasoned(), openapi.Gives(ok, "it is gone", apiclient.Done{}))
 }
 

@@ -33,6 +33,11 @@ func (a *API) queue(ctx context.Context, name queue.Name) (apiclient.Queue, erro
 		Name: string(name), Ready: d.Ready, Claimed: d.Claimed, Delayed: d.Delayed, Dead: d.Dead,
 		Depth: d.Live(), Entries: d.Entries, Consumers: d.Consumers,
 	}
+	if d.Dead > 0 {
+		if q.DeadLetters, err = a.deadSummary(ctx, name); err != nil {
+			return apiclient.Queue{}, err
+		}
+	}
 	if !d.Oldest.IsZero() {
 		q.OldestAgeSeconds = max(0, a.Now().Sub(d.Oldest).Round(time.Millisecond).Seconds())
 	}

@@ -88,6 +88,9 @@ func findUndo(tx change, id int64, admin bool) (*undo, error) {
 		if !admin {
 			return nil, fault.New(fault.Forbidden, "change %d is of a dynamic key: rolling it back takes the role admin", id)
 		}
+	case store.TableDeadLetters:
+		return nil, fault.Field(fault.Unprocessable, "audit_id", "change %d is about dead letters, which no rollback brings back", id).
+			WithRemedy("a replayed letter is in its queue or was delivered; a discarded one is gone")
 	default:
 		return nil, fault.Field(fault.Unprocessable, "audit_id", "change %d is of %s, which cannot be rolled back", id, row.TableName).
 			WithRemedy("dynamic keys, rules, development hosts and teams can; make any other change by hand")
