@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/labstack/echo/v4"
@@ -29,7 +30,7 @@ func TestHead(t *testing.T) {
 			return c.String(http.StatusOK, "seven")
 		}},
 		Route{Method: http.MethodPut, Path: "/tagged", Role: authn.Public, Handler: func(c echo.Context) error { return c.NoContent(http.StatusNoContent) }})
-	gate := NewGate(GateOptions{Keys: authn.NewKeyring(nil)})
+	gate := newGate(authn.NewKeyring(time.Now))
 	server := httptest.NewServer(New(Options{Name: "ops", Logger: zap.NewNop(), Gate: gate}, routes...).Handler())
 	t.Cleanup(server.Close)
 	ask := func(method, path string) (int, http.Header, string) {
