@@ -3,6 +3,7 @@ package main
 
 import (
 	"os"
+	_ "time/tzdata" // the image has no time zones
 
 	"github.com/muttproject/mutt/app/cli"
 )

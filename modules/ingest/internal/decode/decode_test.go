@@ -15,7 +15,7 @@ import (
 // testNow is the clock of these tests.
 var testNow = time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC)
 
-const stamp = "2026-11-23T09:59:59Z"
+const stampText = "2026-11-23T09:59:59Z"
 
 func newDecoder() *Decoder {
 	return New(Options{Required: []string{"hostname", "timestamp", "message"}, Now: func() time.Time { return testNow },
@@ -57,7 +57,7 @@ func clone(e *event.Event) event.Event {
 
 // doc makes an object of the required members and more, given as raw JSON after a comma.
 func doc(more string) string {
-	return `{"hostname":"r1","timestamp":"` + stamp + `","message":"m"` + more + `}`
+	return `{"hostname":"r1","timestamp":"` + stampText + `","message":"m"` + more + `}`
 }
 
 func base(change func(*event.Event)) event.Event {
@@ -120,10 +120,10 @@ func TestFieldErrors(t *testing.T) {
 	cases := []struct{ body, field, message string }{
 		{`{}`, "hostname", "hostname, timestamp, message"},
 		{`{"hostname":"a","message":null,"timestamp":1}`, "message", "missing"},
-		{`{"hostname":5,"timestamp":"` + stamp + `","message":"m"}`, "hostname", "must be a string, not a number"},
-		{`{"hostname":" ","timestamp":"` + stamp + `","message":"m"}`, "hostname", "not blank"},
-		{`{"hostname":"a\u0000","timestamp":"` + stamp + `","message":"m"}`, "hostname", "control"},
-		{`{"hostname":"` + strings.Repeat("h", 256) + `","timestamp":"` + stamp + `","message":"m"}`, "hostname", "256 bytes"},
+		{`{"hostname":5,"timestamp":"` + stampText + `","message":"m"}`, "hostname", "must be a string, not a number"},
+		{`{"hostname":" ","timestamp":"` + stampText + `","message":"m"}`, "hostname", "not blank"},
+		{`{"hostname":"a\u0000","timestamp":"` + stampText + `","message":"m"}`, "hostname", "control"},
+		{`{"hostname":"` + strings.Repeat("h", 256) + `","timestamp":"` + stampText + `","message":"m"}`, "hostname", "256 bytes"},
 		{doc(`,"app_name":["x"]`), "app_name", "not an array"},
 		{doc(`,"proc_id":1`), "proc_id", "must be a string"},
 		{doc(`,"severity":8`), "severity", "0 to 7"},
@@ -205,7 +205,7 @@ func outcome(rs []result) string {
 func TestForms(t *testing.T) {
 	t.Parallel()
 	a := doc("")
-	pretty := "{\n \"hostname\": \"r1\",\n \"timestamp\": \"" + stamp + "\",\n \"message\": \"m\", \"x\": {\n }\n}"
+	pretty := "{\n \"hostname\": \"r1\",\n \"timestamp\": \"" + stampText + "\",\n \"message\": \"m\", \"x\": {\n }\n}"
 	cases := []struct {
 		name, body string
 		format     Format

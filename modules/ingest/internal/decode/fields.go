@@ -5,6 +5,7 @@ import (
 	"math/bits"
 	"strings"
 
+	"github.com/muttproject/mutt/modules/ingest/internal/stamp"
 	"github.com/muttproject/mutt/platform/fault"
 )
 
@@ -196,15 +197,15 @@ func (d *Decoder) timestamp() error {
 	case c == '"':
 		us, ok = parseTime(d.unquote(s), d.now)
 	case c == '-' || c >= '0' && c <= '9':
-		us, ok = parseUnix(view(d.body[s.start:s.end]))
+		us, ok = stamp.Number(view(d.body[s.start:s.end]))
 	default:
 		return d.wrong(fTimestamp.name(), fault.InvalidField, "must be a string or a number, not %s", kindOf(c))
 	}
 	if !ok {
 		return d.wrong(fTimestamp.name(), fault.InvalidField,
-			"is no time: use RFC 3339 (2026-11-23T10:00:00Z), Unix seconds or milliseconds, or 'Nov 23 10:00:00'")
+			"is not a time: use RFC 3339 (2026-11-23T10:00:00Z), a Unix time in seconds, milliseconds, microseconds or nanoseconds, or 'Nov 23 10:00:00'")
 	}
-	if us < minTime || us > d.now+maxAhead {
+	if us < stamp.Earliest || us > d.now+stamp.LatestAhead {
 		return d.wrong(fTimestamp.name(), fault.InvalidField, "is outside of what is accepted: 2000-01-01 to 24 hours from now")
 	}
 	d.event.Timestamp = us

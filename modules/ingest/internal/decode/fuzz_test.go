@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
+	"github.com/muttproject/mutt/modules/ingest/internal/stamp"
 	"github.com/muttproject/mutt/platform/event"
 	"github.com/muttproject/mutt/platform/fault"
 )
@@ -162,7 +163,7 @@ func checkEvent(t *testing.T, e *event.Event, err error) {
 	if c := clone(e); !cmp.Equal(c, *e) {
 		t.Fatalf("the codec changed %+v to %+v", *e, c)
 	}
-	if e.Timestamp < minTime || e.Timestamp > testNow.UnixMicro()+maxAhead || strings.TrimSpace(e.Hostname) == "" {
+	if e.Timestamp < stamp.Earliest || e.Timestamp > testNow.UnixMicro()+stamp.LatestAhead || strings.TrimSpace(e.Hostname) == "" {
 		t.Fatalf("not a valid event: %+v", *e)
 	}
 	if e.Fields != "" && !json.Valid([]byte(e.Fields)) {

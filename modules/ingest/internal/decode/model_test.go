@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"math/big"
 	"strconv"
 	"strings"
 	"testing"
@@ -152,24 +151,6 @@ func TestBatchesKeepTheirIndexes(t *testing.T) {
 		rs, batch, err := run(d, body, format)
 		if err != nil || !batch || outcome(rs) != strings.Join(want, " ") {
 			t.Fatalf("%s: got %q, want %q, %v", body, outcome(rs), want, err)
-		}
-	})
-}
-
-// TestUnixAgreesWithExactArithmetic compares the parser of numbers with big.Rat.
-func TestUnixAgreesWithExactArithmetic(t *testing.T) {
-	t.Parallel()
-	rapid.Check(t, func(t *rapid.T) {
-		s := rapid.StringMatching(`[1-9][0-9]{0,14}(\.[0-9]{1,12})?`).Draw(t, "number")
-		exact, _ := new(big.Rat).SetString(s)
-		scale := int64(1_000_000)
-		if exact.Cmp(new(big.Rat).SetInt64(millisFrom)) >= 0 {
-			scale = 1000
-		}
-		exact.Mul(exact, new(big.Rat).SetInt64(scale))
-		want := new(big.Int).Quo(exact.Num(), exact.Denom()).Int64()
-		if us, ok := parseUnix(s); !ok || us != want {
-			t.Fatalf("%s: got %d, want %d", s, us, want)
 		}
 	})
 }

@@ -5,6 +5,7 @@ import (
 	"time"
 	"unsafe"
 
+	"github.com/muttproject/mutt/modules/ingest/internal/stamp"
 	"github.com/muttproject/mutt/platform/event"
 )
 
@@ -39,6 +40,7 @@ type Parser struct {
 	at     time.Time
 	object // the event's fields
 	sd     sdScratch
+	joined []byte // a message that is put together
 
 	clockReplaced bool // the last line's timestamp could not be believed
 }
@@ -76,11 +78,16 @@ func (p *Parser) Parse(l *Line, e *event.Event) Format {
 }
 
 func (p *Parser) parse(e *event.Event) Format {
-	pri, rest, ok := cutPRI(p.line)
+	pri, rest, ok := cutPRI(trimBlanks(strings.TrimPrefix(p.line, "\ufeff"))) // padding before the PRI
 	if ok {
 		e.Facility, e.Severity = int8(pri>>3), int8(pri&7)
 		if p.rfc5424(rest, e) {
 			return FormatRFC5424
+		}
+		if after, isVersion := strings.CutPrefix(rest, "1 "); isVersion { // Meraki: a version, and a number as the time
+			if _, n, _ := stamp.Read(after, p.at, p.loc); n >= len("1796025600") && after[4] != '-' {
+				rest = after
+			}
 		}
 	}
 	if p.rfc3164(rest, e, ok) {
@@ -110,7 +117,7 @@ func cutPRI(s string) (pri int, rest string, ok bool) {
 
 // stamp notes a timestamp whose text is given, if it can be believed, and keeps the text otherwise.
 func (p *Parser) stamp(e *event.Event, text string, unixMicro int64, ok bool) {
-	if ok && unixMicro >= earliest && unixMicro <= p.at.UnixMicro()+latestAhead {
+	if ok && unixMicro >= stamp.Earliest && unixMicro <= p.at.UnixMicro()+stamp.LatestAhead {
 		e.Timestamp = unixMicro
 		return
 	}

@@ -3,24 +3,25 @@ package syslog
 import (
 	"strings"
 
+	"github.com/muttproject/mutt/modules/ingest/internal/stamp"
 	"github.com/muttproject/mutt/platform/event"
 )
 
 // rfc5424 reads what follows the PRI: VERSION SP TIMESTAMP SP HOSTNAME SP APP-NAME SP PROCID SP MSGID SP
 // STRUCTURED-DATA [SP MSG] (RFC 5424 section 6). It takes every line that leodido/go-syslog takes, and in addition:
-// fractions of any length, headers over the length limits, a parameter that comes twice, and damaged structured
+// other forms of a time, several blanks, headers over the length limits, a parameter that comes twice, and damaged structured
 // data, which stays in the message. It is false, with e unchanged, when the header is not whole.
 func (p *Parser) rfc5424(s string, e *event.Event) bool {
 	version, s, ok := cutWord(s)
 	if !ok || len(version) > 3 || version[0] < '1' || version[0] > '9' || !digits(version) {
 		return false
 	}
-	stamp, s, ok := cutWord(s)
+	when, s, ok := cutWord(s)
 	if !ok {
 		return false
 	}
-	t, n, valid := stamp3339(stamp)
-	if stamp != "-" && n == 0 {
+	t, n, valid := stamp.Read(when, p.at, p.loc)
+	if when != "-" && (n == 0 || when[min(4, len(when)-1)] != '-') { // Meraki's "1 1796025600.4 " is not this format
 		return false
 	}
 	var words [4]string // hostname, app name, process id, message id
@@ -32,19 +33,24 @@ func (p *Parser) rfc5424(s string, e *event.Event) bool {
 			words[i] = ""
 		}
 	}
-	if stamp != "-" {
-		p.stamp(e, stamp, t, valid && n == len(stamp))
+	if when != "-" {
+		p.stamp(e, when, t, valid && n == len(when))
 	}
 	if words[0] != "" {
 		e.Hostname = words[0]
 	}
 	e.AppName, e.ProcID, e.MsgID = words[1], words[2], words[3]
+	if data := trimBlanks(s); strings.HasPrefix(data, "[") || strings.HasPrefix(data, "-") {
+		s = data
+	}
 	e.Message = strings.TrimPrefix(p.structured(s), "\ufeff") // a BOM only says that the text is UTF-8
+	p.withMnemonic(e)
 	return true
 }
 
-// cutWord takes a word and the one space after it off s; ok is false when it is empty or the last.
+// cutWord takes a word, the blanks before it and one after it off s; ok is false when it is empty or the last.
 func cutWord(s string) (word, rest string, ok bool) {
+	s = trimBlanks(s)
 	i := strings.IndexByte(s, ' ')
 	if i < 1 {
 		return "", s, false
@@ -60,3 +66,5 @@ func digits(s string) bool {
 	}
 	return true
 }
+
+func digit(c byte) bool { return c-'0' <= 9 }
