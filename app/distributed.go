@@ -131,13 +131,26 @@ func openPostgresStore(ctx context.Context, p *parts) (lifecycle.Service, error)
 			return errors.Join(err, closeAll())
 		}
 		svc = newConnected("PostgreSQL", recycler, cfg.Exposure, closeAll)
-		p.store, svc.ready = s, s.PartitionWarnings
+		p.store, svc.ready = s, func(ctx context.Context) ([]string, error) { return storeWarnings(ctx, s) }
 		return nil
 	})
 	if err != nil {
 		return nil, err // not svc: a nil *connected in a Service is not nil
 	}
 	return svc, nil
+}
+
+// storeWarnings says what is at risk in PostgreSQL.
+func storeWarnings(ctx context.Context, s *store.Store) ([]string, error) {
+	warnings, err := s.PartitionWarnings(ctx)
+	if err != nil {
+		return warnings, err
+	}
+	role, err := s.RoleWarning(ctx)
+	if role != "" {
+		warnings = append(warnings, role)
+	}
+	return warnings, err
 }
 
 // schema sees that the store has the schema of this program.

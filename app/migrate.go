@@ -14,12 +14,16 @@ import (
 	"github.com/muttproject/mutt/platform/connect/postgres"
 	"github.com/muttproject/mutt/platform/connect/sqlite"
 	"github.com/muttproject/mutt/platform/connect/tlsconf"
+	"github.com/muttproject/mutt/platform/fault"
 	"github.com/muttproject/mutt/platform/store"
 )
 
 // MigrateStore brings the schema of the configured store up to this program's and gives its state before and after.
-// Several processes may do it at once. An embedded store that a server uses is refused with DataDirLocked.
-func MigrateStore(ctx context.Context, c Config, log *zap.Logger) (before, after store.Schema, err error) {
+// runtimeRole is the role of the processes on PostgreSQL, if it is another one; "" leaves that as it is. Several processes may do it at once. An embedded store that a server uses is refused with DataDirLocked.
+func MigrateStore(ctx context.Context, c Config, runtimeRole string, log *zap.Logger) (before, after store.Schema, err error) {
+	if runtimeRole != "" && !c.Distributed() {
+		return before, after, fault.New(fault.ConfigInvalid, "--runtime-role is for PostgreSQL: an embedded store has no roles")
+	}
 	unlock := func() error { return nil }
 	if !c.Distributed() {
 		lock, err := sqlite.Lock(c.DataDir)
@@ -33,6 +37,9 @@ func MigrateStore(ctx context.Context, c Config, log *zap.Logger) (before, after
 			return err
 		}
 		if err = MakeSchema(ctx, s, time.Now()); err != nil {
+			return err
+		}
+		if err = s.Grant(ctx, runtimeRole); err != nil {
 			return err
 		}
 		after, err = s.Schema(ctx)

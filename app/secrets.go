@@ -81,7 +81,7 @@ type secretSources struct {
 	settings   func() *Config // whose secrets are in force
 	tls        tlsconf.Opener
 	log        *zap.Logger
-	exposure   *connect.Exposure // of Vault; nil for none
+	exposure   *connect.Exposure // of Vault
 	registerer prometheus.Registerer
 	refuse     func(*secrets.Set) map[secrets.Key]error
 }
@@ -170,7 +170,7 @@ func (c *Config) Origins(ctx context.Context) ([]ConfigValue, error) {
 
 // secrets gives the secrets of a configuration once, for a command.
 func (c *Config) secrets(ctx context.Context, log *zap.Logger) (*secrets.Set, error) {
-	w, err := secretSources{config: c, settings: func() *Config { return c }, tls: tlsconf.New, log: log, refuse: secrets.RefuseNone,
+	w, err := secretSources{config: c, settings: func() *Config { return c }, tls: tlsconf.New, log: log, exposure: vault.Exposure(zap.NewNop()), refuse: secrets.RefuseNone,
 		registerer: prometheus.NewRegistry()}.watcher() // a command exports no metrics
 	if err != nil {
 		return nil, err

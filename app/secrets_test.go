@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 
+	"github.com/muttproject/mutt/platform/connect/vault"
 	"github.com/muttproject/mutt/platform/fault"
 	"github.com/muttproject/mutt/platform/secret/secrets"
 )
@@ -55,7 +56,7 @@ func TestProvidersInOrder(t *testing.T) {
 		t.Fatal(err)
 	}
 	a := New(Quiet(Options{Config: c}))
-	w, err := secretSources{config: &c, settings: a.parts.settings, log: zap.NewNop(), registerer: prometheus.NewRegistry(), refuse: secrets.RefuseNone}.watcher()
+	w, err := secretSources{config: &c, settings: a.parts.settings, log: zap.NewNop(), exposure: vault.Exposure(zap.NewNop()), registerer: prometheus.NewRegistry(), refuse: secrets.RefuseNone}.watcher()
 	if err == nil {
 		err = w.Reload(t.Context())
 	}

@@ -45,7 +45,7 @@ func (c *Config) VaultStatus(ctx context.Context) (s VaultStatus, err error) {
 	if wrong := v.Check(); len(wrong) > 0 || v.Addr == "" {
 		return s, fault.New(fault.ConfigInvalid, "Vault is not configured: %s", strings.Join(wrong, "; ")).WithRemedy("set VAULT_ADDR, VAULT_ROLE_ID and VAULT_SECRET_ID_FILE; 'mutt vault init' prints them")
 	}
-	p, err := secretSources{config: c, tls: tlsconf.New, log: zap.NewNop(), registerer: prometheus.NewRegistry()}.vault() // a command exports no metrics
+	p, err := secretSources{config: c, tls: tlsconf.New, log: zap.NewNop(), exposure: vault.Exposure(zap.NewNop()), registerer: prometheus.NewRegistry()}.vault() // a command exports no metrics
 	if err != nil {
 		return s, err
 	}

@@ -31,12 +31,13 @@ func migrateUp(s streams) *cobra.Command {
 		Long: "Applies what is pending, each migration in a transaction. Several at once do no harm: one works, the others wait.\n" +
 			"An embedded store must not be in use; it is copied first."}
 	flags, output := addConfigFlags(cmd), outputFlag(cmd.Flags(), cmd)
+	role := cmd.Flags().String("runtime-role", "", "role of the processes on PostgreSQL, if the schema belongs to another one: it gets the rights that it needs; later runs remember it")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		cfg, log, err := flags.storeConfig(s)
 		if err != nil {
 			return err
 		}
-		before, after, err := app.MigrateStore(cmd.Context(), cfg, log)
+		before, after, err := app.MigrateStore(cmd.Context(), cfg, *role, log)
 		if err != nil {
 			return err
 		}

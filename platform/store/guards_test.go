@@ -50,7 +50,7 @@ func TestGuardsOfSQLite(t *testing.T) {
 		"on another table": {[]string{`DROP TRIGGER config_audit_log_no_update`,
 			`CREATE TRIGGER config_audit_log_no_update BEFORE UPDATE ON device_teams BEGIN SELECT RAISE(ABORT, 'config_audit_log is append-only'); END`},
 			[]string{"config_audit_log/config_audit_log_no_update/trigger"}},
-		"one more": {[]string{`CREATE TRIGGER quiet AFTER INSERT ON config_audit_log BEGIN SELECT 1; END`}, []string{"config_audit_log/quiet/trigger"}},
+		"one more":                      {[]string{`CREATE TRIGGER quiet AFTER INSERT ON config_audit_log BEGIN SELECT 1; END`}, []string{"config_audit_log/quiet/trigger"}},
 		"one more on a table of others": {[]string{`CREATE TRIGGER notes AFTER INSERT ON device_teams BEGIN SELECT 1; END`}, nil},
 	}.run(t, openSQLite)
 }

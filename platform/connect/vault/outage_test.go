@@ -90,7 +90,7 @@ func TestHoursWithoutVault(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		core, logs := observer.New(zapcore.WarnLevel)
 		p, err := NewProvider(Options{Config: Config{Addr: "http://vault.test", Path: Path{"secret", "mutt/prod"}, RoleID: "mutt", SecretIDFile: id,
-			RenewBefore: time.Hour, CheckEvery: 5 * time.Minute}, Open: tlsconf.New, Log: zap.New(core), Registerer: prometheus.NewRegistry()})
+			RenewBefore: time.Hour, CheckEvery: 5 * time.Minute}, Open: tlsconf.New, Exposure: Exposure(zap.NewNop()), Log: zap.New(core), Registerer: prometheus.NewRegistry()})
 		if err != nil {
 			t.Fatal(err)
 		}

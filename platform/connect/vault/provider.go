@@ -23,7 +23,7 @@ import (
 type Options struct {
 	Config     Config
 	Open       tlsconf.Opener    // reads the files of TLS
-	Exposure   *connect.Exposure // notes the connections; nil for none
+	Exposure   *connect.Exposure // notes the connections
 	Log        *zap.Logger
 	Registerer prometheus.Registerer
 }

@@ -43,7 +43,7 @@ func provider(t *testing.T, s *testkit.VaultServer, name string, r testkit.Vault
 
 func made(t *testing.T, c Config) *Provider {
 	t.Helper()
-	p, err := NewProvider(Options{Config: c, Open: tlsconf.New, Log: zap.NewNop(), Registerer: prometheus.NewRegistry()})
+	p, err := NewProvider(Options{Config: c, Open: tlsconf.New, Exposure: Exposure(zap.NewNop()), Log: zap.NewNop(), Registerer: prometheus.NewRegistry()})
 	if err != nil {
 		t.Fatal(err)
 	}
