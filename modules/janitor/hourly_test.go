@@ -42,7 +42,7 @@ func (a *audited) deps(t *testing.T, log *zap.Logger) Deps {
 	other, _ := configtest.Load(t, func(d config.Declarer) others {
 		return others{d.Whole(config.Whole{Name: "warn", Default: 1, Max: 1}), d.Switch(config.Switch{Name: "breaker"})}
 	}, nil)
-	return Deps{Queue: a, Store: a, Books: NewBooks(BooksDeps{Queue: a, Store: a, Now: time.Now}), Leader: a, Dynamic: keys, Coord: coord.NewLocal(nil),
+	return Deps{Queue: a, Store: a, Books: NewBooks(BooksDeps{Queue: a, Store: a, Now: time.Now}), Leader: a, Dynamic: keys, Coord: coord.NewLocal(time.Now),
 		QueueWarn: other.warn, BreakerEnabled: other.breaker,
 		Registerer: prometheus.NewRegistry(), Logger: log, Now: time.Now}
 }

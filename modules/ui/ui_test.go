@@ -85,7 +85,7 @@ func realDeps(t *testing.T) Deps {
 	nothing := func(context.Context) error { return nil }
 	return Deps{
 		Store: s, Queues: queue.New(q, queue.Options{Registerer: prometheus.NewRegistry(), Now: time.Now, Process: "test", Owner: "test"}), Config: dynamic, Dynamic: keys, DynamicEnabled: true, Apply: nothing, Fold: nothing,
-		Letters:   deadletter.NewBoard(q, coord.NewLocal(nil)),
+		Letters:   deadletter.NewBoard(q, coord.NewLocal(time.Now)),
 		Processes: func(context.Context) ([]apiclient.Process, error) { return nil, nil },
 		Hold: func(context.Context, string, apiclient.RotationHold) (apiclient.RotationHeld, error) {
 			return apiclient.RotationHeld{}, nil

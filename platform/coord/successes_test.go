@@ -49,7 +49,7 @@ func TestASuccessIsRecentForAMinuteAndNamesTheLastRecovery(t *testing.T) {
 // A recovery is noted although other processes note successes at the same moment.
 func TestARecoveryIsNotedWhileOthersNoteSuccesses(t *testing.T) {
 	t.Parallel()
-	shared := coord.NewLocal(nil)
+	shared := coord.NewLocal(time.Now)
 	for n := range 50 {
 		var all sync.WaitGroup
 		for _, recovery := range []string{"", "", "", fmt.Sprint(n)} {

@@ -55,7 +55,7 @@ func TestWarnings(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			shared := coord.NewLocal(nil)
+			shared := coord.NewLocal(time.Now)
 			if c.plan != nil {
 				for range 2 { // it replaces the one before
 					if err := deadletter.Publish(t.Context(), shared, deadletter.Plan{queue.Alert: *c.plan}); err != nil {

@@ -85,9 +85,10 @@ func TestAnUnprovenDestinationGetsOneLetterFirst(t *testing.T) {
 func TestAnOpenBreakerKeepsLettersBack(t *testing.T) {
 	t.Parallel()
 	in(t, nil, func(r *rig) {
-		b := coord.NewBreaker(r.coord, coord.BreakerOptions{Name: coord.Destination, Settings: func() coord.BreakerSettings {
-			return coord.BreakerSettings{Enabled: true, Threshold: 1, Timeout: time.Minute}
-		}})
+		b := coord.NewBreaker(r.coord, coord.BreakerOptions{Name: coord.Destination, Now: time.Now,
+			Metrics: coord.NewBreakerMetrics(r.registry), Settings: func() coord.BreakerSettings {
+				return coord.BreakerSettings{Enabled: true, Threshold: 1, Timeout: time.Minute}
+			}})
 		report := func(ok bool) {
 			p, _, allowed, err := b.Allow(r.ctx)
 			if err != nil || !allowed {

@@ -70,11 +70,12 @@ func embedded(r *rig) { embeddedAt(r, r.TempDir()) }
 
 func embeddedAt(r *rig, dir string) {
 	var err error
-	r.store, err = store.Open(r.ctx, store.Options{Path: filepath.Join(dir, "mutt.db"), Connect: sqlite.Options{Synchronous: "OFF"}})
+	r.store, err = store.Open(r.ctx, store.Options{Path: filepath.Join(dir, "mutt.db"), Connect: sqlite.Options{Synchronous: "OFF"},
+		Logger: zap.NewNop(), Now: time.Now})
 	r.must(err)
-	r.driver, err = sqliteq.Open(r.ctx, filepath.Join(dir, "queue.db"), sqliteq.Options{Synchronous: "OFF"})
+	r.driver, err = sqliteq.Open(r.ctx, filepath.Join(dir, "queue.db"), sqliteq.Options{Synchronous: "OFF", Now: time.Now})
 	r.must(err)
-	r.coord = coord.NewLocal(nil)
+	r.coord = coord.NewLocal(time.Now)
 }
 
 func distributed(r *rig) {
@@ -83,14 +84,14 @@ func distributed(r *rig) {
 		Name: "remediation test", Credentials: connect.Only(p.User, p.Password)})
 	r.must(err)
 	r.Cleanup(pool.Close)
-	r.store, err = store.Open(r.ctx, store.Options{Postgres: pool})
+	r.store, err = store.Open(r.ctx, store.Options{Postgres: pool, Logger: zap.NewNop(), Now: time.Now})
 	r.must(err)
 	s := testkit.Redis(r.T, testkit.RedisOptions{})
 	client, err := redis.Open(r.ctx, redis.Config{Addrs: []string{s.Addr()}, Credentials: connect.Only(s.User, s.Password)})
 	r.must(err)
 	r.Cleanup(client.Close)
 	r.driver, err = redisq.Open(r.ctx, redisq.Options{Client: client,
-		Config: redisq.Config{KeyPrefix: "mutt", Partitions: 2, Durability: redisq.Memory}})
+		Config: redisq.Config{KeyPrefix: "mutt", Partitions: 2, Durability: redisq.Memory}, Now: time.Now, Logger: zap.NewNop()})
 	r.must(err)
 	r.coord = coord.NewRedis(client, "mutt:")
 }
