@@ -28,6 +28,7 @@ type civil struct {
 	zoned                    bool
 	valid                    bool
 	zone                     string // an abbreviation, to be looked up
+	latest                   int    // year that is believed after a time: "2048 bytes" follows one too
 }
 
 // Read reads a timestamp at the start of s: RFC 3339 and its relatives (a blank instead of T, a comma, slashes, an offset
@@ -39,7 +40,7 @@ func Read(s string, at time.Time, loc *time.Location) (unixMicro int64, n int, o
 	if len(s) < len("1796025600") {
 		return 0, 0, false
 	}
-	c := civil{year: -1}
+	c := civil{year: -1, latest: 1971 + int(at.Unix()/31_556_952)} // the mean length of a year
 	switch first := s[0]; {
 	case digit(first):
 		if n = c.numeric(s); n == 0 {
@@ -201,7 +202,7 @@ func (c *civil) tail(s string, n int) int {
 func (c *civil) yearAfter(s string, n int) int {
 	i := blanks(s, n)
 	y := yearAt(s, i)
-	if c.year >= 0 || i == n || y == 0 || i+4 < len(s) && s[i+4] != ' ' && !strings.HasPrefix(s[i+4:], ": ") {
+	if c.year >= 0 || i == n || y == 0 || y > c.latest || i+4 < len(s) && s[i+4] != ' ' && !strings.HasPrefix(s[i+4:], ": ") {
 		return n
 	}
 	c.year = y
