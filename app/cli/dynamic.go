@@ -142,17 +142,22 @@ func changedText(w io.Writer, c apiclient.ConfigChanged) error {
 func configRollback(s streams) *cobra.Command {
 	cmd := &cobra.Command{Use: "rollback AUDIT_ID", Short: "put back what a change replaced, as a new change",
 		Long: "AUDIT_ID is that of 'mutt config history' or 'mutt audit list'. Rolls back changes of dynamic keys, rules, development\n" +
-			"hosts and teams. When the same thing was changed again since, it is refused, unless --force.",
+			"hosts and teams. When the same thing was changed again since, it is refused, unless --force.\n" +
+			"An import is one change of many rows: with --whole everything that was changed together with the row is put back.",
 		Args: exactly(1, "one AUDIT_ID"), Example: "  mutt config rollback 17 --reason 'it was too fast'"}
 	f, change := addClientFlags(cmd), addChangeFlags(cmd)
 	force := cmd.Flags().Bool("force", false, "also when it was changed again since")
+	whole := cmd.Flags().Bool("whole", false, "put back everything that was changed together with that row, such as an import: all or nothing")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		id, err := strconv.ParseInt(args[0], 10, 64)
 		if err != nil || id < 1 {
-			return usageError{fmt.Errorf("%q is no AUDIT_ID: a whole number from 1, see 'mutt config history'", args[0])}
+			return usageError{fmt.Errorf("AUDIT_ID must be a whole number from 1, not %q: see 'mutt config history'", args[0])}
 		}
 		return ask(cmd, s, f, change.of(apiclient.Call{Method: http.MethodPost, Path: []string{"config", "rollback"},
-			Body: apiclient.RollbackRequest{AuditID: id, Force: *force, Reason: change.reason}}), func(w io.Writer, got apiclient.RolledBack) error {
+			Body: apiclient.RollbackRequest{AuditID: id, Force: *force, Whole: *whole, Reason: change.reason}}), func(w io.Writer, got apiclient.RolledBack) error {
+			if *whole {
+				return line(w, fmt.Sprintf("records put back: %d, as before change %d (noted up to change %d)", got.Records, id, got.AuditID))
+			}
 			if got.Key != "" {
 				_, err := fmt.Fprintf(w, "%s: %v → %v, as before change %d (noted as change %d)\n", got.Key, got.OldValue, got.NewValue, id, got.AuditID)
 				return err

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -167,8 +168,16 @@ func (f *clientFlags) importCSV(s streams, columns, collection, long string) *co
 					return err
 				}
 			}
-			return line(w, got.Message)
+			return errors.Join(line(w, got.Message), undoHint(w, got.AuditID))
 		})
 	}
 	return cmd
+}
+
+// undoHint prints how an import is taken back; nothing for one that changed nothing.
+func undoHint(w io.Writer, auditID int64) error {
+	if auditID == 0 {
+		return nil
+	}
+	return line(w, fmt.Sprintf("to take it back: mutt config rollback %d --whole", auditID))
 }

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -115,7 +116,7 @@ func importText(w io.Writer, r apiclient.ImportResult) error {
 		verb = "would be "
 	}
 	_, err := fmt.Fprintf(w, "%d %screated, %d %schanged, %d %sdeleted, %d as they were\n", r.Created, verb, r.Updated, verb, r.Deleted, verb, r.Unchanged)
-	return err
+	return errors.Join(err, undoHint(w, r.AuditID))
 }
 
 func rulesExport(s streams, f *clientFlags) *cobra.Command {

@@ -7,6 +7,7 @@ type RollbackRequest struct {
 	AuditID int64  `json:"audit_id" doc:"the row of the change audit" min:"1"`
 	Reason  string `json:"reason,omitempty" doc:"for the change audit" maxlen:"1000"`
 	Force   bool   `json:"force,omitempty" doc:"put back although the present state is no longer what that change made"`
+	Whole   bool   `json:"whole,omitempty" doc:"put back everything that was changed together with that row, such as a whole import: all or nothing"`
 }
 
 // RolledBack answers a rollback. OldValue and NewValue are the values of a dynamic key before and after, as in
@@ -20,6 +21,7 @@ type RolledBack struct {
 	TableName string `json:"table_name" doc:"what was changed"`
 	RecordID  string `json:"record_id" doc:"which of them"`
 	Operation string `json:"operation" doc:"what the rollback did" enum:"operation"`
+	Records   int    `json:"records" doc:"how many records were put back; above 1 old_value, new_value and record_id say nothing" min:"1"`
 }
 
 // AuditPoint is a row of the change audit, which stands for everything up to it. The number 0 is the beginning.

@@ -50,6 +50,7 @@ type ImportResult struct {
 	Deleted   int           `json:"deleted" doc:"rules"`
 	Unchanged int           `json:"unchanged" doc:"rules"`
 	Revision  int64         `json:"revision,omitempty" doc:"of the change; absent when nothing changed"`
+	AuditID   int64         `json:"audit_id,omitempty" doc:"last row of the change in the change audit, which POST /config/rollback takes with whole; absent when nothing changed"`
 	Changes   []rule.Change `json:"changes" doc:"one for each rule that differs"`
 }
 
@@ -86,6 +87,7 @@ type Imported struct {
 	Changes        []EntryChange `json:"changes" doc:"one for each entry that differs, at most 1000"`
 	ChangesLeftOut int           `json:"changes_left_out,omitempty" doc:"how many more there are"`
 	IgnoredColumns []string      `json:"ignored_columns,omitempty" doc:"headings of columns that were not read"`
+	AuditID        int64         `json:"audit_id,omitempty" doc:"last row of the change in the change audit, which POST /config/rollback takes with whole; absent when nothing changed"`
 	Message        string        `json:"message" doc:"what was done"`
 }
 

@@ -58,6 +58,13 @@ func (s *Store) ChangeByID(ctx context.Context, id int64) (*Change, error) {
 // ChangeByID gives one row as this change sees it, nil when there is none. Its own rows are not among them.
 func (t *Tx) ChangeByID(id int64) (*Change, error) { return changeByID(t.ctx, t.tx, id) }
 
+// ChangesWith returns the rows that were written in one change with c, in their order, c among them, at most limit. Rows of one
+// change are neighbours, so only as many are looked at on each side.
+func (t *Tx) ChangesWith(c *Change, limit int) ([]Change, error) {
+	return list(t.ctx, t.tx, scanChange, `SELECT `+changeColumns+` FROM config_audit_log
+		WHERE id BETWEEN $1 AND $2 AND revision = $3 ORDER BY id LIMIT $4`, c.ID-int64(limit), c.ID+int64(limit), c.Revision, limit)
+}
+
 func changeByID(ctx context.Context, q querier, id int64) (*Change, error) {
 	return first(list(ctx, q, scanChange, `SELECT `+changeColumns+` FROM config_audit_log WHERE id = $1`, id))
 }

@@ -63,6 +63,7 @@ func (a *API) importInventory(c echo.Context, list inventory) error {
 		wanted[i] = entryFrom(row.cells)
 	}
 	var changes []apiclient.EntryChange
+	var last int64 // row of the change audit
 	if opts.dryRun {
 		present, err := list.read()
 		if err != nil {
@@ -88,11 +89,16 @@ func (a *API) importInventory(c echo.Context, list inventory) error {
 				return err
 			}
 		}
+		if last = 0; len(changes) > 0 {
+			last = tx.AuditID()
+		}
 		return nil
 	}); err != nil {
 		return err
 	}
-	return answer(c, http.StatusOK, imported(list.what, opts, file, changes))
+	out := imported(list.what, opts, file, changes)
+	out.AuditID = last
+	return answer(c, http.StatusOK, out)
 }
 
 func entryFrom(cells []string) (t store.Team) {

@@ -248,7 +248,7 @@ func TestImportAgainstModel(t *testing.T) {
 			if done.Created != created || done.Updated != updated || done.Deleted != deleted || done.Unchanged != len(after)-created-updated {
 				rt.Fatalf("from %v to %v: got %+v", want, after, done)
 			}
-			dry.DryRun, dry.Revision = false, done.Revision
+			dry.DryRun, dry.Revision, dry.AuditID = false, done.Revision, done.AuditID
 			if d := cmp.Diff(dry, done); d != "" {
 				rt.Fatal("the dry run said something else", d)
 			}

@@ -47,7 +47,7 @@ func opVerifyRecords() openapi.Operation {
 }
 
 func opRollback() openapi.Operation {
-	return openapi.Op(tagAudit, "rollback", "Roll a change back", "Puts back what a change replaced, as a new change: of dynamic keys, which takes an admin, rules, hosts and teams.",
+	return openapi.Op(tagAudit, "rollback", "Roll a change back", "Puts back what a change replaced, as a new change: of dynamic keys, which takes an admin, rules, hosts and teams. With whole, everything that was changed together with that row, such as an import.",
 		openapi.TakesAs(openapi.Content{MediaType: openapi.JSON, Type: apiclient.RollbackRequest{}, Example: map[string]any{"audit_id": 12, "reason": "it was wrong"}}), changed(),
 		openapi.Gives(ok, "it is as it was before that change", apiclient.RolledBack{}),
 		openapi.Fails(fault.NotFound, fault.Conflict, fault.AlreadyExists), switchedOff())

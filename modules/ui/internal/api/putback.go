@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strconv"
+	"strings"
 
 	"github.com/muttproject/mutt/platform/fault"
 	"github.com/muttproject/mutt/platform/rule"
@@ -12,41 +13,59 @@ import (
 )
 
 // putBack writes the target in the place of the present record. What is not valid any more is refused.
-func (a *API) putBack(ctx context.Context, tx change, u *undo, target record) error {
-	id := u.row.RecordID
+func (r *restorer) putBack(u *undo, target record) error {
 	switch u.row.TableName {
 	case store.TableConfig:
-		return a.putBackConfig(tx, id, target)
+		return r.api.putBackConfig(r.tx, u.row.RecordID, target)
 	case store.TableDevHosts:
-		if target == nil {
-			return tx.DeleteDevHost(id)
-		}
-		return putBackHost(tx, id)
+		return r.putBackHost(u.row.RecordID, target)
 	case store.TableTeams:
-		if target == nil {
-			return tx.DeleteTeam(id)
-		}
-		return putBackTeam(tx, id, target)
+		return r.putBackTeam(u.row.RecordID, target)
 	default:
-		return putBackRule(ctx, tx, u, target)
+		return putBackRule(r.ctx, r.tx, u, target)
 	}
 }
 
-func putBackHost(tx change, name string) error {
+func (r *restorer) putBackHost(name string, target record) error {
+	if r.hosts == nil {
+		hosts, err := r.tx.DevHosts()
+		if err != nil {
+			return err
+		}
+		r.hosts = make(map[string]string, len(hosts))
+		for _, h := range hosts {
+			r.hosts[strings.ToLower(h.Hostname)] = h.Hostname
+		}
+	}
+	if target == nil {
+		delete(r.hosts, strings.ToLower(name))
+		return r.tx.DeleteDevHost(name)
+	}
 	if err := checkHostEntry(name); err != nil {
 		return err
 	}
-	hosts, err := tx.DevHosts()
-	if err != nil {
-		return err
+	if stored, there := r.hosts[strings.ToLower(name)]; there {
+		return fault.Field(fault.Conflict, "audit_id", "%q is a development host", stored)
 	}
-	if h := findHost(hosts, name); h != nil {
-		return fault.Field(fault.Conflict, "audit_id", "%q is a development host", h.Hostname)
-	}
-	return tx.PutDevHost(name)
+	r.hosts[strings.ToLower(name)] = name
+	return r.tx.PutDevHost(name)
 }
 
-func putBackTeam(tx change, hostname string, target record) error {
+func (r *restorer) putBackTeam(hostname string, target record) error {
+	if r.teams == nil {
+		teams, err := r.tx.Teams()
+		if err != nil {
+			return err
+		}
+		r.teams = make(map[string]string, len(teams))
+		for _, t := range teams {
+			r.teams[strings.ToLower(t.Hostname)] = t.Hostname
+		}
+	}
+	if target == nil {
+		delete(r.teams, strings.ToLower(hostname))
+		return r.tx.DeleteTeam(hostname)
+	}
 	team := store.Team{Hostname: hostname}
 	if err := json.Unmarshal(target["team_assignment"], &team.TeamAssignment); err != nil {
 		return fault.Wrap(fault.Corrupt, err, "the team of %q in the change audit does not decode", hostname)
@@ -54,14 +73,11 @@ func putBackTeam(tx change, hostname string, target record) error {
 	if err := checkTeam(team); err != nil {
 		return err
 	}
-	teams, err := tx.Teams()
-	if err != nil {
-		return err
+	if stored, there := r.teams[strings.ToLower(hostname)]; there && stored != hostname {
+		return fault.Field(fault.Conflict, "audit_id", "%q has a team", stored)
 	}
-	if t := findTeam(teams, hostname); t != nil && t.Hostname != hostname {
-		return fault.Field(fault.Conflict, "audit_id", "%q has the team %s", t.Hostname, t.TeamAssignment)
-	}
-	return tx.PutTeam(team)
+	r.teams[strings.ToLower(hostname)] = hostname
+	return r.tx.PutTeam(team)
 }
 
 func (a *API) putBackConfig(tx change, name string, target record) error {

@@ -2,10 +2,12 @@ package api
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"maps"
 	"net/http"
+	"slices"
 	"strconv"
 
 	"github.com/labstack/echo/v4"
@@ -42,28 +44,103 @@ func (a *API) rollback(c echo.Context) error {
 	admin := httpserver.Identity(c).Role.Allows(authn.Admin)
 	var out apiclient.RolledBack
 	_, err = a.change(c, reason, func(tx change) error {
-		u, err := findUndo(tx, in.AuditID, admin)
-		if err != nil {
+		row, err := tx.ChangeByID(in.AuditID)
+		switch {
+		case err != nil:
 			return err
+		case row == nil:
+			return noChange("audit_id", in.AuditID)
 		}
-		target, err := u.target(in.Force)
-		if err != nil {
-			return err
+		r := &restorer{api: a, ctx: c.Request().Context(), tx: tx, admin: admin, force: in.Force}
+		if in.Whole {
+			out, err = r.whole(row)
+		} else {
+			out, err = r.one(row)
 		}
-		before := tx.AuditID()
-		if err := a.putBack(c.Request().Context(), tx, u, target); err != nil {
-			return err
-		}
-		if tx.AuditID() == before {
-			return u.conflict("it is already as it was before")
-		}
-		out, err = a.rolledBack(tx, u)
 		return err
 	})
 	if err != nil {
 		return err
 	}
 	return answer(c, http.StatusOK, out)
+}
+
+// maxWhole bounds the rows that one rollback puts back: as many as an import can make.
+const maxWhole = 2 * maxCSVRows
+
+// restorer puts records back within one change.
+type restorer struct {
+	api          *API
+	ctx          context.Context
+	tx           change
+	admin, force bool
+
+	hosts, teams map[string]string // stored spellings by their lower-case form; nil until they are read
+}
+
+// one puts back what a row replaced.
+func (r *restorer) one(row *store.Change) (apiclient.RolledBack, error) {
+	var out apiclient.RolledBack
+	u, revision, err := r.undo(row)
+	if err == nil {
+		err = r.tx.want.check(u.name(), revision)
+	}
+	if err != nil {
+		return out, err
+	}
+	target, already, err := u.target(r.force)
+	if err != nil {
+		return out, err
+	}
+	if already != "" {
+		return out, u.conflict(already)
+	}
+	before := r.tx.AuditID()
+	if err := r.putBack(u, target); err != nil {
+		return out, err
+	}
+	if r.tx.AuditID() == before {
+		return out, u.conflict(asBefore)
+	}
+	return r.api.rolledBack(r.tx, u)
+}
+
+// whole puts back everything that was changed together with a row, the last first: all or nothing. A record that is already as it
+// was before stays.
+func (r *restorer) whole(row *store.Change) (apiclient.RolledBack, error) {
+	out := apiclient.RolledBack{TableName: row.TableName, Operation: store.OpUpdate, Revision: r.tx.Revision()}
+	if err := r.tx.unchanged(); err != nil {
+		return out, err
+	}
+	rows, err := r.tx.ChangesWith(row, maxWhole+1)
+	if err != nil {
+		return out, err
+	}
+	if len(rows) > maxWhole {
+		return out, fault.Field(fault.Unprocessable, "whole", "more than %d records were changed together with change %d", maxWhole, row.ID).
+			WithRemedy("bring them back with an import")
+	}
+	for i := range slices.Backward(rows) {
+		u, _, err := r.undo(&rows[i])
+		if err != nil {
+			return out, err
+		}
+		target, already, err := u.target(r.force)
+		if err != nil {
+			return out, err
+		}
+		if already != "" {
+			continue
+		}
+		if err := r.putBack(u, target); err != nil {
+			return out, fmt.Errorf("put back change %d: %w", rows[i].ID, err)
+		}
+		out.Records++
+	}
+	if out.AuditID = r.tx.AuditID(); out.Records == 0 {
+		return out, fault.Field(fault.Conflict, "audit_id", "everything that was changed with change %d is already as it was before", row.ID)
+	}
+	return out, nil
 }
 
 // undo is a change and the present state of what it changed.
@@ -73,26 +150,19 @@ type undo struct {
 	present  record
 }
 
-// findUndo reads a change and the record that it is about, and refuses what cannot be put back.
-func findUndo(tx change, id int64, admin bool) (*undo, error) {
-	row, err := tx.ChangeByID(id)
-	if err != nil {
-		return nil, err
-	}
-	if row == nil {
-		return nil, noChange("audit_id", id)
-	}
+// undo finds the present state of what a change is about, with its revision, and refuses what cannot be put back.
+func (r *restorer) undo(row *store.Change) (*undo, int64, error) {
 	switch row.TableName {
 	case store.TableRules, store.TableDevHosts, store.TableTeams:
 	case store.TableConfig:
-		if !admin {
-			return nil, fault.New(fault.Forbidden, "change %d is of a dynamic key: rolling it back takes the role admin", id)
+		if !r.admin {
+			return nil, 0, fault.New(fault.Forbidden, "change %d is of a dynamic key: rolling it back takes the role admin", row.ID)
 		}
 	case store.TableDeadLetters:
-		return nil, fault.Field(fault.Unprocessable, "audit_id", "change %d is about dead letters, which no rollback brings back", id).
+		return nil, 0, fault.Field(fault.Unprocessable, "audit_id", "change %d is about dead letters, which no rollback brings back", row.ID).
 			WithRemedy("a replayed letter is in its queue or was delivered; a discarded one is gone")
 	default:
-		return nil, fault.Field(fault.Unprocessable, "audit_id", "change %d is of %s, which cannot be rolled back", id, row.TableName).
+		return nil, 0, fault.Field(fault.Unprocessable, "audit_id", "change %d is of %s, which cannot be rolled back", row.ID, row.TableName).
 			WithRemedy("dynamic keys, rules, development hosts and teams can; make any other change by hand")
 	}
 	u := &undo{row: row}
@@ -101,38 +171,38 @@ func findUndo(tx change, id int64, admin bool) (*undo, error) {
 			continue
 		}
 		if err := json.Unmarshal([]byte(text), into); err != nil {
-			return nil, fault.Wrap(fault.Corrupt, err, "the values of change %d do not decode", id)
+			return nil, 0, fault.Wrap(fault.Corrupt, err, "the values of change %d do not decode", row.ID)
 		}
 	}
-	var revision int64
-	if u.present, revision, err = tx.Record(row.TableName, row.RecordID); err != nil {
-		return nil, err
-	}
-	return u, tx.want.check(u.name(), revision)
+	present, revision, err := r.tx.Record(row.TableName, row.RecordID)
+	u.present = present
+	return u, revision, err
 }
 
 func (u *undo) name() string { return u.row.TableName + " " + strconv.Quote(u.row.RecordID) }
 
-// target gives the record as the rollback leaves it, nil for none. Conflict when the present state is not what the change
-// made: forced, only a state that cannot be reached, or is there already, is refused.
-func (u *undo) target(force bool) (record, error) {
+const asBefore = "it is already as it was before"
+
+// target returns the record as the rollback leaves it, nil for none. already says that there is nothing to do, "" otherwise. Conflict
+// when the present state is not what the change made: forced, only a state that cannot be reached is refused.
+func (u *undo) target(force bool) (target record, already string, err error) {
 	switch u.row.Operation {
 	case store.OpCreate:
 		if u.present == nil {
-			return nil, u.conflict("it is gone already")
+			return nil, "it is gone already", nil
 		}
 		if !force && (len(u.present) != len(u.now) || !same(u.present, u.now, u.now)) {
-			return nil, u.conflict("it was changed since").WithRemedy(forceRemedy)
+			return nil, "", u.conflict("it was changed since").WithRemedy(forceRemedy)
 		}
-		return nil, nil
+		return nil, "", nil
 	case store.OpDelete:
 		if u.present != nil && same(u.present, u.old, u.old) {
-			return nil, u.conflict("it is there again, as it was")
+			return nil, "it is there again, as it was", nil
 		}
 		if u.present != nil && !force {
-			return nil, u.conflict("there is another one by now").WithRemedy(forceRemedy)
+			return nil, "", u.conflict("there is another one by now").WithRemedy(forceRemedy)
 		}
-		return u.old, nil
+		return u.old, "", nil
 	}
 	changed := record{}
 	for k, v := range u.old {
@@ -142,19 +212,19 @@ func (u *undo) target(force bool) (record, error) {
 	}
 	switch {
 	case u.present == nil:
-		return nil, u.conflict("it is gone by now").WithRemedy("roll its deletion back first")
+		return nil, "", u.conflict("it is gone by now").WithRemedy("roll its deletion back first")
 	case same(u.present, u.old, changed):
-		return nil, u.conflict("it is already as it was before")
+		return nil, asBefore, nil
 	case !force && !same(u.present, u.now, changed):
-		return nil, u.conflict("the same fields were changed since").WithRemedy(forceRemedy)
+		return nil, "", u.conflict("the same fields were changed since").WithRemedy(forceRemedy)
 	}
-	target := maps.Clone(u.present)
+	target = maps.Clone(u.present)
 	for k, v := range changed {
 		if target[k] = v; string(v) == "null" {
 			delete(target, k)
 		}
 	}
-	return target, nil
+	return target, "", nil
 }
 
 const forceRemedy = `look at what was changed since (GET /audit); "force": true overwrites it`
@@ -182,7 +252,7 @@ func same(a, b, fields record) bool {
 
 // rolledBack describes what was done, as this change sees it.
 func (a *API) rolledBack(tx change, u *undo) (apiclient.RolledBack, error) {
-	out := apiclient.RolledBack{AuditID: tx.AuditID(), TableName: u.row.TableName, RecordID: u.row.RecordID, Operation: store.OpUpdate}
+	out := apiclient.RolledBack{Records: 1, AuditID: tx.AuditID(), TableName: u.row.TableName, RecordID: u.row.RecordID, Operation: store.OpUpdate}
 	after, revision, err := tx.Record(u.row.TableName, u.row.RecordID)
 	if err != nil {
 		return out, err

@@ -31,7 +31,7 @@ func TestRollbackOfADynamicKey(t *testing.T) {
 	put(80) // 2: UPDATE
 	got := b.expect(200, rollbackOf(2, `,"reason":"too fast"`))
 	want := map[string]any{"key": "moog_rate_limit", "old_value": 80.0, "new_value": 75.0, "revision": 3.0, "audit_id": 3.0,
-		"table_name": "dynamic_config", "record_id": "moog_rate_limit", "operation": "UPDATE"}
+		"table_name": "dynamic_config", "record_id": "moog_rate_limit", "operation": "UPDATE", "records": 1.0}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Fatal(d)
 	}

@@ -113,10 +113,14 @@ func (a *API) importRules(c echo.Context) error {
 			if !slices.EqualFunc(stored, now, func(a, b rule.Rule) bool { return a.ID == b.ID && a.Revision == b.Revision }) {
 				return moved()
 			}
-			return carryOut(tx, rules, result.Changes)
+			if err := carryOut(tx, rules, result.Changes); err != nil {
+				return err
+			}
+			result.AuditID = tx.AuditID()
+			return nil
 		})
-		if err == nil && len(result.Changes) > 0 {
-			result.Revision = revision
+		if result.Revision = revision; err != nil || len(result.Changes) == 0 {
+			result.Revision, result.AuditID = 0, 0
 		}
 		return err
 	})

@@ -49,19 +49,19 @@ func vector(values map[string]string) string {
 func TestFromPrometheus(t *testing.T) {
 	t.Parallel()
 	answers := map[string]map[string]string{
-		`sum(increase(mutt_ingest_events_total{result="accepted"}[24h]))`:                           {"": "99950"},
-		`sum(increase(mutt_ingest_refused_events_total[24h]))`:                                      {"": "50"},
-		`sum(increase(mutt_ingest_events_total{result="accepted"}[1h]))`:                            {"": "100"},
-		`sum(increase(mutt_alerter_events_processed_total{status!="poison"}[24h]))`:                 {"": "1000"},
-		`sum(increase(mutt_alerter_events_processed_total{status!="poison"}[1h]))`:                  {"": "0"},
-		`sum(increase(mutt_moog_alerts_processed_total{status="delivered"}[48h]))`:                  {"": "80"},
+		`sum(increase(mutt_ingest_events_total{result="accepted"}[24h]))`:                                  {"": "99950"},
+		`sum(increase(mutt_ingest_refused_events_total[24h]))`:                                             {"": "50"},
+		`sum(increase(mutt_ingest_events_total{result="accepted"}[1h]))`:                                   {"": "100"},
+		`sum(increase(mutt_alerter_events_processed_total{status!="poison"}[24h]))`:                        {"": "1000"},
+		`sum(increase(mutt_alerter_events_processed_total{status!="poison"}[1h]))`:                         {"": "0"},
+		`sum(increase(mutt_moog_alerts_processed_total{status="delivered"}[48h]))`:                         {"": "80"},
 		`sum(increase(mutt_moog_alerts_processed_total{status=~"rejected|exhausted|outage|poison"}[48h]))`: {"": "15"},
-		`sum(increase(mutt_alerter_shed_events_total{mode="dlq"}[48h]))`:                            {"": "5"},
+		`sum(increase(mutt_alerter_shed_events_total{mode="dlq"}[48h]))`:                                   {"": "5"},
 		`sum(increase(mutt_moog_alerts_processed_total{status=~"rejected|exhausted|outage|poison"}[1h]))`:  {"": "10"},
-		`sum by (le) (increase(mutt_alerter_judging_latency_seconds_bucket[24h]))`:                  {"0.1": "99", "0.25": "98.9", "5.0": "99", "+Inf": "100"},
-		`sum by (le) (increase(mutt_alerter_judging_latency_seconds_bucket[1h]))`:                   {"0.1": "0", "+Inf": "0"},
-		`sum by (le) (increase(mutt_moog_delivery_latency_seconds_bucket[24h]))`:                    {"0.1": "50", "30": "50", "60": "100", "300": "100", "+Inf": "100"},
-		`sum by (le) (increase(mutt_moog_delivery_latency_seconds_bucket[1h]))`:                     {"0.1": "50", "30": "50", "60": "100", "300": "100", "+Inf": "100"},
+		`sum by (le) (increase(mutt_alerter_judging_latency_seconds_bucket[24h]))`:                         {"0.1": "99", "0.25": "98.9", "5.0": "99", "+Inf": "100"},
+		`sum by (le) (increase(mutt_alerter_judging_latency_seconds_bucket[1h]))`:                          {"0.1": "0", "+Inf": "0"},
+		`sum by (le) (increase(mutt_moog_delivery_latency_seconds_bucket[24h]))`:                           {"0.1": "50", "30": "50", "60": "100", "300": "100", "+Inf": "100"},
+		`sum by (le) (increase(mutt_moog_delivery_latency_seconds_bucket[1h]))`:                            {"0.1": "50", "30": "50", "60": "100", "300": "100", "+Inf": "100"},
 	}
 	keys, d := configtest.Load(t, DeclareDynamic, nil)
 	d.Apply(1, map[string]string{"slo_delivery_success_window_hours": "48"})
