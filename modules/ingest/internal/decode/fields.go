@@ -5,6 +5,7 @@ import (
 	"math/bits"
 	"strings"
 
+	"github.com/muttproject/mutt/modules/ingest/internal/cisco"
 	"github.com/muttproject/mutt/modules/ingest/internal/stamp"
 	"github.com/muttproject/mutt/platform/fault"
 )
@@ -166,6 +167,11 @@ func (d *Decoder) texts() error {
 		if *t.to = d.unquote(s); t.max > 0 && len(*t.to) > t.max {
 			return d.wrong(t.f.name(), fault.InvalidField, "is %d bytes long, the limit is %d", len(*t.to), t.max)
 		}
+	}
+	start := len(d.text)
+	if joined, ok := cisco.AppendMessage(d.text, e.AppName, e.Message); ok {
+		d.text = joined
+		e.Message = view(joined[start:])
 	}
 	if d.doc.known[fHostname].end > 0 && !saneHost(e.Hostname) {
 		return d.wrong(fHostname.name(), fault.InvalidField, "must be a name or an address: not blank, without control characters")

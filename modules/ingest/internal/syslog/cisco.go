@@ -3,6 +3,7 @@ package syslog
 import (
 	"strings"
 
+	"github.com/muttproject/mutt/modules/ingest/internal/cisco"
 	"github.com/muttproject/mutt/platform/event"
 )
 
@@ -87,39 +88,10 @@ func (p *Parser) prelude(e *event.Event, before *prelude) {
 	}
 }
 
-// mnemonicAt returns the length of a mnemonic of Cisco's, "%FACILITY[-SUBFACILITY]-SEVERITY-MNEMONIC", at the start of s;
-// 0 when there is none.
-func mnemonicAt(s string) int {
-	if s == "" || s[0] != '%' {
-		return 0
-	}
-	severity, begin, i := false, 1, 1
-	for ; i < len(s); i++ {
-		c := s[i]
-		switch {
-		case c == '-' && i > begin:
-			severity = severity || i == begin+1 && begin > 1 && s[begin] <= '7' && digit(s[begin])
-			begin = i + 1
-		case c >= 'A' && c <= 'Z' || c >= 'a' && c <= 'z' || digit(c) || c == '_':
-		default:
-			if severity && i > begin {
-				return i
-			}
-			return 0
-		}
-	}
-	if severity && i > begin {
-		return i
-	}
-	return 0
-}
-
 // withMnemonic puts a mnemonic that a relay made the APP-NAME back before the message.
 func (p *Parser) withMnemonic(e *event.Event) {
-	name := strings.TrimSuffix(e.AppName, ":")
-	if mnemonicAt(name) != len(name) || name == "" || strings.HasPrefix(e.Message, name) {
-		return
+	if joined, ok := cisco.AppendMessage(p.joined[:0], e.AppName, e.Message); ok {
+		p.joined = joined
+		e.Message = view(joined)
 	}
-	p.joined = append(append(append(p.joined[:0], name...), ": "...), strings.TrimLeft(strings.TrimPrefix(strings.TrimLeft(e.Message, " "), ":"), " ")...)
-	e.Message = view(p.joined)
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/leodido/go-syslog/v4/rfc5424"
 
+	"github.com/muttproject/mutt/modules/ingest/internal/cisco"
 	"github.com/muttproject/mutt/modules/ingest/internal/stamp"
 	"github.com/muttproject/mutt/platform/event"
 )
@@ -46,7 +47,7 @@ func FuzzParse(f *testing.F) {
 // values are in range.
 func checkWhole(t *testing.T, line string, e *event.Event, format Format) {
 	t.Helper()
-	if e.Message == "" || e.Hostname == "" || !strings.HasSuffix(line, e.Message) && mnemonicAt(e.AppName) == 0 {
+	if e.Message == "" || e.Hostname == "" || !strings.HasSuffix(line, e.Message) && cisco.Mnemonic(e.AppName) == 0 {
 		t.Fatalf("message %q of %q", e.Message, line)
 	}
 	if e.Severity < -1 || e.Severity > 7 || e.Facility < -1 || e.Facility > 23 {
@@ -70,7 +71,7 @@ func checkWhole(t *testing.T, line string, e *event.Event, format Format) {
 		t.Fatal(e.Fields)
 	}
 	for at := range head { // one timestamp, anywhere
-		if _, n, _ := stamp.Read(head[at:]+" ", received, time.UTC); n > 0 && at+n <= len(head) {
+		if _, n, _ := stamp.Read(head[at:]+e.Message, received, time.UTC); n > 0 && at+n <= len(head) {
 			head = head[:at] + " " + head[at+n:]
 			break
 		}

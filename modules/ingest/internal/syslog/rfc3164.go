@@ -3,6 +3,7 @@ package syslog
 import (
 	"strings"
 
+	"github.com/muttproject/mutt/modules/ingest/internal/cisco"
 	"github.com/muttproject/mutt/modules/ingest/internal/stamp"
 	"github.com/muttproject/mutt/platform/event"
 )
@@ -91,7 +92,7 @@ func (p *Parser) host(s string, e *event.Event) string {
 	}
 	e.Hostname = host
 	rest = trimBlanks(rest)
-	if content := trimColon(rest); len(content) < len(rest) && mnemonicAt(content) > 0 { // FTD, ASA: "firepower : %FTD-6-110002: "
+	if content := trimColon(rest); len(content) < len(rest) && cisco.Mnemonic(content) > 0 { // FTD, ASA: "firepower : %FTD-6-110002: "
 		return content
 	}
 	return rest
@@ -122,7 +123,7 @@ func cutHost(s string) (host, rest string) {
 	}
 	host, rest = s[:end], s[end+1:]
 	if name, colon := strings.CutSuffix(host, ":"); colon { // a tag, unless it stands before a mnemonic of Cisco's
-		if content := trimBlanks(rest); canBeHost(name) && mnemonicAt(content) > 0 {
+		if content := trimBlanks(rest); canBeHost(name) && cisco.Mnemonic(content) > 0 {
 			return name, rest
 		}
 		return "", s
