@@ -227,7 +227,10 @@ func (c *civil) zoneAt(s string, n int) int {
 		if length == 0 {
 			return n
 		}
-		hour, minute := num(s, i+1), 0
+		hour, minute := int(s[i+1]-'0'), 0
+		if length > 2 {
+			hour = num(s, i+1)
+		}
 		if length > 3 {
 			minute = num(s, i+length-2)
 		}
@@ -242,6 +245,12 @@ func (c *civil) zoneAt(s string, n int) int {
 			return dst + 3
 		}
 		return end
+	case strings.HasPrefix(s[i:], "UTC+"), strings.HasPrefix(s[i:], "UTC-"), strings.HasPrefix(s[i:], "GMT+"), strings.HasPrefix(s[i:], "GMT-"):
+		end := i + 3
+		if end += offsetLength(s[end:], true); end == i+3 || end < len(s) && s[end] != ' ' && s[end] != ':' {
+			return n
+		}
+		return c.zoneAt(s, i+3) // Huawei: "UTC+08:00"
 	case first >= 'A' && first <= 'Z':
 		name := word(s, i)
 		end := i + len(name)
@@ -262,9 +271,11 @@ func (c *civil) zoneAt(s string, n int) int {
 // cisco reports whether s begins as a message of Cisco's does: what stands between the time and it is a zone.
 func cisco(s string) bool { return s != "" && s[0] == '%' }
 
-// offsetLength returns the length of an offset from UTC: "+hh:mm", "+hhmm" or, directly after the time, "+hh".
+// offsetLength returns the length of an offset from UTC: "+hh:mm", "+hhmm" or, directly after the time, "+hh" or "+h".
 func offsetLength(s string, direct bool) int {
 	switch {
+	case direct && len(s) >= 2 && digit(s[1]) && (len(s) == 2 || !digit(s[2]) && s[2] != ':'):
+		return 2
 	case len(s) < 3 || !pair(s, 1):
 		return 0
 	case len(s) >= 6 && s[3] == ':' && pair(s, 4) && (len(s) == 6 || !digit(s[6])):

@@ -175,7 +175,7 @@ func (f *framer) octets(data []byte, header, count int, eof bool) (frame []byte,
 // of digits to drop; otherwise the frame ends at body[end] and the next one begins at body[next].
 func weigh(header, body []byte, n int, eof bool) (garbage, end, next int, doubt verdict) {
 	digits := len(header) - 1
-	pri, _ := priAt(body)
+	pri, _ := signedAt(body)
 	for d := 1; d < digits; d++ {
 		count := number(header[d:digits])
 		if header[d] == '0' || count < pri || count > len(body) {
@@ -266,7 +266,7 @@ func (f *framer) skipRest(eof bool) {
 
 // keepTail drops what was scanned up to resume, except for an octet count that may be before it, and returns how much.
 func (f *framer) keepTail(resume int) int {
-	n := max(0, resume-maxCountDigits-2)
+	n := max(0, resume-maxCountDigits-2-len("\ufeff"))
 	f.drop(dropOversize, n)
 	f.seen = resume - n
 	return n

@@ -80,6 +80,9 @@ func (s *sequence) generate(r *rand.Rand) {
 		counted := r.IntN(2) == 0
 		message := fmt.Sprintf("<%d>", r.IntN(192))
 		if counted {
+			if r.IntN(8) == 0 {
+				message = "\ufeff" + message
+			}
 			message += strings.Repeat(draw(r, textPieces, r.IntN(9))+draw(r, endPieces, r.IntN(3)), 1+r.IntN(2))
 		} else {
 			message += [...]string{"Nov 30 08:00:00 ", "Nov  3 ", "1 2026-11-30T", "2026-11-30T", " Mar  1 ", "1 - "}[r.IntN(6)] + draw(r, textPieces, r.IntN(9))
@@ -126,7 +129,7 @@ func (s *sequence) fits(garbage, message string, counted bool) bool {
 			return false
 		}
 		before += fmt.Sprint(len(message)) + " "
-	} else if trimmed := strings.TrimSuffix(before, " "); trimmed != before && trimmed != "" && digit(trimmed[len(trimmed)-1]) {
+	} else if trimmed := strings.TrimSuffix(strings.TrimSuffix(before, "\ufeff"), " "); trimmed != before && trimmed != "" && digit(trimmed[len(trimmed)-1]) {
 		return false // "5 " and a line are a counted frame
 	}
 	if tail := string(s.stream[max(0, s.last-4):]); signed.MatchString(tail+before) && !signed.MatchString(tail) {

@@ -109,8 +109,20 @@ func priAt(data []byte) (n int, v verdict) {
 	return 0, more
 }
 
-// countAt says whether data begins with "MSG-LEN SP <PRI>" in full; header is the length of "MSG-LEN SP". A count that
-// does not even cover the PRI is not one.
+// signedAt says whether data begins with "<PRI>", or with a BOM and it, which are n bytes long.
+func signedAt(data []byte) (n int, v verdict) {
+	switch bomAt(data) {
+	case yes:
+		n, v = priAt(data[3:])
+		return n + 3, v
+	case more:
+		return 0, more
+	}
+	return priAt(data)
+}
+
+// countAt says whether data begins with "MSG-LEN SP <PRI>" in full, with or without a BOM before the PRI; header is the
+// length of "MSG-LEN SP". A count that does not even cover the PRI is not one.
 func countAt(data []byte) (count, header int, v verdict) {
 	i := 0
 	for ; i < len(data) && digit(data[i]); i++ {
@@ -125,7 +137,7 @@ func countAt(data []byte) (count, header int, v verdict) {
 	case i == 0 || data[i] != ' ':
 		return 0, 0, no
 	}
-	pri, v := priAt(data[i+1:])
+	pri, v := signedAt(data[i+1:])
 	if v == yes && count < pri {
 		v = no
 	}
@@ -140,8 +152,19 @@ func number(digits []byte) (n int) {
 	return n
 }
 
+// bomBefore returns where the BOM begins that ends at data[i:], i when there is none.
+func bomBefore(data []byte, i int) int {
+	if i >= 3 && bomAt(data[i-3:i]) == yes {
+		return i - 3
+	}
+	return i
+}
+
 // countBefore returns where the octet count begins whose "<PRI>", of so many bytes, is at data[i:]; -1 when there is none.
 func countBefore(data []byte, i, pri int) int {
+	if at := bomBefore(data, i); at < i {
+		i, pri = at, pri+i-at
+	}
 	if i < 2 || data[i-1] != ' ' {
 		return -1
 	}
@@ -177,8 +200,8 @@ func embedded(data []byte, from int) (end, next, resume int) {
 		if v == no {
 			continue
 		}
-		if c := data[i-1]; c == '\n' || c == 0 {
-			return i - 1, i, i
+		if at := bomBefore(data, i); at > 0 && (data[at-1] == '\n' || data[at-1] == 0) {
+			return at - 1, at, i
 		}
 		if start := countBefore(data, i, pri); start > 0 {
 			return start, start, i
@@ -225,7 +248,7 @@ func nextFrame(data []byte, from int, lines, eof bool) (at, next, resume int) {
 // header follows, or what is before it is not text. A "<5>" within the text of a line without a PRI does not.
 func credible(data []byte, i, pri int) verdict {
 	if i > 0 {
-		if c := data[i-1]; c < ' ' && c != '\t' || c == 0x7f || c >= 0xf5 {
+		if c := data[i-1]; c < ' ' && c != '\t' || c == 0x7f || c >= 0xf5 || bomBefore(data, i) < i {
 			return yes
 		}
 	}
