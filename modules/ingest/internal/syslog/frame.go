@@ -55,8 +55,10 @@ func newFramer(maxMessage int) *framer {
 // fill reads once. It overwrites the frames returned before, and must be called only when next has no more.
 func (f *framer) fill(r io.Reader) error {
 	full := f.w == len(f.buf)
-	f.w = copy(f.buf, f.buf[f.r:f.w])
-	f.r = 0
+	if full || f.r >= f.w-f.r { // bytes are moved seldom, so that a peer that sends single bytes costs linear time
+		f.w = copy(f.buf, f.buf[f.r:f.w])
+		f.r = 0
+	}
 	if limit := bufferLimit(f.max); full && len(f.buf) < limit {
 		grown := make([]byte, min(2*len(f.buf), limit))
 		copy(grown, f.buf[:f.w])

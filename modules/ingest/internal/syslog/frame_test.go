@@ -216,3 +216,22 @@ func BenchmarkFrame(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkFrameHostile reads single bytes of messages that never seem to end; the cost of a byte must not grow with their length.
+func BenchmarkFrameHostile(b *testing.B) {
+	longest := Defaults().MaxMessageBytes
+	for name, s := range map[string]string{"line": "<1>" + strings.Repeat("x", longest-3) + "\n", "garbage": strings.Repeat("7 <x", longest/4-1) + "<1>a\n",
+		"count": "65536 <1>" + strings.Repeat("\n<2>", (longest-3)/4) + "?", "over-long count": "9999999 <1>" + strings.Repeat("7 <x", longest/4)} {
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				f, r := newFramer(longest), iotest.OneByteReader(strings.NewReader(s))
+				for err := error(nil); err == nil; {
+					err = f.fill(r)
+					for _, _, ok := f.next(err != nil); ok; _, _, ok = f.next(err != nil) {
+					}
+				}
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(len(s)), "ns/byte")
+		})
+	}
+}
