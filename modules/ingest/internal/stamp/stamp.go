@@ -28,7 +28,7 @@ type civil struct {
 	zoned                    bool
 	valid                    bool
 	zone                     string // an abbreviation, to be looked up
-	latest                   int    // year that is believed after a time: "2048 bytes" follows one too
+	latest                   int    // year that can be meant: the next one, or this one in its first days. "2048 bytes" can follow a time, too
 }
 
 // Read reads a timestamp at the start of s: RFC 3339 and its relatives (a blank instead of T, a comma, slashes, an offset
@@ -40,7 +40,8 @@ func Read(s string, at time.Time, loc *time.Location) (unixMicro int64, n int, o
 	if len(s) < len("1796025600") {
 		return 0, 0, false
 	}
-	c := civil{year: -1, latest: 1971 + int(at.Unix()/31_556_952)} // the mean length of a year
+	received := at.Unix()
+	c := civil{year: -1, latest: 1971 + int(received/31_556_952)} // the mean length of a year
 	switch first := s[0]; {
 	case digit(first):
 		if n = c.numeric(s); n == 0 {
@@ -66,7 +67,7 @@ func Read(s string, at time.Time, loc *time.Location) (unixMicro int64, n int, o
 	if !c.valid {
 		return 0, n, false
 	}
-	unix, ok := c.unix(at.Unix(), loc)
+	unix, ok := c.unix(received, loc)
 	return unix*1_000_000 + int64(c.micro), n, ok
 }
 
@@ -297,8 +298,7 @@ func (c *civil) unix(received int64, loc *time.Location) (unix int64, ok bool) {
 		return c.in(c.year, loc), true
 	}
 	const day = 24 * 3600
-	latest := time.Unix(received+day, 0).UTC().Year() + 1 // of a zone east of UTC
-	for year := latest; year >= latest-9; year-- {        // 29 February is up to eight years ago
+	for year := c.latest; year >= c.latest-10; year-- { // 29 February is up to eight years ago
 		if !validDate(year, c.month, c.day) || daysSince1970(year, c.month, c.day)*day > received+3*day {
 			continue
 		}
