@@ -105,12 +105,16 @@ func (c *Client) Post(ctx context.Context, body []byte) (Answer, error) {
 	defer cancel()
 	var connected bool
 	var on *conn // nil for TLS over a proxy
-	traced := httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(info httptrace.GotConnInfo) {
-		connected = true
-		if on, _ = info.Conn.(*conn); on != nil {
-			on.begin()
-		}
-	}})
+	traced := httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+		// The transport asks for another connection when a kept one turns out to be closed: that one counts no more.
+		GetConn: func(string) { connected, on = false, nil },
+		GotConn: func(info httptrace.GotConnInfo) {
+			connected = true
+			if on, _ = info.Conn.(*conn); on != nil {
+				on.begin()
+			}
+		},
+	})
 	req, err := c.request(traced, body)
 	if err != nil {
 		return Answer{}, err

@@ -10,8 +10,8 @@ import (
 	"sync"
 )
 
-// statusBytes is how much of an answer is kept to find its status: the line without most of its phrase.
-const statusBytes = 64
+// statusBytes is how much of an answer is kept to find its status: interim answers with a few headers, and the status line.
+const statusBytes = 512
 
 // conn remembers how the answer to the present request began. The transport returns an error instead of an answer when what follows the
 // status line is broken; but the destination has spoken, and its word must not be sent again.
@@ -39,16 +39,26 @@ func (c *conn) begin() {
 	c.mu.Unlock()
 }
 
-// status returns the status of the answer, once its line was read.
+// status returns the status of the answer, once its line was read. Interim answers (1xx) before it are passed over.
 func (c *conn) status() (int, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	line, _, whole := bytes.Cut(c.head, []byte("\n"))
-	if !whole && len(c.head) < statusBytes || !bytes.HasPrefix(line, []byte("HTTP/1.")) || len(line) < len("HTTP/1.1 200") {
-		return 0, false
+	for head := c.head; ; {
+		line, rest, whole := bytes.Cut(head, []byte("\n"))
+		if !whole && len(c.head) < statusBytes || !bytes.HasPrefix(line, []byte("HTTP/1.")) || len(line) < len("HTTP/1.1 200") {
+			return 0, false
+		}
+		n, err := strconv.Atoi(string(line[9:12]))
+		if err != nil || n < 100 || n >= 200 {
+			return n, err == nil && n >= 200 && n < 600
+		}
+		for len(bytes.TrimRight(line, "\r")) > 0 { // the headers of an interim answer, up to its empty line
+			if line, rest, whole = bytes.Cut(rest, []byte("\n")); !whole {
+				return 0, false
+			}
+		}
+		head = rest
 	}
-	n, err := strconv.Atoi(string(line[9:12]))
-	return n, err == nil && n >= 200 && n < 600 // what begins with an interim answer ends in one that is not in head
 }
 
 // dial opens connections for requests without TLS, and for those to a proxy.

@@ -86,6 +86,9 @@ func TestTheStatusDecides(t *testing.T) {
 		{"an unknown coding", "HTTP/1.1 200 OK\r\nTransfer-Encoding: smoke\r\n\r\n", cut, 200, ""},
 		{"endless headers", "HTTP/1.1 200 OK\r\nX: " + strings.Repeat("x", 200<<10) + "\r\n\r\n", cut, 200, ""},
 		{"an interim answer, then the body cut off", "HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 200 OK\r\n" + length + "{", cut, 200, "{"},
+		{"interim answers, then headers cut off", "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </a>; rel=preload\r\n\r\n" +
+			"HTTP/1.1 200 OK\r\nContent-Le", cut, 200, ""},
+		{"an interim answer cut off", "HTTP/1.1 103 Early Hints\r\nLink: </HTTP/1.1 200", cut, 0, ""},
 		{"an interim answer, then nothing", "HTTP/1.1 103 Early Hints\r\n\r\n", cut, 0, ""},
 		{"status line cut off", "HTTP/1.1 20", cut, 0, ""},
 		{"status line hangs", "HTTP/1.1 200 O", silent, 0, ""},
@@ -172,5 +175,39 @@ func TestAKeyThatCannotBeSent(t *testing.T) {
 				t.Errorf("%q: got %v, dialled %v", key, err, dialled)
 			}
 		}
+	}
+}
+
+// dying fails to write once it is told to, as a connection does that the server has closed meanwhile.
+type dying struct {
+	net.Conn
+	dead *atomic.Bool
+}
+
+func (d *dying) Write(b []byte) (int, error) {
+	if d.dead.Load() {
+		return 0, errors.New("broken pipe")
+	}
+	return d.Conn.Write(b)
+}
+
+// TestAKeptConnectionThatDied: when no other can be made in its place, nothing was sent, which counts no attempt.
+func TestAKeptConnectionThatDied(t *testing.T) {
+	t.Parallel()
+	s := server(t, func(http.ResponseWriter, *http.Request) {})
+	var dead atomic.Bool
+	c := client(t, Options{URL: s.URL, Dial: func(ctx context.Context, network, addr string) (net.Conn, error) {
+		if dead.Load() {
+			return nil, errors.New("connection refused")
+		}
+		plain, err := (&net.Dialer{}).DialContext(ctx, network, addr)
+		return &dying{plain, &dead}, err
+	}})
+	if _, err := c.Post(t.Context(), []byte("{}")); err != nil {
+		t.Fatal(err)
+	}
+	dead.Store(true)
+	if _, err := c.Post(t.Context(), []byte("{}")); !errors.Is(err, ErrUnreachable) {
+		t.Errorf("got %v", err)
 	}
 }
