@@ -8,6 +8,8 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/muttproject/mutt/platform/fault"
 )
@@ -15,22 +17,24 @@ import (
 const (
 	csvType    = "text/csv" // RFC 4180
 	maxCSVRows = 200_000
+	separators = ",;\t|" // the first is preferred
 )
 
-// column is a column that a file must have: its name, and the headings that stand for it, the likeliest first. They are
-// compared in any case, without blanks, hyphens and underscores.
+// column is a column that a file must have: its name, and the headings that stand for it, the likeliest first. A heading of a
+// file is compared by its bareHeading, in the singular or plural.
 type column struct {
 	name     string
 	headings []string
 }
 
 func hostColumn() column {
-	return column{"hostname", []string{"hostname", "host", "fqdn", "dnsname", "sysname", "devicename", "device", "nodename", "node", "systemname", "system", "servername", "server",
-		"entry", "pattern", "name", "ipaddress", "address", "ip"}}
+	return column{"hostname", []string{"hostname", "host", "fqdn", "dnsname", "sysname", "developmenthost", "devhost", "devicename", "device", "nodename", "node", "systemname", "system",
+		"servername", "server", "computername", "computer", "machine", "entry", "pattern", "name", "ipaddress", "address", "ip"}}
 }
 
 func teamColumn() column {
-	return column{"team_assignment", []string{"teamassignment", "team", "teamname", "assignment", "assignedteam", "assignmentgroup", "supportgroup", "supportteam", "responsible", "owner", "group"}}
+	return column{"team_assignment", []string{"teamassignment", "team", "teamname", "assignment", "assignedteam", "assignmentgroup", "supportgroup", "supportteam", "responsible", "owner", "group",
+		"department"}}
 }
 
 // csvRow is one record with the line where it begins, its cells in the order of the columns.
@@ -46,14 +50,22 @@ type csvFile struct {
 }
 
 // parseCSV reads records of the given columns, separated by comma, semicolon, tab or bar. The first record may be a
-// heading with the columns in any order, and more of them; without one, the file has exactly the columns in their order. A byte
-// order mark, blank lines and spaces around cells are passed over. check looks at each record; all faults are gathered and named by
-// line.
+// heading with the columns in any order, and more of them; without one, the file has exactly the columns in their order. Byte
+// order marks, Excel's line "sep=;", records without text, empty cells at the end of a record and spaces around cells are
+// passed over. check looks at each record; all faults are gathered and named by line.
 func parseCSV(body []byte, columns []column, check func(cells []string) error) (csvFile, error) {
-	body = bytes.TrimPrefix(body, []byte("\xef\xbb\xbf"))
+	body, err := textOf(body)
+	if err != nil {
+		return csvFile{}, err
+	}
+	sep, rest, said := sepLine(body)
+	if said {
+		body = append([]byte("\n"), rest...) // so that lines keep their numbers
+	} else {
+		sep = separator(body, columns)
+	}
 	r := csv.NewReader(bytes.NewReader(body))
-	r.FieldsPerRecord = -1
-	r.Comma = separator(body, columns)
+	r.Comma, r.FieldsPerRecord = sep, -1
 	var f csvFile
 	var bad []string
 	at, width := make([]int, len(columns)), len(columns) // where a column is, and how many cells a record has
@@ -76,7 +88,7 @@ func parseCSV(body []byte, columns []column, check func(cells []string) error) (
 		for i := range cells {
 			cells[i] = strings.TrimSpace(cells[i])
 		}
-		if strings.Join(cells, "") == "" && len(cells) == 1 {
+		if strings.Join(cells, "") == "" {
 			continue
 		}
 		if first {
@@ -111,11 +123,36 @@ func parseCSV(body []byte, columns []column, check func(cells []string) error) (
 	return f, nil
 }
 
+// textOf returns a file as UTF-8 with line ends that the reader of CSV knows.
+func textOf(body []byte) ([]byte, error) {
+	body = bytes.TrimPrefix(body, []byte("\xef\xbb\xbf"))
+	remedy := "save it as \"CSV UTF-8\", or convert it: iconv -t UTF-8"
+	switch {
+	case bytes.HasPrefix(body, []byte("\xff\xfe")), bytes.HasPrefix(body, []byte("\xfe\xff")), bytes.IndexByte(body, 0) >= 0:
+		return nil, fault.New(fault.BadRequest, "the file must be UTF-8 text, and it is UTF-16 or has NUL bytes").WithRemedy("%s", remedy)
+	case !utf8.Valid(body):
+		return nil, fault.New(fault.BadRequest, "the file must be UTF-8 text, and it has bytes of another encoding").WithRemedy("%s", remedy)
+	case bytes.IndexByte(body, '\n') < 0: // of old Macintosh programs
+		body = bytes.ReplaceAll(body, []byte("\r"), []byte("\n"))
+	}
+	return body, nil
+}
+
+// sepLine reads the line "sep=;" that tells Excel the separator, and returns what follows it.
+func sepLine(body []byte) (sep rune, rest []byte, ok bool) {
+	line, rest, _ := bytes.Cut(body, []byte("\n"))
+	said, ok := strings.CutPrefix(strings.ToLower(strings.Trim(string(line), "\" \r")), "sep=")
+	if !ok || len(said) != 1 || !strings.Contains(separators, said) {
+		return 0, body, false
+	}
+	return rune(said[0]), rest, true
+}
+
 // separator returns the one that finds the most headings in the first line, else the most cells; a comma when all are alike.
 func separator(body []byte, columns []column) rune {
 	line, _, _ := bytes.Cut(bytes.TrimLeft(body, " \r\n"), []byte("\n"))
 	best, most := ',', -1
-	for _, sep := range ",;\t|" {
+	for _, sep := range separators {
 		r := csv.NewReader(bytes.NewReader(line))
 		r.Comma = sep
 		cells, err := r.Read()
@@ -124,7 +161,7 @@ func separator(body []byte, columns []column) rune {
 		}
 		known := 0
 		for _, c := range columns {
-			if c.find(cells) >= 0 {
+			if at, _ := c.find(cells); at >= 0 {
 				known++
 			}
 		}
@@ -135,23 +172,48 @@ func separator(body []byte, columns []column) rune {
 	return best
 }
 
-// find returns the place of the likeliest heading of the column, -1 when there is none.
-func (c *column) find(cells []string) int {
+// find returns the place of the likeliest heading of the column, -1 when there is none, and another place with the same
+// heading, else -1.
+func (c *column) find(cells []string) (at, twin int) {
 	for _, heading := range c.headings {
+		at = -1
 		for i, cell := range cells {
-			if strings.NewReplacer(" ", "", "_", "", "-", "").Replace(strings.ToLower(cell)) == heading {
-				return i
+			switch {
+			case !slices.Contains([]string{heading, heading + "s", heading + "es"}, bareHeading(cell)):
+			case at < 0:
+				at = i
+			default:
+				return at, i
 			}
 		}
+		if at >= 0 {
+			return at, -1
+		}
 	}
-	return -1
+	return -1, -1
+}
+
+// bareHeading returns the letters of a heading in lower case, without what stands in parentheses: "Host_Name (FQDN):" is
+// hostname.
+func bareHeading(cell string) string {
+	before, rest, _ := strings.Cut(cell, "(")
+	_, after, _ := strings.Cut(rest, ")")
+	return strings.Map(func(r rune) rune {
+		if !unicode.IsLetter(r) {
+			return -1
+		}
+		return unicode.ToLower(r)
+	}, before+after)
 }
 
 // readHeading returns where the columns are. A record with some of the headings is a heading that lacks the others.
 func readHeading(cells []string, columns []column) (at []int, known bool, err error) {
 	var missing []string
 	for _, c := range columns {
-		i := c.find(cells)
+		i, twin := c.find(cells)
+		if twin >= 0 {
+			return nil, true, fmt.Errorf("is a heading with two columns for %s, %d and %d: rename one of them", c.name, i+1, twin+1)
+		}
 		if at = append(at, i); i < 0 {
 			missing = append(missing, c.name)
 		}
@@ -167,20 +229,27 @@ func readHeading(cells []string, columns []column) (at []int, known bool, err er
 
 func unused(cells []string, at []int) (names []string) {
 	for i, cell := range cells {
-		if !slices.Contains(at, i) {
+		if !slices.Contains(at, i) && cell != "" {
 			names = append(names, printable(cell))
 		}
 	}
 	return names
 }
 
-// pickCells returns the cells of the columns.
+// pickCells returns the cells of the columns. Empty cells beyond the width are what spreadsheets add.
 func pickCells(cells []string, at []int, width int, columns []column) ([]string, error) {
+	for len(cells) > width && cells[len(cells)-1] == "" {
+		cells = cells[:len(cells)-1]
+	}
 	if len(cells) != width {
-		if width != len(columns) {
-			return nil, fmt.Errorf("has %d cells, and the heading has %d", len(cells), width)
+		has := fmt.Sprintf("has %d cells", len(cells))
+		if len(cells) == 1 {
+			has = "has 1 cell"
 		}
-		return nil, fmt.Errorf("has %d cells, want %s", len(cells), columnNames(columns))
+		if width != len(columns) {
+			return nil, fmt.Errorf("%s, and the heading has %d", has, width)
+		}
+		return nil, fmt.Errorf("%s, want %s", has, columnNames(columns))
 	}
 	row := make([]string, len(at))
 	for i, place := range at {

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/labstack/echo/v4"
 
@@ -131,8 +133,8 @@ func checkHostname(s string) error {
 		return fault.Field(fault.Unprocessable, "hostname", "is required")
 	case len(s) > maxHostname:
 		return fault.Field(fault.Unprocessable, "hostname", "is longer than %d bytes", maxHostname)
-	case !plain(s), strings.ContainsAny(s, " \t"):
-		return fault.Field(fault.Unprocessable, "hostname", "%q has spaces or control characters", printable(s))
+	case !utf8.ValidString(s), strings.ContainsFunc(s, func(r rune) bool { return unicode.IsSpace(r) || !unicode.IsPrint(r) }):
+		return fault.Field(fault.Unprocessable, "hostname", "%+q has spaces or characters that do not print", printable(s))
 	}
 	return nil
 }

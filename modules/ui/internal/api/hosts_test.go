@@ -80,7 +80,7 @@ func TestCSVImport(t *testing.T) {
 		t.Fatalf("got %v", got)
 	}
 	before := b.audited()
-	b.refuse(422, "line 3", "has 1 cells", csvCall("/teams", "hostname,team_assignment\nsw8,NOC\nsw9\nsw10,\n"))
+	b.refuse(422, "line 3", "has 1 cell,", csvCall("/teams", "hostname,team_assignment\nsw8,NOC\nsw9\nsw10,\n"))
 	b.refuse(422, "line 3", "line 4: team_assignment is required", csvCall("/teams", "hostname,team_assignment\nsw8,NOC\nsw9\nsw10,\n"))
 	b.refuse(422, "line 2", "line 1 already", csvCall("/teams", "sw8,NOC\nSW8,DC\n"))
 	b.refuse(422, "line 2", "CIDR", csvCall("/dev-hosts", "lab8\n10.0.0.0/99\n"))

@@ -32,7 +32,21 @@ func TestInventoryFiles(t *testing.T) {
 		"a heading, half":      {file: "hostname,colour\nsw1,NOC\n", says: "heading without a column for team_assignment"},
 		"a heading, the other": {file: "team,colour\nNOC,sw1\n", says: "heading without a column for hostname"},
 		"no heading, three":    {file: "sw1,NOC,x\n", says: "has 3 cells, want hostname,team_assignment"},
-		"ragged":               {file: "hostname,team\nsw1,NOC\nsw2\n", says: "has 1 cells"},
+		"Excel's separator":    {file: "sep=;\r\nhostname;team\r\nsw1;NOC\r\nsw2;DC, east\r\n"},
+		"the same, no heading": {file: "\"sep=|\"\nsw1|NOC\nsw2|DC, east\n"},
+		"trailing separators":  {file: "hostname;team;\nsw1;NOC;\nsw2;DC, east;\n;;\n"},
+		"more of them below":   {file: "hostname;team\nsw1;NOC;\nsw2;DC, east;;\n"},
+		"no heading, trailing": {file: "sw1;NOC;\nsw2;DC, east;\n"},
+		"old Macintosh":        {file: "hostname;team\rsw1;NOC\rsw2;DC, east\r"},
+		"quoted headings":      {file: "\"Hosts\",\"Teams:\"\r\n\"sw1\",\"NOC\"\r\n\"sw2\",\"DC, east\"\r\n"},
+		"notes in headings":    {file: "Host Name (FQDN),Team *\nsw1,NOC\nsw2,\"DC, east\"\n"},
+		"two of a heading":     {file: "hostname,Host-Name,team\nsw1,sw2,NOC\n", says: "two columns for hostname, 1 and 2"},
+		"UTF-16":               {file: "\xff\xfes\x00w\x00,\x00N\x00", says: "must be UTF-8 text"},
+		"UTF-16, no mark":      {file: "s\x00w\x00,\x00N\x00", says: "must be UTF-8 text"},
+		"Latin-1":              {file: "hostname,team\nsw1,K\xf6ln\n", says: "must be UTF-8 text"},
+		"invisible":            {file: "hostname,team\n\u200bsw1,NOC\n", says: "has spaces or characters that do not print"},
+		"no-break space":       {file: "hostname,team\nsw\u00a01,NOC\n", says: "has spaces or characters that do not print"},
+		"ragged":               {file: "hostname,team\nsw1,NOC\nsw2\n", says: "has 1 cell,"},
 		"ragged, wide":         {file: "hostname,team,x\nsw1,NOC\n", says: "has 2 cells, and the heading has 3"},
 		"no team":              {file: "hostname,team\nsw1,\n", says: "team_assignment is required"},
 		"swapped, no heading":  {file: "NOC,sw1\nNOC,sw2\n", says: "in line 1 already"},
@@ -52,7 +66,8 @@ func TestInventoryFiles(t *testing.T) {
 			t.Errorf("%s: %v, ignored %q %s", name, err, file.ignored, d)
 		}
 	}
-	for _, heading := range []string{"host", "Hostname", "HOST_NAME", "device", "Node Name", "name", "server"} {
+	for _, heading := range []string{"host", "Hostname", "HOST_NAME", "device", "Node Name", "name", "server", "hosts", "dev_hosts", "development_hosts",
+		"Devices", "Computer", "IP addresses", "IP-Address"} {
 		file, err := parseCSV([]byte(heading+"\nlab1\n"), []column{hostColumn()}, func(cells []string) error { return checkHostEntry(cells[0]) })
 		if err != nil || len(file.rows) != 1 || file.rows[0].cells[0] != "lab1" {
 			t.Errorf("%s: %+v %v", heading, file, err)
