@@ -7,8 +7,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
+	"unicode/utf16"
+	"unicode/utf8"
 
 	"go.yaml.in/yaml/v3"
 
@@ -41,6 +45,9 @@ func newFileParser(name string, data []byte) *fileParser {
 
 // read returns the mapping that the file consists of. want completes the sentence when it is something else.
 func (p *fileParser) read(data []byte, want string) (*yaml.Node, error) {
+	if p.json {
+		data = yamlOfJSON(data)
+	}
 	d := yaml.NewDecoder(bytes.NewReader(data))
 	var doc, more yaml.Node
 	if err := d.Decode(&doc); err != nil && !errors.Is(err, io.EOF) {
@@ -57,6 +64,26 @@ func (p *fileParser) read(data []byte, want string) (*yaml.Node, error) {
 		p.fail(max(more.Line, 1), "", "the file has a second document: put everything into the first")
 	}
 	return top, p.report()
+}
+
+// yamlOfJSON rewrites what YAML reads in another way than JSON: the escape of a slash, pairs of escapes for one character
+// beyond U+FFFF, and characters in texts that YAML refuses or takes for line breaks. Lines stay where they are.
+func yamlOfJSON(data []byte) []byte {
+	differs := regexp.MustCompile(`\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|\\.|[\x{7f}-\x{9f}\x{2028}\x{2029}\x{feff}\x{fffe}\x{ffff}]`)
+	return differs.ReplaceAllFunc(bytes.TrimPrefix(data, []byte("\ufeff")), func(found []byte) []byte {
+		switch {
+		case found[0] != '\\':
+			r, _ := utf8.DecodeRune(found)
+			return fmt.Appendf(nil, `\u%04x`, r)
+		case string(found) == `\/`:
+			return found[1:]
+		case len(found) == 2:
+			return found
+		}
+		high, _ := strconv.ParseUint(string(found[2:6]), 16, 16) // digits, as the expression says
+		low, _ := strconv.ParseUint(string(found[8:12]), 16, 16)
+		return utf8.AppendRune(nil, utf16.DecodeRune(rune(high), rune(low)))
+	})
 }
 
 type fileParser struct {

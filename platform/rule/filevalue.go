@@ -85,6 +85,9 @@ func (p *fileParser) value(f field, n *yaml.Node) (json.RawMessage, error) {
 		}
 		return json.RawMessage(n.Value), nil
 	}
+	if err := checkTag(f, n); err != nil {
+		return nil, err
+	}
 	if n.Tag == "!!null" {
 		if _, text := f.at(&Rule{}).(*string); text && nullWord(n) {
 			return nil, ambiguous(f, n)
@@ -92,6 +95,15 @@ func (p *fileParser) value(f field, n *yaml.Node) (json.RawMessage, error) {
 		return json.RawMessage("null"), nil
 	}
 	return f.typed(n.Value)
+}
+
+// checkTag refuses a scalar whose tag asks for more than reading it, such as !!binary or !vault: its text is not what is meant.
+func checkTag(f field, n *yaml.Node) error {
+	switch n.ShortTag() {
+	case "!!str", "!!int", "!!float", "!!bool", "!!null", "!!timestamp", "!!merge":
+		return nil
+	}
+	return fault.Field(fault.Unprocessable, f.name, "the tag %s is not understood here: write the value itself", cut(n.ShortTag(), 60))
 }
 
 // nullWord reports whether a null is written as a word, which may be meant as a text.
@@ -168,6 +180,8 @@ func (p *fileParser) text(f field, n *yaml.Node) (string, error) {
 		return "", fault.Field(fault.Unprocessable, f.name, "wants texts, got a %s", kindName(n))
 	case p.json && n.Style != yaml.DoubleQuotedStyle:
 		return "", fault.Field(fault.Unprocessable, f.name, "wants texts, got %s", cut(n.Value, 60))
+	case checkTag(f, n) != nil:
+		return "", checkTag(f, n)
 	case n.Tag == "!!null" && nullWord(n):
 		return "", ambiguous(f, n)
 	case n.Tag == "!!null":

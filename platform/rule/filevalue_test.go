@@ -139,6 +139,41 @@ func TestJSONKeepsItsTypes(t *testing.T) {
 	}
 }
 
+// TestJSONTextsAreKept holds that every text that JSON can carry is read as JSON reads it, however it is escaped.
+func TestJSONTextsAreKept(t *testing.T) {
+	t.Parallel()
+	for _, text := range []string{`r\ud83d\ude00`, `\u0041\uD83D\uDE00b`, `\\ud83d\\ude00`, `\\\ud83d\ude00`, "raw \U0001f600", "a\u2028b \u2029", "next\u0085line", "del\x7f", "mark\ufeffinside",
+		`\/ \" \t \b \f`, "\ufffe"} {
+		for _, start := range []string{"", "\ufeff"} {
+			var want string
+			if err := json.Unmarshal([]byte(`"`+text+`"`), &want); err != nil {
+				t.Fatal(err)
+			}
+			got, err := ParseFields("f.json", []byte(start+"{\n\t\"match_string\":\""+text+"\"}"))
+			var read string
+			if err != nil || json.Unmarshal(got["match_string"], &read) != nil || read != want {
+				t.Errorf("%q: %q, want %q, %v", text, read, want, err)
+			}
+		}
+	}
+}
+
+// TestTagsAreRefused holds that a tag that asks for more than reading a text is not passed over.
+func TestTagsAreRefused(t *testing.T) {
+	t.Parallel()
+	for _, scalar := range []string{"!!binary aGVsbG8=", "!vault x", "!<tag:example.org,2026:x> x", "! x"} {
+		for _, file := range []string{"match_string: " + scalar, "examples: {matches: [" + scalar + "]}"} {
+			got, err := ParseFields("f", []byte(file))
+			if understood := scalar == "! x"; (err == nil) != understood || err != nil && !strings.Contains(err.Error(), "the tag ") {
+				t.Errorf("%s: %s %v", file, got, err)
+			}
+		}
+	}
+	if got, err := ParseFields("f", []byte("priority: !!str 0100\ndescription: !!str 7\nname: !!int 7")); err != nil || string(got["priority"]) != "100" || string(got["name"]) != `"7"` {
+		t.Errorf("%s %v", got, err)
+	}
+}
+
 // TestAliasesAreBounded holds that a small file cannot stand for a large ruleset's worth of examples.
 func TestAliasesAreBounded(t *testing.T) {
 	t.Parallel()
