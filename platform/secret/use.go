@@ -24,6 +24,7 @@ var (
 	errNUL      = errors.New("contains a NUL character, which a password cannot have")
 	errLines    = errors.New("contains a line break: write it on one line")
 	errControl  = errors.New("contains a control character: write it with printable characters only")
+	errUnseen   = errors.New("contains a character that cannot be seen, such as a zero-width or a no-break space: type it again")
 	errBlank    = errors.New("begins or ends with a blank, which an HTTP header does not keep: remove it")
 )
 
@@ -48,8 +49,13 @@ func (u Use) Fit(text string) (string, error) {
 		return "", errLines
 	case strings.ContainsFunc(text, unicode.IsControl):
 		return "", errControl
-	case u == HeaderValue && strings.TrimSpace(text) != text:
+	case u == HeaderValue && strings.Trim(text, " ") != text:
 		return "", errBlank
+	case strings.ContainsFunc(text, unseen):
+		return "", errUnseen
 	}
 	return text, nil
 }
+
+// unseen reports whether a character comes from web pages and documents with what is copied, and is not meant.
+func unseen(r rune) bool { return unicode.Is(unicode.Cf, r) || unicode.Is(unicode.Zs, r) && r != ' ' }
