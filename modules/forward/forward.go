@@ -145,7 +145,7 @@ func (m *Module) Ready(context.Context) (warnings []string, err error) {
 	if e := m.engine.Load(); e != nil {
 		if n, since, last, failing := e.Failing(); failing && n >= failuresToTell {
 			warnings = append(warnings, fmt.Sprintf("the destination has failed since %s, %d requests in a row: %s%s",
-				since.UTC().Format(time.RFC3339), n, shorten(last.Detail), hint(last.Reason)))
+				since.UTC().Format(time.RFC3339), n, last.Brief, hint(last.Reason)))
 		}
 	}
 	return warnings, nil
@@ -160,14 +160,6 @@ func hint(reason string) string {
 		return "; the proxy wants a login: check HTTP_PROXY or HTTPS_PROXY; alerts wait"
 	}
 	return ""
-}
-
-// shorten keeps the start of an answer that may be a whole page.
-func shorten(s string) string {
-	if r := []rune(s); len(r) > 200 {
-		return string(r[:200]) + "…"
-	}
-	return s
 }
 
 const (

@@ -207,6 +207,38 @@ func TestBreakerIsInReadyAndMetrics(t *testing.T) {
 	}
 }
 
+// TestHealthNamesNoHost: /health needs no key. What the destination and the network say is in the log.
+func TestHealthNamesNoHost(t *testing.T) {
+	t.Parallel()
+	gone := httptest.NewServer(nil)
+	gone.Close()
+	for name, c := range map[string]struct{ url, want, hidden string }{
+		"an answer":    {"", "in a row: HTTP 503", "db-7.intern.example"},
+		"refused":      {gone.URL, "in a row: no connection could be made: it is refused", strings.TrimPrefix(gone.URL, "http://")},
+		"no such name": {"http://moog.intern.invalid/", "in a row: no connection could be made: its name is not resolved", "intern.invalid"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t, nil)
+			core, logs := observer.New(zapcore.WarnLevel)
+			r.logger = zap.New(core)
+			r.answer = func(int, *http.Request) int { return http.StatusServiceUnavailable }
+			r.body = "no upstream: db-7.intern.example"
+			r.append(0, 1, 1, 1)
+			m := r.start(forward.Config{URL: c.url, Concurrency: 1})
+			var w []string
+			r.await("a warning", func() bool { w, _ = m.Ready(t.Context()); return len(w) == 1 })
+			if !strings.Contains(w[0], c.want) || strings.Contains(w[0], c.hidden) {
+				t.Errorf("health says %q", w[0])
+			}
+			r.await("the log has it", func() bool { return logs.FilterMessage("the destination fails: alerts wait").Len() == 1 })
+			if detail := fmt.Sprint(logs.FilterMessage("the destination fails: alerts wait").All()[0].ContextMap()["detail"]); !strings.Contains(detail, c.hidden) {
+				t.Errorf("the log says %q", detail)
+			}
+		})
+	}
+}
+
 func TestOwnCAFileAndGenericFormat(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, nil)

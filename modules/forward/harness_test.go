@@ -44,6 +44,7 @@ type rig struct {
 	key      secret.Secret
 
 	mu     sync.Mutex
+	body   string                           // of each answer
 	answer func(n int, r *http.Request) int // status of the nth request; nil for 200
 	n      int
 	got    []string // external ids that were taken, in order
@@ -90,6 +91,7 @@ func (r *rig) serve(w http.ResponseWriter, req *http.Request) {
 		r.got = append(r.got, externalIDs(r.tb, body)...)
 	}
 	w.WriteHeader(status)
+	_, _ = io.WriteString(w, r.body)
 }
 
 func externalIDs(tb testing.TB, body []byte) (out []string) {

@@ -23,9 +23,9 @@ type successes struct {
 	shared *coord.Successes
 	log    *zap.Logger
 
-	taken     atomic.Bool // something since the last note
-	failing   atomic.Bool // the last request failed
-	recovered atomic.Bool // something was taken after failures, and that is not noted yet
+	taken     atomic.Bool  // something since the last note
+	failures  atomic.Int64 // requests in a row that failed
+	recovered atomic.Bool  // something was taken after failures, and that is not noted yet
 }
 
 // Send sends, and remembers the result. An alert that was refused for what it is says nothing about the destination.
@@ -33,12 +33,17 @@ func (s *successes) Send(ctx context.Context, alerts []*event.Alert) dest.Result
 	r := s.Destination.Send(ctx, alerts)
 	switch {
 	case r.Class == dest.Delivered:
-		if s.failing.Load() && s.failing.Swap(false) {
+		if s.failures.Load() > 0 {
+			if n := s.failures.Swap(0); n >= failuresToTell {
+				s.log.Info("the destination takes alerts again", zap.Int64("failed_requests", n))
+			}
 			s.recovered.Store(true)
 		}
 		s.taken.Store(true)
 	case r.Class != dest.Aborted && r.Class != dest.Rejected:
-		s.failing.Store(true)
+		if s.failures.Add(1) == failuresToTell {
+			s.log.Warn("the destination fails: alerts wait", zap.String("reason", r.Reason), zap.String("detail", r.Detail))
+		}
 	}
 	return r
 }

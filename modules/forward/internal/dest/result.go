@@ -2,11 +2,14 @@ package dest
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/muttproject/mutt/modules/forward/internal/httpx"
@@ -46,7 +49,8 @@ type Result struct {
 	Alive      bool // the destination itself answered and works; what the circuit breaker wants to know
 	Status     int  // 0 without an answer
 	Reason     string
-	Detail     string        // for people: the status and the first kilobyte of the answer, or the error
+	Detail     string        // for logs and dead letters: the status and the first kilobyte of the answer, or the error
+	Brief      string        // for /health, which needs no key: no text of the destination, no host and no address
 	RetryAfter time.Duration // what the destination asked for, 0 for nothing, at most MaxRetryAfter
 }
 
@@ -77,7 +81,8 @@ func FromAnswer(a httpx.Answer, now time.Time) Result {
 	default:
 		r.Class, r.Reason = Retry, ReasonOdd
 	}
-	r.Detail = fmt.Sprintf("HTTP %d: %s", a.Status, printable(a.Body))
+	r.Brief = fmt.Sprintf("HTTP %d", a.Status)
+	r.Detail = r.Brief + ": " + printable(a.Body)
 	if r.Class != Rejected {
 		r.RetryAfter = RetryAfter(a.Header, now)
 	}
@@ -86,7 +91,7 @@ func FromAnswer(a httpx.Answer, now time.Time) Result {
 
 // FromError classifies a request without an answer.
 func FromError(err error) Result {
-	r := Result{Detail: printable([]byte(err.Error()))}
+	r := Result{Detail: printable([]byte(err.Error())), Brief: brief(err)}
 	switch {
 	case errors.Is(err, context.Canceled):
 		r.Class, r.Reason = Aborted, ReasonAborted
@@ -100,6 +105,37 @@ func FromError(err error) Result {
 		r.Class, r.Reason = Retry, ReasonBroken
 	}
 	return r
+}
+
+// brief names the kind of an error. The text of the error would name hosts and addresses.
+func brief(err error) string {
+	late := errors.Is(err, context.DeadlineExceeded)
+	switch {
+	case errors.Is(err, httpx.ErrCredential):
+		return httpx.ErrCredential.Error()
+	case errors.Is(err, httpx.ErrUnreachable):
+	case late:
+		return "no answer in time"
+	default:
+		return "the connection broke"
+	}
+	var name *net.DNSError
+	var untrusted *tls.CertificateVerificationError
+	var plain tls.RecordHeaderError
+	why := ""
+	switch {
+	case errors.As(err, &name):
+		why = ": its name is not resolved"
+	case errors.Is(err, syscall.ECONNREFUSED):
+		why = ": it is refused"
+	case errors.As(err, &untrusted):
+		why = ": the certificate is not trusted"
+	case errors.As(err, &plain):
+		why = ": TLS is not spoken there"
+	case late:
+		why = " in time"
+	}
+	return httpx.ErrUnreachable.Error() + why
 }
 
 // RetryAfter reads the header in both its forms, seconds and date (RFC 9110 section 10.2.3); 0 for none or nonsense.
@@ -122,7 +158,7 @@ func RetryAfter(h http.Header, now time.Time) time.Duration {
 	return min(max(at.Sub(now), 0), MaxRetryAfter)
 }
 
-// printable makes the start of an answer fit for logs and listings.
+// printable returns the start of a text without what logs and listings cannot show.
 func printable(b []byte) string {
 	s := strings.ToValidUTF8(string(b[:min(len(b), httpx.KeepBody)]), "\uFFFD")
 	return strings.TrimSpace(strings.Map(func(r rune) rune {
