@@ -199,7 +199,7 @@ func destinationOutages(t *testing.T, in mode) {
 		status int
 		word   string
 	}{{http.StatusServiceUnavailable, "HTTP 503"}, {http.StatusUnauthorized, "MOOG_API_KEY"}, {http.StatusForbidden, "MOOG_API_KEY"},
-		{http.StatusProxyAuthRequired, "HTTPS_PROXY"}, {http.StatusTooManyRequests, "HTTP 429"}} {
+		{http.StatusProxyAuthRequired, "HTTPS_PROXY"}, {http.StatusTooManyRequests, "HTTP 429"}, {http.StatusFound, "MOOG_WEBHOOK_URL"}} {
 		m.Destination.Answer(func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "not now", c.status) })
 		before := len(m.Destination.Requests())
 		for i := range 3 {

@@ -156,6 +156,8 @@ func hint(reason string) string {
 	switch reason {
 	case dest.ReasonKeyRefused:
 		return "; the destination refuses MUTT's key: check MOOG_API_KEY; alerts wait"
+	case dest.ReasonRedirect:
+		return "; redirects are not followed: check MOOG_WEBHOOK_URL; alerts wait"
 	case dest.ReasonProxy:
 		return "; the proxy wants a login: check HTTP_PROXY or HTTPS_PROXY; alerts wait"
 	}

@@ -54,9 +54,9 @@ type Result struct {
 	RetryAfter time.Duration // what the destination asked for, 0 for nothing, at most MaxRetryAfter
 }
 
-// FromAnswer classifies an answer by its status alone. A 2xx is delivered. A 407 is a proxy's, 401 and 403 refuse the sender, and
-// 408, 425 and 429 ask to come again: none of them is about the alert. Redirects and other 4xx are. A status that HTTP
-// does not know counts as a 5xx (RFC 9110 section 15).
+// FromAnswer classifies an answer by its status alone. A 2xx is delivered. A 407 is a proxy's, 401 and 403 refuse the sender, a 3xx
+// is about the URL (it is the answer of a login page or of maintenance, too), and 408, 425 and 429 ask the sender to try again: none
+// of them is about the alert. Other 4xx are. A status that HTTP does not know counts as a 5xx (RFC 9110 section 15).
 func FromAnswer(a httpx.Answer, now time.Time) Result {
 	r := Result{Status: a.Status}
 	switch s := a.Status; {
@@ -75,7 +75,7 @@ func FromAnswer(a httpx.Answer, now time.Time) Result {
 	case s >= 400 && s < 500:
 		r.Class, r.Reason, r.Alive = Rejected, ReasonClient, true
 	case s >= 300 && s < 400:
-		r.Class, r.Reason, r.Alive = Rejected, ReasonRedirect, true
+		r.Class, r.Reason = Retry, ReasonRedirect
 	case s >= 500 && s < 600:
 		r.Class, r.Reason = Retry, ReasonServer
 	default:

@@ -116,7 +116,7 @@ const (
 func verdicts() map[int]verdict {
 	return map[int]verdict{
 		200: verdictTaken, 202: verdictTaken, 204: verdictTaken, 299: verdictTaken,
-		301: verdictRejected, 307: verdictRejected, 400: verdictRejected, 404: verdictRejected, 413: verdictRejected, 422: verdictRejected,
+		301: verdictFailure, 302: verdictFailure, 307: verdictFailure, 400: verdictRejected, 404: verdictRejected, 413: verdictRejected, 422: verdictRejected,
 		401: verdictFailure, 403: verdictFailure, 500: verdictFailure, 502: verdictFailure, 503: verdictFailure, 504: verdictFailure, 599: verdictFailure,
 		407: verdictWaits, 408: verdictWaits, 425: verdictWaits, 429: verdictWaits,
 	}
