@@ -70,7 +70,7 @@ func SampleConfiguration() string {
 }
 
 // APIDocument gives docs/reference/openapi.json: every operation of the admin API, and those that senders use.
-func APIDocument() *openapi.Document { return ui.Document(ingest.Operations()) }
+func APIDocument() *openapi.Document { return ui.Document(ingest.Operations(), DynamicKeys()) }
 
 // APIReference gives docs/reference/api.md.
 func APIReference() string { return APIDocument().Guide().Markdown() }

@@ -109,7 +109,7 @@ func New(cfg Config, d Deps) (*Module, error) {
 	if err != nil {
 		return nil, fmt.Errorf("ui: %w", err)
 	}
-	document := api.NewDocument(d.Senders)
+	document := api.NewDocument(d.Senders, d.Config.Registry().Keys())
 	docs, err := page.Docs(d.Assets, document.Guide())
 	if err != nil {
 		return nil, fmt.Errorf("ui: %w", err)
@@ -151,7 +151,9 @@ func (d *Deps) version() apiclient.Version {
 }
 
 // Document makes the API's OpenAPI document, with the operations of the ingest listener.
-func Document(senders []openapi.Operation) *openapi.Document { return api.NewDocument(senders) }
+func Document(senders []openapi.Operation, keys []*config.Key) *openapi.Document {
+	return api.NewDocument(senders, keys)
+}
 
 // Sessions finds the session of a cookie, for the listener that serves the routes.
 func (m *Module) Sessions() httpserver.Sessions { return m.sessions }

@@ -101,7 +101,7 @@ type EntryChange struct {
 
 // Config is the list of dynamic configuration values.
 type Config struct {
-	Config map[string]any `json:"config" doc:"the effective value of each key"`
+	Config map[string]any `json:"config" members:"dynamic_keys" doc:"the effective value of each key"`
 	Items  []ConfigItem   `json:"items,omitempty" doc:"the keys in full; under /api/v2"`
 }
 

@@ -22,9 +22,10 @@ import (
 type Info struct {
 	Title, Version, Description string
 	Tags                        []Tag
-	Error                       any                 // the Go type of every error's body
-	Vocabulary                  map[string][]string // the words of the enumerations that fields name by their tag
-	Headers                     map[string]string   // what the headers of answers mean
+	Error                       any                   // the Go type of every error's body
+	Vocabulary                  map[string][]string   // the words of the enumerations that fields name by their tag
+	Members                     map[string]Properties // the known members of maps that fields name by their tag
+	Headers                     map[string]string     // what the headers of answers mean
 }
 
 // Tag is a group of operations.
@@ -43,7 +44,7 @@ type Document struct {
 
 // New makes the document. It panics when the declarations contradict each other.
 func New(info Info, operations []Operation) *Document {
-	d := &Document{info: info, operations: operations, schemas: newSchemas(info.Vocabulary)}
+	d := &Document{info: info, operations: operations, schemas: newSchemas(info.Vocabulary, info.Members)}
 	text, err := render(d.root())
 	var indented bytes.Buffer
 	if err == nil {

@@ -63,7 +63,7 @@ func TestSchemaOfATypeInBothDirections(t *testing.T) {
 			"level":{"type":["integer","string","null"]}},
 			"required":["name","id","fate","at","raw","tags","counts","part"],"additionalProperties":{"type":"string","description":"the rest"}}`,
 	} {
-		g := newSchemas(about().Vocabulary)
+		g := newSchemas(about().Vocabulary, nil)
 		got, err := render(g.object(reflect.TypeFor[Thing](), d))
 		if err != nil {
 			t.Fatal(err)

@@ -19,9 +19,11 @@ import (
 //	format    the format of a text: date-time, uuid
 //	accepts   in a request: the JSON types that are understood, with commas
 //	optional  all, at an embedded type: each of its fields may be absent
+//	members   the list of Info.Members that names the known members of a map
 //	example   a value to show
 type schemas struct {
 	vocabulary map[string][]string
+	members    map[string]Properties
 	named      map[string]*Schema
 	owner      map[string]owner
 }
@@ -32,8 +34,8 @@ type owner struct {
 	d direction
 }
 
-func newSchemas(vocabulary map[string][]string) *schemas {
-	return &schemas{vocabulary, map[string]*Schema{}, map[string]owner{}}
+func newSchemas(vocabulary map[string][]string, members map[string]Properties) *schemas {
+	return &schemas{vocabulary, members, map[string]*Schema{}, map[string]owner{}}
 }
 
 // direction is the way that a payload goes. What is received is closed: members that it does not name are refused,
@@ -109,12 +111,12 @@ func (g *schemas) object(t reflect.Type, d direction) *Schema {
 	if d == received {
 		s.Additional = false
 	}
-	g.members(s, t, d, false)
+	g.fields(s, t, d, false)
 	return s
 }
 
 // members adds the fields of t, all of them optional when optional is true.
-func (g *schemas) members(s *Schema, t reflect.Type, d direction, optional bool) {
+func (g *schemas) fields(s *Schema, t reflect.Type, d direction, optional bool) {
 	for i := range t.NumField() {
 		f := t.Field(i)
 		name, options, _ := strings.Cut(f.Tag.Get("json"), ",")
@@ -125,7 +127,7 @@ func (g *schemas) members(s *Schema, t reflect.Type, d direction, optional bool)
 			more.Description = f.Tag.Get("doc")
 			s.Additional = more
 		case f.Anonymous && name == "":
-			g.members(s, f.Type, d, f.Tag.Get("optional") == "all")
+			g.fields(s, f.Type, d, f.Tag.Get("optional") == "all")
 		default:
 			optional := optional || strings.Contains(options, "omitempty") || strings.Contains(options, "omitzero")
 			s.Properties = append(s.Properties, Property{name, g.member(f, d, optional)})
@@ -169,6 +171,13 @@ func (g *schemas) restrict(s *Schema, tag reflect.StructTag) {
 			target = s.Items
 		}
 		target.Enum = list
+	}
+	if list := tag.Get("members"); list != "" {
+		known, there := g.members[list]
+		if !there {
+			panic(fmt.Sprintf("openapi: the tag members:%q names no list of Info.Members", list))
+		}
+		s.Properties = known
 	}
 	if format := tag.Get("format"); format != "" {
 		s.Format = format

@@ -88,7 +88,7 @@ func newBundleOn(t *testing.T, o store.Options, change ...func(*Deps)) *bundle {
 	b.coord = coord.NewLocal(now)
 	keys, dynamic := configtest.Load(t, declareDynamic, nil)
 	b.logLevel = keys.logLevel
-	document := NewDocument(nil)
+	document := NewDocument(nil, dynamic.Registry().Keys())
 	docs, err := page.Docs(os.DirFS(filepath.Join("..", "..", "..", "..", "web")), document.Guide())
 	b.must(err)
 	d := Deps{

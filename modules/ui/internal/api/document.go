@@ -7,6 +7,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/muttproject/mutt/platform/apiclient"
+	"github.com/muttproject/mutt/platform/config"
 	"github.com/muttproject/mutt/platform/openapi"
 )
 
@@ -25,10 +26,12 @@ const about = `The admin API of MUTT, and what senders of events use.
 - HEAD is served wherever GET is. A method that a path does not take is answered with 405, and the header Allow.
 - Lists that are long are read by page, or where there is a next_cursor by cursor.`
 
-// NewDocument makes the OpenAPI document of this package's endpoints and those of the listener for senders.
-func NewDocument(senders []openapi.Operation) *openapi.Document {
+// NewDocument returns the OpenAPI document of this package's endpoints and those of the listener for senders. keys are the dynamic keys
+// that /config shows.
+func NewDocument(senders []openapi.Operation, keys []*config.Key) *openapi.Document {
 	return openapi.New(openapi.Info{
 		Title: "MUTT", Version: "2.5", Description: about, Error: apiclient.Error{}, Vocabulary: vocabulary(), Headers: headers(),
+		Members: map[string]openapi.Properties{"dynamic_keys": keyMembers(keys)},
 		Tags: []openapi.Tag{
 			{Name: "Events", Description: "Sending events to the ingest listener."},
 			{Name: tagRules, Description: "What is done with which event."},
@@ -42,6 +45,24 @@ func NewDocument(senders []openapi.Operation) *openapi.Document {
 			{Name: tagAbout, Description: "Versions, processes, rates and books."},
 		},
 	}, append((&API{}).Operations(), senders...))
+}
+
+// keyMembers describes the dynamic keys as members of an object.
+func keyMembers(keys []*config.Key) openapi.Properties {
+	types := map[config.Type]string{config.Int: "integer", config.Float: "number", config.Bool: "boolean", config.String: "string"}
+	members := make(openapi.Properties, len(keys))
+	for i, k := range keys {
+		s := &openapi.Schema{Type: openapi.Types{types[k.Type]}, Enum: k.Options, Default: k.Default, Description: k.Description + "; takes " + k.Takes()}
+		if k.Unit != "" {
+			s.Description += ", in " + k.Unit
+		}
+		if k.Type == config.Int {
+			least, most := int64(k.Min), int64(k.Max)
+			s.Minimum, s.Maximum = &least, &most
+		}
+		members[i] = openapi.Property{Name: k.Name, Schema: s}
+	}
+	return members
 }
 
 func headers() map[string]string {

@@ -17,7 +17,7 @@ import (
 func TestDocumentNamesEveryRoute(t *testing.T) {
 	t.Parallel()
 	declared := map[string]string{}
-	for _, o := range NewDocument(nil).Operations() {
+	for _, o := range NewDocument(nil, nil).Operations() {
 		declared[o.Method+" "+o.Path] = o.Role
 	}
 	a := new(API)
@@ -79,7 +79,7 @@ func TestDocsPage(t *testing.T) {
 				t.Fatalf("%s: the link to %s leads to no place, or to several", path, link[1])
 			}
 		}
-		for _, o := range NewDocument(nil).Operations() {
+		for _, o := range NewDocument(nil, nil).Operations() {
 			if !strings.Contains(body, `<article id="`+o.ID+`">`) {
 				t.Errorf("%s lacks %s", path, o.ID)
 			}
@@ -100,7 +100,7 @@ func TestDocumentSaysWhatItMeans(t *testing.T) {
 			}
 		}
 	}
-	if err := json.Unmarshal(NewDocument(nil).JSON(), &doc); err != nil {
+	if err := json.Unmarshal(NewDocument(nil, nil).JSON(), &doc); err != nil {
 		t.Fatal(err)
 	}
 	for name, s := range doc.Components.Schemas {

@@ -49,7 +49,7 @@ func TestEveryListIsPagedAlike(t *testing.T) {
 	}
 	b.kill(queue.Alert, 11, 12, 13, 14, 15)
 	paged := 0
-	for _, o := range NewDocument(nil).Operations() {
+	for _, o := range NewDocument(nil, nil).Operations() {
 		takes := map[string]bool{}
 		for _, p := range o.Params {
 			takes[p.Name] = true
