@@ -60,7 +60,7 @@ func (s *Store) Change(ctx context.Context, actor Actor, reason string, fn func(
 		if err := tx.QueryRowContext(ctx, `UPDATE revisions SET revision = revision + 1 WHERE id = 1
 			RETURNING epoch, revision, ruleset_version, audit_id, audit_hash`).
 			Scan(&t.epoch, &t.revision, &t.rulesetVersion, &head.ID, &head.Hash); err != nil {
-			return err
+			return positionMissing(err)
 		}
 		t.lastRow = head.ID
 		if err := fn(t); err != nil {

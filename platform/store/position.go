@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"errors"
 	"strconv"
 
 	"github.com/muttproject/mutt/platform/fault"
@@ -38,7 +39,17 @@ func (s *Store) Position(ctx context.Context) (Position, error) {
 func position(ctx context.Context, q querier) (p Position, err error) {
 	err = q.QueryRowContext(ctx, `SELECT epoch, revision, ruleset_version, audit_id, audit_hash FROM revisions WHERE id = 1`).
 		Scan(&p.Epoch, &p.Revision, &p.Ruleset, &p.Head.ID, &p.Head.Hash)
-	return p, err
+	return p, positionMissing(err)
+}
+
+// positionMissing explains an error of reading the row of revisions: without it nothing that was restored can be trusted, and
+// waiting does not bring it back.
+func positionMissing(err error) error {
+	if !errors.Is(err, sql.ErrNoRows) {
+		return err
+	}
+	return fault.Wrap(fault.Corrupt, err, "the table revisions must have one row, and it has none: the database was restored in part").
+		WithRemedy("restore the whole database from its backup (docs/runbooks/postgresql.md)")
 }
 
 // Continues reports whether the store is seen or a later state of it. If not, the store was restored from an older

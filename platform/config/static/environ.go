@@ -11,19 +11,23 @@ import (
 // SetFlag is the flag that gives any setting: --set path=value.
 const SetFlag = "--set"
 
-// FromEnviron finds the settings in an environment. An empty variable is one that is not set.
+// FromEnviron finds the settings in an environment. A variable that is empty or blank counts as not set. Blanks around a value are
+// removed, except those of a secret, whose reader decides about them.
 func FromEnviron(table []Setting, environ []string) (given []Given) {
 	env := map[string]string{}
 	for _, kv := range environ {
 		if k, v, ok := strings.Cut(kv, "="); ok {
-			env[k] = strings.TrimSpace(v)
+			env[k] = v
 		}
 	}
 	for _, s := range table {
 		for _, v := range s.Variables {
-			text := env[v.Name]
+			text := strings.TrimSpace(env[v.Name])
 			if text == "" || serviceLink(text) && !v.Link {
 				continue
+			}
+			if s.Value.Secret() {
+				text = env[v.Name]
 			}
 			given = append(given, Given{Path: s.Path, Text: text, Source: Source{Kind: Environment, Name: v.Name}, part: v.Value})
 		}

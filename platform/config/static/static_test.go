@@ -278,3 +278,16 @@ func TestURL(t *testing.T) {
 		}
 	}
 }
+
+// TestSecretsKeepTheirBlanks: what a secret may begin and end with is for its reader to say, the same for the environment and for files.
+func TestSecretsKeepTheirBlanks(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{" pass word ": " pass word ", "pass\r\n": "pass\r\n", "tcp://x ": "", "  ": "", "": ""} {
+		var f fields
+		tab := table(&f)
+		_, problems := Resolve(tab, FromEnviron(tab, []string{"T_PASS=" + text, "T_NAME= a name "}), secretFiles)
+		if len(problems) > 0 || f.pass.Reveal() != want || f.name != "a name" {
+			t.Errorf("%q: %q, %q, %v", text, f.pass.Reveal(), f.name, problems)
+		}
+	}
+}

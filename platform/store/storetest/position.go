@@ -2,12 +2,14 @@ package storetest
 
 import (
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"go.uber.org/zap"
 
+	"github.com/muttproject/mutt/platform/fault"
 	"github.com/muttproject/mutt/platform/store"
 )
 
@@ -16,6 +18,7 @@ func positionCases() map[string]func(*testing.T, Harness) {
 		"a restored store does not continue what came after": restoredStores,
 		"a new epoch is above everything that was seen":      newEpoch,
 		"processes that see it at once begin one epoch":      oneEpoch,
+		"a store without its row of revisions is damaged":    withoutRevisions,
 	}
 }
 
@@ -139,5 +142,19 @@ func oneEpoch(t *testing.T, h Harness) {
 	}
 	if now := positionOf(t, s); n != 1 || now.Epoch != 1 || now.Revision <= ahead.Revision+8 {
 		t.Errorf("%d epochs begun, %+v", n, now)
+	}
+}
+
+// withoutRevisions: a restore in part must not look like a store that is away, for which processes wait.
+func withoutRevisions(t *testing.T, h Harness) {
+	s := open(t, h)
+	must(t, s.Exec(`DELETE FROM revisions`))
+	_, err := s.Store.Position(t.Context())
+	_, changed := s.Store.Change(t.Context(), store.Actor{Name: "x"}, "", func(tx *store.Tx) error { return tx.SetConfig("k", "1") })
+	_, continues := s.Store.Continues(t.Context(), store.Position{})
+	for _, err := range []error{err, changed, continues} {
+		if f, ok := fault.As(err); !ok || f.Code != fault.Corrupt || !strings.Contains(f.Message, "revisions must have one row") {
+			t.Errorf("%v", err)
+		}
 	}
 }
