@@ -1,14 +1,17 @@
 // Package decode turns the body of an HTTP submission into events.
 //
 // Principles:
-//  1. Two readers of JSON, one meaning: a hand-written scanner for the common flat document, jsontext for the odd
+//  1. Two readers of JSON, one meaning: a hand-written scanner for the common flat document, jsontext for any other
 //     one. Both only find members; what a member means is decided once, in fields.go. A fuzz test holds them alike.
-//  2. Strict JSON (RFC 8259): duplicate names, nesting over MaxDepth and anything after the document are refused.
-//  3. A document that is not whole yields an error and no promise about the events before it: its caller must
-//     drop them. In newline-delimited JSON each line stands alone.
-//  4. No allocation per event: the texts of an event point into the body or into the decoder's scratch space
+//  2. Strict JSON (RFC 8259). A body that is not JSON yields an error and no promise about the events before it: its
+//     caller must drop them. In newline-delimited JSON each line stands alone.
+//  3. A value that is JSON but not an event (a name twice in one object, nesting over MaxDepth, over a bound) is refused
+//     alone, because its end is known.
+//  4. Decoding is linear in the body, and an event is taken apart only when its text is within MaxText: what a body costs
+//     is itself and a small multiple of MaxText.
+//  5. No allocation per event: the texts of an event point into the body or into the decoder's scratch space
 //     and are valid until the next call of Next.
-//  5. Invalid UTF-8 passes through: intake replaces and counts it.
+//  6. Invalid UTF-8 passes through: intake replaces and counts it.
 package decode
 
 import (
@@ -22,8 +25,16 @@ import (
 	"github.com/muttproject/mutt/platform/fault"
 )
 
-// MaxDepth is how deep objects and arrays may nest, the outermost included.
-const MaxDepth = 64
+// The bounds of one event. An event over one of them is refused before it is taken apart.
+const (
+	// MaxDepth is how deep objects and arrays may nest, the outermost included.
+	MaxDepth = 64
+	// MaxText is the longest JSON text of an event in bytes: four times what the event itself may be (intake.MaxEvent),
+	// because escapes and indentation make a text longer than what it says.
+	MaxText = 1 << 20
+	// MaxMembers is how many members that are not fields an event may have, and MaxVariables how many variable bindings.
+	MaxMembers, MaxVariables = 4096, 4096
+)
 
 // Format is how a body is cut into documents.
 type Format uint8
@@ -65,8 +76,10 @@ type Decoder struct {
 	fields  []byte // Fields of the event
 	text    []byte // unescaped texts of the event
 	vars    []event.Variable
+	nesting nesting
 	slow    *jsontext.Decoder
 	slowBuf bytes.Buffer
+	odd     bool // an object was so large that slow may hold much memory
 }
 
 type mode uint8
@@ -274,24 +287,52 @@ func (d *Decoder) peek() byte {
 	return 0
 }
 
-// value reads the value at an offset into Event and gives where it ends. The error is about JSON itself.
+// value reads the value at an offset into Event and returns where it ends. depth is how deep it may nest. The error says
+// that it is not JSON.
 func (d *Decoder) value(at, depth int) (end int, err error) {
 	d.event, d.eventErr = event.Event{Severity: event.Absent, Facility: event.Absent}, nil
 	d.text, d.fields, d.vars = d.text[:0], d.fields[:0], d.vars[:0]
+	flat, deepest := false, 0
 	if at < len(d.body) && d.body[at] == '{' {
-		if end, ok := d.doc.scan(d.body, at); ok {
-			d.eventErr = d.interpret()
-			return end, nil
-		}
-		if end, err = d.slowObject(at, depth); err == nil {
-			d.eventErr = d.interpret()
-		}
-		return end, err
+		end, flat = d.doc.scan(d.body, at)
 	}
-	if end, err = d.slowValue(at, depth); err == nil {
+	if !flat {
+		var ok bool
+		if end, deepest, ok = d.nesting.pass(d.body, at); !ok {
+			return end, malformed(d.body, end, deepest > depth)
+		}
+	}
+	switch {
+	case deepest > depth:
+		d.eventErr = d.wrong("", fault.BadRequest, tooDeep, MaxDepth)
+	case d.body[at] != '{':
 		d.eventErr = d.wrong("", fault.BadRequest, "an event is a JSON object, not %s", kindOf(d.body[at]))
+	case end-at > MaxText:
+		d.eventErr = d.wrong("", fault.TooLarge, "the JSON text of an event may be %d bytes long, not %d", MaxText, end-at)
+	case !flat:
+		if d.eventErr = d.slowObject(span{at, end}); d.eventErr == nil {
+			d.eventErr = d.interpret()
+		}
+	default:
+		d.eventErr = d.interpret()
 	}
-	return end, err
+	return end, nil
+}
+
+const tooDeep = "the JSON is nested deeper than %d levels"
+
+// malformed says why a text is not JSON.
+func malformed(b []byte, at int, deep bool) error {
+	switch {
+	case deep:
+		return fault.New(fault.BadRequest, tooDeep, MaxDepth)
+	case at >= len(b):
+		return fault.New(fault.BadRequest, "not valid JSON: it ends too early, at byte %d", at)
+	case b[at] < ' ' || b[at] >= 0x7f:
+		return fault.New(fault.BadRequest, "not valid JSON: byte %#02x cannot stand at byte %d", b[at], at)
+	default:
+		return fault.New(fault.BadRequest, "not valid JSON: %q cannot stand at byte %d", b[at], at)
+	}
 }
 
 // Release drops what the decoder holds of the body, and scratch space that an odd body made large.
@@ -309,7 +350,9 @@ func (d *Decoder) Release() {
 	clear(d.vars[:cap(d.vars)])
 	d.body, d.doc.body, d.event, d.mode = nil, nil, event.Event{}, modeDone
 	d.slowBuf = bytes.Buffer{}
-	if d.slow != nil {
+	if d.odd {
+		d.slow, d.odd = nil, false
+	} else if d.slow != nil {
 		d.slow.Reset(&d.slowBuf)
 	}
 }

@@ -244,11 +244,13 @@ func TestForms(t *testing.T) {
 		{"missing comma", "[" + a + " " + a + "]", JSON, "ok", true, "expected ','"},
 		{"cut pretty object", pretty[:len(pretty)-2], JSON, "", false, "ends too early"},
 		{"cut wrapper", "{\"events\":[\n" + a + "\n", JSON, "", false, "ends too early"},
-		{"double name", doc(`,"message":"n"`), JSON, "", false, "twice"},
-		{"double unknown name", doc(`,"x":1,"x":2`), JSON, "", false, "twice"},
-		{"double escaped name", doc(`,"x":1,"\u0078":2`), JSON, "", false, "twice"},
-		{"double nested name", doc(`,"x":{"a":1,"a":2}`), JSON, "", false, "twice"},
-		{"double in array", "[" + a + "," + doc(`,"x":1,"x":2`) + "]", JSON, "ok", true, "twice"},
+		{"double in array", "[" + a + "," + doc(`,"x":1,"x":2`) + "," + a + "]", JSON, "ok events[1] ok", true, ""},
+		{"double nested in array", "[" + doc(`,"x":[{"a":1,"a":2}]`) + "," + a + "]", JSON, "events[0] ok", true, ""},
+		{"double in documents", a + doc(`,"x":1,"x":2`) + a, JSON, "ok events[1] ok", true, ""},
+		{"double first of documents", doc(`,"x":1,"x":2`) + a, JSON, "events[0] ok", true, ""},
+		{"large in array", "[" + doc(`,"x":"`+strings.Repeat("x", MaxText)+`"`) + "," + a + "]", JSON, "events[0] ok", true, ""},
+		{"deep in array", "[" + doc(`,"x":`+strings.Repeat("[", 900)+strings.Repeat("]", 900)) + "," + a + "]", JSON, "events[0] ok", true, ""},
+		{"broken in array", "[" + a + `,{"x":tru},` + a + "]", JSON, "ok", true, "cannot stand"},
 		{"control character", doc(",\"x\":\"\x01\""), JSON, "", false, "not valid JSON"},
 	}
 	for _, c := range cases {
@@ -265,26 +267,67 @@ func TestForms(t *testing.T) {
 	}
 }
 
+// TestRefusedAlone: a lone object that is JSON but not an event.
+func TestRefusedAlone(t *testing.T) {
+	t.Parallel()
+	nest := func(n int) string { return doc(`,"x":` + strings.Repeat("[", n) + strings.Repeat("]", n)) }
+	many := func(n int) string {
+		var b strings.Builder
+		for i := range n {
+			fmt.Fprintf(&b, `,"k%d":%d`, i, i)
+		}
+		return doc(b.String())
+	}
+	variables := func(n int) string { return doc(`,"variables":["1=1"` + strings.Repeat(`,"1=1"`, n-1) + `]`) }
+	long := func(n int) string { return doc(`,"x":"` + strings.Repeat("x", n-len(doc(`,"x":""`))) + `"`) }
+	for _, c := range []struct {
+		body, message string
+		code          fault.Code
+	}{
+		{doc(`,"message":"n"`), "twice", fault.BadRequest},
+		{doc(`,"x":1,"x":2`), "twice", fault.BadRequest},
+		{doc(`,"x":1,"\u0078":2`), "twice", fault.BadRequest},
+		{doc(`,"x":{"a":1,"a":2}`), "twice", fault.BadRequest},
+		{nest(MaxDepth - 1), "", ""},
+		{nest(MaxDepth), "nested deeper", fault.BadRequest},
+		{many(MaxMembers), "", ""},
+		{many(MaxMembers + 1), "4096 members", fault.TooLarge},
+		{variables(MaxVariables), "", ""},
+		{variables(MaxVariables + 1), "4096 entries", fault.TooLarge},
+		{long(MaxText), "", ""},
+		{long(MaxText + 1), "1048576 bytes", fault.TooLarge},
+		{doc(`,"x":[` + strings.Repeat(" ", MaxText) + `]`), "1048576 bytes", fault.TooLarge},
+	} {
+		d := newDecoder()
+		if d.Reset([]byte(c.body), JSON); !d.Next() || d.Err() != nil {
+			t.Errorf("%.60s: %v", c.body, d.Err())
+			continue
+		}
+		_, err := d.Event()
+		if c.message == "" && err != nil || c.message != "" && (!fault.Is(err, c.code) || !strings.Contains(err.Error(), c.message)) {
+			t.Errorf("%.60s: %v", c.body, err)
+		}
+	}
+}
+
 func TestDepth(t *testing.T) {
 	t.Parallel()
 	nest := func(n int) string {
 		return doc(`,"x":` + strings.Repeat("[", n) + strings.Repeat("]", n))
 	}
-	bodies := map[string]bool{
-		nest(MaxDepth - 1):                                     true,
-		nest(MaxDepth):                                         false,
-		"[" + nest(MaxDepth-2) + "]":                           true,
-		"[" + nest(MaxDepth-1) + "]":                           false,
-		strings.Repeat("[", 100_000):                           false,
-		strings.Repeat(`{"a":`, 100_000):                       false,
-		doc(`,"x":` + strings.Repeat("[", 100_000)):            false,
-		doc(`,"x":"` + strings.Repeat("[", 100_000) + `"`):     true,
-		doc(`,"x":["` + strings.Repeat(`\"[`, 100_000) + `"]`): true,
+	bodies := map[string]string{
+		"[" + nest(MaxDepth-2) + "]":                           "ok",
+		"[" + nest(MaxDepth-1) + "]":                           "events[0]",
+		doc(`,"x":"` + strings.Repeat("[", 100_000) + `"`):     "ok",
+		doc(`,"x":["` + strings.Repeat(`\"[`, 100_000) + `"]`): "ok",
+		strings.Repeat("[", 100_000):                           "nested deeper",
+		strings.Repeat(`{"a":`, 100_000):                       "nested deeper",
+		doc(`,"x":` + strings.Repeat("[", 100_000)):            "nested deeper",
 	}
-	for body, ok := range bodies {
-		_, _, err := run(newDecoder(), body, JSON)
-		if (err == nil) != ok {
-			t.Errorf("%.60s… (%d bytes): %v", body, len(body), err)
+	for body, want := range bodies {
+		rs, _, err := run(newDecoder(), body, JSON)
+		if got := outcome(rs); err == nil && got != want || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("%.60s… (%d bytes): %s, %v", body, len(body), got, err)
 		}
 	}
 }
@@ -323,7 +366,7 @@ func TestManyUnknownNames(t *testing.T) {
 	if err != nil || rs[0].Event.Fields != "{"+b.String()[1:]+"}" {
 		t.Fatalf("got %v, %v", rs, err)
 	}
-	if _, _, err = run(newDecoder(), doc(b.String()+`,"k7":0`), JSON); err == nil {
+	if rs, _, _ = run(newDecoder(), doc(b.String()+`,"k7":0`), JSON); !strings.Contains(rs[0].Err, "twice") {
 		t.Fatal("a double name among many was taken")
 	}
 }

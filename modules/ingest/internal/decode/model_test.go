@@ -122,8 +122,9 @@ func TestEventsFollowTheContract(t *testing.T) {
 func TestBatchesKeepTheirIndexes(t *testing.T) {
 	t.Parallel()
 	d := newDecoder()
-	kinds := map[string]string{"ok": doc(""), "events[%d].hostname": `{"x":1}`, "events[%d].severity": doc(`,"severity":9`)}
-	broken := map[string]string{"events[%d]": `{"a":1,"a":2}`, "events[%d] ": `{"hostname":`, "events[%d]  ": doc("")[:40] + "}"}
+	kinds := map[string]string{"ok": doc(""), "events[%d].hostname": `{"x":1}`, "events[%d].severity": doc(`,"severity":9`),
+		"events[%d]": `{"a":1,"a":2}`}
+	broken := map[string]string{"events[%d] ": `{"hostname":`, "events[%d]  ": doc("")[:40] + "}"}
 	rapid.Check(t, func(t *rapid.T) {
 		lines := rapid.Bool().Draw(t, "lines")
 		names := rapid.SliceOfN(rapid.SampledFrom([]string{"ok", "events[%d].hostname", "events[%d].severity", "events[%d]", "events[%d] ", "events[%d]  "}), 1, 8).

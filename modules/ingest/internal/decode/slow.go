@@ -3,121 +3,77 @@ package decode
 import (
 	"bytes"
 	"errors"
-	"io"
 
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/muttproject/mutt/platform/fault"
 )
 
-// reader gives a strict reader of the body from an offset. Duplicate names are refused by default; invalid UTF-8
-// is let through for intake to count.
-func (d *Decoder) reader(at, depth int) (*jsontext.Decoder, error) {
-	if deeper(d.body[at:], depth) {
-		return nil, fault.New(fault.BadRequest, "the JSON is nested deeper than %d levels", MaxDepth)
-	}
-	d.slowBuf = *bytes.NewBuffer(d.body[at:])
+// reader returns a strict reader of a value that is JSON. Duplicate names are refused by default; invalid UTF-8 is let
+// through for intake to count.
+func (d *Decoder) reader(s span) *jsontext.Decoder {
+	d.odd = d.odd || s.end-s.start > 64<<10
+	d.slowBuf = *bytes.NewBuffer(d.body[s.start:s.end])
 	if d.slow == nil {
 		d.slow = jsontext.NewDecoder(&d.slowBuf, jsontext.AllowInvalidUTF8(true))
 	} else {
 		d.slow.Reset(&d.slowBuf, jsontext.AllowInvalidUTF8(true))
 	}
-	return d.slow, nil
+	return d.slow
 }
 
-// slowValue passes over any value.
-func (d *Decoder) slowValue(at, depth int) (end int, err error) {
-	dec, err := d.reader(at, depth)
-	if err != nil {
-		return 0, err
-	}
-	if _, err := dec.ReadValue(); err != nil {
-		return 0, syntaxFault(err, at)
-	}
-	return at + int(dec.InputOffset()), nil
-}
-
-// slowObject takes an object apart that the scanner left.
-func (d *Decoder) slowObject(at, depth int) (end int, err error) {
-	dec, err := d.reader(at, depth)
-	if err != nil {
-		return 0, err
-	}
+// slowObject takes an object apart that the scanner left. It is JSON, so what can be wrong with it are its names and
+// their number. The error is a *fault.Error about the event.
+func (d *Decoder) slowObject(s span) error {
+	dec := d.reader(s)
 	d.doc.reset(d.body)
 	if _, err := dec.ReadToken(); err != nil {
-		return 0, syntaxFault(err, at)
+		return d.unreadable(err, s.start)
 	}
 	for dec.PeekKind() != '}' {
 		var m member
-		if m.name, err = readSpan(dec, at); err != nil {
-			return 0, err
+		var err error
+		if m.name, err = readSpan(dec, s.start); err == nil {
+			m.value, err = readSpan(dec, s.start)
 		}
-		if m.value, err = readSpan(dec, at); err != nil {
-			return 0, err
+		if err != nil {
+			return d.unreadable(err, s.start)
 		}
 		name := d.unquote(m.name)
 		if f, known := lookup([]byte(name)); known {
 			d.doc.seen |= 1 << f
 			d.doc.known[f] = m.value
-		} else {
+		} else if len(d.doc.other) < MaxMembers {
 			d.doc.other = append(d.doc.other, m)
+		} else {
+			return d.wrong("", fault.TooLarge, "an event may have %d members that MUTT does not know", MaxMembers)
 		}
 		d.text = d.text[:0]
 	}
 	if _, err := dec.ReadToken(); err != nil {
-		return 0, syntaxFault(err, at)
+		return d.unreadable(err, s.start)
 	}
-	return at + int(dec.InputOffset()), nil
+	return nil
 }
 
-// readSpan passes over the next name or value and gives where it stands in the body.
+// readSpan passes over the next name or value and returns where it stands in the body.
 func readSpan(dec *jsontext.Decoder, at int) (span, error) {
 	v, err := dec.ReadValue()
-	if err != nil {
-		return span{}, syntaxFault(err, at)
-	}
 	end := at + int(dec.InputOffset())
-	return span{end - len(v), end}, nil
+	return span{end - len(v), end}, err
 }
 
-// syntaxFault says what is wrong with the JSON and where.
-func syntaxFault(err error, at int) error {
+// unreadable says why the strict reader refuses a value that is JSON.
+func (d *Decoder) unreadable(err error, at int) error {
+	offset := at
 	var syn *jsontext.SyntacticError
-	offset, reason := at, err
 	if errors.As(err, &syn) {
-		offset, reason = at+int(syn.ByteOffset), syn.Err
+		offset, err = at+int(syn.ByteOffset), syn.Err
 	}
-	switch {
-	case errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF):
-		return fault.New(fault.BadRequest, "not valid JSON: it ends too early, at byte %d", offset)
-	case errors.Is(err, jsontext.ErrDuplicateName):
-		return fault.New(fault.BadRequest, "the JSON has a name twice in one object, at byte %d", offset)
-	default:
-		return fault.New(fault.BadRequest, "not valid JSON: %s, at byte %d", reason, offset)
+	if errors.Is(err, jsontext.ErrDuplicateName) {
+		return d.wrong("", fault.BadRequest, "the JSON has a name twice in one object, at byte %d", offset)
 	}
-}
-
-// deeper reports whether the value at the start of b nests deeper than limit. It reads no further than its end.
-func deeper(b []byte, limit int) bool {
-	depth := 0
-	for i := 0; i < len(b); i++ {
-		switch b[i] {
-		case '{', '[':
-			if depth++; depth > limit {
-				return true
-			}
-		case '}', ']':
-			if depth--; depth <= 0 {
-				return false
-			}
-		case '"':
-			if i = scanString(b, i+1); i < 0 {
-				return false // a fault that the reader names
-			}
-			i--
-		}
-	}
-	return false
+	return d.wrong("", fault.BadRequest, "not valid JSON: %s, at byte %d", err, offset)
 }
 
 // appendCompact appends a valid JSON value without the space between its tokens.

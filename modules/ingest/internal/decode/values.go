@@ -137,20 +137,18 @@ func uuidText(s string) (string, bool) {
 	return id.String(), true
 }
 
-// variables reads the bindings of either form. A valid JSON value is taken apart, so the reader cannot fail.
+// variables reads the bindings of either form. They are JSON without a name twice, so the reader cannot fail.
 func (d *Decoder) variables(f field, s span) error {
 	if d.body[s.start] != '[' {
 		return d.wrong(f.name(), fault.InvalidField, "must be an array of {oid,type,value} or of \"oid=value\", not %s",
 			kindOf(d.body[s.start]))
 	}
-	dec, err := d.reader(s.start, MaxDepth)
-	if err != nil {
-		return err
-	}
-	if _, err := dec.ReadToken(); err != nil {
-		return syntaxFault(err, s.start)
-	}
-	for i := 0; dec.PeekKind() != ']'; i++ {
+	dec := d.reader(s)
+	_, err := dec.ReadToken()
+	for i := 0; err == nil && dec.PeekKind() != ']'; i++ {
+		if i == MaxVariables {
+			return d.wrong(f.name(), fault.TooLarge, "may have %d entries", MaxVariables)
+		}
 		v, reason := event.Variable{}, ""
 		switch kind := dec.PeekKind(); kind {
 		case '"':
@@ -163,13 +161,13 @@ func (d *Decoder) variables(f field, s span) error {
 		default:
 			reason = "must be {oid,type,value} or \"oid=value\", not " + kindOf(byte(kind))
 		}
-		if err != nil {
-			return err
-		}
-		if reason != "" {
+		if err == nil && reason != "" {
 			return d.wrong(f.name()+"["+strconv.Itoa(i)+"]", fault.InvalidField, "%s", reason)
 		}
 		d.vars = append(d.vars, v)
+	}
+	if err != nil {
+		return d.unreadable(err, s.start)
 	}
 	d.event.Variables = d.vars
 	return nil
@@ -187,7 +185,7 @@ func splitBinding(s string) (v event.Variable, reason string) {
 // binding reads {oid,type,value}; what else the object holds is not kept.
 func (d *Decoder) binding(dec *jsontext.Decoder, at int) (v event.Variable, reason string, err error) {
 	if _, err := dec.ReadToken(); err != nil {
-		return v, "", syntaxFault(err, at)
+		return v, "", err
 	}
 	for dec.PeekKind() != '}' {
 		name, err := readSpan(dec, at)
@@ -217,7 +215,7 @@ func (d *Decoder) binding(dec *jsontext.Decoder, at int) (v event.Variable, reas
 		}
 	}
 	if _, err := dec.ReadToken(); err != nil {
-		return v, "", syntaxFault(err, at)
+		return v, "", err
 	}
 	if v.OID == "" && reason == "" {
 		reason = "oid is missing"

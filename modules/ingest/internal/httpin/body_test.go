@@ -127,6 +127,50 @@ func TestBombs(t *testing.T) {
 	}
 }
 
+// TestVariablesBomb: 13 million variables in one event, 95 kB on the wire, cost the body and nothing beside it. It was 1.6 GiB.
+func TestVariablesBomb(t *testing.T) {
+	r := newRig(t, nil)
+	const body = 64 << 20
+	event := good("h", `,"variables":[`+strings.Repeat(`"1=",`, body/5-100)+`"1="]`)
+	bomb := packed(t, "gzip", strings.NewReader(event))
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	rec := r.post(t, bytes.NewReader(bomb), "Content-Encoding: gzip")
+	runtime.ReadMemStats(&after)
+	if rec.Code != 413 || !strings.Contains(rec.Body.String(), "1048576 bytes") {
+		t.Errorf("got %d %s", rec.Code, rec.Body)
+	}
+	spent := after.TotalAlloc - before.TotalAlloc
+	if spent > 3*body { // the buffer, which doubled until it had the size
+		t.Errorf("the bomb of %d bytes cost %d MiB", len(bomb), spent>>20)
+	}
+	t.Logf("%d bytes on the wire, %d MiB allocated", len(bomb), spent>>20)
+}
+
+// TestClientLeaves: decoding ends with the request.
+func TestClientLeaves(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, nil)
+	ctx, leave := context.WithCancel(t.Context())
+	body := io.MultiReader(strings.NewReader("["+strings.Repeat(good("h", "")+",", 1000)), leaving{leave}, strings.NewReader(good("h", "")+"]"))
+	req := httptest.NewRequestWithContext(ctx, http.MethodPost, "/ingest", body)
+	req.Header.Set("X-API-KEY", "one")
+	asked := r.limit.asked.Load()
+	rec := httptest.NewRecorder()
+	r.handler.ServeHTTP(rec, req)
+	if rec.Code != 400 || !strings.Contains(rec.Body.String(), "the request ended") || r.limit.asked.Load() != asked || len(r.stored(t)) != 0 {
+		t.Errorf("got %d %s", rec.Code, rec.Body)
+	}
+}
+
+// leaving is a client that goes when this is read.
+type leaving struct{ leave func() }
+
+func (l leaving) Read([]byte) (int, error) {
+	l.leave()
+	return 0, io.EOF
+}
+
 // TestWindowBomb: a zstd frame that asks for a huge window is refused.
 func TestWindowBomb(t *testing.T) {
 	t.Parallel()

@@ -5,6 +5,7 @@
 //  2. The checks come in one order: key, bytes, decoding, number of events, rate, values, capacity, write.
 //  3. Every bad event of a batch is named by its index; a document that is not whole queues nothing.
 //  4. Memory follows what was received, never what was announced, and large bodies take turns.
+//  5. Nothing is decoded for a client that has left.
 package httpin
 
 import (
@@ -106,7 +107,7 @@ type work struct {
 	keys  keys
 	at    []int // index in the request of each event of the batch
 	bad   []apiclient.EventError
-	lone  error  // why the only event of a lone object is none
+	lone  error  // why the only event of the body is refused, when that is the answer to the request
 	own   string // correlation id that a lone object brought
 }
 
@@ -156,7 +157,7 @@ func (w *work) serve(c echo.Context) error {
 func (w *work) take(c echo.Context) error {
 	ctx, correlation := c.Request().Context(), httpserver.CorrelationID(c)
 	w.batch = w.h.deps.Intake.NewBatch(event.SourceHTTP)
-	err := w.gather(correlation, c.RealIP)
+	err := w.gather(ctx, correlation, c.RealIP)
 	w.seen = w.dec.Index() + 1
 	w.h.deps.Metrics.unknown(w.dec.Unknown())
 	if err == nil {
@@ -184,15 +185,22 @@ func (w *work) take(c echo.Context) error {
 }
 
 // gather encodes the good events and notes the bad ones. Its error refuses the request.
-func (w *work) gather(correlation string, peer func() string) error {
+func (w *work) gather(ctx context.Context, correlation string, peer func() string) error {
 	for w.dec.Next() {
 		i := w.dec.Index()
+		if i%16 == 15 && ctx.Err() != nil { // a body has few events that are long
+			return ended(ctx.Err())
+		}
 		if i >= w.h.cfg.MaxEvents {
 			return fault.New(fault.TooLarge, "a request may hold %d events", w.h.cfg.MaxEvents)
 		}
+		if i == 1 && w.lone != nil { // it was not the only event
+			w.turnAway(0, w.lone)
+			w.lone = nil
+		}
 		e, err := w.dec.Event()
 		if err != nil {
-			if !w.dec.Batch() {
+			if i == 0 && (!w.dec.Batch() || fault.Is(err, fault.TooLarge)) {
 				w.lone = err
 				continue
 			}
@@ -229,7 +237,7 @@ func (w *work) submit(ctx context.Context) (intake.Outcome, error) {
 	out, err := w.h.deps.Intake.Submit(ctx, w.batch)
 	if err != nil {
 		if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
-			return out, fault.Wrap(fault.BadRequest, err, "the request ended before its events were stored")
+			return out, ended(err)
 		}
 		return out, err
 	}
@@ -241,6 +249,11 @@ func (w *work) submit(ctx context.Context) (intake.Outcome, error) {
 		w.turnAway(w.at[position], failure)
 	}
 	return out, nil
+}
+
+// ended is the answer to a request whose client has left, for the log and the metrics.
+func ended(err error) error {
+	return fault.Wrap(fault.BadRequest, err, "the request ended before its events were stored")
 }
 
 func retryable(err error) bool {
