@@ -90,13 +90,14 @@ type sight struct {
 	taken     int64 // Deps.Taken, by all processes; unknown when it could not be asked
 }
 
+// unknown is less than every state of Deps.Taken.
 const unknown = -1
 
 // blames reports whether a failure is the doing of the alerts in the request, and no outage: since the last try of one of them, or
-// else during this one, the destination took another alert.
+// else during this one, the destination took another alert. A pulse that went back has expired, or Redis came back older.
 func (e *Engine) blames(j job, taken int64) bool {
 	for _, it := range j.items {
-		here, there := it.seen.delivered, taken != it.seen.taken && taken != unknown && it.seen.taken != unknown
+		here, there := it.seen.delivered, it.seen.taken != unknown && taken > it.seen.taken
 		if !it.seen.known {
 			here, there = j.delivered, false
 		}

@@ -94,9 +94,12 @@ func (p *partition) pick(n int, now time.Time) job {
 }
 
 // add takes the unsettled alerts of an entry in. What its note says is settled is counted when the note did not: its writer
-// left that to the ack.
+// left that to the ack. Times that a clock wrote which was ahead must not hold an alert longer than its schedule and a day.
 func (p *partition) add(e *entry, marks []mark, counted bool, now time.Time) {
 	latest := now.Add(p.engine.longestDelay())
+	if e.appended.After(now) {
+		e.appended = now
+	}
 	e.items = make([]item, len(e.alerts))
 	for i := range e.items {
 		it := &e.items[i]
@@ -105,8 +108,11 @@ func (p *partition) add(e *entry, marks []mark, counted bool, now time.Time) {
 			it.mark = marks[i]
 			it.failures = it.attempts
 		}
-		if it.due.After(latest) { // the clock was set back since
+		if it.due.After(latest) {
 			it.due = latest
+		}
+		if it.first.After(now) {
+			it.first = now
 		}
 		switch {
 		case !it.settled():

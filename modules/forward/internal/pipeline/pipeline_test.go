@@ -530,6 +530,49 @@ func TestDeliveriesOfOtherProcessesCount(t *testing.T) {
 	})
 }
 
+// TestAnOutageThatOutlivesThePulse: that the last delivery of all is forgotten is no delivery.
+func TestAnOutageThatOutlivesThePulse(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, func(_ context.Context, alerts []event.ID) dest.Result {
+			if alerts[0] == number(1) {
+				return ok()
+			}
+			return status(503)
+		})
+		b.set.MaxRetries = 0
+		b.breaker, b.refresh = coord.BreakerSettings{Enabled: true, Threshold: 10, Timeout: 5 * time.Minute}, time.Minute
+		p := b.start()
+		b.queue.append(alert(1, "a"))
+		time.Sleep(40 * time.Hour)
+		b.queue.append(alert(2, "b"))
+		time.Sleep(20 * time.Hour)
+		p.stop()
+		if n := len(b.target.sent()); len(b.queue.letters()) > 0 || n < 20 {
+			t.Errorf("after %d requests: %+v", n, b.queue.letters())
+		}
+	})
+}
+
+// TestAFirstTryInTheFuture: an alert that was first tried while the clock was ahead still waits for a day at most.
+func TestAFirstTryInTheFuture(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, always(status(503)))
+		b.breaker, b.refresh = coord.BreakerSettings{Enabled: true, Threshold: 10, Timeout: 5 * time.Minute}, time.Minute
+		b.queue.append(alert(1, "a"))
+		ahead := time.Now().AddDate(3, 0, 0)
+		b.queue.entries[0].Progress = appendProgress(nil, 1, func(int) mark { return mark{state: scheduled, due: ahead, first: ahead} })
+		b.queue.entries[0].AppendedAt = ahead
+		p := b.start()
+		time.Sleep(26 * time.Hour)
+		p.stop()
+		if d := b.queue.letters()[number(1)]; d.Code != queue.DeadOutage || d.First.After(time.Now()) {
+			t.Errorf("letter %+v", d)
+		}
+	})
+}
+
 // TestCountsAreWrittenAsAlertsSettle: the depth and the counts of a large entry move while it is delivered.
 func TestCountsAreWrittenAsAlertsSettle(t *testing.T) {
 	t.Parallel()
