@@ -30,7 +30,7 @@ type Summary struct {
 	Queue  queue.Name
 	Count  int64
 	Oldest time.Time // when the letter of the oldest event became one
-	Census Census    // of the janitor's last try; empty when Planned is false
+	Census Census    // of the janitor's last try; empty when there is no plan
 	Next   time.Time // when the janitor tries next at the latest; zero when it does not
 	Plan   string    // a sentence: what the janitor will do by itself
 }
@@ -47,12 +47,14 @@ func (b *Board) Summary(ctx context.Context, q queue.Name) (*Summary, error) {
 	}
 	s := &Summary{Queue: q, Count: depth.Dead, Oldest: first[0].DiedAt.UTC()}
 	all, ok, err := Planned(ctx, b.coord)
-	plan := all[q]
+	plan, planned := all[q]
 	switch {
 	case err != nil:
 		return nil, err
 	case !ok:
 		s.Plan = "nothing replays them: no process with the role janitor runs"
+	case !planned:
+		s.Plan = "the janitor has not looked at them yet"
 	case plan.Obstacle == Off:
 		s.Plan = "nothing replays them: remediation_enabled is false"
 	default:

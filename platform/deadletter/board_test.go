@@ -93,3 +93,17 @@ func TestAPlanExpires(t *testing.T) {
 		t.Fatalf("%v, %v", ok, err)
 	}
 }
+
+// A plan for one queue says nothing about the other.
+func TestAPlanWithoutTheQueue(t *testing.T) {
+	t.Parallel()
+	shared := coord.NewLocal(time.Now)
+	plan := deadletter.Plan{queue.Ingest: {Next: time.Now()}}
+	if err := deadletter.Publish(t.Context(), shared, plan); err != nil {
+		t.Fatal(err)
+	}
+	s, err := deadletter.NewBoard(letters(1), shared).Summary(t.Context(), queue.Alert)
+	if err != nil || s.Plan != "the janitor has not looked at them yet" || !s.Next.IsZero() {
+		t.Errorf("got %+v, %v", s, err)
+	}
+}

@@ -2,7 +2,8 @@
 //
 // Principles:
 //  1. Only what may succeed unchanged is replayed; deadletter.ClassOf decides. What used up max_poison_retries is given up.
-//  2. A replay never floods: the next step goes when the entries of the former are settled.
+//  2. A replay never floods: the next step goes when the entries of the former are settled. What stays in the queue for longer than
+//     an interval takes up a place of each step, and holds up nothing else.
 //  3. A destination that is not proven gets one letter; the others follow when it took something.
 //  4. A replay that an outage ended is not held against the letter.
 //  5. It may stop anywhere: a letter is in the dead letters or in its queue, never in between, and carries its own count.
@@ -111,7 +112,9 @@ func (r *Remediation) publish(ctx context.Context) {
 		r.mu.Lock()
 		plan := make(deadletter.Plan, len(r.plan))
 		for q, p := range r.plan {
-			plan[q] = p
+			if p != (deadletter.QueuePlan{}) { // else this process has not looked at them since it leads
+				plan[q] = p
+			}
 		}
 		r.mu.Unlock()
 		if len(plan) == 0 {

@@ -242,6 +242,48 @@ func TestNothingIsReplayedUnderPressure(t *testing.T) {
 	})
 }
 
+// Letters that stay in the queue, because the destination asks to wait with them and takes others, hold up no other letters.
+func TestLettersThatStayInTheQueueHoldUpNoOthers(t *testing.T) {
+	t.Parallel()
+	in(t, map[string]string{"remediation_batch_size": "4"}, func(r *rig) {
+		slow := map[event.ID]bool{}
+		for _, id := range r.bury(queue.Alert, queue.DeadOutage, 2) {
+			slow[id] = true
+		}
+		r.answer = func(id event.ID) answer { return answer{hold: slow[id]} }
+		r.bury(queue.Alert, queue.DeadOutage, 40)
+		r.proven()
+		r.begin()
+		for range 20 * 60 {
+			time.Sleep(time.Second)
+			r.proven()
+		}
+		r.want("after 20 minutes", queue.Alert, 40, 2, 0)
+		if most := locked(r, func() int64 { return r.most }); most != 4 {
+			r.Errorf("at most %d letters waited in the queue, want 4, a step", most)
+		}
+	})
+}
+
+// A letter that a person replays or discards at the same moment says nothing about the destination.
+func TestALetterThatSomebodyElseTookProvesNothing(t *testing.T) {
+	t.Parallel()
+	in(t, nil, func(r *rig) {
+		r.answer = func(event.ID) answer { return answer{hold: true} }
+		ids := r.bury(queue.Alert, queue.DeadOutage, 10)
+		r.queue.before = func() {
+			_, err := r.driver.Discard(r.ctx, queue.DiscardParams{Queue: queue.Alert, IDs: ids[:1]})
+			r.must(err)
+		}
+		r.begin()
+		time.Sleep(4 * time.Minute)
+		if d := r.depth(queue.Alert); d.Live() > 1 {
+			r.Errorf("%d letters went to a destination that took none", d.Live())
+		}
+		r.metric("success", "0")
+	})
+}
+
 func TestOnlyTheLeaderReplaysAndOnlyWhileEnabled(t *testing.T) {
 	t.Parallel()
 	in(t, map[string]string{"remediation_enabled": "false"}, func(r *rig) {
@@ -261,6 +303,13 @@ func TestOnlyTheLeaderReplaysAndOnlyWhileEnabled(t *testing.T) {
 		r.set(nil)
 		time.Sleep(10 * time.Second)
 		r.want("enabled", queue.Alert, 2, 0, 0)
+		locked(r, func() int { r.follows = true; return 0 })
+		time.Sleep(2 * time.Second)
+		r.remedy.mu.Lock()
+		defer r.remedy.mu.Unlock()
+		if p := r.remedy.plan[queue.Alert]; p != (deadletter.QueuePlan{}) {
+			r.Errorf("a plan is kept that would be published when this process leads again: %+v", p)
+		}
 	})
 }
 

@@ -43,6 +43,7 @@ type rig struct {
 	remedy   *Remediation
 	store    *store.Store
 	driver   queue.Driver
+	queue    *meddled // what the remediation uses of driver
 	coord    coord.Coord
 	dynamic  *config.Dynamic
 	registry *prometheus.Registry
@@ -96,6 +97,19 @@ func distributed(r *rig) {
 	r.coord = coord.NewRedis(client, "mutt:")
 }
 
+// meddled lets somebody else act between the janitor's look at the dead letters and its replay.
+type meddled struct {
+	queue.Driver
+	before func()
+}
+
+func (m *meddled) Requeue(ctx context.Context, p queue.RequeueParams) (int, error) {
+	if m.before != nil {
+		m.before()
+	}
+	return m.Driver.Requeue(ctx, p)
+}
+
 // keys are those of remediation, and those of other modules by which it goes.
 type keys struct {
 	Dynamic
@@ -120,7 +134,8 @@ func newRig(t *testing.T, storage func(*rig), settings map[string]string) *rig {
 	r.set(settings)
 	core, logs := observer.New(zapcore.InfoLevel)
 	r.log = logs
-	r.remedy = New(Deps{Store: r.store, Queue: r.driver, Coord: r.coord, Dynamic: keys.Dynamic, QueueWarn: keys.warn,
+	r.queue = &meddled{Driver: r.driver}
+	r.remedy = New(Deps{Store: r.store, Queue: r.queue, Coord: r.coord, Dynamic: keys.Dynamic, QueueWarn: keys.warn,
 		BreakerEnabled: keys.breaker, Leading: r.leading,
 		Log: zap.New(core), Registerer: r.registry, Now: time.Now})
 	return r

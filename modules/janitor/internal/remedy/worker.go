@@ -71,6 +71,7 @@ func (w *worker) loop(ctx context.Context) {
 func (w *worker) look(ctx context.Context) {
 	if !w.Leading() {
 		w.began, w.sent = time.Time{}, nil
+		w.planned(w.queue, deadletter.QueuePlan{})
 		return
 	}
 	if d, err := w.Queue.Depth(ctx, w.queue); err == nil {
@@ -137,22 +138,19 @@ func (w *worker) run(ctx context.Context) {
 	w.metrics.duration.Observe(w.Now().Sub(began).Seconds())
 }
 
-// steps replays letters until none is left, or something is in the way.
+// steps replays letters until none is left, or something is in the way. Letters of a former run that are still in the queue are not
+// waited for, as that run did so already; they take up places of a step.
 func (w *worker) steps(ctx context.Context, walk *walk) error {
 	if err := w.settle(ctx); err != nil {
 		return err
 	}
+	former := len(w.sent)
 	for first := true; ; first = false {
 		most, err := w.allowance(ctx)
-		if err != nil || most == 0 {
+		if err != nil || most <= 0 {
 			return err
 		}
 		alone := w.obstacle == deadletter.Unproven
-		if len(w.sent) > 0 && !alone { // of a former run
-			if settled, err := w.await(ctx, false); err != nil || !settled {
-				return err
-			}
-		}
 		letters, err := walk.next(ctx, most)
 		if err != nil || len(letters) == 0 {
 			return err
@@ -165,14 +163,15 @@ func (w *worker) steps(ctx context.Context, walk *walk) error {
 		if err != nil {
 			return err
 		}
-		if settled, err := w.await(ctx, alone); err != nil || !settled {
+		if settled, err := w.await(ctx, former, alone); err != nil || !settled {
 			return err
 		}
 		w.note(ctx, false)
 	}
 }
 
-// allowance returns how many letters the next step may have, and sets the obstacle.
+// allowance returns how many letters the next step may have, none at 0 or less, and sets the obstacle. What this process replayed and
+// is not settled counts: at most one step of letters waits in the queue.
 func (w *worker) allowance(ctx context.Context) (int, error) {
 	batch := int(w.Dynamic.BatchSize.Get())
 	w.obstacle = deadletter.None
@@ -182,7 +181,7 @@ func (w *worker) allowance(ctx context.Context) (int, error) {
 	case !w.Leading() || !w.Dynamic.Enabled.Get():
 		return 0, nil
 	case w.queue != queue.Alert:
-		return batch, nil
+		return batch - len(w.sent), nil
 	}
 	d, err := w.Queue.Depth(ctx, queue.Alert)
 	if err != nil {
@@ -197,13 +196,10 @@ func (w *worker) allowance(ctx context.Context) (int, error) {
 	case err != nil:
 		return 0, err
 	case healthy:
-		return batch, nil
+		return batch - len(w.sent), nil
 	}
 	w.obstacle = deadletter.Unproven
-	if len(w.sent) >= batch { // as many wait in the queue for the destination to return
-		return 0, nil
-	}
-	return 1, nil
+	return min(1, batch-len(w.sent)), nil
 }
 
 // healthy reports whether the destination may get a whole step.
@@ -213,9 +209,10 @@ func (w *worker) healthy(ctx context.Context) (bool, error) {
 }
 
 // replay puts letters back and returns how many it moved. Those whose replay is unknown after an error count as sent: settle
-// finds out.
+// finds out. When it moved none, somebody else was faster, and what becomes of the letters proves nothing.
 func (w *worker) replay(ctx context.Context, letters []queue.DeadItem) (int, error) {
 	p := queue.RequeueParams{Queue: w.queue}
+	before := len(w.sent)
 	for i := range letters {
 		it := &letters[i]
 		r := queue.Revival{ID: it.ID, Entry: queue.NewEntryID(), Replays: it.Replays}
@@ -230,18 +227,21 @@ func (w *worker) replay(ctx context.Context, letters []queue.DeadItem) (int, err
 	if err != nil {
 		return n, fmt.Errorf("put dead letters back: %w", err)
 	}
+	if n == 0 {
+		w.sent = w.sent[:before]
+	}
 	return n, nil
 }
 
-// await waits until everything that was sent is settled, at most remediation_interval. What goes alone is not waited for when
-// the destination works by what else it takes.
-func (w *worker) await(ctx context.Context, alone bool) (settled bool, err error) {
+// await waits until as many letters are settled as this run has sent, and those of a former run or fewer are left: at most
+// remediation_interval. What goes alone is not waited for when the destination works by what else it takes.
+func (w *worker) await(ctx context.Context, former int, alone bool) (settled bool, err error) {
 	deadline := w.Now().Add(w.Dynamic.Interval.Get())
 	for {
 		if err := w.settle(ctx); err != nil {
 			return false, err
 		}
-		if len(w.sent) == 0 {
+		if len(w.sent) <= former {
 			return true, nil
 		}
 		if alone {
