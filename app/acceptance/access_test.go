@@ -12,6 +12,7 @@ import (
 	"github.com/muttproject/mutt/app"
 	"github.com/muttproject/mutt/app/apptest"
 	"github.com/muttproject/mutt/platform/apiclient"
+	"github.com/muttproject/mutt/platform/authn"
 )
 
 // TestAccess goes through the life of keys and sessions, in both modes: embedded in one process, distributed with two uis
@@ -187,6 +188,8 @@ func (a *access) lastUse() {
 func TestBootstrapKeysFromFiles(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
+	// Generated ones: others are refused, right or wrong, while a source is throttled for its failed attempts.
+	first, second := authn.NewSecret().Reveal(), authn.NewSecret().Reveal()
 	write := func(name, text string) {
 		t.Helper()
 		if err := os.WriteFile(filepath.Join(dir, name+".new"), []byte(text), 0o600); err != nil {
@@ -196,22 +199,22 @@ func TestBootstrapKeysFromFiles(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	write("INGEST_API_KEY", "first-key-0123456789")
+	write("INGEST_API_KEY", first)
 	m := apptest.Start(t, apptest.Options{NoDestination: true,
 		Env: map[string]string{"INGEST_API_KEY": "", "MUTT_SECRETS_DIR": dir, "MUTT_SECRETS_POLL_INTERVAL": "1s"}})
 	a := &access{T: t, one: m, other: m, senders: m}
-	a.sees("the key of the file is accepted", "first-key-0123456789", http.StatusOK)
-	write("INGEST_API_KEY_NEXT", "second-key-0123456789")
-	a.sees("the next one is accepted too", "second-key-0123456789", http.StatusOK)
-	if got := a.send("first-key-0123456789"); got != http.StatusOK {
+	a.sees("the key of the file is accepted", first, http.StatusOK)
+	write("INGEST_API_KEY_NEXT", second)
+	a.sees("the next one is accepted too", second, http.StatusOK)
+	if got := a.send(first); got != http.StatusOK {
 		t.Errorf("the present one: %d", got)
 	}
-	write("INGEST_API_KEY", "second-key-0123456789")
+	write("INGEST_API_KEY", second)
 	if err := os.Remove(filepath.Join(dir, "INGEST_API_KEY_NEXT")); err != nil {
 		t.Fatal(err)
 	}
-	a.sees("the old one is refused", "first-key-0123456789", http.StatusUnauthorized)
-	if got := a.send("second-key-0123456789"); got != http.StatusOK {
+	a.sees("the old one is refused", first, http.StatusUnauthorized)
+	if got := a.send(second); got != http.StatusOK {
 		t.Errorf("the new one: %d", got)
 	}
 }

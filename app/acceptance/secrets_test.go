@@ -142,7 +142,7 @@ func TestSecretsFromVault(t *testing.T) {
 	addRule(t, o)
 	o.delivers(d, "ingest-key-of-vault-1", "moog-key-of-vault-1")
 	o.health("secrets: ", false)
-	if status, text := o.get("http://" + o.site.ingest + "/admin/config"); status != http.StatusOK || !strings.Contains(text, "vault secret/"+secretsPath+" version 1") {
+	if status, text := o.get("http://" + o.site.ingest + "/admin/config"); status != http.StatusOK || !strings.Contains(text, "version 1 of vault secret/"+secretsPath) {
 		t.Errorf("/admin/config does not say where the secrets come from: %d %s", status, text)
 	}
 	for _, want := range []string{`mutt_secrets_version{provider="vault",secret="DB_PASS_CURRENT"} 1`, "mutt_secrets_vault_token_expiry_timestamp_seconds"} {

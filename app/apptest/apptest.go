@@ -25,10 +25,11 @@ import (
 	"github.com/muttproject/mutt/platform/store"
 )
 
-// Keys that every MUTT of this package accepts, and the one that it shows to its destination.
+// Keys that every MUTT of this package accepts, generated ones, which are let in while their source is throttled too; and the one that it
+// shows to its destination.
 const (
-	IngestKey = "test-ingest-key-0123456789"
-	AdminKey  = "test-admin-key-0123456789"
+	IngestKey = "mutt_6hef7dte6ejicj4nhy74ygkz7wqtkdrjgapgyuswmfh2cgt3ueenphsrjy"
+	AdminKey  = "mutt_rk7hmn6crmmdavxljz23cq7p57afixdjsu7wgtpbs2kj35pvdrnfmfnniy"
 	MoogKey   = "test-moog-key"
 )
 
