@@ -3,6 +3,9 @@ package store_test
 import (
 	"slices"
 	"testing"
+	"time"
+
+	"go.uber.org/zap"
 
 	"github.com/muttproject/mutt/platform/store"
 	"github.com/muttproject/mutt/platform/store/storetest"
@@ -19,7 +22,7 @@ func (all tampered) run(t *testing.T, open func(testing.TB, store.Options) store
 	for name, c := range all {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := open(t, store.Options{})
+			s := open(t, store.Options{Logger: zap.NewNop(), Now: time.Now})
 			for _, statement := range c.sql {
 				if err := s.Exec(statement); err != nil {
 					t.Fatal(err)
