@@ -9,9 +9,66 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"go.uber.org/zap"
 
+	"github.com/muttproject/mutt/platform/fault"
 	"github.com/muttproject/mutt/platform/store"
 	"github.com/muttproject/mutt/platform/testkit"
 )
+
+// TestRefusedRuntimeRoles holds that a role which could edit the change audit all the same is refused, and that nothing has changed then.
+func TestRefusedRuntimeRoles(t *testing.T) {
+	t.Parallel()
+	server := testkit.Postgres(t, testkit.PostgresOptions{Trust: true})
+	server.SQL("postgres", `CREATE ROLE schema_owner LOGIN; CREATE ROLE stranger LOGIN; CREATE ROLE almighty LOGIN SUPERUSER; CREATE ROLE heir LOGIN IN ROLE schema_owner;
+		GRANT almighty, `+server.User+` TO schema_owner`)
+	for name, c := range map[string]struct{ prepare, migrator, role, want string }{
+		"missing":                 {"", "schema_owner", "nobody_here", `no role "nobody_here"`},
+		"the one that migrates":   {"", "schema_owner", "schema_owner", "the role that migrates"},
+		"a superuser":             {"", "schema_owner", "almighty", "superuser"},
+		"a member of the owner":   {"", "schema_owner", "heir", "member of their owner"},
+		"not one of the owner's":  {"", "schema_owner", "stranger", `"schema_owner" must be a member of "stranger"`},
+		"the owner of tables":     {`ALTER TABLE config_audit_log OWNER TO ` + server.User, "schema_owner", server.User, "owns the database or its tables"},
+		"the owner of a database": {`ALTER DATABASE DB OWNER TO ` + server.User, "schema_owner", server.User, "owns the database or its tables"},
+		"one role, later":         {"", "schema_owner", "", ""},
+		"one role, by a DBA":      {"", "almighty", "", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			db := server.NewDatabase(t)
+			server.SQL("postgres", `ALTER DATABASE `+db+` OWNER TO schema_owner`)
+			if err := openAs(t, server, db, "schema_owner").Migrate(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if c.prepare != "" {
+				server.SQL(db, strings.ReplaceAll(c.prepare, "DB", db))
+			}
+			const state = `SELECT string_agg(relname || pg_get_userbyid(relowner) || COALESCE(relacl::text, ''), ' ' ORDER BY relname) FROM pg_class WHERE relnamespace = 'public'::regnamespace`
+			before := server.SQL(db, state)
+			err := openAs(t, server, db, c.migrator).Grant(t.Context(), c.role)
+			if c.want == "" && err != nil || c.want != "" && (!fault.Is(err, fault.ConfigInvalid) || !strings.Contains(err.Error(), c.want)) {
+				t.Errorf("got %v, want %q", err, c.want)
+			}
+			if after := server.SQL(db, state); after != before {
+				t.Errorf("the rights were %s\nand are %s", before, after)
+			}
+		})
+	}
+}
+
+// openAs opens the store of a database as a role, on a server that asks for no passwords.
+func openAs(t *testing.T, server *testkit.PostgresServer, db, role string) *store.Store {
+	t.Helper()
+	cfg, err := pgxpool.ParseConfig("host=" + server.Host + " dbname=" + db + " sslmode=disable user=" + role)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg.ConnConfig.Port = uint16(server.Port)
+	pool, err := pgxpool.NewWithConfig(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(pool.Close)
+	return openOn(t, store.Options{Postgres: pool, Logger: zap.NewNop(), Now: time.Now})
+}
 
 // TestTheRuntimeRole migrates as one role and works as another, which must do all that processes do and must not be able to edit the
 // change audit or its triggers.
@@ -19,28 +76,15 @@ func TestTheRuntimeRole(t *testing.T) {
 	t.Parallel()
 	server := testkit.Postgres(t, testkit.PostgresOptions{Trust: true})
 	db := server.NewDatabase(t)
-	server.SQL("postgres", `CREATE ROLE mutt_owner LOGIN; GRANT `+server.User+` TO mutt_owner; ALTER DATABASE `+db+` OWNER TO mutt_owner`)
+	server.SQL("postgres", `CREATE ROLE schema_owner LOGIN; GRANT `+server.User+` TO schema_owner; ALTER DATABASE `+db+` OWNER TO schema_owner`)
 	ctx := t.Context()
-	as := func(role string) *store.Store {
-		cfg, err := pgxpool.ParseConfig("host=" + server.Host + " dbname=" + db + " sslmode=disable user=" + role)
-		if err != nil {
-			t.Fatal(err)
-		}
-		cfg.ConnConfig.Port = uint16(server.Port)
-		pool, err := pgxpool.NewWithConfig(ctx, cfg)
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(pool.Close)
-		return openOn(t, store.Options{Postgres: pool, Logger: zap.NewNop(), Now: time.Now})
-	}
 	must := func(err error) {
 		t.Helper()
 		if err != nil {
 			t.Fatal(err)
 		}
 	}
-	owner, runtime := as("mutt_owner"), as(server.User)
+	owner, runtime := openAs(t, server, db, "schema_owner"), openAs(t, server, db, server.User)
 	must(owner.Migrate(ctx))
 	_, err := owner.EnsurePartitions(ctx, time.Now(), 1)
 	must(err)
@@ -86,7 +130,7 @@ func TestTheRuntimeRole(t *testing.T) {
 		`DROP TRIGGER config_audit_log_no_update ON config_audit_log`, `ALTER TABLE config_audit_log DISABLE TRIGGER ALL`, `DROP TABLE config_audit_log`,
 		`CREATE OR REPLACE FUNCTION config_audit_log_keep() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN OLD; END $$`,
 		`CREATE TRIGGER quiet AFTER INSERT ON config_audit_log FOR EACH ROW EXECUTE FUNCTION config_audit_log_keep()`,
-		`DELETE FROM config_audit_anchors`, `ALTER TABLE revisions ADD COLUMN x INT`, `SET session_replication_role = replica`, `SET ROLE mutt_owner`,
+		`DELETE FROM config_audit_anchors`, `ALTER TABLE revisions ADD COLUMN x INT`, `SET session_replication_role = replica`, `SET ROLE schema_owner`,
 	} {
 		if _, err := pool.Exec(ctx, statement); err == nil {
 			t.Errorf("the runtime role may: %s", statement)

@@ -78,7 +78,8 @@ func answered(err error, unavailable fault.Code, doing string) error {
 	case stateReadOnly:
 		return away(err, unavailable, "give the address of the primary", "%s: this PostgreSQL is a standby", doing)
 	case stateNoPrivilege:
-		return away(unnamed{err, state}, unavailable, "make DB_USER the owner of the database", "%s: PostgreSQL does not allow this to the user", doing)
+		return away(unnamed{err, state}, unavailable, "run 'mutt migrate up' as the role that owns the schema: it migrates, and gives the role of the processes its rights; "+
+			"if one role does both, make DB_USER the owner of the database", "%s: PostgreSQL does not allow this to DB_USER", doing)
 	case stateNoStatement, stateStatementDup:
 		return away(err, unavailable, "set pool_mode = session in PgBouncer, or give the address of PostgreSQL in DB_HOST and DB_PORT",
 			"%s: a pooler before PostgreSQL lends connections for a transaction only", doing)
