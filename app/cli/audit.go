@@ -103,7 +103,7 @@ func auditVerify(s streams, f *clientFlags) *cobra.Command {
 			return fault.New(fault.Corrupt, "%s", got.Message).WithRemedy("see docs/runbooks/audit.md: compare with a backup; the rows before are intact")
 		case !got.Records.Valid:
 			return fault.New(fault.Corrupt, "the database is not what the change audit says; differences: %d", len(got.Records.Differences)).
-				WithRemedy("see docs/runbooks/audit.md: somebody wrote to the database beside MUTT")
+				WithRemedy("see docs/runbooks/audit.md: somebody changed the database without MUTT")
 		}
 		return nil
 	}

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"database/sql"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -36,7 +37,8 @@ rules:
 
 // TestScripts runs testdata/script. Beside testscript's own commands there are:
 //
-//	server             starts a MUTT; sets MUTT_SERVER, MUTT_API_KEY, INGEST_API_KEY, INGEST_URL, SYSLOG_UDP, SYSLOG_TCP and SINK
+//	server             starts a MUTT; sets MUTT_SERVER, MUTT_API_KEY, INGEST_API_KEY, INGEST_URL, SYSLOG_UDP, SYSLOG_TCP, SINK and STORE
+//	edit STATEMENT     runs a statement on the server's database, past the server
 //	exits N cmd…       runs a command that must end with the status N
 //	freeport NAME      sets a variable to a free port of this machine
 //	answers URL TEXT   waits until a GET of the URL is answered with 200 and the text in it
@@ -54,7 +56,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"server": s.server, "exits": s.exits, "freeport": s.freePort, "answers": s.answers,
 			"delivered": s.delivered, "dead": s.dead, "put": s.put, "waitfile": s.waitFile,
-			"capture": s.capture,
+			"capture": s.capture, "edit": s.edit,
 		},
 	})
 }
@@ -86,10 +88,19 @@ func (s *scripts) server(ts *testscript.TestScript, neg bool, a []string) {
 	for k, v := range map[string]string{
 		"MUTT_SERVER": m.AdminURL, "MUTT_API_KEY": apptest.AdminKey, "INGEST_API_KEY": apptest.IngestKey, "INGEST_URL": m.IngestURL,
 		"SYSLOG_UDP": m.SyslogUDP, "SYSLOG_TCP": m.SyslogTCP, "SINK": m.Destination.URL[:strings.LastIndex(m.Destination.URL, "/")],
+		"STORE": filepath.Join(m.DataDir, "mutt.db"),
 	} {
 		ts.Setenv(k, v)
 	}
 	s.t.Cleanup(m.Destination.Down)
+}
+
+func (s *scripts) edit(ts *testscript.TestScript, neg bool, a []string) {
+	args(ts, neg, 1, a)
+	db, err := sql.Open("sqlite", ts.Getenv("STORE")+"?_pragma=busy_timeout(10000)")
+	ts.Check(err)
+	_, err = db.ExecContext(s.t.Context(), a[0])
+	ts.Check(errors.Join(err, db.Close()))
 }
 
 func (s *scripts) exits(ts *testscript.TestScript, neg bool, a []string) {
