@@ -47,6 +47,7 @@ type Options struct {
 	Prepare       func(context.Context, *store.Store) error // works on the store before the process starts; may be nil
 	DataDir       string                                    // "" for a temporary one
 	NoDestination bool                                      // leave MOOG_WEBHOOK_URL open
+	NoMigrate     bool                                      // as 'serve' does it on PostgreSQL: the schema must be there
 	Servers       *Servers                                  // nil for embedded storage
 	RotationHold  time.Duration                             // of a command that was killed; 0 for what serve has
 }
@@ -128,7 +129,7 @@ func (m *MUTT) run() {
 	}
 	level := zap.NewAtomicLevelAt(zapcore.WarnLevel)
 	m.Level = level
-	a := app.New(app.Options{Roles: m.opts.Roles, Config: cfg, Level: level, Migrate: true, RotationHold: m.opts.RotationHold,
+	a := app.New(app.Options{Roles: m.opts.Roles, Config: cfg, Level: level, Migrate: !m.opts.NoMigrate, RotationHold: m.opts.RotationHold,
 		Logger: zaptest.NewLogger(m.t, zaptest.Level(level)).WithOptions(searched(m.t)), Getenv: lookup(environ), Now: time.Now,
 		OnAdmin: func(string, string) {}, Started: func(map[string]string) {}})
 	if err := a.Start(m.t.Context()); err != nil {

@@ -44,6 +44,9 @@ func (m *MUTT) prepare(fn func(context.Context, *store.Store) error) {
 	}
 	ctx := m.t.Context()
 	err = app.WithStore(ctx, cfg, zap.NewNop(), func(s *store.Store) error {
+		if m.opts.NoMigrate {
+			return fn(ctx, s)
+		}
 		if err := app.MakeSchema(ctx, s, time.Now()); err != nil {
 			return err
 		}
