@@ -56,7 +56,7 @@ func newDesk(t *testing.T, text string) *desk {
 	}
 	words := s.words()
 	if strings.Contains(text, "DB_HOST=127.0.0.1") {
-		words = append(words, serversOf(t)...)
+		words = append(words, serversOf(t, bin)...)
 	}
 	if v != nil {
 		words = append(words, v.words()...)
@@ -77,19 +77,24 @@ func (s *site) words() []string {
 		"127.0.0.1:5514", s.tcp, "-P 5514", "-P " + s.tcp[strings.LastIndex(s.tcp, ":")+1:]}
 }
 
-// serversOf runs a Redis and a PostgreSQL and gives what a document says of them, each followed by what is true.
-func serversOf(t *testing.T) []string {
+// serversOf runs a Redis and a PostgreSQL with the role and the database of the documents, and returns what a document says of them, each
+// followed by what is true. It puts a sudo into bin that does nothing but run psql as the superuser of that PostgreSQL.
+func serversOf(t *testing.T, bin string) []string {
 	t.Helper()
 	tool(t, "redis-cli")
 	tool(t, "psql")
 	s := apptest.NewServers(t, "everysec")
+	s.Postgres.SQL("postgres", "ALTER DATABASE "+s.Database+" RENAME TO mutt")
 	env := s.Env()
+	sudo := fmt.Sprintf("#!/bin/bash\n[ \"$1 $2 $3\" = '-u postgres psql' ] || exit 1\nPGPASSWORD=%s exec psql -v ON_ERROR_STOP=1 -h %s -p %s -U postgres \"${@:4}\"\n",
+		env["DB_PASS"], env["DB_HOST"], env["DB_PORT"])
+	if err := os.WriteFile(filepath.Join(bin, "sudo"), []byte(sudo), 0o700); err != nil {
+		t.Fatal(err)
+	}
 	return []string{
 		"redis-password", env["REDIS_PASS"], "postgres-password", env["DB_PASS"],
 		"REDIS_PORT=6379", "REDIS_PORT=" + env["REDIS_PORT"], "port: 6379", "port: " + env["REDIS_PORT"],
 		"DB_PORT=5432", "DB_PORT=" + env["DB_PORT"], "port: 5432", "port: " + env["DB_PORT"],
-		"DB_NAME=mutt", "DB_NAME=" + env["DB_NAME"], "database: mutt", "database: " + env["DB_NAME"],
-		"DB_USER=mutt", "DB_USER=" + env["DB_USER"], "user: mutt", "user: " + env["DB_USER"],
 	}
 }
 
