@@ -10,7 +10,8 @@ import (
 
 const (
 	checkWithin = 10 * time.Second       // the examples of one call
-	undoWithin  = 250 * time.Millisecond // those of a rule that a rollback puts back, inside its transaction
+	undoWithin  = 250 * time.Millisecond // those of all rules that a rollback puts back, inside its transaction,
+	undoEach    = time.Millisecond       // and for each of the rules, which must be compiled
 	checkTries  = 3                      // how often a call is checked anew because the rules were changed meanwhile
 )
 

@@ -1,7 +1,6 @@
 package api
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"strconv"
@@ -22,7 +21,7 @@ func (r *restorer) putBack(u *undo, target record) error {
 	case store.TableTeams:
 		return r.putBackTeam(u.row.RecordID, target)
 	default:
-		return putBackRule(r.ctx, r.tx, u, target)
+		return r.putBackRule(u, target)
 	}
 }
 
@@ -99,31 +98,29 @@ func (a *API) putBackConfig(tx change, name string, target record) error {
 	return tx.SetConfig(name, string(text))
 }
 
-func putBackRule(ctx context.Context, tx change, u *undo, target record) error {
+func (r *restorer) putBackRule(u *undo, target record) error {
 	id, err := strconv.ParseInt(u.row.RecordID, 10, 64)
 	if err != nil {
 		return fault.Wrap(fault.Corrupt, err, "change %d names no rule", u.row.ID)
 	}
 	if target == nil {
-		return tx.DeleteRule(id)
+		return r.tx.DeleteRule(id)
 	}
 	text, err := json.Marshal(target)
 	if err != nil {
 		return fmt.Errorf("render rule %d: %w", id, err)
 	}
-	r, err := rule.Decode(text)
+	old, err := rule.Decode(text)
 	if err != nil {
 		return ruleFault("", err)
 	}
-	own, err := ownExamples(r)
+	own, err := ownExamples(old)
 	if err != nil {
 		return err
 	}
-	if err := examplesWithin(ctx, undoWithin, own); err != nil {
-		return err
+	r.examples = append(r.examples, own...)
+	if old.ID = id; u.present != nil {
+		return r.tx.UpdateRule(old)
 	}
-	if r.ID = id; u.present != nil {
-		return tx.UpdateRule(r)
-	}
-	return tx.RestoreRule(r)
+	return r.tx.RestoreRule(old)
 }

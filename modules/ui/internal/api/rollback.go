@@ -2,13 +2,13 @@ package api
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"fmt"
 	"maps"
 	"net/http"
 	"slices"
 	"strconv"
+	"time"
 
 	"github.com/labstack/echo/v4"
 
@@ -16,6 +16,7 @@ import (
 	"github.com/muttproject/mutt/platform/authn"
 	"github.com/muttproject/mutt/platform/fault"
 	"github.com/muttproject/mutt/platform/httpserver"
+	"github.com/muttproject/mutt/platform/rule"
 	"github.com/muttproject/mutt/platform/store"
 )
 
@@ -51,13 +52,16 @@ func (a *API) rollback(c echo.Context) error {
 		case row == nil:
 			return noChange("audit_id", in.AuditID)
 		}
-		r := &restorer{api: a, ctx: c.Request().Context(), tx: tx, admin: admin, force: in.Force}
+		r := &restorer{api: a, tx: tx, admin: admin, force: in.Force}
 		if in.Whole {
 			out, err = r.whole(row)
 		} else {
 			out, err = r.one(row)
 		}
-		return err
+		if err != nil {
+			return err
+		}
+		return examplesWithin(c.Request().Context(), undoWithin+time.Duration(len(r.examples))*undoEach, r.examples)
 	})
 	if err != nil {
 		return err
@@ -71,11 +75,11 @@ const maxWhole = 2 * maxCSVRows
 // restorer puts records back within one change.
 type restorer struct {
 	api          *API
-	ctx          context.Context
 	tx           change
 	admin, force bool
 
 	hosts, teams map[string]string // stored spellings by their lower-case form; nil until they are read
+	examples     []rule.Rule       // what rules that were put back say of themselves: checked once, after the last
 }
 
 // one puts back what a row replaced.

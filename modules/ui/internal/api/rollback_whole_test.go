@@ -4,6 +4,9 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/muttproject/mutt/platform/rule"
 )
 
 // wholeOf asks for the rollback of everything that was changed together with a row.
@@ -64,13 +67,44 @@ func TestRollbackOfAnImportOfRules(t *testing.T) {
 	file := func(text string) request {
 		return request{method: "POST", path: "/rules/import?mode=replace", body: text, header: []string{"Content-Type", "application/yaml"}, key: "operator"}
 	}
-	rule := "- name: %s\n  match_string: %s\n  prod_handling: Ticket_only\n  dev_handling: Ignore\n  team_assignment: NOC\n"
-	b.expect(200, file("version: 1\nrules:\n"+fmt.Sprintf(rule, "one", "a")+fmt.Sprintf(rule, "two", "b")))
+	entry := "- name: %s\n  match_string: %s\n  prod_handling: Ticket_only\n  dev_handling: Ignore\n  team_assignment: NOC\n"
+	b.expect(200, file("version: 1\nrules:\n"+fmt.Sprintf(entry, "one", "a")+fmt.Sprintf(entry, "two", "b")))
 	before := fmt.Sprint(b.names())
-	done := b.expect(200, file("version: 1\nrules:\n"+fmt.Sprintf(rule, "two", "c")+fmt.Sprintf(rule, "three", "d")))
+	done := b.expect(200, file("version: 1\nrules:\n"+fmt.Sprintf(entry, "two", "c")+fmt.Sprintf(entry, "three", "d")))
 	b.expect(200, wholeOf(done["audit_id"].(float64), ""))
 	if now := fmt.Sprint(b.names()); now != before {
 		t.Fatalf("%s, want %s", now, before)
+	}
+}
+
+// TestRollbackBoundsAllExamples holds that judging, which waits for the transaction of a rollback, waits for the examples of all its rules
+// no longer than for those of one.
+func TestRollbackBoundsAllExamples(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t)
+	quarter := expensive(1) // about a quarter of undoWithin, or more on a busy machine: a single one is put back
+	quarter.Examples.Matches = nil
+	quarter.Examples.NotMatches = []string{strings.Repeat("x", 500)}
+	var rules []rule.Rule
+	begun := time.Now()
+	for len(rules) < 8 || time.Since(begun) < 4*undoWithin { // together much more than the bound
+		quarter.Name = fmt.Sprintf("r%d", len(rules))
+		if rules = append(rules, quarter); rule.CheckExamples(t.Context(), rules[len(rules)-1:]) != nil {
+			t.Fatal("the examples do not hold")
+		}
+	}
+	file, err := rule.WriteFile(rules)
+	if err != nil {
+		t.Fatal(err)
+	}
+	replace := func(text string) map[string]any {
+		return b.expect(200, request{method: "POST", path: "/rules/import?mode=replace", body: text, header: []string{"Content-Type", "application/yaml"}, key: "operator"})
+	}
+	replace(string(file))
+	gone := replace("version: 1\nrules: []\n")
+	b.refuse(422, "examples", "take longer than", wholeOf(gone["audit_id"].(float64), ""))
+	if left := b.names(); len(left) != 0 {
+		t.Fatalf("a part was put back: %v", left)
 	}
 }
 
