@@ -87,7 +87,7 @@ func deadOf(c echo.Context) (name queue.Name, id event.ID, err error) {
 		return name, id, err
 	}
 	if id, err = parseID(text); err != nil {
-		return name, id, fault.Field(fault.InvalidField, "id", "is no id of a dead letter")
+		return name, id, fault.Field(fault.InvalidField, "id", "is not an id of a dead letter")
 	}
 	return name, id, nil
 }
@@ -202,7 +202,7 @@ func checkReplay(in *apiclient.ReplayRequest) ([]event.ID, error) {
 	for i, text := range in.IDs {
 		id, err := parseID(text)
 		if err != nil {
-			return nil, fault.Field(fault.Unprocessable, fmt.Sprintf("ids[%d]", i), "is no id of a dead letter")
+			return nil, fault.Field(fault.Unprocessable, fmt.Sprintf("ids[%d]", i), "is not an id of a dead letter")
 		}
 		ids[i] = id
 	}

@@ -124,6 +124,35 @@ func TestReplayAllInSteps(t *testing.T) {
 	}
 }
 
+// Letters come with their bodies: however many ids a request names, few are read at once.
+func TestReplayOfManyIDsReadsFewAtOnce(t *testing.T) {
+	t.Parallel()
+	counted := &countedLetters{}
+	b := newBundle(t, func(d *Deps) { counted.Queues, d.Queues = d.Queues, counted })
+	const n = 3 * lookStep
+	b.kill(queue.Alert, n-1)
+	ids := make([]string, n)
+	for i := range ids {
+		ids[i] = testID(i).String()
+	}
+	body, err := json.Marshal(apiclient.ReplayRequest{IDs: ids, Reason: "repaired"})
+	b.must(err)
+	if got := b.expect(200, request{method: "POST", path: "/dlq/alert/replay", body: string(body)}); got["replayed"] != 1.0 || counted.most > lookStep {
+		t.Fatalf("got %v; %d were read at once", got, counted.most)
+	}
+}
+
+// countedLetters knows how many letters were asked for at once.
+type countedLetters struct {
+	Queues
+	most int
+}
+
+func (q *countedLetters) Dead(ctx context.Context, p queue.DeadParams) ([]queue.DeadItem, error) {
+	q.most = max(q.most, len(p.IDs))
+	return q.Queues.Dead(ctx, p)
+}
+
 func TestDiscard(t *testing.T) {
 	t.Parallel()
 	b := newBundle(t)
@@ -148,8 +177,8 @@ func TestReplayAndDiscardAreInTheChangeAudit(t *testing.T) {
 	b := newBundle(t)
 	b.kill(queue.Alert, 1, 2, 3, 4, 5)
 	id := testID(1).String()
-	for _, reason := range []string{"", "  ", "\t"} {
-		quoted := fmt.Sprintf("%q", reason)
+	for _, reason := range []string{"", "  ", "\t", "\u200b \u2060"} {
+		quoted := `"` + strings.ReplaceAll(reason, "\t", `\t`) + `"`
 		b.refuse(422, "reason", "required", request{method: "POST", path: "/dlq/alert/replay", body: `{"all":true,"reason":` + quoted + `}`})
 		b.refuse(400, "reason", "required", request{method: "DELETE", path: "/dlq/alert/" + id, header: []string{"X-Reason", reason}})
 	}

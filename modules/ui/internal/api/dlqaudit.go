@@ -2,7 +2,10 @@ package api
 
 import (
 	"context"
+	"slices"
+	"strings"
 	"time"
+	"unicode"
 
 	"github.com/labstack/echo/v4"
 	"go.uber.org/zap"
@@ -18,6 +21,8 @@ import (
 const (
 	// mostNamed bounds the ids in a row of the change audit.
 	mostNamed = 200
+	// lookStep is how many dead letters are looked for at once: they come with their bodies.
+	lookStep = 100
 	// outcomeWait bounds the writing of an outcome, which the end of the request does not cut off.
 	outcomeWait = 10 * time.Second
 )
@@ -31,17 +36,18 @@ type operation struct {
 // recordOf names one dead letter in the change audit.
 func recordOf(name queue.Name, id event.ID) string { return string(name) + "/" + id.String() }
 
-// requiredReason returns the reason of a write that needs one; code is that of the refusal.
+// requiredReason returns the reason of a write that needs one, in which something can be seen; code is that of the refusal.
 func requiredReason(c echo.Context, body string, code fault.Code) (string, error) {
 	reason, err := reasonOf(c, body)
-	if err == nil && reason == "" {
+	seen := func(r rune) bool { return unicode.IsGraphic(r) && !unicode.IsSpace(r) }
+	if err == nil && !strings.ContainsFunc(reason, seen) {
 		err = fault.Field(code, "reason", "is required: say why, for the change audit").
 			WithRemedy("give it in the header X-Reason, or in the member reason where there is a body")
 	}
 	return reason, err
 }
 
-// selected describes a replay for the change audit and says how many letters it is about at the most. "All" means those that are
+// selected describes a replay for the change audit and returns how many letters it is about at most. "All" means those that are
 // dead now: what dies again meanwhile does not go around in circles.
 func (a *API) selected(c echo.Context, name queue.Name, ids []event.ID, in *apiclient.ReplayRequest) (operation, int, error) {
 	ctx := c.Request().Context()
@@ -61,11 +67,17 @@ func (a *API) selected(c echo.Context, name queue.Name, ids []event.ID, in *apic
 		what.values["requested"] = count
 		return what, count, nil
 	}
-	there, err := a.Queues.Dead(ctx, queue.DeadParams{Queue: name, IDs: ids})
-	if err != nil {
-		return what, 0, err
+	found := false
+	for some := range slices.Chunk(ids, lookStep) {
+		there, err := a.Queues.Dead(ctx, queue.DeadParams{Queue: name, IDs: some})
+		if err != nil {
+			return what, 0, err
+		}
+		if found = len(there) > 0; found {
+			break
+		}
 	}
-	if len(there) == 0 {
+	if !found {
 		return what, 0, fault.Field(fault.NotFound, "ids", "no dead letter of the queue %s has one of these ids", name)
 	}
 	what.values["requested"] = len(ids)
@@ -82,18 +94,18 @@ func (a *API) selected(c echo.Context, name queue.Name, ids []event.ID, in *apic
 // to be done, by whom and why. It returns what fn does.
 func (a *API) recorded(c echo.Context, what operation, reason string, fn func(context.Context) (int, error)) (int, error) {
 	ctx := c.Request().Context()
-	var intent int64
-	note := func(ctx context.Context, values map[string]any) error {
-		_, err := a.Store.Change(ctx, a.actor(c), reason, func(tx *store.Tx) error {
+	note := func(ctx context.Context, values map[string]any) (id int64, err error) {
+		_, err = a.Store.Change(ctx, a.actor(c), reason, func(tx *store.Tx) error {
 			if err := tx.RecordOperation(what.op, store.TableDeadLetters, what.record, values); err != nil {
 				return err
 			}
-			intent = tx.AuditID()
+			id = tx.AuditID()
 			return nil
 		})
-		return err
+		return id, err
 	}
-	if err := note(ctx, what.values); err != nil {
+	intent, err := note(ctx, what.values)
+	if err != nil {
 		return 0, err
 	}
 	n, err := fn(ctx)
@@ -103,8 +115,8 @@ func (a *API) recorded(c echo.Context, what operation, reason string, fn func(co
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), outcomeWait)
 	defer cancel()
-	if unwritten := note(ctx, outcome); unwritten != nil {
-		a.Logger.Error("the outcome of an operation on dead letters is not in the change audit; its begin is", zap.Int64("audit_id", intent),
+	if _, unwritten := note(ctx, outcome); unwritten != nil {
+		a.Logger.Error("the outcome of an operation on dead letters is not in the change audit; its beginning is", zap.Int64("audit_id", intent),
 			zap.Int("count", n), zap.String("correlation_id", httpserver.CorrelationID(c)), zap.Error(unwritten))
 	}
 	return n, err
