@@ -120,7 +120,14 @@ func dlqReplay(s streams, f *clientFlags, queue *string) *cobra.Command {
 		}
 		return ask(cmd, s, f, apiclient.Call{Method: http.MethodPost, Path: []string{"dlq", *queue, "replay"},
 			Body: apiclient.ReplayRequest{IDs: ids, All: all, Count: count, Reason: reason}}, func(w io.Writer, got apiclient.Replayed) error {
-			_, err := fmt.Fprintf(w, "%d put back into the queue %s\n", got.Replayed, got.Queue)
+			what := "events"
+			if got.Queue == "alert" {
+				what = "alerts"
+			}
+			if got.Replayed == 1 {
+				what = strings.TrimSuffix(what, "s")
+			}
+			_, err := fmt.Fprintf(w, "replayed %d %s\n", got.Replayed, what)
 			return err
 		})
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
 
 	"github.com/google/uuid"
@@ -173,13 +174,20 @@ func (a *API) replayDead(c echo.Context) error {
 		moved, err = a.recorded(c, what, reason, func(ctx context.Context) (int, error) { return a.requeue(ctx, name, ids, count) })
 	}
 	if moved > 0 {
-		a.logOperation(c, "dead letters were put back", name, moved, reason)
+		a.logOperation(c, "dead letters were replayed", name, moved, reason)
 	}
 	if err != nil {
 		return err
 	}
 	return answer(c, http.StatusOK, apiclient.Replayed{Queue: string(name), Replayed: moved,
-		Message: fmt.Sprintf("%d dead letters put back", moved)})
+		Message: "replayed " + letters(moved)})
+}
+
+func letters(n int) string {
+	if n == 1 {
+		return "1 dead letter"
+	}
+	return strconv.Itoa(n) + " dead letters"
 }
 
 // checkReplay wants exactly one of ids, all and count.
