@@ -10,6 +10,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/muttproject/mutt/platform/fault"
+	"github.com/muttproject/mutt/platform/yamltext"
 )
 
 // maxFileValues bounds the examples of a file with its aliases followed: a few lines of YAML can stand for any number.
@@ -85,8 +86,8 @@ func (p *fileParser) value(f field, n *yaml.Node) (json.RawMessage, error) {
 		}
 		return json.RawMessage(n.Value), nil
 	}
-	if err := checkTag(f, n); err != nil {
-		return nil, err
+	if err := yamltext.CheckTag(n); err != nil {
+		return nil, fault.Field(fault.Unprocessable, f.name, "%v", err)
 	}
 	if n.Tag == "!!null" {
 		if _, text := f.at(&Rule{}).(*string); text && nullWord(n) {
@@ -95,15 +96,6 @@ func (p *fileParser) value(f field, n *yaml.Node) (json.RawMessage, error) {
 		return json.RawMessage("null"), nil
 	}
 	return f.typed(n.Value)
-}
-
-// checkTag refuses a scalar whose tag asks for more than reading it, such as !!binary or !vault: its text is not what is meant.
-func checkTag(f field, n *yaml.Node) error {
-	switch n.ShortTag() {
-	case "!!str", "!!int", "!!float", "!!bool", "!!null", "!!timestamp", "!!merge":
-		return nil
-	}
-	return fault.Field(fault.Unprocessable, f.name, "the tag %s is not understood here: write the value itself", cut(n.ShortTag(), 60))
 }
 
 // nullWord reports whether a null is written as a word, which may be meant as a text.
@@ -173,6 +165,7 @@ func (p *fileParser) texts(f field, n *yaml.Node) ([]string, error) {
 // text reads a text as it is written.
 func (p *fileParser) text(f field, n *yaml.Node) (string, error) {
 	p.values++
+	odd := yamltext.CheckTag(n)
 	switch {
 	case p.values > maxFileValues:
 		return "", fault.Field(fault.Unprocessable, f.name, "the examples of a file may have %d texts in all", maxFileValues)
@@ -180,8 +173,8 @@ func (p *fileParser) text(f field, n *yaml.Node) (string, error) {
 		return "", fault.Field(fault.Unprocessable, f.name, "wants texts, got a %s", kindName(n))
 	case p.json && n.Style != yaml.DoubleQuotedStyle:
 		return "", fault.Field(fault.Unprocessable, f.name, "wants texts, got %s", cut(n.Value, 60))
-	case checkTag(f, n) != nil:
-		return "", checkTag(f, n)
+	case odd != nil:
+		return "", fault.Field(fault.Unprocessable, f.name, "%v", odd)
 	case n.Tag == "!!null" && nullWord(n):
 		return "", ambiguous(f, n)
 	case n.Tag == "!!null":

@@ -1,10 +1,11 @@
-// Package yamltext writes scalars that every YAML reader takes for the same value.
+// Package yamltext writes scalars that every YAML reader takes for the same value, and refuses scalars that are not what is written.
 //
 // Readers of YAML 1.1 (PyYAML, Ruby, Ansible) type plain scalars that YAML 1.2 leaves alone: no, on, 1:30, 0100, 1_000, =, <<.
 // The library quotes what it would type itself, which is less.
 package yamltext
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"unicode"
@@ -19,6 +20,16 @@ func Text(s string) *yaml.Node {
 		n.Style = yaml.DoubleQuotedStyle
 	}
 	return n
+}
+
+// CheckTag refuses a scalar whose tag asks for more than reading it, such as !!binary or !vault: its text is not what is meant.
+func CheckTag(n *yaml.Node) error {
+	switch tag := n.ShortTag(); tag {
+	case "", "!", "!!str", "!!int", "!!float", "!!bool", "!!null", "!!timestamp", "!!merge":
+		return nil
+	default:
+		return fmt.Errorf("the tag %q is not understood here: write the value itself", tag[:min(len(tag), 60)])
+	}
 }
 
 // typed reports whether a reader of YAML 1.1 may take a plain s for something other than a text.

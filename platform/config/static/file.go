@@ -11,6 +11,8 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/muttproject/mutt/platform/yamltext"
 )
 
 // ReadFile reads a YAML file of settings. Keys are checked against the table; values are not read yet (Resolve).
@@ -100,6 +102,12 @@ func (r *reader) entry(path string, key, value *yaml.Node) {
 // value takes a scalar as it is written, so that 1.10 stays 1.10, and joins a list.
 func (r *reader) value(s *Setting, key, n *yaml.Node) {
 	g := Given{Path: s.Path, Text: n.Value, Source: r.at(key)}
+	for _, scalar := range append([]*yaml.Node{n}, n.Content...) {
+		if err := yamltext.CheckTag(resolve(scalar)); err != nil && resolve(scalar).Kind == yaml.ScalarNode {
+			r.fail(scalar, s.Path, err.Error(), "")
+			return
+		}
+	}
 	switch {
 	case n.Kind == yaml.ScalarNode && n.Tag == "!!null":
 		g.Text = "" // Resolve says that it has no value

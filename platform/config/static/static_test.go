@@ -157,6 +157,7 @@ func TestListenerForms(t *testing.T) {
 		"10.0.0.1:9090": {"10.0.0.1:9090", "10.0.0.1:9090"}, "localhost": {"localhost:8080", "localhost:8080"}, "::1": {"[::1]:8080", "[::1]:8080"},
 		"[::1]:9090": {"[::1]:9090", "[::1]:9090"}, "*": {}, "off": {"off", "off"}, "OFF": {"off", "off"},
 		"65536": {}, "99999": {}, "80 80": {}, "http://x:80": {}, "x:": {}, ":": {}, "": {}, "8080:8080": {}, "10.0.0:80": {}, "256.1.1.1": {}, "a,b": {},
+		"80:80:80": {}, "[80:80]:80": {}, "-1": {}, "-1:80": {}, "fe80::1%eth0": {"[fe80::1%eth0]:8080", "[fe80::1%eth0]:8080"},
 	} {
 		for i, absent := range [...]string{":8080", "127.0.0.1:8080"} {
 			field := absent
@@ -288,6 +289,20 @@ func TestSecretsKeepTheirBlanks(t *testing.T) {
 		_, problems := Resolve(tab, FromEnviron(tab, []string{"T_PASS=" + text, "T_NAME= a name "}), secretFiles)
 		if len(problems) > 0 || f.pass.Reveal() != want || f.name != "a name" {
 			t.Errorf("%q: %q, %q, %v", text, f.pass.Reveal(), f.name, problems)
+		}
+	}
+}
+
+// TestTagsAreRefused holds that a value with a tag of other programs is not read without what the tag asks for.
+func TestTagsAreRefused(t *testing.T) {
+	t.Parallel()
+	for file, says := range map[string]string{
+		"name: !vault x": `the tag "!vault"`, "name: !!binary aGVsbG8=": `the tag "!!binary"`, "job: {words: [a, !x b]}": `the tag "!x"`,
+		"name: !!str 7": "", "job: {count: !!int 7, words: [a, !!str b]}": "",
+	} {
+		_, _, problems := read(file, nil, nil)
+		if says == "" && len(problems) > 0 || says != "" && (len(problems) != 1 || !strings.Contains(problems[0].Message, says)) {
+			t.Errorf("%s: %v", file, problems)
 		}
 	}
 }

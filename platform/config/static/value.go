@@ -233,13 +233,13 @@ func hostPort(text string, port int) (string, bool) {
 			return "", false
 		}
 	}
-	if strings.Trim(host, "0123456789.") == "" && host != "" { // a name of digits is an address, or a slip
+	if host != "" && (strings.Contains(host, ":") || strings.Trim(host, "0123456789.") == "") { // an address, or a slip: no name has a colon, or digits alone
 		if _, err := netip.ParseAddr(host); err != nil {
 			return "", false
 		}
 	}
 	n, err := strconv.Atoi(portText)
-	bad := err != nil || n < 0 || n > 65535 || strings.ContainsFunc(host, func(r rune) bool { return r <= ' ' || strings.ContainsRune("/,[]@?#*\x7f", r) })
+	bad := err != nil || n < 0 || n > 65535 || strings.HasPrefix(host, "-") || strings.ContainsFunc(host, func(r rune) bool { return r <= ' ' || strings.ContainsRune("/,[]@?#*\x7f", r) })
 	return net.JoinHostPort(host, strconv.Itoa(n)), !bad
 }
 
