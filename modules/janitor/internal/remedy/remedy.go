@@ -164,6 +164,7 @@ func (r *Remediation) health(ctx context.Context) (h health, err error) {
 		return health{}, err
 	}
 	h.recent, h.recovery = last.Recent, last.Recovery
+	r.metrics.healthy(h.closed && h.recent)
 	return h, nil
 }
 

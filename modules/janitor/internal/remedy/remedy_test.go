@@ -1,12 +1,14 @@
 package remedy
 
 import (
+	"context"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"github.com/muttproject/mutt/platform/coord"
 	"github.com/muttproject/mutt/platform/deadletter"
@@ -281,6 +283,12 @@ func TestALetterThatSomebodyElseTookProvesNothing(t *testing.T) {
 			r.Errorf("%d letters went to a destination that took none", d.Live())
 		}
 		r.metric("success", "0")
+		_, err := r.driver.Discard(r.ctx, queue.DiscardParams{Queue: queue.Alert, IDs: ids[5:7]})
+		r.must(err)
+		time.Sleep(time.Second) // the run still waits
+		if got, want := testutil.ToFloat64(r.remedy.metrics.depth.WithLabelValues("alert")), float64(r.depth(queue.Alert).Dead); got != want {
+			r.Errorf("the metric has %v dead letters, want %v", got, want)
+		}
 	})
 }
 
@@ -329,6 +337,31 @@ func TestALetterThatCameBackRestsForHalfAnInterval(t *testing.T) {
 		}
 	})
 }
+
+// A letter that died while the clock was ahead does not rest until that time comes.
+func TestALetterFromTheFutureDoesNotRest(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	for died, due := range map[time.Duration]int{-time.Hour: 1, -time.Second: 0, time.Hour: 1} {
+		it := queue.DeadItem{DiedAt: now.Add(died), DeadLetter: queue.DeadLetter{Queue: queue.Alert, Code: queue.DeadExhausted, Replays: 1}}
+		w := &walk{queue: only(it), name: queue.Alert, most: 3, rest: time.Minute, now: func() time.Time { return now }}
+		if got, err := w.next(t.Context(), 10); err != nil || len(got) != due {
+			t.Errorf("died %v from now: %d are due, %v", died, len(got), err)
+		}
+	}
+}
+
+// only is a queue with one dead letter.
+type only queue.DeadItem
+
+func (it only) Dead(context.Context, queue.DeadParams) ([]queue.DeadItem, error) {
+	return []queue.DeadItem{queue.DeadItem(it)}, nil
+}
+
+func (only) Depth(context.Context, queue.Name) (queue.Depth, error)             { return queue.Depth{}, nil }
+func (only) Requeue(context.Context, queue.RequeueParams) (int, error)          { return 0, nil }
+func (only) GiveUp(context.Context, queue.Name, []event.ID) (int, error)        { return 0, nil }
+func (only) Stored(context.Context, queue.Name, []event.ID) ([]event.ID, error) { return nil, nil }
 
 // TestBothModes replays on the storage of each mode, in real time.
 func TestBothModes(t *testing.T) {

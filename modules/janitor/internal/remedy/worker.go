@@ -74,9 +74,7 @@ func (w *worker) look(ctx context.Context) {
 		w.planned(w.queue, deadletter.QueuePlan{})
 		return
 	}
-	if d, err := w.Queue.Depth(ctx, w.queue); err == nil {
-		w.metrics.depth.WithLabelValues(string(w.queue)).Set(float64(d.Dead))
-	}
+	_, _ = w.depth(ctx) // for its metric; a run reports the error
 	if !w.Dynamic.Enabled.Get() {
 		w.began, w.obstacle = time.Time{}, deadletter.Off
 		w.planned(w.queue, deadletter.QueuePlan{Obstacle: deadletter.Off})
@@ -85,12 +83,8 @@ func (w *worker) look(ctx context.Context) {
 	now, interval := w.Now(), w.Dynamic.Interval.Get()
 	recovery := w.recovery
 	if w.queue == queue.Alert {
-		h, err := w.health(ctx)
-		if err == nil {
-			w.metrics.healthy(h.closed && h.recent)
-			if h.recovery != "" {
-				recovery = h.recovery
-			}
+		if h, err := w.health(ctx); err == nil && h.recovery != "" {
+			recovery = h.recovery
 		}
 	}
 	due := w.began.IsZero() || now.Sub(w.began) >= interval
@@ -100,6 +94,15 @@ func (w *worker) look(ctx context.Context) {
 		w.ended = w.Now()
 	}
 	w.tell()
+}
+
+// depth returns the depth of the queue, and shows the dead letters in its metric.
+func (w *worker) depth(ctx context.Context) (queue.Depth, error) {
+	d, err := w.Queue.Depth(ctx, w.queue)
+	if err == nil {
+		w.metrics.depth.WithLabelValues(string(w.queue)).Set(float64(d.Dead))
+	}
+	return d, err
 }
 
 // tell sets the published plan.
@@ -180,14 +183,14 @@ func (w *worker) allowance(ctx context.Context) (int, error) {
 		return 0, ctx.Err()
 	case !w.Leading() || !w.Dynamic.Enabled.Get():
 		return 0, nil
+	}
+	d, err := w.depth(ctx)
+	switch {
+	case err != nil:
+		return 0, err
 	case w.queue != queue.Alert:
 		return batch - len(w.sent), nil
-	}
-	d, err := w.Queue.Depth(ctx, queue.Alert)
-	if err != nil {
-		return 0, err
-	}
-	if d.Live() >= w.QueueWarn.Get() {
+	case d.Live() >= w.QueueWarn.Get():
 		w.obstacle = deadletter.Pressure
 		return 0, nil
 	}
@@ -253,6 +256,7 @@ func (w *worker) await(ctx context.Context, former int, alone bool) (settled boo
 			return false, nil
 		}
 		w.tell()
+		_, _ = w.depth(ctx)
 		if err := sleep(ctx, pollEvery); err != nil {
 			return false, err
 		}
