@@ -83,8 +83,8 @@ func parseIfMatch(values []string) (precondition, error) {
 			continue
 		}
 		p.set = true
-		if tag == "*" {
-			return precondition{set: true}, nil
+		if tag == "*" && strings.TrimSpace(strings.Join(values, ",")) == "*" { // beside revisions it would make them worthless
+			return p, nil
 		}
 		tag = strings.Trim(strings.TrimPrefix(tag, "W/"), `"`)
 		tag, _, _ = strings.Cut(tag, "-")
@@ -111,6 +111,19 @@ func (p precondition) check(what string, present int64) error {
 		}
 	}
 	return fault.Field(fault.PreconditionFail, "If-Match", "%s is at revision %d by now", what, present)
+}
+
+// unchanged refuses a dry run as change.unchanged would refuse the change itself.
+func (a *API) unchanged(c echo.Context) error {
+	want, err := parseIfMatch(c.Request().Header.Values("If-Match"))
+	if err != nil || !want.set {
+		return err
+	}
+	revision, _, err := a.Store.Revisions(c.Request().Context())
+	if err != nil {
+		return err
+	}
+	return want.check("the configuration as a whole", revision)
 }
 
 // unchanged is check for a whole list: nothing at all was changed since.

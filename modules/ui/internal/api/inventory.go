@@ -65,6 +65,9 @@ func (a *API) importInventory(c echo.Context, list inventory) error {
 	var changes []apiclient.EntryChange
 	var last int64 // row of the change audit
 	if opts.dryRun {
+		if err := a.unchanged(c); err != nil {
+			return err
+		}
 		present, err := list.read()
 		if err != nil {
 			return err

@@ -107,6 +107,18 @@ func TestInventoryImport(t *testing.T) {
 			t.Errorf("%s: again %v", c.path, again)
 		}
 	}
+	// A dry run is refused as the change would be.
+	for _, dry := range []request{csvCall("/teams?dry_run=true", "host,team\nsw1,X\n"), {method: "POST", path: "/rules/import?dry_run=true", body: `{"version":1,"rules":[]}`}} {
+		for _, c := range []struct {
+			status int
+			match  string
+		}{{412, `"999999"`}, {400, `"abc"`}, {400, `"1", *`}} {
+			stale := dry
+			stale.header = append(slices.Clone(dry.header), "If-Match", c.match)
+			b.refuse(c.status, "If-Match", "", stale)
+		}
+		b.expect(200, dry)
+	}
 	before := b.audited()
 	b.refuse(400, "dry_run", "CSV files", request{method: "POST", path: "/dev-hosts?dry_run=true", body: `{"hostname":"x"}`})
 	b.refuse(400, "mode", "CSV files", request{method: "POST", path: "/teams?mode=replace", body: `{"hostname":"x","team_assignment":"y"}`})

@@ -100,7 +100,7 @@ func (a *API) importRules(c echo.Context) error {
 			}
 		}
 		if result = opts.plan(stored, target); opts.dryRun {
-			return nil
+			return a.unchanged(c)
 		}
 		revision, err := a.change(c, reason, func(tx change) error {
 			if err := tx.unchanged(); err != nil {
