@@ -8,6 +8,7 @@ import (
 	"io"
 	"regexp"
 	"slices"
+	"strings"
 
 	"go.yaml.in/yaml/v3"
 
@@ -46,8 +47,9 @@ func (f File) Read(context.Context) (Values, error) {
 
 // parseYAML reads keys and texts. No error repeats anything of the file but a line number and a key.
 func parseYAML(text []byte) (Values, error) {
-	var doc yaml.Node
-	if err := yaml.NewDecoder(bytes.NewReader(text)).Decode(&doc); err != nil {
+	var doc, more yaml.Node
+	d := yaml.NewDecoder(bytes.NewReader(text))
+	if err := d.Decode(&doc); err != nil {
 		if errors.Is(err, io.EOF) { // nothing but comments
 			return Values{}, nil
 		}
@@ -59,6 +61,9 @@ func parseYAML(text []byte) (Values, error) {
 	if len(doc.Content) != 1 || doc.Content[0].Kind != yaml.MappingNode {
 		return nil, fmt.Errorf("wants keys with texts, such as \"%s: …\"", DBPass)
 	}
+	if err := d.Decode(&more); !errors.Is(err, io.EOF) {
+		return nil, errors.New("the file has a second document: put everything into the first")
+	}
 	known, out, nodes, seen := namesOf(Keys()), Values{}, doc.Content[0].Content, map[Key]bool{}
 	for i := 0; i+1 < len(nodes); i += 2 {
 		name, value := nodes[i], nodes[i+1]
@@ -66,6 +71,9 @@ func parseYAML(text []byte) (Values, error) {
 			value = value.Alias
 		}
 		k, tag := Key(name.Value), value.ShortTag()
+		if name.ShortTag() == "!!merge" {
+			return nil, fmt.Errorf("line %d: merge keys (<<) are not read: write the secrets themselves", name.Line)
+		}
 		if !slices.Contains(known, k) {
 			if near := misspelt(name.Value, known); tag == "!!str" && near != "" {
 				return nil, fmt.Errorf("line %d: this is not the name of a secret; did you mean %s?", name.Line, near)
@@ -87,14 +95,14 @@ func parseYAML(text []byte) (Values, error) {
 	return out, nil
 }
 
-// misspelt returns the known name that differs from a name in one or two letters; "" for none.
+// misspelt returns the known name that differs from a name in its case and in at most two letters; "" for none.
 func misspelt(name string, known []Key) string {
 	names := make([]string, len(known))
 	for i, k := range known {
 		names[i] = string(k)
 	}
 	near := config.Nearest(name, names)
-	if near == "" || config.Distance(name, near) > 2 {
+	if near == "" || config.Distance(strings.ToUpper(name), near) > 2 {
 		return ""
 	}
 	return near
