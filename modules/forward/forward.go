@@ -40,8 +40,8 @@ type Deps struct {
 	Key        func() secret.Secret // of the destination, asked at each request; an empty one is not sent
 	DeadDepth  func() float64       // dead letters of the alert queue, for mutt_moog_dlq_depth
 	OpenTLS    tlsconf.Opener       // reads the files of TLS to the destination
-	Version    string               // of MUTT, told to the destination
-	Location   string               // the process's name, told to the destination
+	Version    string               // of MUTT, sent to the destination
+	Location   string               // the process's name, sent to the destination
 	Registerer prometheus.Registerer
 	Logger     *zap.Logger
 	Now        func() time.Time
@@ -66,7 +66,7 @@ var (
 	_ lifecycle.ReadyChecker = (*Module)(nil)
 )
 
-// New makes the module. Errors are fault.ConfigInvalid and name the setting.
+// New returns the module. Errors are fault.ConfigInvalid and name the setting.
 func New(c Config, d Deps) (*Module, error) {
 	if err := static.Validate(c.Settings(), c.Check()...); err != nil {
 		return nil, err
@@ -166,7 +166,7 @@ func hint(reason string) string {
 
 const (
 	breakerName = coord.Destination
-	// failuresToTell is how many failures in a row are more than a bad alert or a hiccup.
+	// failuresToTell is how many failures in a row are reported: fewer may be a bad alert or a hiccup.
 	failuresToTell = 3
 )
 

@@ -45,7 +45,7 @@ type Store interface {
 	retain.Store
 }
 
-// Leader tells whether this process is the one of several janitors that folds and prunes.
+// Leader reports whether this process is the one of several janitors that folds and prunes.
 type Leader interface {
 	Leading() bool
 }
@@ -156,7 +156,7 @@ func (m *Module) partitions(ctx context.Context) time.Duration {
 	return partitionsEvery
 }
 
-// report tells of a task that begins to fail, and of one that works again: what is tried each second would fill the log.
+// report logs a task that begins to fail, and one that works again: what is tried each second would fill the log.
 func (m *Module) report(ctx context.Context, message string, err error) {
 	switch failing := m.failing[message]; {
 	case ctx.Err() != nil:

@@ -84,7 +84,7 @@ const (
 )
 
 // pause returns how long an open breaker lets nothing through before its next probe. After n doublings the breaker has been open
-// for firstPauses + 2*firstPause*(2^n-1), which gives n from the time alone.
+// for firstPauses + 2*firstPause*(2^n-1), from which n follows by the time alone.
 func (b *Breaker) pause(c circuit) time.Duration {
 	longest := b.opts.Settings().Timeout
 	pause := firstPause
@@ -102,7 +102,7 @@ type view struct {
 	at      time.Time
 }
 
-// NewBreaker makes a Breaker. It does no I/O.
+// NewBreaker returns a Breaker. It does no I/O.
 func NewBreaker(c Coord, o BreakerOptions) *Breaker {
 	deps.Must(o)
 	if o.ProbeTTL <= 0 {
@@ -116,7 +116,7 @@ func NewBreaker(c Coord, o BreakerOptions) *Breaker {
 	return b
 }
 
-// Permit is the right to make one call; its result is told with Done, or Cancel when no call was made.
+// Permit is the right to make one call; the caller reports its result with Done, or calls Cancel when it made no call.
 type Permit struct {
 	b     *Breaker
 	hold  int64 // of a probe
@@ -129,6 +129,7 @@ func (p Permit) Probe() bool { return p.probe }
 // Allow asks for a permit. Without one (ok is false) wait says when to ask again.
 func (b *Breaker) Allow(ctx context.Context) (p Permit, wait time.Duration, ok bool, err error) {
 	if !b.opts.Settings().Enabled {
+		b.forget()
 		return Permit{}, 0, true, nil
 	}
 	v := b.last()
@@ -143,7 +144,7 @@ func (b *Breaker) Allow(ctx context.Context) (p Permit, wait time.Duration, ok b
 	return b.tryProbe(ctx, v)
 }
 
-// State gives the state as this process last saw it.
+// State returns the state as this process last saw it.
 func (b *Breaker) State() State {
 	if !b.opts.Settings().Enabled {
 		return StateClosed
@@ -175,7 +176,7 @@ func (b *Breaker) tryProbe(ctx context.Context, v view) (Permit, time.Duration, 
 	return p, 0, true, nil
 }
 
-// Cancel gives a permit back without a call.
+// Cancel returns a permit without a call.
 func (p Permit) Cancel(ctx context.Context) error {
 	if !p.probe {
 		return nil
@@ -183,7 +184,7 @@ func (p Permit) Cancel(ctx context.Context) error {
 	return p.b.setHold(ctx, p.hold, nil, 0)
 }
 
-// Done tells the result of the call.
+// Done reports the result of the call.
 func (p Permit) Done(ctx context.Context, success bool) error {
 	if p.b == nil {
 		return nil
@@ -259,7 +260,7 @@ func (b *Breaker) restHold(ctx context.Context, p Permit, d time.Duration) error
 	return b.setHold(ctx, version, []byte(holdOpen), d)
 }
 
-// setHold changes the hold; that somebody else has it now is no error.
+// setHold changes the hold. It returns nil also when another process has changed it meanwhile.
 func (b *Breaker) setHold(ctx context.Context, version int64, data []byte, ttl time.Duration) error {
 	_, err := b.coord.Put(ctx, PutParams{Key: b.holdKey(), Data: data, Version: version, TTL: ttl})
 	if fault.Is(err, fault.Conflict) {
@@ -330,6 +331,16 @@ func (b *Breaker) keep(v view) {
 	}
 	b.view = v
 	b.opts.Metrics.show(b.opts.Name, v.circuit)
+}
+
+// forget shows a breaker that is switched off as closed. Its shared state stays, and is read again when it is switched on.
+func (b *Breaker) forget() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.view.State != StateClosed || b.view.Failures > 0 {
+		b.view = view{circuit: circuit{State: StateClosed}}
+		b.opts.Metrics.show(b.opts.Name, b.view.circuit)
+	}
 }
 
 func breakerKey(name string) string { return "breaker/" + name }

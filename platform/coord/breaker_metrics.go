@@ -9,7 +9,7 @@ type BreakerMetrics struct {
 	changes  *prometheus.CounterVec
 }
 
-// NewBreakerMetrics makes and registers the metrics.
+// NewBreakerMetrics creates and registers the metrics.
 func NewBreakerMetrics(r prometheus.Registerer) *BreakerMetrics {
 	m := &BreakerMetrics{
 		state: prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "mutt_circuit_breaker_state",

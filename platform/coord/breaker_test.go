@@ -205,11 +205,20 @@ func TestBreakerTimeoutIsShortenedWhileOpen(t *testing.T) {
 func TestBreakerOff(t *testing.T) {
 	t.Parallel()
 	s := newBreakers(t)
-	b := s.process(coord.NewBreakerMetrics(prometheus.NewRegistry()))
+	b := s.process(coord.NewBreakerMetrics(s.registry))
 	s.open(b)
 	s.settings.Enabled = false
 	if !s.call(b, false) || b.State() != coord.StateClosed {
 		t.Fatal("a breaker that is off lets everything through at once")
+	}
+	const closed = "# HELP mutt_circuit_breaker_state State of a circuit breaker: 0 closed, 1 half-open, 2 open.\n" +
+		"# TYPE mutt_circuit_breaker_state gauge\nmutt_circuit_breaker_state{name=\"moog\"} 0\n"
+	if err := testutil.GatherAndCompare(s.registry, strings.NewReader(closed), "mutt_circuit_breaker_state"); err != nil {
+		t.Errorf("while it is off: %v", err)
+	}
+	s.settings.Enabled = true
+	if _, ok := s.allow(b); ok || b.State() != coord.StateOpen {
+		t.Fatal("switched on again it is as open as it was")
 	}
 }
 

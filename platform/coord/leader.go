@@ -34,12 +34,12 @@ type Leader struct {
 	*lifecycle.Runner
 	opts    LeaderOptions
 	leading atomic.Bool
-	away    bool // the last call failed; of run
+	away    bool // the last call failed; owned by run
 }
 
 var _ lifecycle.Service = (*Leader)(nil)
 
-// NewLeader makes a Leader. It does no I/O.
+// NewLeader returns a Leader. It does no I/O.
 func NewLeader(o LeaderOptions) *Leader {
 	deps.Must(o)
 	if o.TTL <= 0 {
@@ -124,7 +124,7 @@ func (l *Leader) hold(ctx context.Context, token int64, sent time.Time, done <-c
 	}
 }
 
-// lease takes or renews, and tells once when that begins to fail.
+// lease takes or renews the lease, and logs once when that begins to fail.
 func (l *Leader) lease(ctx context.Context, token int64) (Leased, error) {
 	got, err := l.opts.Coord.Lease(ctx, LeaseParams{Key: l.key(), Owner: l.opts.Owner, TTL: l.opts.TTL, Token: token})
 	if err != nil && !l.away && !errors.Is(err, context.Canceled) {

@@ -1,8 +1,8 @@
-// Package dest is the contract of destinations, and the HTTP one that all present destinations are.
+// Package dest is the contract of destinations, and the HTTP one that all destinations so far are.
 //
 // Principles:
 //  1. A destination sends and classifies; retries, order and rates are the pipeline's.
-//  2. What a Result says of an answer is for people and bounded; it never holds the credential.
+//  2. What a Result says about an answer is for people and bounded; it never holds the credential.
 //  3. A new webhook destination is one Encoder in a package of its own, checked by desttest.
 package dest
 
@@ -18,7 +18,7 @@ type Destination interface {
 	Send(ctx context.Context, alerts []*event.Alert) Result
 }
 
-// Encoder makes a request's body.
+// Encoder renders the body of a request.
 type Encoder interface {
 	// AppendBody appends the body of a request with these alerts.
 	AppendBody(dst []byte, alerts []*event.Alert) []byte

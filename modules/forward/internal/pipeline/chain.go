@@ -26,10 +26,10 @@ type chain struct {
 	sent  int // how many of the first items are in a request
 }
 
-// due is when the chain's first alert may go; the zero time for at once.
+// due returns when the chain's first alert may go; the zero time for at once.
 func (c *chain) due() time.Time { return c.items[0].due }
 
-// take gives the first alerts that may go now, at most n.
+// take returns the first alerts that may go now, at most n.
 func (c *chain) take(n int, now time.Time) []*item {
 	taken := 0
 	for taken < n && taken < len(c.items) {

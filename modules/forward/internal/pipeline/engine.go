@@ -85,7 +85,7 @@ type job struct {
 // reportTime bounds what is reported to other processes, which may outlive the work.
 const reportTime = 2 * time.Second
 
-// New makes an Engine.
+// New returns an Engine.
 func New(c Config, d Deps) *Engine {
 	deps.Must(d)
 	if c.Workers < 1 || c.BatchMax < 1 || c.MaxAlerts < 1 {
@@ -105,7 +105,7 @@ func (e *Engine) Run(ctx context.Context) {
 	workers.Wait()
 }
 
-// worker sends what the dispatcher gives it.
+// worker sends what the dispatcher hands to it.
 func (e *Engine) worker() {
 	var alerts []*event.Alert
 	for j := range e.jobs {
@@ -122,7 +122,7 @@ func (e *Engine) worker() {
 	}
 }
 
-// report tells the other processes: by the breaker whether the destination works, by the pulse that it took something. After a failure it
+// report informs the other processes: by the breaker whether the destination works, by the pulse that it took something. After a failure it
 // returns the state of the pulse. An aborted request says nothing about the destination.
 func (e *Engine) report(j job, r dest.Result) (taken int64) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(j.part.send), reportTime) // the result counts also when work stops
@@ -185,7 +185,7 @@ func (e *Engine) awaitReady(ctx context.Context, timer *time.Timer) bool {
 	}
 }
 
-// look tells whether a chain is ready, or how long until one is due.
+// look returns whether a chain is ready, or how long until one is due.
 func (e *Engine) look() (ready bool, due time.Duration) {
 	now := e.deps.Now()
 	due = time.Hour
@@ -265,7 +265,7 @@ func (e *Engine) permit(ctx context.Context) (coord.Permit, bool) {
 	return coord.Permit{}, false
 }
 
-// coordAway slows down and tells when the coordination did not answer: nothing is sent without it.
+// coordAway logs that the coordination did not answer, and waits: nothing is sent without it.
 func (e *Engine) coordAway(ctx context.Context, err error) {
 	if err == nil || ctx.Err() != nil {
 		return

@@ -33,7 +33,7 @@ type Metrics struct {
 	delivered prometheus.Counter // of alerts, for the hot path
 }
 
-// NewMetrics makes and registers the metrics.
+// NewMetrics creates and registers the metrics.
 func NewMetrics(r prometheus.Registerer) *Metrics {
 	m := &Metrics{
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "mutt_moog_requests_total",

@@ -6,7 +6,7 @@ import (
 	"github.com/muttproject/mutt/platform/queue"
 )
 
-// The reasons of a replay that failed, beside the codes of dead letters.
+// The reasons of a replay that failed, in addition to the codes of dead letters.
 const (
 	reasonQueue = "queue_error"
 	reasonOther = "other" // a code that this version does not know

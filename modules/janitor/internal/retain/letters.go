@@ -52,7 +52,7 @@ func (r *Retention) removeLetters(ctx context.Context, before time.Time) (total 
 	return total, nil
 }
 
-// walkLetters gives the dead letters of a queue that became such before a time, page by page. They are listed by the
+// walkLetters returns the dead letters of a queue that became such before a time, page by page. They are listed by the
 // receipt of their events, and none died before that: the walk ends at the first event that is young.
 func (r *Retention) walkLetters(ctx context.Context, q queue.Name, before time.Time, page func([]event.ID) error) error {
 	var after event.ID

@@ -4,7 +4,7 @@
 //  1. What is removed is said: in the change audit as system:janitor, in the log, in the metrics.
 //  2. Days are whole days of UTC, so that each kind is removed from once a day and notes that once a day.
 //  3. A step is bounded: whoever else writes waits for one transaction, never for all that is to go.
-//  4. A run may end anywhere and begin anew; settings are read when it begins.
+//  4. A run may end anywhere and begin again; settings are read when it begins.
 package retain
 
 import (
@@ -55,7 +55,7 @@ type Retention struct {
 	metrics *metrics
 }
 
-// New makes a Retention. It does no I/O.
+// New returns a Retention. It does no I/O.
 func New(d Deps) *Retention {
 	deps.Must(d)
 	return &Retention{Deps: d, metrics: newMetrics(d.Registerer, d.Dynamic)}

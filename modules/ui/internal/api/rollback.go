@@ -20,7 +20,7 @@ import (
 	"github.com/muttproject/mutt/platform/store"
 )
 
-// record is a record as the change audit shows it, nil when there is none.
+// record is a record as the change audit shows it, nil for one that does not exist.
 type record = map[string]json.RawMessage
 
 // rollback puts back what a change replaced, as a new change. The route lets operators pass, who may change rules,
@@ -275,7 +275,7 @@ func (a *API) rolledBack(tx change, u *undo) (apiclient.RolledBack, error) {
 	return out, nil
 }
 
-// effective gives the value that a stored one stands for: that of the variable or the default when there is none. Of a
+// effective returns the value that a stored one stands for: that of the variable or the default when there is none. Of a
 // key that this version does not know, it is the stored one.
 func (a *API) effective(name string, stored record) any {
 	key, err := a.Dynamic.Registry().Lookup(name)

@@ -167,7 +167,7 @@ func (r row) check(t *testing.T, got dest.Result) {
 	}
 }
 
-// Alerts gives samples: a plain one, one with everything, and one with nothing but what an event must have.
+// Alerts returns samples: a plain one, one with everything, and one with nothing but what an event must have.
 func Alerts() []*event.Alert {
 	full := event.Event{ID: event.ID{1, 2, 3}, ReceivedAt: 1_700_000_000_123_456, Timestamp: 1_699_999_999_000_000,
 		Source: event.SourceTrap, Severity: 3, Facility: 4, Hostname: "core-1.example", Message: "BGP \"down\"\n\u2028<b>é\x01",

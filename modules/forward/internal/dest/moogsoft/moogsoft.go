@@ -61,7 +61,7 @@ func (e *Encoder) appendAlert(dst []byte, a *event.Alert) []byte {
 	return append(dst, `}}`...)
 }
 
-// agentTime gives the event's time in epoch seconds, or that of its receipt when the device's clock is far off.
+// agentTime returns the event's time in epoch seconds, or that of its receipt when the device's clock is far off.
 func agentTime(ev *event.Event) int64 {
 	off := ev.Timestamp - ev.ReceivedAt
 	if off > clockSkew.Microseconds() || off < -clockSkew.Microseconds() {
