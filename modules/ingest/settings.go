@@ -11,7 +11,8 @@ type Config struct {
 	SyslogUDPAddr  string
 	SyslogTCPAddr  string
 	RequiredFields []string // of an event over HTTP
-	MaxBodyBytes   int64    // of a request on the wire
+	Aliases        []decode.Alias
+	MaxBodyBytes   int64 // of a request on the wire
 }
 
 // Settings declares the settings.
@@ -26,6 +27,9 @@ func (c *Config) Settings() []static.Setting {
 			Value: static.Listener(&c.SyslogTCPAddr, 5514)},
 		{Path: "ingest.required_fields", Default: "hostname,timestamp,message", Variables: static.Variables("MUTT_INGEST_REQUIRED_FIELDS"),
 			About: "Fields that an event over HTTP must have", Value: fields(&c.RequiredFields)},
+		{Path: "ingest.aliases", Default: "host=hostname,@timestamp=timestamp,time=timestamp,msg=message,log=message", Variables: static.Variables("MUTT_INGEST_ALIASES"),
+			About: "Members of an event over HTTP that are taken for a field where it is absent, member=field; of several for one field the first that is there; [] for none",
+			Value: aliases(&c.Aliases)},
 		{Path: "ingest.max_body_bytes", Default: "10MiB", Variables: static.Variables("MUTT_INGEST_MAX_BODY_BYTES"),
 			About: "Largest request body on the wire", Value: static.Size(&c.MaxBodyBytes, 1<<10, 1<<30)},
 	}
@@ -45,4 +49,30 @@ func fields(field *[]string) static.Value {
 		*field = names
 		return nil
 	}, static.List(field).Get)
+}
+
+// aliases takes a list of member=field, which may be empty.
+func aliases(field *[]decode.Alias) static.Value {
+	var texts []string
+	list := static.List(&texts)
+	return static.NewValue("a list of member=field, or []", func(text string) error {
+		if text == static.EmptyList {
+			*field = nil
+			return nil
+		}
+		if err := list.Set(text); err != nil {
+			return err
+		}
+		parsed, err := decode.ParseAliases(texts)
+		if err == nil {
+			*field = parsed
+		}
+		return err
+	}, func() any {
+		texts := make([]string, len(*field))
+		for i, a := range *field {
+			texts[i] = a.String()
+		}
+		return texts
+	}).OrEmpty()
 }

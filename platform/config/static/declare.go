@@ -40,7 +40,9 @@ func Validate(table []Setting, together ...string) error {
 		}
 		text := fmt.Sprint(s.Value.Get())
 		if words, list := s.Value.Get().([]string); list {
-			text = strings.Join(words, ",")
+			if text = strings.Join(words, ","); len(words) == 0 && s.Value.empty {
+				text = EmptyList
+			}
 		}
 		if text == "" && s.Default == "" {
 			continue

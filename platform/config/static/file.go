@@ -120,7 +120,9 @@ func (r *reader) value(s *Setting, key, n *yaml.Node) {
 				return
 			}
 		}
-		g.Text = strings.Join(items, ",")
+		if g.Text = strings.Join(items, ","); len(items) == 0 {
+			g.Text = EmptyList
+		}
 	default:
 		r.fail(n, s.Path, "takes "+s.Value.Takes(), "")
 		return

@@ -19,7 +19,7 @@ func WriteYAML(w io.Writer, table []Setting, sources map[string]Source) error {
 		s := &table[i]
 		from := sources[s.Path]
 		shown := s.Shown(from)
-		if fmt.Sprint(shown) == "" || fmt.Sprint(shown) == "[]" {
+		if fmt.Sprint(shown) == "" || fmt.Sprint(shown) == EmptyList && !s.Value.empty {
 			continue
 		}
 		key, hide := out.key(s.Path), ""

@@ -76,7 +76,7 @@ func (s Source) String() string {
 // Given is one value as it was found.
 type Given struct {
 	Path   string
-	Text   string // of a list: its items, separated by commas
+	Text   string // of a list: its items, separated by commas, or EmptyList
 	Source Source
 	part   *Value // what a Variable sets instead of the whole
 }
@@ -157,7 +157,7 @@ func Resolve(table []Setting, given []Given, open func(name string) ([]byte, err
 // take sets the value, and notes in g the file that a secret was read from.
 func (s *Setting) take(g *Given, open func(name string) ([]byte, error)) error {
 	switch {
-	case strings.TrimSpace(g.Text) == "":
+	case strings.TrimSpace(g.Text) == "" || g.Text == EmptyList && s.Value.list() && !s.Value.empty:
 		return fmt.Errorf("has no value: give one, or remove it for the default")
 	case !printable(g.Text) && !s.Value.Secret():
 		return fmt.Errorf("has a character that cannot be printed")

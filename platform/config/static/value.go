@@ -14,6 +14,9 @@ import (
 	"github.com/muttproject/mutt/platform/secret"
 )
 
+// EmptyList is the text of a list without items: [] in the file.
+const EmptyList = "[]"
+
 // Off as the address of a listener disables it.
 const Off = "off"
 
@@ -25,6 +28,7 @@ type Value struct {
 	secret *secret.Secret
 	words  []string
 	shown  func() any // what may be shown, when that is not all of it
+	empty  bool       // set takes EmptyList
 }
 
 // errOther says that a text is not what a Value takes; Set says what that is.
@@ -56,6 +60,9 @@ func (v Value) Words() []string { return v.words }
 
 // WithWords names values for completion.
 func (v Value) WithWords(words ...string) Value { v.words = words; return v }
+
+// OrEmpty lets a list be empty: its set takes EmptyList.
+func (v Value) OrEmpty() Value { v.empty = true; return v }
 
 // ShownAs has a part of the value hidden wherever it is shown; shown returns the rest.
 func (v Value) ShownAs(shown func() any) Value { v.shown = shown; return v }

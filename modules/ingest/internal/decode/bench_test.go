@@ -15,8 +15,9 @@ func typical() string {
 
 func TestScannerDoesNotAllocate(t *testing.T) {
 	d := newDecoder()
-	for name, body := range map[string]string{"typical": typical(), "escapes and unknown members": doc(`,"x":1,"y":"z","app_name":"a\tb","severity":"odd"`),
-		"array": "[" + typical() + "," + typical() + "]"} {
+	for name, body := range map[string]string{"typical": typical(), "escapes and unknown members": doc(`,"x":1,"y":"z","app_name":"a\tb","severity":"odd","proc_id":73411`),
+		"array":   "[" + typical() + "," + typical() + "]",
+		"aliases": `{"host":"r1","@timestamp":"` + stampText + `","log":"m","x":{"y":[1,2]},"severity":3.0}`} {
 		b := []byte(body)
 		allocs := testing.AllocsPerRun(200, func() {
 			for d.Reset(b, JSON); d.Next(); {

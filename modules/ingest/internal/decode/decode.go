@@ -48,6 +48,7 @@ const (
 // Options say what a valid event is.
 type Options struct {
 	Required []string          // names that must be present, see ValidateRequired
+	Aliases  []Alias           // what is taken for fields that are absent; none if empty
 	Now      func() time.Time  // for the range of timestamps and the year of RFC 3164
 	SaneID   func(string) bool // whether a correlation id may be kept
 }
@@ -59,12 +60,14 @@ type Unknown struct{ Severity, Facility int }
 type Decoder struct {
 	opts     Options
 	required uint32 // bit set of known fields
+	aliased  uint32 // those that an alias may stand for
 	now      int64  // Unix µs of this body
 	unknown  Unknown
 
 	body  []byte
 	pos   int
 	index int // of the event that Next read, -1 before
+	at    int // where the event that Next read begins
 	mode  mode
 	batch bool
 	err   error // why the document was refused
@@ -73,8 +76,10 @@ type Decoder struct {
 	eventErr error
 
 	doc     document
-	fields  []byte // Fields of the event
-	text    []byte // unescaped texts of the event
+	lent    uint32           // the fields of doc that an alias stands for
+	alias   [numFields]uint8 // index of the alias, where lent has the field
+	fields  []byte           // Fields of the event
+	text    []byte           // unescaped texts of the event
 	vars    []event.Variable
 	nesting nesting
 	slow    *jsontext.Decoder
@@ -91,14 +96,17 @@ const (
 	modeLines
 )
 
-// New makes a Decoder. Options.Required must have passed ValidateRequired: other names are ignored.
+// New returns a Decoder. Options.Required must have passed ValidateRequired: other names are ignored.
 func New(o Options) *Decoder {
-	deps.Must(o)
+	deps.Must(o, "Aliases")
 	d := &Decoder{opts: o}
 	for _, name := range o.Required {
 		if f, ok := lookup([]byte(name)); ok {
 			d.required |= 1 << f
 		}
+	}
+	for _, a := range o.Aliases {
+		d.aliased |= 1 << a.field
 	}
 	return d
 }
@@ -291,7 +299,8 @@ func (d *Decoder) peek() byte {
 // that it is not JSON.
 func (d *Decoder) value(at, depth int) (end int, err error) {
 	d.event, d.eventErr = event.Event{Severity: event.Absent, Facility: event.Absent}, nil
-	d.text, d.fields, d.vars = d.text[:0], d.fields[:0], d.vars[:0]
+	d.text, d.fields, d.vars, d.lent = d.text[:0], d.fields[:0], d.vars[:0], 0
+	d.at = at
 	flat, deepest := false, 0
 	if at < len(d.body) && d.body[at] == '{' {
 		end, flat = d.doc.scan(d.body, at)
@@ -308,6 +317,9 @@ func (d *Decoder) value(at, depth int) (end int, err error) {
 	case d.body[at] != '{':
 		d.eventErr = d.wrong("", fault.BadRequest, "an event is a JSON object, not %s", kindOf(d.body[at]))
 	case end-at > MaxText:
+		if d.eventErr = d.foreign(); d.eventErr != nil {
+			break
+		}
 		d.eventErr = d.wrong("", fault.TooLarge, "the JSON text of an event may be %d bytes long, not %d", MaxText, end-at)
 	case !flat:
 		if d.eventErr = d.slowObject(span{at, end}); d.eventErr == nil {

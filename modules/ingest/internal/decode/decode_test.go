@@ -18,8 +18,17 @@ var testNow = time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC)
 const stampText = "2026-11-23T09:59:59Z"
 
 func newDecoder() *Decoder {
-	return New(Options{Required: []string{"hostname", "timestamp", "message"}, Now: func() time.Time { return testNow },
+	return New(Options{Required: []string{"hostname", "timestamp", "message"}, Aliases: testAliases(), Now: func() time.Time { return testNow },
 		SaneID: func(s string) bool { return s != "" && !strings.ContainsAny(s, " \"") }})
+}
+
+// testAliases are those of the setting's default.
+func testAliases() []Alias {
+	aliases, err := ParseAliases(strings.Split("host=hostname,@timestamp=timestamp,time=timestamp,msg=message,log=message", ","))
+	if err != nil {
+		panic(err)
+	}
+	return aliases
 }
 
 // result is what became of one event.
@@ -87,13 +96,33 @@ func TestFields(t *testing.T) {
 		`,"app_name":"a","proc_id":"1","msg_id":""`: func(e *event.Event) { e.AppName, e.ProcID = "a", "1" },
 		`,"_correlation_id":"c-1"`:                  func(e *event.Event) { e.CorrelationID = "c-1" },
 		`,"_correlation_id":"not sane"`:             nil,
-		`,"_correlation_id":7`:                      nil,
-		`,"id":"` + id + `"`:                        func(e *event.Event) { e.SenderID = id },
-		`,"id":"` + strings.ToUpper(id) + `"`:       func(e *event.Event) { e.SenderID = id },
-		`,"rack":"B2","n":1.50,"x":null,"y":true`:   func(e *event.Event) { e.Fields = `{"rack":"B2","n":1.50,"x":null,"y":true}` },
-		`,"o":{ "a" : [1, "b c"] }`:                 func(e *event.Event) { e.Fields = `{"o":{"a":[1,"b c"]}}` },
-		`,"app_n\u0061me":"esc"`:                    func(e *event.Event) { e.AppName = "esc" },
-		`,"app_name":"\u00e9\ud83d\ude00\ud83d\n"`:  func(e *event.Event) { e.AppName = "é😀\ufffd\n" },
+		`,"_correlation_id":7`:                      func(e *event.Event) { e.CorrelationID = "7" },
+		`,"_correlation_id":{}`:                     nil,
+		`,"severity":3.0`:                           func(e *event.Event) { e.Severity = 3 },
+		`,"severity":"3.0"`:                         func(e *event.Event) { e.Severity = 3 },
+		`,"severity":3e0`:                           func(e *event.Event) { e.Severity = 3 },
+		`,"severity":" 30e-1 "`:                     func(e *event.Event) { e.Severity = 3 },
+		`,"severity":-0.0,"facility":2.3E+1`:        func(e *event.Event) { e.Severity, e.Facility = 0, 23 },
+		`,"severity":"03"`:                          func(e *event.Event) { e.Severity = 3 },
+		`,"severity":"0x3"`:                         func(e *event.Event) { e.Fields = `{"severity":"0x3"}` },
+		`,"severity":"1_0"`:                         func(e *event.Event) { e.Fields = `{"severity":"1_0"}` },
+		`,"syslog_severity":true`:                   func(e *event.Event) { e.Fields = `{"syslog_severity":true}` },
+		`,"severity":{"code": 5},"facility":[1]`:    func(e *event.Event) { e.Fields = `{"severity":{"code":5},"facility":[1]}` },
+		`,"proc_id":73411,"app_name":true`:          func(e *event.Event) { e.ProcID, e.AppName = "73411", "true" },
+		`,"msg_id":-1.50,"source_type":false`:       func(e *event.Event) { e.MsgID, e.SourceType = "-1.50", "false" },
+		`,"app_name":["x", 1],"msg_id":{}`:          func(e *event.Event) { e.Fields = `{"app_name":["x",1],"msg_id":{}}` },
+		`,"trap_oid":1.3`:                           func(e *event.Event) { e.TrapOID = "1.3" },
+		`,"trap_oid":{"a":1}`:                       func(e *event.Event) { e.Fields = `{"trap_oid":{"a":1}}` },
+		`,"variables":[{"oid":1.3,"type":null,"value":true},{"oid":"1.4","type":2}]`: func(e *event.Event) {
+			e.Variables = []event.Variable{{OID: "1.3", Value: "true"}, {OID: "1.4", Type: "2"}}
+		},
+		`,"host":"other","time":"x","log":{"level":"info"}`: func(e *event.Event) { e.Fields = `{"host":"other","time":"x","log":{"level":"info"}}` },
+		`,"id":"` + id + `"`:                       func(e *event.Event) { e.SenderID = id },
+		`,"id":"` + strings.ToUpper(id) + `"`:      func(e *event.Event) { e.SenderID = id },
+		`,"rack":"B2","n":1.50,"x":null,"y":true`:  func(e *event.Event) { e.Fields = `{"rack":"B2","n":1.50,"x":null,"y":true}` },
+		`,"o":{ "a" : [1, "b c"] }`:                func(e *event.Event) { e.Fields = `{"o":{"a":[1,"b c"]}}` },
+		`,"app_n\u0061me":"esc"`:                   func(e *event.Event) { e.AppName = "esc" },
+		`,"app_name":"\u00e9\ud83d\ude00\ud83d\n"`: func(e *event.Event) { e.AppName = "é😀\ufffd\n" },
 		`,"variables":["1.3.6=up",".1.2 = a=b"]`: func(e *event.Event) {
 			e.Variables = []event.Variable{{OID: "1.3.6", Value: "up"}, {OID: "1.2", Value: "a=b"}}
 		},
@@ -120,31 +149,40 @@ func TestFieldErrors(t *testing.T) {
 	cases := []struct{ body, field, message string }{
 		{`{}`, "hostname", "hostname, timestamp, message"},
 		{`{"hostname":"a","message":null,"timestamp":1}`, "message", "missing"},
-		{`{"hostname":5,"timestamp":"` + stampText + `","message":"m"}`, "hostname", "must be a string, not a number"},
+		{`{"hostname":["r1"],"timestamp":"` + stampText + `","message":"m"}`, "hostname", "must be a string, a number or a boolean, not an array"},
+		{`{"hostname":"r1","timestamp":true,"message":"m"}`, "timestamp", "not a boolean"},
+		{`{"hostname":"r1","timestamp":{},"message":"m"}`, "timestamp", "not an object"},
+		{`{"hostname":"r1","time":"yesterday","message":"m"}`, "time", "is not a time"},
+		{`{"hostname":"r1","@timestamp":1,"message":"m"}`, "@timestamp", "outside"},
+		{`{"host":" ","time":1,"message":"m"}`, "host", "not blank"},
+		{`{"host":{"name":"r1"},"timestamp":1,"message":"m"}`, "hostname", "missing required fields: hostname"},
+		{`{"host":"","timestamp":1,"message":"m"}`, "hostname", "missing required fields: hostname"},
 		{`{"hostname":" ","timestamp":"` + stampText + `","message":"m"}`, "hostname", "not blank"},
 		{`{"hostname":"a\u0000","timestamp":"` + stampText + `","message":"m"}`, "hostname", "control"},
 		{`{"hostname":"` + strings.Repeat("h", 256) + `","timestamp":"` + stampText + `","message":"m"}`, "hostname", "256 bytes"},
-		{doc(`,"app_name":["x"]`), "app_name", "not an array"},
-		{doc(`,"proc_id":1`), "proc_id", "must be a string"},
+		{doc(`,"app_name":"` + strings.Repeat("a", 1025) + `"`), "app_name", "1025 bytes"},
+		{doc(`,"severity":"7.5"`), "severity", "0 to 7"},
+		{doc(`,"severity":8.0`), "severity", "0 to 7"},
+		{doc(`,"severity":"1e99"`), "severity", "0 to 7"},
 		{doc(`,"severity":8`), "severity", "0 to 7"},
 		{doc(`,"severity":-1`), "severity", "0 to 7"},
 		{doc(`,"severity":"99"`), "severity", "0 to 7"},
 		{doc(`,"severity":3.5`), "severity", "0 to 7"},
 		{doc(`,"severity":1e999`), "severity", "0 to 7"},
-		{doc(`,"syslog_severity":true`), "syslog_severity", "not a boolean"},
 		{doc(`,"facility":24`), "facility", "0 to 23"},
 		{doc(`,"trap_oid":"IF-MIB::linkDown"`), "trap_oid", "dotted"},
 		{doc(`,"trap_oid":"1..3"`), "trap_oid", "dotted"},
 		{doc(`,"trap_oid":"1.4294967296"`), "trap_oid", "dotted"},
 		{doc(`,"trap_oid":"1.03"`), "trap_oid", "dotted"},
-		{doc(`,"trap_oid":13`), "trap_oid", "must be a string"},
+		{doc(`,"trap_oid":13`), "trap_oid", "dotted"},
 		{doc(`,"id":"x"`), "id", "UUID"},
 		{doc(`,"id":7`), "id", "UUID"},
 		{doc(`,"variables":{}`), "variables", "must be an array"},
 		{doc(`,"variables":["a"]`), "variables[0]", "oid=value"},
 		{doc(`,"variables":["a=b",7]`), "variables[1]", "not a number"},
 		{doc(`,"varbinds":[{"value":1}]`), "varbinds[0]", "oid is missing"},
-		{doc(`,"varbinds":[{"oid":1}]`), "varbinds[0]", "oid must be a string"},
+		{doc(`,"varbinds":[{"oid":{}}]`), "varbinds[0]", "oid must be a string"},
+		{doc(`,"varbinds":[{"oid":null}]`), "varbinds[0]", "oid is missing"},
 		{doc(`,"varbinds":[{"oid":"1","type":[]}]`), "varbinds[0]", "type must be a string"},
 		{doc(`,"varbinds":[],"variables":[]`), "varbinds", "one of the two"},
 	}

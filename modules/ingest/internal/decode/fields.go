@@ -19,6 +19,9 @@ const (
 // interpret gives the members of d.doc their meaning. The error is a *fault.Error about one field.
 func (d *Decoder) interpret() error {
 	d.dropNulls()
+	if d.aliased&^d.doc.seen != 0 {
+		d.takeAliases()
+	}
 	if err := d.missing(); err != nil {
 		return err
 	}
@@ -42,17 +45,25 @@ func (d *Decoder) dropNulls() {
 	}
 }
 
-// missing names every required field that is not there. Either name of a field with two will do.
-func (d *Decoder) missing() error {
+// present is the set of fields that are there. Of a field with two names, either name stands for both.
+func (d *Decoder) present() uint32 {
 	seen := d.doc.seen
-	for _, alias := range [...]uint32{1<<fSeverity | 1<<fSyslogSeverity, 1<<fVariables | 1<<fVarbinds} {
-		if seen&alias != 0 {
-			seen |= alias
+	for _, pair := range [...]uint32{1<<fSeverity | 1<<fSyslogSeverity, 1<<fVariables | 1<<fVarbinds} {
+		if seen&pair != 0 {
+			seen |= pair
 		}
 	}
-	lacking := d.required &^ seen
+	return seen
+}
+
+// missing names every required field that is not there.
+func (d *Decoder) missing() error {
+	lacking := d.required &^ d.present()
 	if lacking == 0 {
 		return nil
+	}
+	if err := d.foreign(); err != nil {
+		return err
 	}
 	var names []string
 	for f := range numFields {
@@ -79,11 +90,18 @@ func (d *Decoder) texts() error {
 		if s.end == 0 {
 			continue
 		}
-		if d.body[s.start] != '"' {
-			return d.wrong(t.f.name(), fault.InvalidField, "must be a string, not %s", kindOf(d.body[s.start]))
+		text, ok := d.scalar(s)
+		if !ok && t.f == fMessage {
+			text, ok = d.anyText(s), true // its JSON, so that rules can look into it
 		}
-		if *t.to = d.unquote(s); t.max > 0 && len(*t.to) > t.max {
-			return d.wrong(t.f.name(), fault.InvalidField, "is %d bytes long, the limit is %d", len(*t.to), t.max)
+		if !ok {
+			if err := d.unfit(t.f); err != nil {
+				return err
+			}
+			continue
+		}
+		if *t.to = text; t.max > 0 && len(text) > t.max {
+			return d.wrong(d.nameOf(t.f), fault.InvalidField, "is %d bytes long, the limit is %d", len(text), t.max)
 		}
 	}
 	start := len(d.text)
@@ -92,8 +110,32 @@ func (d *Decoder) texts() error {
 		e.Message = view(joined[start:])
 	}
 	if d.doc.known[fHostname].end > 0 && !saneHost(e.Hostname) {
-		return d.wrong(fHostname.name(), fault.InvalidField, "must be a name or an address: not blank, without control characters")
+		return d.wrong(d.nameOf(fHostname), fault.InvalidField, "must be a name or an address: not blank, without control characters")
 	}
+	return nil
+}
+
+// scalar returns the text of a string, and of a number or a boolean as it is written; ok is false for an object or an array.
+func (d *Decoder) scalar(s span) (text string, ok bool) {
+	switch d.body[s.start] {
+	case '"':
+		return d.unquote(s), true
+	case '{', '[':
+		return "", false
+	default:
+		return view(d.body[s.start:s.end]), true
+	}
+}
+
+// unfit makes a field that is an object or an array, where a text is wanted, an absent one: it is kept in Fields. It is an
+// error when the field is required.
+func (d *Decoder) unfit(f field) error {
+	s := d.doc.known[f]
+	if d.required&(1<<f) != 0 {
+		return d.wrong(f.name(), fault.InvalidField, "must be a string, a number or a boolean, not %s", kindOf(d.body[s.start]))
+	}
+	d.keep(f)
+	d.doc.known[f] = span{}
 	return nil
 }
 
@@ -115,25 +157,32 @@ func (d *Decoder) timestamp() error {
 	if s.end == 0 {
 		return nil
 	}
-	var us int64
-	ok := false
-	switch c := d.body[s.start]; {
-	case c == '"':
-		us, ok = parseTime(d.unquote(s), d.now)
-	case c == '-' || c >= '0' && c <= '9':
-		us, ok = stamp.Number(view(d.body[s.start:s.end]))
-	default:
+	c := d.body[s.start]
+	if c != '"' && c != '-' && (c < '0' || c > '9') {
 		return d.wrong(fTimestamp.name(), fault.InvalidField, "must be a string or a number, not %s", kindOf(c))
 	}
+	us, ok := d.time(s)
 	if !ok {
-		return d.wrong(fTimestamp.name(), fault.InvalidField,
+		return d.wrong(d.nameOf(fTimestamp), fault.InvalidField,
 			"is not a time: use RFC 3339 (2026-11-23T10:00:00Z), a Unix time in seconds, milliseconds, microseconds or nanoseconds, or 'Nov 23 10:00:00'")
 	}
-	if us < stamp.Earliest || us > d.now+stamp.LatestAhead {
-		return d.wrong(fTimestamp.name(), fault.InvalidField, "is outside of what is accepted: 2000-01-01 to 24 hours from now")
+	if !d.inRange(us) {
+		return d.wrong(d.nameOf(fTimestamp), fault.InvalidField, "is outside of what is accepted: 2000-01-01 to 24 hours from now")
 	}
 	d.event.Timestamp = us
 	return nil
+}
+
+// time reads a string or a number.
+func (d *Decoder) time(s span) (us int64, ok bool) {
+	if d.body[s.start] == '"' {
+		return parseTime(d.unquote(s), d.now)
+	}
+	return stamp.Number(view(d.body[s.start:s.end]))
+}
+
+func (d *Decoder) inRange(us int64) bool {
+	return us >= stamp.Earliest && us <= d.now+stamp.LatestAhead
 }
 
 // levels reads severity and facility.
@@ -150,25 +199,20 @@ func (d *Decoder) levels() error {
 	return d.level(fFacility, &d.event.Facility, 23, facilityOf, &d.unknown.Facility)
 }
 
-// level reads a number from 0 to limit or a word. An unknown word costs no event: it is kept in Fields and counted.
+// level reads a number from 0 to limit, by its value, or a word. What is neither costs no event: it is kept in Fields and
+// counted.
 func (d *Decoder) level(f field, to *int8, limit int, word func(string) (int8, bool), unknown *int) error {
 	s := d.doc.known[f]
 	if s.end == 0 {
 		return nil
 	}
-	text := view(d.body[s.start:s.end])
-	switch c := text[0]; {
-	case c == '"':
-		text = strings.TrimSpace(d.unquote(s))
-	case c != '-' && (c < '0' || c > '9'):
-		return d.wrong(f.name(), fault.InvalidField, "must be a number from 0 to %d or a name, not %s", limit, kindOf(c))
-	}
-	if text == "" {
+	text, isScalar := d.scalar(s)
+	if text = strings.TrimSpace(text); isScalar && text == "" {
 		return nil
 	}
 	if n, isNumber := smallInt(text); isNumber {
 		if n < 0 || n > limit {
-			return d.wrong(f.name(), fault.InvalidField, "must be a whole number from 0 to %d or a name", limit)
+			return d.wrong(d.nameOf(f), fault.InvalidField, "must be a whole number from 0 to %d or a name", limit)
 		}
 		*to = int8(n)
 		return nil
@@ -185,12 +229,15 @@ func (d *Decoder) level(f field, to *int8, limit int, word func(string) (int8, b
 // trap reads the OID and the variable bindings.
 func (d *Decoder) trap() error {
 	if s := d.doc.known[fTrapOID]; s.end > 0 {
-		if d.body[s.start] != '"' {
-			return d.wrong(fTrapOID.name(), fault.InvalidField, "must be a string, not %s", kindOf(d.body[s.start]))
+		text, ok := d.scalar(s)
+		if !ok {
+			if err := d.unfit(fTrapOID); err != nil {
+				return err
+			}
 		}
-		oid := strings.TrimPrefix(d.unquote(s), ".")
+		oid := strings.TrimPrefix(text, ".")
 		if oid != "" && !validOID(oid) {
-			return d.wrong(fTrapOID.name(), fault.InvalidField, "is no object identifier: use dotted numbers like 1.3.6.1.4.1.9")
+			return d.wrong(d.nameOf(fTrapOID), fault.InvalidField, "is not an object identifier: use dotted numbers like 1.3.6.1.4.1.9")
 		}
 		d.event.TrapOID = oid
 	}
@@ -208,8 +255,8 @@ func (d *Decoder) trap() error {
 
 // identity reads the sender's own ids.
 func (d *Decoder) identity() error {
-	if s := d.doc.known[fCorrelation]; s.end > 0 && d.body[s.start] == '"' {
-		if id := d.unquote(s); d.opts.SaneID(id) {
+	if s := d.doc.known[fCorrelation]; s.end > 0 {
+		if id, ok := d.scalar(s); ok && d.opts.SaneID(id) {
 			d.event.CorrelationID = id
 		}
 	}
@@ -223,13 +270,13 @@ func (d *Decoder) identity() error {
 			return nil
 		}
 	}
-	return d.wrong(fID.name(), fault.InvalidField, "must be a UUID, for example 0198c5b2-7d4e-7a3c-9f10-2b8d6e4f1a05")
+	return d.wrong(d.nameOf(fID), fault.InvalidField, "must be a UUID, for example 0198c5b2-7d4e-7a3c-9f10-2b8d6e4f1a05")
 }
 
-// keep puts a known field into Fields under its own name.
+// keep puts a known field into Fields under the name that the sender gave it.
 func (d *Decoder) keep(f field) {
 	d.openField()
-	d.fields = append(append(append(d.fields, '"'), f.name()...), '"', ':')
+	d.fields = append(append(append(d.fields, '"'), d.nameOf(f)...), '"', ':')
 	s := d.doc.known[f]
 	d.fields = appendCompact(d.fields, d.body[s.start:s.end])
 }

@@ -32,7 +32,14 @@ func drawSample(t *rapid.T) sample {
 	at := testNow.Add(-time.Duration(rapid.Int64Range(0, 20*365*24*3600_000_000).Draw(t, "age")) * time.Microsecond)
 	host := rapid.StringMatching(`[a-z0-9.:é-]{1,40}`).Draw(t, "host")
 	s := sample{want: event.Event{Hostname: host, Message: text(t, "message"), Timestamp: at.UnixMicro(), Severity: event.Absent, Facility: event.Absent}}
-	s.members = map[string]any{"hostname": host, "message": s.want.Message, "timestamp": at.Format(time.RFC3339Nano)}
+	s.members = map[string]any{rapid.SampledFrom([]string{"hostname", "host"}).Draw(t, "host's name"): host,
+		rapid.SampledFrom([]string{"message", "msg", "log"}).Draw(t, "message's name"):             s.want.Message,
+		rapid.SampledFrom([]string{"timestamp", "@timestamp", "time"}).Draw(t, "timestamp's name"): at.Format(time.RFC3339Nano)}
+	if s.want.Message == "" { // an alias's empty string stands for nothing
+		delete(s.members, "msg")
+		delete(s.members, "log")
+		s.members["message"] = ""
+	}
 	optional := func(name string, set func()) {
 		if rapid.Bool().Draw(t, name) {
 			set()
@@ -40,17 +47,24 @@ func drawSample(t *rapid.T) sample {
 	}
 	for name, to := range map[string]*string{"app_name": &s.want.AppName, "proc_id": &s.want.ProcID, "msg_id": &s.want.MsgID,
 		"source_type": &s.want.SourceType, "source_ip": &s.want.SourceIP} {
-		optional(name, func() { *to = text(t, "text"); s.members[name] = *to })
+		optional(name, func() {
+			if *to = text(t, "text"); rapid.Bool().Draw(t, "not a string") {
+				*to = rapid.SampledFrom([]string{"0", "73411", "-1.50", "1e3", "12345678901234567890", "true", "false"}).Draw(t, "literal")
+				s.members[name] = json.RawMessage(*to)
+				return
+			}
+			s.members[name] = *to
+		})
 	}
 	optional("severity", func() {
 		s.want.Severity = int8(rapid.IntRange(0, 7).Draw(t, "level"))
 		alias := rapid.SampledFrom([]string{"severity", "syslog_severity"}).Draw(t, "alias")
-		s.members[alias] = rapid.SampledFrom([]any{s.want.Severity, strconv.Itoa(int(s.want.Severity)),
+		s.members[alias] = rapid.SampledFrom([]any{s.want.Severity, number(t, s.want.Severity), string(number(t, s.want.Severity)), strconv.Itoa(int(s.want.Severity)),
 			[]string{"emerg", "Alert", "CRIT", "error", "warn", "notice", "info", "debug"}[s.want.Severity]}).Draw(t, "form")
 	})
 	optional("facility", func() {
 		s.want.Facility = int8(rapid.IntRange(0, 23).Draw(t, "facility"))
-		s.members["facility"] = s.want.Facility
+		s.members["facility"] = number(t, s.want.Facility)
 	})
 	optional("id", func() {
 		id := uuid.UUID(rapid.SliceOfN(rapid.Byte(), 16, 16).Draw(t, "uuid"))
@@ -76,6 +90,15 @@ func drawSample(t *rapid.T) sample {
 		s.want.Fields = string(marshal(map[string]any{name: value}, ""))
 	})
 	return s
+}
+
+// number writes a whole number in one of the ways that JSON has.
+func number(t *rapid.T, n int8) json.RawMessage {
+	forms := []string{"%d", "%d.0", "%de0", "%d.000E+00", "%d0e-1"}
+	if n == 0 {
+		forms = forms[:4] // 00 is not a number
+	}
+	return json.RawMessage(fmt.Sprintf(rapid.SampledFrom(forms).Draw(t, "form"), n))
 }
 
 // marshal writes JSON as a sender might.

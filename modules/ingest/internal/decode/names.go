@@ -28,7 +28,7 @@ const (
 	numFields
 )
 
-// name gives the member's name.
+// name returns the member's name.
 func (f field) name() string {
 	return [numFields]string{"hostname", "timestamp", "message", "syslog_severity", "severity", "facility", "trap_oid",
 		"variables", "varbinds", "source_type", "source_ip", "app_name", "proc_id", "msg_id", "_correlation_id", "id"}[f]
@@ -77,12 +77,16 @@ func lookup(name []byte) (f field, ok bool) {
 func ValidateRequired(names []string) error {
 	for _, name := range names {
 		if _, ok := lookup([]byte(name)); !ok {
-			var known []string
-			for f := range numFields {
-				known = append(known, f.name())
-			}
-			return fmt.Errorf("takes fields of an event, which %q is not; they are %s", name, strings.Join(known, ", "))
+			return fmt.Errorf("takes fields of an event, which %q is not; they are %s", name, knownNames())
 		}
 	}
 	return nil
+}
+
+func knownNames() string {
+	var names []string
+	for f := range numFields {
+		names = append(names, f.name())
+	}
+	return strings.Join(names, ", ")
 }

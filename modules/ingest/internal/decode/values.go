@@ -1,6 +1,8 @@
 package decode
 
 import (
+	"errors"
+	"math"
 	"strconv"
 	"strings"
 
@@ -94,20 +96,29 @@ func lower(dst []byte, s string) []byte {
 	return dst
 }
 
-// smallInt reads a whole number. isNumber is true for every text that looks like a number; one that is not whole
-// or too large comes back as -1.
+// smallInt reads a number by its value, however it is written: 3, 3.0, 3e0. isNumber is true for every text that looks like
+// a number; one that is not whole or too large comes back as -1.
 func smallInt(s string) (n int, isNumber bool) {
-	digits := strings.TrimPrefix(s, "-")
-	if digits == "" || digits[0] < '0' || digits[0] > '9' {
+	end := 0
+	for ; end < len(s) && s[end] >= '0' && s[end] <= '9'; end++ {
+		n = min(n*10+int(s[end]-'0'), math.MaxInt16)
+	}
+	switch digits := strings.TrimPrefix(s, "-"); {
+	case end > 0 && end == len(s):
+		return n, true
+	case digits == "" || digits[0] < '0' || digits[0] > '9':
+		return 0, false
+	case strings.Trim(s, "0123456789.eE+-") != "": // "2nd" is a word, and so is what is a number in Go only
 		return 0, false
 	}
-	if n, err := strconv.Atoi(s); err == nil {
-		return n, true
+	f, err := strconv.ParseFloat(s, 64)
+	switch {
+	case err != nil && !errors.Is(err, strconv.ErrRange):
+		return 0, false
+	case f < 0 || f > math.MaxInt16 || f != math.Trunc(f):
+		return -1, true
 	}
-	if _, err := strconv.ParseFloat(s, 64); err != nil && !strings.Contains(err.Error(), "range") {
-		return 0, false // "2nd" is a word
-	}
-	return -1, true
+	return int(f), true
 }
 
 // validOID checks dotted numbers without a leading dot: 2 to 128 arcs below 2^32 (RFC 2578 section 3.5).
@@ -196,20 +207,19 @@ func (d *Decoder) binding(dec *jsontext.Decoder, at int) (v event.Variable, reas
 		if err != nil {
 			return v, "", err
 		}
-		isText := d.body[value.start] == '"'
+		if d.body[value.start] == 'n' {
+			continue // null is absent
+		}
+		text, isScalar := d.scalar(value)
 		switch d.unquote(name) {
 		case "oid":
-			if !isText {
+			if v.OID = strings.TrimPrefix(text, "."); !isScalar {
 				reason = "oid must be a string"
-				continue
 			}
-			v.OID = strings.TrimPrefix(d.unquote(value), ".")
 		case "type":
-			if !isText {
+			if v.Type = text; !isScalar {
 				reason = "type must be a string"
-				continue
 			}
-			v.Type = d.unquote(value)
 		case "value":
 			v.Value = d.anyText(value)
 		}
@@ -223,13 +233,10 @@ func (d *Decoder) binding(dec *jsontext.Decoder, at int) (v event.Variable, reas
 	return v, reason, nil
 }
 
-// anyText gives the text form of any value: a string's content, nothing for null, else compact JSON.
+// anyText returns the text form of any value but null: that of a scalar, else its JSON without space.
 func (d *Decoder) anyText(s span) string {
-	switch d.body[s.start] {
-	case '"':
-		return d.unquote(s)
-	case 'n':
-		return ""
+	if text, ok := d.scalar(s); ok {
+		return text
 	}
 	start := len(d.text)
 	d.text = appendCompact(d.text, d.body[s.start:s.end])

@@ -37,7 +37,7 @@ func formatOf(h http.Header) (decode.Format, error) {
 	switch kind {
 	case "application/json":
 		return decode.JSON, nil
-	case "application/x-ndjson", "application/ndjson":
+	case "application/x-ndjson", "application/ndjson", "application/jsonl", "application/jsonlines", "application/x-jsonlines":
 		return decode.NDJSON, nil
 	}
 	return 0, fault.New(fault.UnsupportedType, "the Content-Type %.80q is not understood", kind).

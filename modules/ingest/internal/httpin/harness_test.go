@@ -16,6 +16,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 
+	"github.com/muttproject/mutt/modules/ingest/internal/decode"
 	"github.com/muttproject/mutt/modules/ingest/internal/intake"
 	"github.com/muttproject/mutt/platform/apiclient"
 	"github.com/muttproject/mutt/platform/authn"
@@ -91,7 +92,11 @@ func newRig(t testing.TB, change func(*Config)) *rig {
 
 // serve builds what stands before the queue.
 func (r *rig) serve(change func(*Config)) {
-	cfg := Config{MaxBody: 10 << 20, MaxDecoded: 64 << 20, MaxEvents: 10_000, Required: []string{"hostname", "timestamp", "message"}}
+	aliases, err := decode.ParseAliases(strings.Split("host=hostname,@timestamp=timestamp,time=timestamp,msg=message,log=message", ","))
+	if err != nil {
+		panic(err)
+	}
+	cfg := Config{MaxBody: 10 << 20, MaxDecoded: 64 << 20, MaxEvents: 10_000, Required: []string{"hostname", "timestamp", "message"}, Aliases: aliases}
 	if change != nil {
 		change(&cfg)
 	}

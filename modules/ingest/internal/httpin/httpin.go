@@ -34,6 +34,7 @@ type Config struct {
 	MaxDecoded int64    // bytes after decompression
 	MaxEvents  int      // per request
 	Required   []string // fields that an event must have
+	Aliases    []decode.Alias
 }
 
 // ConfigView is what GET /admin/config answers.
@@ -63,7 +64,7 @@ func New(c Config, d Deps) *Handler {
 	deps.Must(d)
 	h := &Handler{cfg: c, deps: d, bodies: newBodyReader(c.MaxBody, c.MaxDecoded)}
 	h.work.New = func() any {
-		return &work{h: h, dec: decode.New(decode.Options{Required: c.Required, Now: d.Now, SaneID: httpserver.SaneID})}
+		return &work{h: h, dec: decode.New(decode.Options{Required: c.Required, Aliases: c.Aliases, Now: d.Now, SaneID: httpserver.SaneID})}
 	}
 	return h
 }

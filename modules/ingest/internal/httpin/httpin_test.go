@@ -129,6 +129,7 @@ func TestStatuses(t *testing.T) {
 		{"admin may", ok, []string{"X-API-KEY: admin"}, 200, "queued"},
 		{"no type", ok, nil, 200, "queued"},
 		{"charset", ok, []string{"Content-Type: application/json; charset=UTF-8"}, 200, "queued"},
+		{"lines by another name", ok + "\n" + ok, []string{"Content-Type: application/jsonl"}, 200, `"accepted":2`},
 		{"wrong charset", ok, []string{"Content-Type: application/json; charset=utf-16"}, 415, "unsupported_media_type"},
 		{"form", ok, []string{"Content-Type: application/x-www-form-urlencoded"}, 415, "unsupported_media_type"},
 		{"malformed type", ok, []string{"Content-Type: ;;"}, 415, "unsupported_media_type"},
