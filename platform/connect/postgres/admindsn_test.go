@@ -35,6 +35,9 @@ func TestAdministratorDSN(t *testing.T) {
 		"postgres://postgres:hush@[::1]/mutt":                                                             "",
 		"postgres://postgres:hush@localhost/mutt":                                                         "",
 		"host=/var/run/postgresql user=postgres":                                                          "",
+		"postgres://postgres:hush%@127.0.0.1/mutt":                                                        "not understood",
+		"postgres://postgres:hush%25@127.0.0.1/mutt":                                                      "",
+		"postgres://postgres:hush#1?@127.0.0.1/mutt":                                                      "",
 		"postgres://postgres:hu\nsh@db.example.net/mutt":                                                  "line break",
 		"postgres://postgres:hu\x00sh@db.example.net/mutt":                                                "control character",
 	} {

@@ -44,7 +44,8 @@ func NewAdministrator(dsn secret.Secret) (*Administrator, error) {
 	}
 	c, err := pgx.ParseConfig(text)
 	if err != nil { // whose text repeats the string
-		return nil, fault.New(fault.ConfigInvalid, "the administrator's DSN of PostgreSQL is not understood").WithRemedy(example)
+		return nil, fault.New(fault.ConfigInvalid, "the administrator's DSN of PostgreSQL is not understood").
+			WithRemedy("in a URL, write a percent sign of the password as %%25; %s", example)
 	}
 	require := requireScramOrNone
 	for _, to := range append([]*pgconn.FallbackConfig{{Host: c.Host, Port: c.Port, TLSConfig: c.TLSConfig}}, c.Fallbacks...) {
