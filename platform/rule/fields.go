@@ -7,6 +7,7 @@ import (
 	"io"
 	"strconv"
 	"strings"
+	"unicode"
 
 	"github.com/muttproject/mutt/platform/fault"
 )
@@ -88,7 +89,8 @@ func (f field) wants() string {
 }
 
 // input is set for a value that a client or a file gives. A text of nothing but blanks is refused where blanks are
-// trimmed: a host_pattern of that kind would hold for every host.
+// trimmed: a host_pattern of that kind would hold for every host. One with a zero-width or no-break space would hold for none;
+// stored rules may have such a pattern, so that it is not a fault of Validate.
 func (f field) input(r *Rule, raw []byte) error {
 	if err := f.set(r, raw); err != nil {
 		return err
@@ -96,6 +98,9 @@ func (f field) input(r *Rule, raw []byte) error {
 	text, isText := f.at(r).(*string)
 	if isText && f.name != "match_string" && f.name != "description" && *text != "" && strings.TrimSpace(*text) == "" {
 		return fault.Field(fault.Unprocessable, f.name, "has nothing but blanks: give it a text, or leave it out")
+	}
+	if isText && f.name == "host_pattern" && strings.ContainsFunc(strings.TrimSpace(*text), func(r rune) bool { return unicode.IsSpace(r) || !unicode.IsPrint(r) }) {
+		return fault.Field(fault.Unprocessable, f.name, "%+q has spaces or characters that do not print", cut(*text, 80))
 	}
 	return nil
 }

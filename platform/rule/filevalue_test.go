@@ -28,7 +28,7 @@ func TestScalarsAreTexts(t *testing.T) {
 		{"match_string", "1_000", "1_000"}, {"match_string", "0x1F", "0x1F"}, {"match_string", "1.30", "1.30"}, {"match_string", "1e3", "1e3"}, {"match_string", "190:20:30", "190:20:30"},
 		{"match_string", "no", "no"}, {"match_string", "True", "True"}, {"match_string", "=", "="}, {"match_string", "<<", "<<"}, {"match_string", ".inf", ".inf"},
 		{"match_string", "18446744073709551616", "18446744073709551616"}, {"match_string", "null", nil}, {"match_string", "NULL", nil}, {"match_string", "'null'", "null"},
-		{"host_pattern", "'  '", nil}, {"team_assignment", "' '", nil}, {"signature", "' '", nil}, {"match_string", "'  '", "  "},
+		{"host_pattern", "'  '", nil}, {"host_pattern", `"sw\u200b1"`, nil}, {"host_pattern", `"sw\u00a01"`, nil}, {"host_pattern", "köln-*", "köln-*"}, {"team_assignment", "' '", nil}, {"signature", "' '", nil}, {"match_string", "'  '", "  "},
 		{"trap_oid", "1.30", "1.30"}, {"team_assignment", "007", "007"}, {"name", "no", "no"}, {"name", "1:30", "1:30"}, {"description", "~", ""}, {"description", "", ""},
 	} {
 		entries := map[string]string{"name": "a", "match_string": "x", "prod_handling": "Ignore", "dev_handling": "Ignore", "team_assignment": "T"}
