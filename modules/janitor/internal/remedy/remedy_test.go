@@ -338,6 +338,24 @@ func TestALetterThatCameBackRestsForHalfAnInterval(t *testing.T) {
 	})
 }
 
+// A destination that fails now and then does not make the janitor read letters all the time that nobody replays.
+func TestManyLettersAreNotReadAllTheTime(t *testing.T) {
+	t.Parallel()
+	in(t, nil, func(r *rig) {
+		r.bury(queue.Alert, queue.DeadRejected, 120)
+		r.queue.slow = 2 * time.Second
+		r.begin()
+		for range 280 {
+			time.Sleep(time.Second)
+			r.must(coord.NewSuccesses(r.coord, coord.Destination).Note(r.ctx, queue.NewEntryID().String()))
+		}
+		// A run reads two pages in 4 s and rests for 40 s; the other queue, without letters, has one run.
+		if n := testutil.ToFloat64(r.remedy.metrics.loops); n < 6 || n > 9 {
+			r.Errorf("%v runs in 280 s", n)
+		}
+	})
+}
+
 // A letter that died while the clock was ahead does not rest until that time comes.
 func TestALetterFromTheFutureDoesNotRest(t *testing.T) {
 	t.Parallel()

@@ -97,10 +97,16 @@ func distributed(r *rig) {
 	r.coord = coord.NewRedis(client, "mutt:")
 }
 
-// meddled lets somebody else act between the janitor's look at the dead letters and its replay.
+// meddled is a queue that is slow, and where somebody else acts between the janitor's look at the dead letters and its replay.
 type meddled struct {
 	queue.Driver
 	before func()
+	slow   time.Duration // how long a page of letters takes
+}
+
+func (m *meddled) Dead(ctx context.Context, p queue.DeadParams) ([]queue.DeadItem, error) {
+	time.Sleep(m.slow)
+	return m.Driver.Dead(ctx, p)
 }
 
 func (m *meddled) Requeue(ctx context.Context, p queue.RequeueParams) (int, error) {

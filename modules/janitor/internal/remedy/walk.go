@@ -26,6 +26,7 @@ type walk struct {
 	after   event.ID
 	ended   bool
 	read    int
+	reading time.Duration    // spent in reading
 	due     []queue.DeadItem // read, and not yet taken by next
 	census  deadletter.Census
 	givenUp int // by this walk
@@ -56,7 +57,9 @@ func (w *walk) count(ctx context.Context) error {
 }
 
 func (w *walk) page(ctx context.Context) error {
+	began := w.now()
 	items, err := w.queue.Dead(ctx, queue.DeadParams{Queue: w.name, After: w.after, Limit: lettersPage})
+	w.reading += w.now().Sub(began)
 	if err != nil {
 		return err
 	}

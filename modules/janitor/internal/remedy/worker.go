@@ -22,6 +22,9 @@ const (
 	pollEvery = 250 * time.Millisecond
 	// breather is the shortest pause between two runs, however often the destination recovers.
 	breather = 5 * time.Second
+	// readingRest is how many times longer than the reading of the letters that pause is: letters that nobody replays are read too, and
+	// may be many.
+	readingRest = 10
 	// noteWait bounds the writing of what a run has done, which the end of the process does not cut off.
 	noteWait = 10 * time.Second
 )
@@ -31,11 +34,12 @@ type worker struct {
 	*Remediation
 	queue queue.Name
 
-	began, ended time.Time // of the last run; zero when this process has not led since it does
-	recovery     string    // the last one that started a run
-	proven       time.Time // until then the destination is known to work, because it took what this worker sent
-	sent         []sent    // replayed and, as far as is known, not settled
-	failing      bool      // the last run failed
+	began, ended time.Time     // of the last run; zero when this process has not led since it does
+	rest         time.Duration // after it, before a recovery starts the next one
+	recovery     string        // the last one that started a run
+	proven       time.Time     // until then the destination is known to work, because it took what this worker sent
+	sent         []sent        // replayed and, as far as is known, not settled
+	failing      bool          // the last run failed
 	census       deadletter.Census
 	obstacle     deadletter.Obstacle
 	done         tally
@@ -88,7 +92,7 @@ func (w *worker) look(ctx context.Context) {
 		}
 	}
 	due := w.began.IsZero() || now.Sub(w.began) >= interval
-	if due || recovery != w.recovery && now.Sub(w.ended) >= min(breather, interval) {
+	if due || recovery != w.recovery && now.Sub(w.ended) >= min(w.rest, interval) {
 		w.began, w.recovery = now, recovery
 		w.run(ctx)
 		w.ended = w.Now()
@@ -137,6 +141,7 @@ func (w *worker) run(ctx context.Context) {
 		w.Log.Info("remediation works again", zap.String("queue", string(w.queue)))
 	}
 	w.failing = err != nil
+	w.rest = max(breather, readingRest*walk.reading)
 	w.note(ctx, true)
 	w.metrics.duration.Observe(w.Now().Sub(began).Seconds())
 }
