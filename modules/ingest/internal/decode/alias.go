@@ -88,7 +88,7 @@ func (d *Decoder) lends(f field, s span) bool {
 		return ok && d.inRange(us)
 	case fHostname:
 		text, _ := d.scalar(s)
-		return saneHost(text) && len(text) <= maxHostname
+		return saneHost(text)
 	default:
 		return true
 	}

@@ -4,16 +4,19 @@ import (
 	"fmt"
 	"math/bits"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/muttproject/mutt/modules/ingest/internal/cisco"
 	"github.com/muttproject/mutt/modules/ingest/internal/stamp"
 	"github.com/muttproject/mutt/platform/fault"
 )
 
-// Limits of texts in bytes. Everything else is bounded by the size of the event.
+// Limits of texts in bytes. What is longer is cut, and the original kept in Fields. Everything else is bounded by the size
+// of the event.
 const (
-	maxHostname = 255  // a DNS name (RFC 1035 section 2.3.4); RFC 5424 section 6 says the same
-	maxShort    = 1024 // source_type, source_ip, app_name, proc_id, msg_id
+	maxHostname = 255 // a DNS name (RFC 1035 section 2.3.4); RFC 5424 section 6 says the same
+	maxShort    = 128 // app_name, proc_id, msg_id: the longest of RFC 5424 section 6
+	maxSource   = 1024
 )
 
 // interpret gives the members of d.doc their meaning. The error is a *fault.Error about one field.
@@ -82,8 +85,8 @@ func (d *Decoder) texts() error {
 		f   field
 		max int
 	}{
-		{&e.Hostname, fHostname, maxHostname}, {&e.Message, fMessage, 0}, {&e.SourceType, fSourceType, maxShort},
-		{&e.SourceIP, fSourceIP, maxShort}, {&e.AppName, fAppName, maxShort}, {&e.ProcID, fProcID, maxShort},
+		{&e.Hostname, fHostname, maxHostname}, {&e.Message, fMessage, 0}, {&e.SourceType, fSourceType, maxSource},
+		{&e.SourceIP, fSourceIP, maxSource}, {&e.AppName, fAppName, maxShort}, {&e.ProcID, fProcID, maxShort},
 		{&e.MsgID, fMsgID, maxShort},
 	} {
 		s := d.doc.known[t.f]
@@ -100,9 +103,11 @@ func (d *Decoder) texts() error {
 			}
 			continue
 		}
-		if *t.to = text; t.max > 0 && len(text) > t.max {
-			return d.wrong(d.nameOf(t.f), fault.InvalidField, "is %d bytes long, the limit is %d", len(text), t.max)
+		if t.max > 0 && len(text) > t.max {
+			d.keep(t.f)
+			text = cut(text, t.max)
 		}
+		*t.to = text
 	}
 	start := len(d.text)
 	if joined, ok := cisco.AppendMessage(d.text, e.AppName, e.Message); ok {
@@ -137,6 +142,16 @@ func (d *Decoder) unfit(f field) error {
 	d.keep(f)
 	d.doc.known[f] = span{}
 	return nil
+}
+
+// cut shortens a text to at most limit bytes, at the beginning of a character where the text is UTF-8.
+func cut(s string, limit int) string {
+	for n := limit; n > limit-utf8.UTFMax; n-- {
+		if utf8.RuneStart(s[n]) {
+			return s[:n]
+		}
+	}
+	return s[:limit]
 }
 
 // saneHost refuses what would break logs and tables later on.
