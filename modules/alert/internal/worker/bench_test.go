@@ -86,7 +86,8 @@ func BenchmarkWorker(b *testing.B) {
 			set, metrics := thousand(b), NewMetrics(prometheus.NewRegistry())
 			r := &rig{t: b, driver: d, store: st, dynamic: dynamic, count: map[string]int{}}
 			w := New(Params{Process: "bench", Store: st, Counters: st, Dynamic: dynamic, Metrics: metrics, Log: zap.NewNop(), Now: time.Now,
-				Pressure: NewPressure(r, dynamic, metrics), Rules: func() Judge { return set }})
+				Pressure: NewPressure(r, dynamic, metrics), Rules: func() Judge { return set },
+				Config: Config{BatchEvents: 2000, ClaimEntries: 128, ClaimWait: time.Second}})
 			for sent := 0; sent < b.N; sent += tc.entry {
 				events := benchEvents(min(tc.entry, b.N-sent))
 				r.must(d.Append(b.Context(), queue.AppendParams{Entries: []queue.Entry{{ID: queue.NewEntryID(), Queue: queue.Ingest,
