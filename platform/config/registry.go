@@ -33,7 +33,7 @@ func (r *Registry) Lookup(name string) (*Key, error) {
 	}
 	e := fault.Field(fault.NotFound, "key", "there is no configuration key %q", name)
 	if near := Nearest(name, names); near != "" {
-		e = e.WithRemedy("did you mean %s? GET /config lists all keys", near)
+		e = e.WithRemedy("did you mean %s?", near)
 	}
 	return nil, e
 }
