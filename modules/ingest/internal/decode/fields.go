@@ -61,6 +61,9 @@ func (d *Decoder) present() uint32 {
 
 // missing names every required field that is not there.
 func (d *Decoder) missing() error {
+	if d.required&^d.doc.seen == 0 {
+		return nil
+	}
 	lacking := d.required &^ d.present()
 	if lacking == 0 {
 		return nil
