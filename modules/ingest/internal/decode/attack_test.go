@@ -12,7 +12,7 @@ import (
 )
 
 // TestHostileBodies: whatever a body holds, decoding takes processor time in proportion to it and hardly any memory beside
-// it. The first body took 9 s when each element looked at all that follows it. The times are of this thread, so that other
+// it. The first body took 20 s when each element looked at all that follows it. The times are of this thread, so that other
 // work of the machine does not count; the race detector takes 30 times as long as what is measured without it (at most 50 ms).
 func TestHostileBodies(t *testing.T) {
 	runtime.LockOSThread()
@@ -36,8 +36,8 @@ func TestHostileBodies(t *testing.T) {
 		want       string // of the last event, or of the body
 		alloc      uint64
 	}{
-		{"9,990 numbers and one string in 1 MiB", "[" + strings.Repeat("1,", 9990) + `"` + fill(mib, "x") + `"]`, "not a string", 8 * mib},
-		{"9,990 numbers and brackets in 1 MiB", "[" + strings.Repeat("1,", 9990) + fill(mib/2, "[") + fill(mib/2, "]") + "]", "nested deeper", 8 * mib},
+		{"9,990 numbers and one string", "[" + strings.Repeat("1,", 9990) + `"` + fill(8*mib, "x") + `"]`, "not a string", 8 * mib},
+		{"9,990 numbers and brackets", "[" + strings.Repeat("1,", 9990) + fill(mib/2, "[") + fill(mib/2, "]") + "]", "nested deeper", 8 * mib},
 		{"800,000 variables", doc(`,"variables":[` + fill(4*mib, `"1=",`) + `"1="]`), "1048576 bytes", mib},
 		{"as many as an event may hold", doc(`,"variables":[` + fill(mib/2, `"1=",`) + `"1="]`), "4096 entries", 2 * mib},
 		{"700,000 members", "{" + fill(4*mib, `"a":1,`) + `"b":1}`, "1048576 bytes", mib},
