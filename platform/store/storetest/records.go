@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"go.uber.org/zap"
+
 	"github.com/muttproject/mutt/platform/event"
 	"github.com/muttproject/mutt/platform/rule"
 	"github.com/muttproject/mutt/platform/store"
@@ -140,7 +142,7 @@ func recordsDiffer(t *testing.T, h Harness) {
 
 func recordsUnknown(t *testing.T, h Harness) {
 	clock := newClock()
-	s := h.Open(t, store.Options{Now: clock.Now})
+	s := h.Open(t, store.Options{Now: clock.Now, Logger: zap.NewNop()})
 	change(t, s.Store, func(tx *store.Tx) error {
 		return errors.Join(tx.PutDevHost("old"), tx.PutTeam(store.Team{Hostname: "edited", TeamAssignment: "A"}), tx.SetConfig("gone", "1"))
 	})
