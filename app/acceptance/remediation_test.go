@@ -14,7 +14,7 @@ import (
 	"github.com/muttproject/mutt/platform/apiclient"
 )
 
-// refusing makes the destination answer 503 to the alerts whose body fails says, and take the others.
+// refusing lets the destination answer 503 to the alerts whose body fails says, and take the others.
 func refusing(m *apptest.MUTT, fails func(body string) bool) {
 	m.Destination.Answer(func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
@@ -84,7 +84,7 @@ func deadLettersArrive(t *testing.T, in mode) {
 	}
 }
 
-// TestALetterThatAlwaysFailsIsGivenUp gives one alert up after max_poison_retries automatic replays, while the others arrive. It
+// TestALetterThatAlwaysFailsIsGivenUp holds that one alert is given up after max_poison_retries automatic replays, while the others arrive. It
 // stays where people see it, and arrives when they replay it after a repair.
 func TestALetterThatAlwaysFailsIsGivenUp(t *testing.T) { inBothModes(t, oneIsGivenUp) }
 

@@ -73,7 +73,7 @@ func TestARestoredStoreWins(t *testing.T) {
 	}
 }
 
-// diverge makes changes of its own, which end with the value that is first + 10.
+// diverge commits changes of its own, which end with the value that is first + 10.
 func (f *fleet) diverge(first int) {
 	f.Helper()
 	for i := range 11 {

@@ -115,7 +115,7 @@ func (r *twoRoles) owns() {
 	r.expect("f", `SELECT rolsuper FROM pg_roles WHERE rolname = 'mutt'`)
 }
 
-// changes makes changes of all kinds.
+// changes commits one change of each kind.
 func (r *twoRoles) changes() {
 	r.Helper()
 	change := func(method string, body, out any, path ...string) { r.Helper(); r.m.Change(method, body, out, path...) }

@@ -139,7 +139,7 @@ func compareAll(ctx context.Context, c *apiclient.Client, progress io.Writer) (*
 	return &sum, nil
 }
 
-// mostDifferences ends the comparison: whoever made that many wrote to the database at length.
+// mostDifferences ends the comparison: a person who made that many wrote to the database at length.
 const mostDifferences = 1000
 
 // verifyAll verifies part after part and sums them up.

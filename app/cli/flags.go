@@ -34,7 +34,7 @@ func (w *wholeFlag[T]) String() string {
 
 func (w *wholeFlag[T]) Type() string { return "int" }
 
-// refuseTwice makes a flag that is given twice, with different values, a usage error: neither is known to be meant.
+// refuseTwice reports a flag that is given twice, with different values, as a usage error: neither is known to be meant.
 func refuseTwice(c *cobra.Command) {
 	for _, sub := range c.Commands() {
 		refuseTwice(sub)
