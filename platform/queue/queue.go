@@ -61,14 +61,15 @@ func (q *Queue) Partitions() int { return q.opts.Partitions }
 // Capabilities says what the storage can do.
 func (q *Queue) Capabilities() Capabilities { return q.driver.Capabilities() }
 
-// Partition gives the partition of a hostname: FNV-1a, the same in every process and version.
+// Partition returns the partition of a host: FNV-1a of its identity, the same in every process. Its spellings share a
+// partition, so that a device's raise and clear stay in order.
 func (q *Queue) Partition(hostname string) int {
 	if q.opts.Partitions == 1 {
 		return 0
 	}
 	h := uint32(2166136261)
 	for i := range len(hostname) {
-		h = (h ^ uint32(hostname[i])) * 16777619
+		h = (h ^ uint32(event.FoldByte(hostname[i]))) * 16777619
 	}
 	return int(h % uint32(q.opts.Partitions))
 }

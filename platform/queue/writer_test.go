@@ -424,6 +424,14 @@ func TestPartitionIsStable(t *testing.T) {
 	for host, want := range map[string]int{"": 2166136261 % 4, "a": 0xe40c292c % 4, "foobar": 0xbf9cf968 % 4} {
 		same(t, want, four.Partition(host))
 	}
+	// The spellings of a host share its partition; other letters than those of ASCII are not folded.
+	many := queue.New(nil, queue.Options{Registerer: prometheus.NewRegistry(), Now: time.Now, Partitions: 1 << 20})
+	for _, host := range []string{"CORE-1", "Core-1", "cORE-1"} {
+		same(t, many.Partition("core-1"), many.Partition(host))
+	}
+	if many.Partition("KÖLN") == many.Partition("köln") {
+		t.Error("Ö was folded")
+	}
 }
 
 func TestErrorTexts(t *testing.T) {

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"net/netip"
 	"strings"
+
+	"github.com/muttproject/mutt/platform/event"
 )
 
 type hostKind uint8
@@ -18,7 +20,7 @@ const (
 // hostPattern is a host_pattern, or an entry of the development hosts.
 type hostPattern struct {
 	kind hostKind
-	text string       // folded name or glob
+	text string       // name or glob, folded as hostnames are
 	net  netip.Prefix // masked, IPv4 in its own form
 }
 
@@ -44,9 +46,9 @@ func parseHostPattern(s string) (hostPattern, error) {
 		return hostPattern{}, fmt.Errorf("%q has a %q: a host pattern is a name, a glob of * and ?, or a CIDR", s, s[i])
 	}
 	if strings.ContainsAny(s, "*?") {
-		return hostPattern{kind: hostGlob, text: fold(s)}, nil
+		return hostPattern{kind: hostGlob, text: event.FoldHost(s)}, nil
 	}
-	return hostPattern{kind: hostExact, text: fold(s)}, nil
+	return hostPattern{kind: hostExact, text: event.FoldHost(s)}, nil
 }
 
 // holds compares names with the hostname and networks with the source address, and with the hostname when

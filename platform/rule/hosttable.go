@@ -8,6 +8,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/muttproject/mutt/platform/event"
 	"github.com/muttproject/mutt/platform/fault"
 )
 
@@ -86,7 +87,7 @@ func (t *hostTable[V]) add(entry string, value V) {
 	if t.names == nil {
 		t.names = map[string]V{}
 	}
-	name := fold(entry)
+	name := event.FoldHost(entry)
 	if _, known := t.names[name]; !known {
 		t.names[name] = value
 	}

@@ -64,7 +64,7 @@ func TestHostEntries(t *testing.T) {
 func TestHostEntriesOnTheirOwn(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
-		entries := rapid.SliceOfNDistinct(rapid.SampledFrom([]string{"core-1", "CORE-*", "core-?", "*", "10.0.0.0/8", "2001:db8::/32", "10.1.2.3/32", "edge"}),
+		entries := rapid.SliceOfNDistinct(rapid.SampledFrom([]string{"core-1", "CORE-*", "core-?", "*", "10.0.0.0/8", "2001:db8::/32", "10.1.2.3/32", "edge", "Edge", "Köln-*", "KÖLN-1"}),
 			0, 6, func(s string) string { return s }).Draw(t, "entries")
 		e := genEvent().Draw(t, "event")
 		want := slices.ContainsFunc(entries, func(p string) bool { return naiveHost(p, &e) })

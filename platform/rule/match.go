@@ -50,10 +50,10 @@ func (sc *Scratch) message() string {
 	return viewString(sc.folded)
 }
 
-// hostname gives the folded hostname.
+// hostname returns the identity of the host.
 func (sc *Scratch) hostname() string {
 	if !sc.haveHost {
-		sc.foldedHost, sc.haveHost = appendFold(sc.foldedHost[:0], sc.event.Hostname), true
+		sc.foldedHost, sc.haveHost = event.AppendFoldedHost(sc.foldedHost[:0], sc.event.Hostname), true
 	}
 	return viewString(sc.foldedHost)
 }

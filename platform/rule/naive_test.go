@@ -80,8 +80,13 @@ func naiveHost(pattern string, e *event.Event) bool {
 		}
 		return false
 	}
-	ok, err := path.Match(strings.ToUpper(pattern), strings.ToUpper(e.Hostname)) // ASCII names only
+	ok, err := path.Match(naiveFold(pattern), naiveFold(e.Hostname))
 	return ok && err == nil
+}
+
+// naiveFold lowers the letters A to Z and no others.
+func naiveFold(host string) string {
+	return regexp.MustCompile(`[A-Z]+`).ReplaceAllStringFunc(host, strings.ToLower)
 }
 
 // sameLetter asks unicode alone: the orbit of a is walked for b.

@@ -67,7 +67,7 @@ func genSeverity(t *rapid.T, label string) *int {
 }
 
 func genHosts() []string {
-	return []string{"", "", "", "core-1", "CORE-*", "core-?", "*", "10.0.0.0/8", "2001:db8::/32", "10.1.2.3/32"}
+	return []string{"", "", "", "core-1", "CORE-*", "core-?", "*", "10.0.0.0/8", "2001:db8::/32", "10.1.2.3/32", "Köln-*", "KÖLN-1"}
 }
 
 func genRule(id int64) *rapid.Generator[Rule] {
@@ -110,7 +110,7 @@ func genEvent() *rapid.Generator[event.Event] {
 	return rapid.Custom(func(t *rapid.T) event.Event {
 		e := event.Event{
 			Message:  genWord("m1").Draw(t, "m1") + genWord("m2").Draw(t, "m2"),
-			Hostname: rapid.SampledFrom([]string{"core-1", "Core-22", "edge", "10.1.2.3", "2001:db8::1"}).Draw(t, "hostname"),
+			Hostname: rapid.SampledFrom([]string{"core-1", "Core-22", "edge", "10.1.2.3", "2001:db8::1", "CORE-1", "2001:DB8::1", "köln-1", "kÖLN-1"}).Draw(t, "hostname"),
 			SourceIP: rapid.SampledFrom([]string{"", "10.200.0.1", "192.0.2.1", "bad"}).Draw(t, "ip"),
 			Severity: int8(rapid.IntRange(-1, 7).Draw(t, "sev")),
 			Source:   rapid.SampledFrom([]event.Source{event.SourceHTTP, event.SourceSyslog}).Draw(t, "src"),

@@ -6,7 +6,6 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"github.com/muttproject/mutt/platform/event"
 	"github.com/muttproject/mutt/platform/fault"
 )
 
@@ -100,17 +99,18 @@ func (s *signature) render(sc *Scratch, r *Rule) string {
 	}
 	at := sc.texts.begin()
 	for i := range s.parts {
-		sc.texts.add(s.parts[i].value(sc.event, r, groups), at)
+		sc.texts.add(s.parts[i].value(sc, r, groups), at)
 	}
 	return sc.texts.end(at)
 }
 
-func (p *signaturePart) value(e *event.Event, r *Rule, groups []int) string {
+func (p *signaturePart) value(sc *Scratch, r *Rule, groups []int) string {
+	e := sc.event
 	switch p.name {
 	case "":
 		return p.text
 	case "hostname":
-		return e.Hostname
+		return sc.hostname() // a clear in another spelling is about the same problem
 	case "rule":
 		return r.Name
 	case "team":

@@ -185,7 +185,7 @@ func TestHostPattern(t *testing.T) {
 		{"10.0.0.0/8", "x", "11.0.0.1", false}, {"10.7.7.7/8", "x", "10.1.1.1", true}, {"10.0.0.1", "x", "10.0.0.1", true},
 		{"10.0.0.1", "x", "10.0.0.11", false}, {"10.0.0.0/8", "x", "::ffff:10.1.1.1", true}, {"::ffff:10.0.0.0/104", "x", "10.1.1.1", true},
 		{"fe80::/10", "x", "fe80::1%eth0", true}, {"2001:db8::/32", "2001:DB8::5", "", true}, {"0.0.0.0/0", "no-address", "1.2.3", false},
-		{"K-1", "\u212a-1", "", true},
+		{"K-1", "\u212a-1", "", false}, {"KÖLN-*", "kÖln-1", "", true}, {"KÖLN-*", "köln-1", "", false},
 	} {
 		p, err := parseHostPattern(c.pattern)
 		if err != nil {

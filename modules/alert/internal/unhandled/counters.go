@@ -70,7 +70,7 @@ func (c *Counters) Count(ctx context.Context, entries []Entry, threshold int64, 
 			case s.Marked:
 				c.settle(t.Key, event.Micros(s.WindowStart))
 			case s.N >= threshold:
-				d.add(s, t.Team)
+				d.add(s, t)
 			}
 		}
 	}
@@ -102,9 +102,10 @@ type due struct {
 	index   map[[2]string]int // host and mask
 }
 
-func (d *due) add(c *store.Counter, team string) {
+func (d *due) add(c *store.Counter, t *Tally) {
+	name, team := t.Name, t.Team
 	if c.Host == store.FoldedHost {
-		team = "" // it stands for many hosts
+		name, team = c.Host, "" // it stands for many hosts
 	}
 	key := [2]string{c.Host, c.Mask}
 	if at, ok := d.index[key]; ok {
@@ -115,7 +116,7 @@ func (d *due) add(c *store.Counter, team string) {
 		d.index = map[[2]string]int{}
 	}
 	d.index[key] = len(d.windows)
-	d.windows = append(d.windows, Window{Counter: *c, Team: team})
+	d.windows = append(d.windows, Window{Counter: *c, Name: name, Team: team})
 }
 
 // Mark notes that the meta-alerts of windows were published.

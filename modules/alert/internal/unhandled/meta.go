@@ -22,6 +22,7 @@ const maxSample = 1024
 // Window is a counter that passed the threshold and whose meta-alert was not sent yet.
 type Window struct {
 	store.Counter
+	Name string // the host as the events of the entry that was counted last spell it
 	Team string // of the host
 }
 
@@ -60,7 +61,7 @@ func (w *Window) Alert(now time.Time, defaultTeam string) event.Alert {
 	return event.Alert{
 		Event: event.Event{
 			ID: id, ReceivedAt: event.Micros(now), Timestamp: event.Micros(now), Source: event.SourceMeta,
-			Severity: 4, Facility: event.Absent, Hostname: w.Host, CorrelationID: id.String(), Fields: w.fields(),
+			Severity: 4, Facility: event.Absent, Hostname: w.Name, CorrelationID: id.String(), Fields: w.fields(),
 			Message: fmt.Sprintf("%d events that no rule matches since %s, like: %s (for example: %s)",
 				w.N, w.WindowStart.UTC().Format(time.RFC3339), w.Mask, w.Sample),
 		},

@@ -15,9 +15,10 @@ import (
 
 // Tally counts the unhandled events of one entry that share a host and a mask.
 type Tally struct {
-	Host   string
+	Host   string // its identity
+	Name   string // one of its spellings
 	Mask   string // the template, as rule.AppendMask made it
-	Key    string // host and mask
+	Key    string // identity and mask
 	Sample string // one of the messages
 	Team   string // the host's team
 	N      int64
@@ -31,7 +32,7 @@ type Collector struct {
 }
 
 // Collect appends to dst one tally for each host and mask among the events whose decision is unhandled.
-// Sample and Team share memory with the events.
+// Name, Sample and Team share memory with the events.
 func (c *Collector) Collect(dst []Tally, events []event.Event, decisions []event.Decision) []Tally {
 	if c.index == nil {
 		c.index = map[string]int{}
@@ -42,7 +43,7 @@ func (c *Collector) Collect(dst []Tally, events []event.Event, decisions []event
 			continue
 		}
 		e := &events[i]
-		c.key = append(append(c.key[:0], e.Hostname...), 0)
+		c.key = append(event.AppendFoldedHost(c.key[:0], e.Hostname), 0)
 		c.key = rule.AppendMask(c.key, e.Message)
 		if at, ok := c.index[string(c.key)]; ok {
 			dst[at].N++
@@ -51,7 +52,7 @@ func (c *Collector) Collect(dst []Tally, events []event.Event, decisions []event
 		}
 		key := string(c.key)
 		c.index[key] = len(dst)
-		dst = append(dst, Tally{Host: key[:len(e.Hostname)], Mask: key[len(e.Hostname)+1:], Key: key, Sample: e.Message,
+		dst = append(dst, Tally{Host: key[:len(e.Hostname)], Name: e.Hostname, Mask: key[len(e.Hostname)+1:], Key: key, Sample: e.Message,
 			Team: decisions[i].Team, N: 1, First: e.ReceivedAt})
 	}
 	return dst

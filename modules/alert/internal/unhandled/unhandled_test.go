@@ -23,19 +23,19 @@ func TestCollectAggregatesByHostAndMask(t *testing.T) {
 	none := event.Decision{Fate: event.FateUnhandled, Team: "T"}
 	events := []event.Event{
 		{Hostname: "a", Message: "port 1 down", ReceivedAt: 30},
-		{Hostname: "a", Message: "port 22 down", ReceivedAt: 10},
+		{Hostname: "A", Message: "port 22 down", ReceivedAt: 10},
 		{Hostname: "b", Message: "port 1 down", ReceivedAt: 20},
 		{Hostname: "a", Message: "matched 1", ReceivedAt: 20},
-		{Hostname: "a", Message: "fan broken", ReceivedAt: 20},
+		{Hostname: "A", Message: "fan broken", ReceivedAt: 20},
 	}
 	decisions := []event.Decision{none, none, none, {Fate: event.FateForwarded}, none}
 	var c Collector
 	for range 2 { // the memory of the first round must not show in the second
 		got := c.Collect(nil, events, decisions)
 		want := []Tally{
-			{Host: "a", Mask: "port <n> down", Key: "a\x00port <n> down", Sample: "port 1 down", Team: "T", N: 2, First: 10},
-			{Host: "b", Mask: "port <n> down", Key: "b\x00port <n> down", Sample: "port 1 down", Team: "T", N: 1, First: 20},
-			{Host: "a", Mask: "fan broken", Key: "a\x00fan broken", Sample: "fan broken", Team: "T", N: 1, First: 20},
+			{Host: "a", Name: "a", Mask: "port <n> down", Key: "a\x00port <n> down", Sample: "port 1 down", Team: "T", N: 2, First: 10},
+			{Host: "b", Name: "b", Mask: "port <n> down", Key: "b\x00port <n> down", Sample: "port 1 down", Team: "T", N: 1, First: 20},
+			{Host: "a", Name: "A", Mask: "fan broken", Key: "a\x00fan broken", Sample: "fan broken", Team: "T", N: 1, First: 20},
 		}
 		if d := cmp.Diff(want, got); d != "" {
 			t.Fatal(d)
@@ -72,7 +72,7 @@ func open(t *testing.T) *counted {
 }
 
 func tally(host string, n, first int64) Tally {
-	return Tally{Host: host, Mask: "m <n>", Key: host + "\x00m <n>", Sample: "m 1", Team: "T", N: n, First: first}
+	return Tally{Host: host, Name: strings.ToUpper(host), Mask: "m <n>", Key: host + "\x00m <n>", Sample: "m 1", Team: "T", N: n, First: first}
 }
 
 func entry(tallies ...Tally) []Entry {
@@ -102,7 +102,7 @@ func TestWindowIsDueOnceAndNotCountedAfterwards(t *testing.T) {
 	}
 	// Two entries at once reach the threshold: one window, with the later number.
 	due := count(at, append(entry(tally("h", 1, at)), entry(tally("h", 5, at))...)...)
-	if len(due) != 1 || due[0].N != 15 || due[0].Team != "T" {
+	if len(due) != 1 || due[0].N != 15 || due[0].Team != "T" || due[0].Name != "H" {
 		t.Fatalf("due %+v", due)
 	}
 	id := due[0].ID()
@@ -139,8 +139,8 @@ func TestCountReportsErrors(t *testing.T) {
 func TestFoldedCounterOfAllHostsHasNoHostsTeam(t *testing.T) {
 	t.Parallel()
 	var d due
-	d.add(&store.Counter{Host: store.FoldedHost, Mask: store.FoldedMask, N: 5, Folded: true}, "NET")
-	d.add(&store.Counter{Host: "h", Mask: store.FoldedMask, N: 5, Folded: true}, "NET")
+	d.add(&store.Counter{Host: store.FoldedHost, Mask: store.FoldedMask, N: 5, Folded: true}, &Tally{Name: "EDGE-1", Team: "NET"})
+	d.add(&store.Counter{Host: "h", Mask: store.FoldedMask, N: 5, Folded: true}, &Tally{Name: "EDGE-1", Team: "NET"})
 	if got := []string{d.windows[0].Team, d.windows[1].Team}; got[0] != "" || got[1] != "NET" {
 		t.Fatalf("teams %q", got)
 	}
@@ -160,7 +160,7 @@ func TestSettledIsBounded(t *testing.T) {
 func TestAlertOfAWindow(t *testing.T) {
 	t.Parallel()
 	start := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
-	w := Window{Counter: store.Counter{Host: "h", Mask: "m <n>", N: 120, Sample: "m \"7\"", WindowStart: start}}
+	w := Window{Name: "H", Counter: store.Counter{Host: "h", Mask: "m <n>", N: 120, Sample: "m \"7\"", WindowStart: start}}
 	a, again := w.Alert(start.Add(time.Hour), "ALL"), w.Alert(start.Add(2*time.Hour), "ALL")
 	if a.Event.ID != again.Event.ID || a.Event.ID.Version() != 8 || a.Event.ID.Variant() != uuid.RFC4122 {
 		t.Errorf("id %s, then %s", a.Event.ID, again.Event.ID)
@@ -177,6 +177,9 @@ func TestAlertOfAWindow(t *testing.T) {
 	var fields map[string]any
 	if err := json.Unmarshal([]byte(a.Event.Fields), &fields); err != nil || fields["unhandled_count"] != 120.0 || fields["sample"] != `m "7"` {
 		t.Errorf("fields %v, %v", fields, err)
+	}
+	if a.Event.Hostname != "H" || !strings.HasPrefix(a.Decision.Signature, "h::unhandled::") {
+		t.Errorf("host %q, signature %q", a.Event.Hostname, a.Decision.Signature)
 	}
 	if a.Decision.Team != "ALL" || a.Event.Source != event.SourceMeta || !a.Decision.Handling.Forwards() {
 		t.Errorf("alert %+v", a)

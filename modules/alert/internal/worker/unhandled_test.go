@@ -37,8 +37,8 @@ func TestOneMetaAlertForEachWindow(t *testing.T) {
 		for window := range 2 {
 			for i := range 30 {
 				var entry []event.Event
-				for j := range 5 {
-					entry = append(entry, r.ev("owned", fmt.Sprintf("neighbor 203.0.113.%d gone", i*5+j)))
+				for j := range 5 { // one host, whatever its case
+					entry = append(entry, r.ev([]string{"owned", "OWNED", "Owned"}[(i+j)%3], fmt.Sprintf("neighbor 203.0.113.%d gone", i*5+j)))
 				}
 				r.send(t.Context(), append(entry, r.ev("quiet", fmt.Sprint("rare ", i%2)))...)
 			}

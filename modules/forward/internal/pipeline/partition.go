@@ -138,7 +138,7 @@ func (p *partition) add(e *entry, marks []mark, counted bool, now time.Time) {
 func (p *partition) enqueue(it *item, now time.Time) {
 	key := it.alert.Decision.Signature
 	if key == "" {
-		key = it.alert.Event.Hostname
+		key = event.FoldHost(it.alert.Event.Hostname)
 	}
 	c := p.chains[key]
 	if c == nil {
