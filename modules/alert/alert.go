@@ -25,6 +25,7 @@ import (
 	"github.com/muttproject/mutt/platform/deps"
 	"github.com/muttproject/mutt/platform/lifecycle"
 	"github.com/muttproject/mutt/platform/queue"
+	"github.com/muttproject/mutt/platform/trouble"
 )
 
 // Bounds of the work on one partition.
@@ -70,6 +71,7 @@ type Module struct {
 	*lifecycle.Runner
 	deps     Deps
 	rules    *ruleset.Ruleset
+	troubles *trouble.Board
 	pressure *worker.Pressure
 	worker   *worker.Worker
 }
@@ -85,12 +87,12 @@ func New(d Deps) (*Module, error) {
 	if err := check(d); err != nil {
 		return nil, fmt.Errorf("alert module: %w", err)
 	}
-	metrics := worker.NewMetrics(d.Registerer)
-	m := &Module{deps: d, pressure: worker.NewPressure(d.Queue, d.Dynamic.Worker, metrics)}
+	metrics, troubles := worker.NewMetrics(d.Registerer), trouble.NewBoard(d.Log, d.Now)
+	m := &Module{deps: d, troubles: troubles, pressure: worker.NewPressure(d.Queue, d.Dynamic.Worker, metrics, troubles)}
 	m.rules = ruleset.New(ruleset.Params{Source: d.Store, Log: d.Log, Metrics: ruleset.NewMetrics(d.Registerer), Now: d.Now,
 		ReloadEvery: d.Dynamic.ReloadInterval.Get})
 	m.worker = worker.New(worker.Params{
-		Process: d.Process, Store: d.Store, Counters: d.Unhandled, Dynamic: d.Dynamic.Worker, Pressure: m.pressure, Metrics: metrics, Log: d.Log, Now: d.Now,
+		Process: d.Process, Store: d.Store, Counters: d.Unhandled, Dynamic: d.Dynamic.Worker, Pressure: m.pressure, Metrics: metrics, Trouble: troubles, Now: d.Now,
 		Rules:  func() worker.Judge { return m.rules.Current() },
 		Config: worker.Config{BatchEvents: batchEvents, ClaimEntries: claimEntries, ClaimWait: claimWait},
 	})
@@ -112,6 +114,7 @@ func (m *Module) run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return m.rules.Run(ctx) })
 	g.Go(func() error { return m.pressure.Run(ctx) })
+	g.Go(func() error { m.troubles.Run(ctx); return nil })
 	g.Go(func() error {
 		select {
 		case <-m.rules.Ready():
@@ -137,10 +140,8 @@ func (m *Module) Reload(ctx context.Context) error { m.Refresh(ctx); return nil 
 
 // Ready gives the warnings of the health report. Nothing here makes a process unhealthy: events wait in the queue.
 func (m *Module) Ready(context.Context) (warnings []string, err error) {
-	for _, w := range []string{m.rules.Warning(), m.pressure.Warning(), m.worker.Warning()} {
-		if w != "" {
-			warnings = append(warnings, w)
-		}
+	if w := m.rules.Warning(); w != "" {
+		warnings = append(warnings, w)
 	}
-	return warnings, nil
+	return append(warnings, m.troubles.Warnings()...), nil
 }

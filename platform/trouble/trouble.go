@@ -65,6 +65,7 @@ type State struct {
 	on     atomic.Bool  // as Set left it
 	set    atomic.Bool  // Set(true) was called since the last look
 	active atomic.Bool  // begun and not over
+	detail atomic.Pointer[string]
 
 	// guarded by board.mu
 	since, last, told  time.Time // of the begin, of the last occurrence, of the last line
@@ -110,6 +111,18 @@ func (s *State) Set(on bool, fields ...zap.Field) {
 	}
 }
 
+// Describe sets what is known in particular, such as the last answer of a server. Log and health check show it while the state
+// lasts, so it holds no address or credential.
+func (s *State) Describe(detail string) { s.detail.Store(&detail) }
+
+// text returns the state's sentence with its detail.
+func (s *State) text() string {
+	if d := s.detail.Load(); d != nil && *d != "" {
+		return s.kind.Begins + ": " + *d
+	}
+	return s.kind.Begins
+}
+
 // Count returns how many occurrences were reported since the process started.
 func (s *State) Count() int64 { return s.count.Load() }
 
@@ -127,7 +140,7 @@ func (s *State) begin(fields []zap.Field) {
 	}
 	s.board.mu.Unlock()
 	if begun {
-		s.board.log.Warn(s.kind.Begins, append(s.fields(), fields...)...)
+		s.board.log.Warn(s.text(), append(s.fields(), fields...)...)
 	}
 }
 
@@ -201,6 +214,7 @@ func (s *State) look(now time.Time, last bool) {
 	fresh, total, lasted := s.seen-s.logged, s.seen-s.base, now.Sub(s.since)
 	if over {
 		s.active.Store(false)
+		s.detail.Store(nil)
 		lasted = s.last.Sub(s.since)
 	}
 	if over || repeat {
@@ -219,7 +233,7 @@ func (s *State) look(now time.Time, last bool) {
 		if s.kind.Unit != "" {
 			fields = append(fields, zap.Int64("since_last_line", fresh))
 		}
-		s.board.log.Warn(s.kind.Begins, fields...)
+		s.board.log.Warn(s.text(), fields...)
 	}
 }
 
@@ -234,10 +248,10 @@ func (b *Board) Warnings() (warnings []string) {
 		}
 		lasted := max(0, now.Sub(s.since)).Round(time.Second)
 		if s.kind.Unit == "" {
-			warnings = append(warnings, fmt.Sprintf("%s (for %s)", s.kind.Begins, lasted))
+			warnings = append(warnings, fmt.Sprintf("%s (for %s)", s.text(), lasted))
 			continue
 		}
-		warnings = append(warnings, fmt.Sprintf("%s (%d %s in %s)", s.kind.Begins, s.count.Load()-s.base, s.kind.Unit, lasted))
+		warnings = append(warnings, fmt.Sprintf("%s (%d %s in %s)", s.text(), s.count.Load()-s.base, s.kind.Unit, lasted))
 	}
 	return warnings
 }

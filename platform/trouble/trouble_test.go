@@ -42,7 +42,7 @@ func TestLinesOfAState(t *testing.T) {
 		b, logs := board(t)
 		s := b.State(full)
 		time.Sleep(lookEvery / 2) // between two looks
-		for i := range 150 { // one a second for 150 s
+		for i := range 150 {      // one a second for 150 s
 			s.Add(2, zap.Int("peer", i))
 			time.Sleep(time.Second)
 		}
@@ -72,12 +72,13 @@ func TestAStateThatIsSet(t *testing.T) {
 		b, logs := board(t)
 		s := b.State(Kind{Name: "open", Begins: "the breaker is open", Ends: "the breaker is closed", Quiet: 5 * time.Second})
 		for range 1000 { // comes and goes 1,000 times in 100 s: one state
+			s.Describe("HTTP 500")
 			s.Set(true)
 			time.Sleep(50 * time.Millisecond)
 			s.Set(false)
 			time.Sleep(50 * time.Millisecond)
 		}
-		if !s.Active() || len(b.Warnings()) != 1 {
+		if w := b.Warnings(); !s.Active() || len(w) != 1 || w[0] != "the breaker is open: HTTP 500 (for 1m40s)" {
 			t.Errorf("active %v, warnings %q", s.Active(), b.Warnings())
 		}
 		time.Sleep(10 * time.Second)

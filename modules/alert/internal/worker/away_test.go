@@ -35,7 +35,7 @@ func TestStorageAwayForTenMinutesCostsNothing(t *testing.T) {
 				}
 				stop := r.background(t.Context())
 				<-time.After(away / 2)
-				if r.worker.Warning() == "" {
+				if len(r.troubles.Warnings()) == 0 {
 					t.Error("nothing in the health report")
 				}
 				<-time.After(away/2 + time.Minute)
@@ -52,7 +52,7 @@ func TestStorageAwayForTenMinutesCostsNothing(t *testing.T) {
 				if d := cmp.Diff(map[event.Fate]int64{event.FateForwarded: 1, event.FateUnhandled: 1}, r.fates(t.Context())); d != "" {
 					t.Error(d)
 				}
-				if len(r.dead(t.Context(), queue.Ingest)) != 0 || r.worker.Warning() != "" {
+				if len(r.dead(t.Context(), queue.Ingest)) != 0 || len(r.troubles.Warnings()) > 0 {
 					t.Error("the outage left something behind")
 				}
 			})

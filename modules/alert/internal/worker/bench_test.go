@@ -18,6 +18,7 @@ import (
 	"github.com/muttproject/mutt/platform/queue/sqliteq"
 	"github.com/muttproject/mutt/platform/rule"
 	"github.com/muttproject/mutt/platform/store"
+	"github.com/muttproject/mutt/platform/trouble"
 )
 
 // thousand is a set of 1,000 contains rules.
@@ -84,9 +85,10 @@ func BenchmarkWorker(b *testing.B) {
 			}
 			dynamic, _ := configtest.Load(b, DeclareDynamic, map[string]string{"AUDIT_UNHANDLED_SAMPLE_PERCENT": tc.sample})
 			set, metrics := thousand(b), NewMetrics(prometheus.NewRegistry())
+			troubles := trouble.NewBoard(zap.NewNop(), time.Now)
 			r := &rig{t: b, driver: d, store: st, dynamic: dynamic, count: map[string]int{}}
-			w := New(Params{Process: "bench", Store: st, Counters: st, Dynamic: dynamic, Metrics: metrics, Log: zap.NewNop(), Now: time.Now,
-				Pressure: NewPressure(r, dynamic, metrics), Rules: func() Judge { return set },
+			w := New(Params{Process: "bench", Store: st, Counters: st, Dynamic: dynamic, Metrics: metrics, Trouble: troubles, Now: time.Now,
+				Pressure: NewPressure(r, dynamic, metrics, troubles), Rules: func() Judge { return set },
 				Config: Config{BatchEvents: 2000, ClaimEntries: 128, ClaimWait: time.Second}})
 			for sent := 0; sent < b.N; sent += tc.entry {
 				events := benchEvents(min(tc.entry, b.N-sent))

@@ -43,8 +43,7 @@ func (l *lane) commitChunk(ctx context.Context, c *chunk) error {
 func (l *lane) commitOdd(ctx context.Context, c *chunk, it *item) error {
 	switch it.kind {
 	case newer:
-		l.logs.warn(l.p.Log, l.p.Now(), "an entry was written by a newer version, it waits until this process is updated",
-			zap.Stringer("entry_id", it.claimed.Entry))
+		l.troubles.newer.Add(1, zap.Stringer("entry_id", it.claimed.Entry))
 		return l.always(ctx, "give back an entry of a newer version", func() error {
 			return l.holder.Release(ctx, queue.Giveback{Entries: []event.ID{it.claimed.Entry}, Delay: newerDelay, Reason: it.err.Error()})
 		})
@@ -181,7 +180,7 @@ func (l *lane) countUnhandled(ctx context.Context, units []*unit) (due []unhandl
 		return err
 	})
 	if err != nil && !errors.Is(err, errLost) {
-		l.logs.warn(l.p.Log, l.p.Now(), "unhandled events could not be counted", zap.Error(err))
+		l.troubles.uncounted.Add(1, zap.Error(err))
 		return nil, nil
 	}
 	return due, err
@@ -190,7 +189,7 @@ func (l *lane) countUnhandled(ctx context.Context, units []*unit) (due []unhandl
 // bury dead-letters an entry whose bytes are no batch, whole. Its events are in the books as poison of no source.
 func (l *lane) bury(ctx context.Context, c *chunk, it *item) error {
 	id := it.claimed.Entry
-	l.p.Log.Error("an entry does not decode and goes to the dead letters", zap.Stringer("entry_id", id), zap.Error(it.err))
+	l.troubles.poison.Add(int64(max(it.claimed.Events, 1)), zap.Stringer("entry_id", id), zap.Error(it.err))
 	u := &unit{id: id, counts: []store.LedgerCount{{Minute: it.claimed.AppendedAt.Unix() / 60, Fate: event.FatePoison, N: int64(it.claimed.Events)}}}
 	if err := l.always(ctx, "store the fate of a corrupt entry", func() error { return l.record(ctx, c, []*unit{u}) }); err != nil {
 		return err

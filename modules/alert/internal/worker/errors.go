@@ -6,12 +6,12 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"runtime/debug"
-	"sync"
 	"time"
 
 	"go.uber.org/zap"
 
 	"github.com/muttproject/mutt/platform/fault"
+	"github.com/muttproject/mutt/platform/trouble"
 )
 
 // class says what an error means for the work in hand.
@@ -59,7 +59,7 @@ func (l *lane) insist(ctx context.Context, doing string, fn func() error) error 
 		case classLost:
 			return fmt.Errorf("%w: %s: %w", errLost, doing, err)
 		}
-		if err := l.wait(ctx, "a storage is away, events wait in the queue", fmt.Errorf("%s: %w", doing, err)); err != nil {
+		if err := l.wait(ctx, l.troubles.away, fmt.Errorf("%s: %w", doing, err)); err != nil {
 			return err
 		}
 	}
@@ -72,18 +72,16 @@ func (l *lane) always(ctx context.Context, doing string, fn func() error) error 
 		if err == nil || errors.Is(err, errLost) {
 			return err
 		}
-		if err := l.wait(ctx, "a step that must succeed fails, events wait in the queue", err); err != nil {
+		if err := l.wait(ctx, l.troubles.stuck, err); err != nil {
 			return err
 		}
 	}
 }
 
 // wait pauses stage 2 after an error that no event is to blame for. It is seen in the health report meanwhile.
-func (l *lane) wait(ctx context.Context, message string, cause error) error {
+func (l *lane) wait(ctx context.Context, state *trouble.State, cause error) error {
 	l.p.Metrics.waits.Inc()
-	l.logs.warn(l.p.Log, l.p.Now(), message, zap.Error(cause))
-	l.waiting.Add(1)
-	defer l.waiting.Add(-1)
+	state.Add(1, zap.Error(cause))
 	if err := sleep(ctx, l.waits.next()); err != nil {
 		return fmt.Errorf("%w: %w", errLost, err)
 	}
@@ -108,36 +106,6 @@ func sleep(ctx context.Context, d time.Duration) error {
 		return ctx.Err()
 	case <-t.C:
 		return nil
-	}
-}
-
-// Warning says that judging waits for a storage, "" when it does not.
-func (w *Worker) Warning() string {
-	if w.waiting.Load() > 0 {
-		return "the alerter waits for the queue or the store: events stay in the queue until it answers"
-	}
-	return ""
-}
-
-// throttle lets one line of each message through per minute.
-type throttle struct {
-	mu   sync.Mutex
-	last map[string]time.Time
-}
-
-func (t *throttle) warn(log *zap.Logger, now time.Time, message string, fields ...zap.Field) {
-	t.mu.Lock()
-	if t.last == nil {
-		t.last = map[string]time.Time{}
-	}
-	last, seen := t.last[message]
-	quiet := seen && now.Sub(last) < time.Minute
-	if !quiet {
-		t.last[message] = now
-	}
-	t.mu.Unlock()
-	if !quiet {
-		log.Warn(message, fields...)
 	}
 }
 

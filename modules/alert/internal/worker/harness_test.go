@@ -21,6 +21,7 @@ import (
 	"github.com/muttproject/mutt/platform/queue/sqliteq"
 	"github.com/muttproject/mutt/platform/rule"
 	"github.com/muttproject/mutt/platform/store"
+	"github.com/muttproject/mutt/platform/trouble"
 )
 
 // fataler is what *testing.T, *testing.B and *rapid.T have in common.
@@ -31,13 +32,14 @@ type fataler interface {
 
 // rig is a worker on a real queue and a real store, both on SQLite, with a place to let calls fail.
 type rig struct {
-	t       fataler
-	driver  *sqliteq.Driver
-	store   *store.Store
-	dynamic Dynamic
-	reg     *prometheus.Registry
-	logs    *observer.ObservedLogs
-	worker  *Worker
+	t        fataler
+	driver   *sqliteq.Driver
+	store    *store.Store
+	dynamic  Dynamic
+	reg      *prometheus.Registry
+	logs     *observer.ObservedLogs
+	worker   *Worker
+	troubles *trouble.Board
 
 	mu    sync.Mutex
 	rules Judge
@@ -62,10 +64,11 @@ func newRig(t fataler, ctx context.Context, dir string, env map[string]string) *
 	core, logs := observer.New(zapcore.InfoLevel)
 	r.logs = logs
 	metrics := NewMetrics(r.reg)
+	r.troubles = trouble.NewBoard(zap.New(core), time.Now)
 	flaky := &flakyStore{r: r}
 	r.worker = New(Params{
-		Process: "run-1", Store: flaky, Counters: flaky, Dynamic: r.dynamic, Metrics: metrics, Log: zap.New(core), Now: time.Now,
-		Pressure: NewPressure(r, r.dynamic, metrics),
+		Process: "run-1", Store: flaky, Counters: flaky, Dynamic: r.dynamic, Metrics: metrics, Trouble: r.troubles, Now: time.Now,
+		Pressure: NewPressure(r, r.dynamic, metrics, r.troubles),
 		Rules: func() Judge {
 			r.mu.Lock()
 			defer r.mu.Unlock()
@@ -207,6 +210,7 @@ func (r *rig) background(ctx context.Context) (stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	var wg sync.WaitGroup
 	wg.Go(func() { r.drain(ctx) })
+	wg.Go(func() { r.troubles.Run(ctx) })
 	return func() { cancel(); wg.Wait() }
 }
 

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/muttproject/mutt/platform/queue"
+	"github.com/muttproject/mutt/platform/trouble"
 )
 
 // Depths tells how much a queue holds.
@@ -20,12 +21,25 @@ type Pressure struct {
 	dynamic Dynamic
 	metrics *Metrics
 	live    atomic.Int64
+
+	many, shedding, pausing *trouble.State
 }
 
 // NewPressure returns a Pressure.
-func NewPressure(d Depths, keys Dynamic, m *Metrics) *Pressure {
-	return &Pressure{depths: d, dynamic: keys, metrics: m}
+func NewPressure(d Depths, keys Dynamic, m *Metrics, b *trouble.Board) *Pressure {
+	const ends = "fewer alerts wait for the forwarder again"
+	return &Pressure{depths: d, dynamic: keys, metrics: m,
+		many: b.State(trouble.Kind{Name: "alerts_wait", Begins: "many alerts wait for the forwarder", Ends: ends, Quiet: pressureQuiet,
+			Remedy: "look at the destination, or raise moog_rate_limit"}),
+		shedding: b.State(trouble.Kind{Name: "alerts_shed", Begins: "too many alerts wait for the forwarder and new ones go to the dead letters",
+			Ends: ends, Quiet: pressureQuiet, Remedy: "look at the destination; mutt dlq replay sends them when it has recovered"}),
+		pausing: b.State(trouble.Kind{Name: "judging_pauses", Begins: "too many alerts wait for the forwarder and judging pauses", Ends: ends, Quiet: pressureQuiet,
+			Remedy: "look at the destination; alerter_shed_mode and alerter_queue_shed_threshold decide about the pause"}),
+	}
 }
+
+// pressureQuiet bounds the lines of a depth that moves about a threshold.
+const pressureQuiet = 5 * time.Second
 
 // Run keeps the gauges and the warning fresh, also while this process holds no partition.
 func (p *Pressure) Run(ctx context.Context) error {
@@ -50,23 +64,19 @@ func (p *Pressure) look(ctx context.Context) int64 {
 		p.live.Store(d.Live())
 		p.metrics.alertDepth.Set(float64(d.Live()))
 	}
-	return p.live.Load()
+	live, shed := p.live.Load(), p.dynamic.QueueShed.Get()
+	over, pauses := live > shed, p.dynamic.ShedMode.Get() == shedDefer
+	p.tell(p.pausing, over && pauses, live, "alerter_queue_shed_threshold", shed)
+	p.tell(p.shedding, over && !pauses, live, "alerter_queue_shed_threshold", shed)
+	p.tell(p.many, !over && live > p.dynamic.QueueWarn.Get(), live, "alerter_queue_warn_threshold", p.dynamic.QueueWarn.Get())
+	return live
 }
 
-// Warning says that many alerts wait, "" below the threshold.
-func (p *Pressure) Warning() string {
-	live := p.live.Load()
-	shed := p.dynamic.QueueShed.Get()
-	switch {
-	case live > shed && p.dynamic.ShedMode.Get() == shedDefer:
-		return fmt.Sprintf("%d alerts wait for the forwarder, more than alerter_queue_shed_threshold (%d): judging pauses", live, shed)
-	case live > shed:
-		return fmt.Sprintf("%d alerts wait for the forwarder, more than alerter_queue_shed_threshold (%d): new ones go to the dead letters", live, shed)
-	case live > p.dynamic.QueueWarn.Get():
-		return fmt.Sprintf("%d alerts wait for the forwarder: look at the destination, or raise moog_rate_limit", live)
-	default:
-		return ""
+func (p *Pressure) tell(s *trouble.State, on bool, live int64, key string, threshold int64) {
+	if on {
+		s.Describe(fmt.Sprintf("%d alerts, and %s is %d", live, key, threshold))
 	}
+	s.Set(on)
 }
 
 // admit waits while pressure pauses reading, and says whether what would be forwarded is shed.

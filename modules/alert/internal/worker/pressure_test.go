@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -37,7 +38,7 @@ func TestShedGoesToTheDeadLettersAndIntoBothBooks(t *testing.T) {
 		return nil
 	}
 	r.drain(t.Context())
-	if w := r.worker.p.Pressure.Warning(); !strings.Contains(w, "11 alerts wait") {
+	if w := fmt.Sprint(r.troubles.Warnings()); !strings.Contains(w, "11 alerts") {
 		t.Errorf("warning %q", w)
 	}
 	if d := cmp.Diff(map[event.Fate]int64{event.FateShed: 1, event.FateIgnored: 1}, r.fates(t.Context())); d != "" {
@@ -74,7 +75,7 @@ func TestDeferPausesReadingUntilPressureIsGone(t *testing.T) {
 		if n := r.metric("mutt_alerter_shed_events_total"); n < 119 || n > 121 {
 			t.Errorf("%v pauses of 500 ms in a minute", n)
 		}
-		if w := r.worker.p.Pressure.Warning(); !strings.Contains(w, "judging pauses") {
+		if w := fmt.Sprint(r.troubles.Warnings()); !strings.Contains(w, "judging pauses") {
 			t.Errorf("warning %q", w)
 		}
 		acked(t, r)
@@ -102,12 +103,12 @@ func TestWarningAboveTheThreshold(t *testing.T) {
 	r := newRig(t, t.Context(), t.TempDir(), map[string]string{"ALERTER_QUEUE_WARN_THRESHOLD": "5"})
 	defer r.close()
 	r.worker.p.Pressure.look(t.Context())
-	if w := r.worker.p.Pressure.Warning(); w != "" {
+	if w := r.troubles.Warnings(); len(w) > 0 {
 		t.Errorf("warning %q about nothing", w)
 	}
 	r.waiting(t, 6)
 	r.worker.p.Pressure.look(t.Context())
-	if w := r.worker.p.Pressure.Warning(); !strings.Contains(w, "6 alerts wait") {
+	if w := fmt.Sprint(r.troubles.Warnings()); !strings.Contains(w, "6 alerts") {
 		t.Errorf("warning %q", w)
 	}
 	if r.metric("mutt_alerter_queue_depth") != 6 {

@@ -50,15 +50,14 @@ type splitting struct {
 // stored rows instead.
 func (l *lane) split(ctx context.Context, c *chunk, it *item) error {
 	s := &splitting{lane: l, chunk: c, it: it}
-	l.logs.warn(l.p.Log, l.p.Now(), "an entry is judged one event at a time", zap.Stringer("entry_id", it.claimed.Entry),
-		zap.Int("deliveries", it.claimed.Deliveries), zap.Error(it.err))
+	l.troubles.split.Add(1, zap.Stringer("entry_id", it.claimed.Entry), zap.Int("deliveries", it.claimed.Deliveries), zap.Error(it.err))
 	if it.claimed.Progress == nil {
 		if err := s.progress(ctx); err != nil {
 			return err
 		}
 	} else if err := json.Unmarshal(it.claimed.Progress, &s.note); err != nil {
 		// Parts that were settled are known to the store, so starting over repeats nothing in the books.
-		l.p.Log.Error("the progress of a split entry does not decode", zap.Stringer("entry_id", it.claimed.Entry), zap.Error(err))
+		l.troubles.split.Add(1, zap.Stringer("entry_id", it.claimed.Entry), zap.NamedError("progress", err))
 	}
 	var judged bool
 	err := l.always(ctx, "record a split entry", func() (err error) {
@@ -182,10 +181,10 @@ func (s *splitting) failed(ctx context.Context, err error) error {
 		fields = append(fields, zap.ByteString("stack", p.stack))
 	}
 	if s.tries < int(s.p.Dynamic.MaxRetries.Get()) {
-		s.p.Log.Warn("an event could not be judged", fields...)
+		s.troubles.unjudged.Add(1, fields...)
 		return nil
 	}
-	s.p.Log.Error("an event cannot be judged and goes to the dead letters", fields...)
+	s.troubles.poison.Add(1, fields...)
 	s.note.Poison = &verdict{Reason: err.Error(), Attempts: s.tries, First: event.Micros(s.first), Replays: s.it.claimed.Replays}
 	return s.progress(ctx)
 }

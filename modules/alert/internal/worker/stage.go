@@ -121,7 +121,7 @@ func (l *lane) feed(ctx context.Context, free <-chan *chunk, judged chan<- *chun
 			// What the call claimed all the same is in nobody's hands. Ending the lease gives it to the next one, in order.
 			if classify(ctx, err) != classLost {
 				l.p.Metrics.waits.Inc()
-				l.logs.warn(l.p.Log, l.p.Now(), "entries cannot be claimed", zap.Error(err))
+				l.troubles.unclaimed.Add(1, zap.Error(err))
 			}
 			return errLost
 		}

@@ -10,10 +10,7 @@ package worker
 
 import (
 	"context"
-	"sync/atomic"
 	"time"
-
-	"go.uber.org/zap"
 
 	"github.com/muttproject/mutt/modules/alert/internal/unhandled"
 	"github.com/muttproject/mutt/platform/deps"
@@ -21,6 +18,7 @@ import (
 	"github.com/muttproject/mutt/platform/queue"
 	"github.com/muttproject/mutt/platform/rule"
 	"github.com/muttproject/mutt/platform/store"
+	"github.com/muttproject/mutt/platform/trouble"
 )
 
 // Judge is a compiled ruleset: a *rule.Set.
@@ -56,7 +54,7 @@ type Params struct {
 	Dynamic  Dynamic
 	Pressure *Pressure
 	Metrics  *Metrics
-	Log      *zap.Logger
+	Trouble  *trouble.Board
 	Now      func() time.Time
 	Config   Config
 }
@@ -70,9 +68,8 @@ type Config struct {
 
 // Worker works on partitions, each in a goroutine of its own.
 type Worker struct {
-	p       Params
-	logs    throttle
-	waiting atomic.Int64 // lanes that wait for a storage
+	p        Params
+	troubles *troubles
 }
 
 // New makes a Worker. It does no I/O.
@@ -81,7 +78,7 @@ func New(p Params) *Worker {
 	if p.Config.BatchEvents < 1 || p.Config.ClaimEntries < 1 || p.Config.ClaimWait <= 0 {
 		panic("worker: a bound is not set")
 	}
-	return &Worker{p: p}
+	return &Worker{p: p, troubles: newTroubles(p.Trouble)}
 }
 
 // Work judges what arrives in h's partition until ctx ends or the lease is lost; both are a clean end.
