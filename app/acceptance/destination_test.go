@@ -39,7 +39,7 @@ func destinationDown(t *testing.T, in mode) {
 	})
 	apptest.Eventually(t, "health tells it", func() (bool, any) {
 		a := m.Do(http.MethodGet, m.OpsURL+"/health", nil)
-		return a.Status == 200 && strings.Contains(string(a.Body), "the destination has failed since"), string(a.Body)
+		return a.Status == 200 && strings.Contains(string(a.Body), "the destination fails and alerts wait"), string(a.Body)
 	})
 	if l := m.Ledger(); !l.Delivery.Balanced || l.Delivery.InFlight != n || l.Delivery.Parked != 0 {
 		t.Errorf("the books say %+v", l)

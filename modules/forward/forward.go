@@ -9,6 +9,7 @@ package forward
 import (
 	"context"
 	"fmt"
+	"github.com/muttproject/mutt/platform/trouble"
 	"sync/atomic"
 	"time"
 
@@ -57,8 +58,9 @@ type Module struct {
 	client *httpx.Client
 	taken  *successes // nil without a destination, and before Start
 
-	metrics *pipeline.Metrics
-	breaker *coord.Breaker
+	metrics  *pipeline.Metrics
+	breaker  *coord.Breaker
+	troubles *trouble.Board
 }
 
 var (
@@ -78,7 +80,7 @@ func New(c Config, d Deps) (*Module, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := &Module{cfg: c, deps: d, tls: client, metrics: pipeline.NewMetrics(d.Registerer)}
+	m := &Module{cfg: c, deps: d, tls: client, metrics: pipeline.NewMetrics(d.Registerer), troubles: trouble.NewBoard(d.Logger, d.Now)}
 	m.breaker = coord.NewBreaker(d.Coord, coord.BreakerOptions{Name: breakerName, Settings: d.Dynamic.breaker,
 		ProbeTTL: 2*m.cfg.Timeout + 10*time.Second, Now: d.Now, Metrics: coord.NewBreakerMetrics(d.Registerer)})
 	d.Registerer.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "mutt_moog_dlq_depth",
@@ -98,7 +100,11 @@ func (m *Module) Start(ctx context.Context) error {
 	}
 	m.client = client
 	m.taken = &successes{Destination: dest.NewHTTP(m.client, m.encoder()), shared: coord.NewSuccesses(m.deps.Coord, coord.Destination),
-		log: m.deps.Logger}
+		log: m.deps.Logger, breaker: m.breaker,
+		failing: m.troubles.State(trouble.Kind{Name: "destination_fails", Unit: "requests", Quiet: recovered,
+			Begins: "the destination fails and alerts wait", Ends: "the destination takes alerts again"}),
+		open: m.troubles.State(trouble.Kind{Name: "breaker_open", Quiet: recovered,
+			Begins: "the circuit breaker of the destination is open and alerts wait in the queue", Ends: "the circuit breaker of the destination is closed"})}
 	m.engine.Store(m.newEngine(m.taken))
 	return m.Runner.Start(ctx)
 }
@@ -118,6 +124,11 @@ func (m *Module) run(ctx context.Context) error {
 		defer close(sent)
 		e.Run(sending)
 	}()
+	reported := make(chan struct{})
+	go func() {
+		defer close(reported)
+		m.troubles.Run(sending)
+	}()
 	noted := make(chan struct{})
 	go func() {
 		defer close(noted)
@@ -128,6 +139,7 @@ func (m *Module) run(ctx context.Context) error {
 	stopSending()
 	<-sent
 	<-noted
+	<-reported
 	if err != nil {
 		return fmt.Errorf("consume alerts: %w", err)
 	}
@@ -139,16 +151,7 @@ func (m *Module) Ready(context.Context) (warnings []string, err error) {
 	if m.cfg.URL == "" {
 		return []string{"no destination configured: alerts wait in the queue; set MOOG_WEBHOOK_URL"}, nil
 	}
-	if state := m.breaker.State(); state != coord.StateClosed {
-		warnings = append(warnings, fmt.Sprintf("the circuit breaker of the destination is %s: alerts wait in the queue", state))
-	}
-	if e := m.engine.Load(); e != nil {
-		if n, since, last, failing := e.Failing(); failing && n >= failuresToTell {
-			warnings = append(warnings, fmt.Sprintf("the destination has failed since %s, %d requests in a row: %s%s",
-				since.UTC().Format(time.RFC3339), n, last.Brief, hint(last.Reason)))
-		}
-	}
-	return warnings, nil
+	return m.troubles.Warnings(), nil
 }
 
 // hint says what to look at when the destination refuses MUTT itself.
@@ -168,6 +171,8 @@ const (
 	breakerName = coord.Destination
 	// failuresToTell is how many failures in a row are reported: fewer may be a bad alert or a hiccup.
 	failuresToTell = 3
+	// recovered is how long the destination must work before its trouble is over: it bounds the lines of one that comes and goes.
+	recovered = 5 * time.Second
 )
 
 func (m *Module) newClient() (*httpx.Client, error) {
@@ -180,5 +185,5 @@ func (m *Module) newEngine(d dest.Destination) *pipeline.Engine {
 		Destination: d, Breaker: m.breaker, Settings: m.deps.Dynamic.retries, Metrics: m.metrics,
 		Limiter: coord.NewLimiter(m.deps.Coord, "rate/"+breakerName, m.deps.Dynamic.limit),
 		Taken:   coord.NewPulse(m.deps.Coord, "taken/"+breakerName),
-		Logger:  m.deps.Logger, Now: m.deps.Now})
+		Trouble: m.troubles, Now: m.deps.Now})
 }

@@ -197,7 +197,7 @@ func TestBreakerIsInReadyAndMetrics(t *testing.T) {
 	m := r.start(forward.Config{Concurrency: 1})
 	r.await("open", func() bool {
 		w, err := m.Ready(t.Context())
-		return err == nil && len(w) == 2 && strings.Contains(w[0], "circuit breaker") && strings.Contains(w[1], "no connection")
+		return err == nil && len(w) == 2 && strings.Contains(w[0], "no connection") && strings.Contains(w[1], "circuit breaker")
 	})
 	if n, err := testutil.GatherAndCount(r.registry, "mutt_circuit_breaker_state", "mutt_circuit_breaker_state_changes_total"); err != nil || n < 2 {
 		t.Errorf("%d series, %v", n, err)
@@ -213,9 +213,9 @@ func TestHealthNamesNoHost(t *testing.T) {
 	gone := httptest.NewServer(nil)
 	gone.Close()
 	for name, c := range map[string]struct{ url, want, hidden string }{
-		"an answer":    {"", "in a row: HTTP 503", "db-7.intern.example"},
-		"refused":      {gone.URL, "in a row: no connection could be made: it is refused", strings.TrimPrefix(gone.URL, "http://")},
-		"no such name": {"http://moog.intern.invalid/", "in a row: no connection could be made: its name is not resolved", "intern.invalid"},
+		"an answer":    {"", ": HTTP 503", "db-7.intern.example"},
+		"refused":      {gone.URL, ": no connection could be made: it is refused", strings.TrimPrefix(gone.URL, "http://")},
+		"no such name": {"http://moog.intern.invalid/", ": no connection could be made: its name is not resolved", "intern.invalid"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -231,8 +231,8 @@ func TestHealthNamesNoHost(t *testing.T) {
 			if !strings.Contains(w[0], c.want) || strings.Contains(w[0], c.hidden) {
 				t.Errorf("health says %q", w[0])
 			}
-			r.await("the log has it", func() bool { return logs.FilterMessage("the destination fails: alerts wait").Len() == 1 })
-			if detail := fmt.Sprint(logs.FilterMessage("the destination fails: alerts wait").All()[0].ContextMap()["detail"]); !strings.Contains(detail, c.hidden) {
+			r.await("the log has it", func() bool { return logs.FilterMessageSnippet("the destination fails and alerts wait").Len() == 1 })
+			if detail := fmt.Sprint(logs.FilterMessageSnippet("the destination fails and alerts wait").All()[0].ContextMap()["detail"]); !strings.Contains(detail, c.hidden) {
 				t.Errorf("the log says %q", detail)
 			}
 		})

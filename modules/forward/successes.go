@@ -2,6 +2,7 @@ package forward
 
 import (
 	"context"
+	"github.com/muttproject/mutt/platform/trouble"
 	"sync/atomic"
 	"time"
 
@@ -20,8 +21,11 @@ const successesEvery = time.Second
 // letters by it.
 type successes struct {
 	dest.Destination
-	shared *coord.Successes
-	log    *zap.Logger
+	shared  *coord.Successes
+	log     *zap.Logger
+	failing *trouble.State
+	open    *trouble.State
+	breaker *coord.Breaker
 
 	taken     atomic.Bool  // something since the last note
 	failures  atomic.Int64 // requests in a row that failed
@@ -34,15 +38,16 @@ func (s *successes) Send(ctx context.Context, alerts []*event.Alert) dest.Result
 	switch {
 	case r.Class == dest.Delivered:
 		if s.failures.Load() > 0 {
-			if n := s.failures.Swap(0); n >= failuresToTell {
-				s.log.Info("the destination takes alerts again", zap.Int64("failed_requests", n))
-			}
+			s.failures.Store(0)
+			s.failing.Set(false)
 			s.recovered.Store(true)
 		}
 		s.taken.Store(true)
 	case r.Class != dest.Aborted && r.Class != dest.Rejected:
-		if s.failures.Add(1) == failuresToTell {
-			s.log.Warn("the destination fails: alerts wait", zap.String("reason", r.Reason), zap.String("detail", r.Detail))
+		if n := s.failures.Add(1); n >= failuresToTell {
+			s.failing.Describe(r.Brief + hint(r.Reason))
+			s.failing.Add(1, zap.String("reason", r.Reason), zap.String("detail", r.Detail))
+			s.failing.Set(true)
 		}
 	}
 	return r
@@ -59,6 +64,8 @@ func (s *successes) note(ctx context.Context) {
 			return
 		case <-tick.C:
 		}
+		state := s.breaker.State()
+		s.open.Set(state != coord.StateClosed)
 		if !s.taken.Swap(false) {
 			continue
 		}

@@ -14,6 +14,7 @@ package pipeline
 import (
 	"context"
 	"errors"
+	"github.com/muttproject/mutt/platform/trouble"
 	"sync"
 	"time"
 
@@ -49,17 +50,18 @@ type Deps struct {
 	Taken       *coord.Pulse // beats when the destination takes an alert, from whatever process
 	Settings    func() Settings
 	Metrics     *Metrics
-	Logger      *zap.Logger
+	Trouble     *trouble.Board
 	Now         func() time.Time
 }
 
 // Engine sends for all partitions of a process.
 type Engine struct {
-	cfg  Config
-	deps Deps
-	free chan struct{} // holds a token per busy worker
-	jobs chan job
-	wake chan struct{} // something may have become ready
+	cfg      Config
+	deps     Deps
+	troubles *troubles
+	free     chan struct{} // holds a token per busy worker
+	jobs     chan job
+	wake     chan struct{} // something may have become ready
 
 	turns *coord.Turns // of the dispatcher
 
@@ -91,7 +93,7 @@ func New(c Config, d Deps) *Engine {
 	if c.Workers < 1 || c.BatchMax < 1 || c.MaxAlerts < 1 {
 		panic("pipeline: a bound is not set")
 	}
-	return &Engine{cfg: c, deps: d, free: make(chan struct{}, c.Workers), jobs: make(chan job), wake: make(chan struct{}, 1), turns: d.Limiter.Turns()}
+	return &Engine{cfg: c, deps: d, troubles: newTroubles(d.Trouble), free: make(chan struct{}, c.Workers), jobs: make(chan job), wake: make(chan struct{}, 1), turns: d.Limiter.Turns()}
 }
 
 // Run sends until ctx ends. The caller ends Work first.
@@ -145,7 +147,7 @@ func (e *Engine) report(j job, r dest.Result) (taken int64) {
 		}
 	}
 	if err != nil {
-		e.deps.Logger.Warn("the result of a request was not shared with other processes", zap.Error(err))
+		e.troubles.unshared.Add(1, zap.Error(err))
 	}
 	return taken
 }
@@ -270,7 +272,7 @@ func (e *Engine) coordAway(ctx context.Context, err error) {
 	if err == nil || ctx.Err() != nil {
 		return
 	}
-	e.deps.Logger.Warn("rate limit and circuit breaker do not answer, nothing is sent", zap.Error(err))
+	e.troubles.coordination.Add(1, zap.Error(err))
 	_ = sleep(ctx, time.Second) // an ended context ends the caller's loop too
 }
 

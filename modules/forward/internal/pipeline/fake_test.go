@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
+	"github.com/muttproject/mutt/platform/trouble"
 	"slices"
 	"sync"
 	"testing"
@@ -315,7 +316,7 @@ func (b *bench) start() *process {
 		Taken:   coord.NewPulse(b.coord, "moog"),
 		Breaker: coord.NewBreaker(b.coord, coord.BreakerOptions{Name: "moog", Refresh: b.refresh,
 			Settings: func() coord.BreakerSettings { return b.breaker }, Now: time.Now, Metrics: coord.NewBreakerMetrics(prometheus.NewRegistry())}),
-		Logger: zap.NewNop(), Now: time.Now})
+		Trouble: trouble.NewBoard(zap.NewNop(), time.Now), Now: time.Now})
 	work, cancel := context.WithCancelCause(b.t.Context())
 	run, stopRun := context.WithCancel(context.WithoutCancel(work))
 	p := &process{engine: e, done: make(chan error, 1), ended: make(chan struct{})}
@@ -336,4 +337,11 @@ func (b *bench) start() *process {
 	}
 	p.stop, p.kill = end(context.Canceled), end(fault.New(fault.LeaseLost, "test"))
 	return p
+}
+
+// seen returns what is known of the destination.
+func (e *Engine) seen() health {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.health
 }

@@ -53,12 +53,3 @@ func (e *Engine) held() time.Duration {
 	}
 	return max(0, e.health.hold.Sub(e.deps.Now()))
 }
-
-// Failing describes a destination that fails: requests in a row, since when, and the last result. ok is false while
-// it works.
-func (e *Engine) Failing() (failures int, since time.Time, last dest.Result, ok bool) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	h := &e.health
-	return h.failures, h.since, h.last, h.failures > 0
-}

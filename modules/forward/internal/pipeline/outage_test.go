@@ -214,8 +214,8 @@ func TestBreakerStopsSendingAndBurnsNoRetries(t *testing.T) {
 		if len(tries) != 20 {
 			t.Errorf("the probes went to %d of 20 signatures", len(tries))
 		}
-		if failures, _, last, failing := p.engine.Failing(); !failing || failures != len(sent) || last.Detail == "" {
-			t.Errorf("failing %d %+v", failures, last)
+		if h := p.engine.seen(); h.failures != len(sent) || h.last.Detail == "" {
+			t.Errorf("failing %d %+v", h.failures, h.last)
 		}
 		up.Store(true)
 		b.drained(3 * time.Minute)

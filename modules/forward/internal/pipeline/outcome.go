@@ -21,9 +21,11 @@ const sweepMost = 500
 func (e *Engine) finish(j job, r dest.Result, taken int64) {
 	died := e.apply(j, r, taken, e.deps.Now())
 	e.signal()
-	for _, it := range died {
-		e.deps.Logger.Warn("alert dead-lettered", zap.Stringer("event_id", it.alert.Event.ID), zap.String("reason", r.Reason),
-			zap.String("correlation_id", it.alert.Event.CorrelationID), zap.Int("status", r.Status), zap.Int("attempts", it.attempts))
+	if len(died) > 0 {
+		first := died[0]
+		e.troubles.parked.Describe(r.Brief)
+		e.troubles.parked.Add(int64(len(died)), zap.Stringer("event_id", first.alert.Event.ID), zap.String("reason", r.Reason),
+			zap.String("correlation_id", first.alert.Event.CorrelationID), zap.Int("status", r.Status), zap.Int("attempts", first.attempts))
 	}
 }
 

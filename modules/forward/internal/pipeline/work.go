@@ -147,14 +147,14 @@ func (p *partition) take(ctx context.Context, c *queue.Claimed) error {
 	}
 	switch {
 	case errors.Is(err, event.ErrNewerVersion) || errors.Is(err, errNewerProgress):
-		p.engine.deps.Logger.Warn("entry of a newer version is left to a newer process", zap.Stringer("entry_id", c.Entry))
+		p.engine.troubles.newer.Add(1, zap.Stringer("entry_id", c.Entry))
 		if err := p.holder.Release(ctx, queue.Giveback{Entries: []event.ID{c.Entry}, Delay: newerDelay, Reason: err.Error()}); err != nil {
 			return fmt.Errorf("give back an entry of a newer version: %w", err)
 		}
 		return nil
 	case errors.Is(err, errCorruptProgress):
 		// Only which alerts were delivered is lost: sent again they carry the same ids.
-		p.engine.deps.Logger.Warn("progress of an entry cannot be read, all its alerts are sent", zap.Stringer("entry_id", c.Entry))
+		p.engine.troubles.progress.Add(1, zap.Stringer("entry_id", c.Entry))
 	case err != nil:
 		p.poison(e, c, err)
 		return nil
@@ -169,7 +169,7 @@ func (p *partition) take(ctx context.Context, c *queue.Claimed) error {
 
 // poison dead-letters an entry that cannot be read, as one letter with the bytes as they are.
 func (p *partition) poison(e *entry, c *queue.Claimed, err error) {
-	p.engine.deps.Logger.Error("entry cannot be read, dead-lettered whole", zap.Stringer("entry_id", c.Entry), zap.Error(err))
+	p.engine.troubles.parked.Add(int64(max(c.Events, 1)), zap.Stringer("entry_id", c.Entry), zap.Error(err))
 	p.engine.deps.Metrics.alert(queue.DeadPoison, max(c.Events, 1))
 	p.engine.mu.Lock()
 	defer p.engine.mu.Unlock()
