@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"github.com/muttproject/mutt/platform/trouble"
 	"sync"
 	"time"
 
@@ -44,12 +45,14 @@ func (q *Queue) Consume(ctx context.Context, o ConsumeOptions, work Work) error 
 	// The owner is this call in this run: two consumers of one process must not take each other for themselves, nor a
 	// process its predecessor, whose claims only a new lease brings back.
 	owner := fmt.Sprintf("%s/%s#%d", q.opts.Owner, q.opts.Process, q.consumers.Add(1))
-	out := &outage{log: o.Logger}
+	troubles := trouble.NewBoard(o.Logger, time.Now)
+	out := newOutage(o.Logger, troubles)
 	roster, rostered := q.driver.(Roster)
 	s := newShare(owner, q.opts.Partitions, o.LeaseTTL, rostered)
 	announcing, stop := context.WithCancel(ctx)
 	defer stop()
 	var announced, working sync.WaitGroup
+	announced.Go(func() { troubles.Run(announcing) })
 	if rostered {
 		a := &announcer{roster: roster, queue: o.Queue, ttl: o.LeaseTTL, share: s, outage: out}
 		_ = a.look(ctx) // an error was told, and run goes on
@@ -129,7 +132,6 @@ func (c *consumer) turn(ctx context.Context) (began bool, err error) {
 	if err != nil {
 		return false, fmt.Errorf("take the lease: %w", err)
 	}
-	c.outage.over()
 	workCtx, lose := context.WithCancelCause(ctx)
 	c.share.began(t, func() { lose(context.Canceled) })
 	h := &Holder{q: c.q, lease: lease, lose: lose, outage: c.outage}

@@ -1,49 +1,31 @@
 package queue
 
 import (
-	"sync"
-	"time"
 
 	"go.uber.org/zap"
 
 	"github.com/muttproject/mutt/platform/fault"
+	"github.com/muttproject/mutt/platform/trouble"
 )
 
-// tellEvery is how often a storage that is away is told of.
-const tellEvery = time.Minute
-
-// outage tells of a storage that is away, once a minute however many notice it, and of its return.
+// outage tells of a storage that is away, however many notice it, and of its return. Each other error is logged.
 type outage struct {
 	log  *zap.Logger
-	mu   sync.Mutex
-	told time.Time
+	away *trouble.State
 }
 
-// noticed logs an error: each one, but for those that say that the storage is away.
-func (o *outage) noticed(message string, err error, fields ...zap.Field) {
-	if fault.Is(err, fault.Closed) {
-		return
-	}
-	if fault.Is(err, fault.QueueUnavailable) || gone(err) {
-		o.mu.Lock()
-		told := !o.told.IsZero() && time.Since(o.told) < tellEvery
-		if !told {
-			o.told = time.Now()
-		}
-		o.mu.Unlock()
-		if told {
-			return
-		}
-	}
-	o.log.Warn(message, append(fields, zap.Error(err))...)
+func newOutage(log *zap.Logger, b *trouble.Board) *outage {
+	return &outage{log: log, away: b.State(trouble.Kind{Name: "queue_away", Unit: "tries", Quiet: 2 * lastPause,
+		Begins: "the queue is away: work on it waits", Ends: "the queue is back"})}
 }
 
-// over says that the storage is back, when it was said to be away.
-func (o *outage) over() {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if !o.told.IsZero() {
-		o.told = time.Time{}
-		o.log.Info("queue is back")
+// noticed reports an error of the storage. doing says what failed.
+func (o *outage) noticed(doing string, err error, fields ...zap.Field) {
+	switch {
+	case fault.Is(err, fault.Closed):
+	case fault.Is(err, fault.QueueUnavailable) || gone(err):
+		o.away.Add(1, append(fields, zap.String("noticed", doing), zap.Error(err))...)
+	default:
+		o.log.Warn(doing, append(fields, zap.Error(err))...)
 	}
 }

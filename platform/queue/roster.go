@@ -76,7 +76,6 @@ func (a *announcer) look(ctx context.Context) error {
 		a.outage.noticed("consumer cannot announce itself", err)
 		return err
 	}
-	a.outage.over()
 	for _, t := range a.share.learn(members, time.Now()) {
 		t.leave()
 	}

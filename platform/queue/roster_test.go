@@ -229,7 +229,8 @@ func TestStorageAway(t *testing.T) {
 		f.away.Store(false)
 		same(t, map[string]int{"a": 2, "b": 2}, f.after(5*time.Second))
 		same(t, 4, f.begun-begun) // each partition went to its holder at once
-		same(t, 2, logs.FilterMessage("queue is back").Len())
+		f.after(10 * time.Second)
+		same(t, 2, logs.FilterMessage("the queue is back").Len())
 		must(t, a.stop())
 		must(t, b.stop())
 	})
