@@ -2,6 +2,7 @@ package app
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -19,6 +20,7 @@ import (
 	"github.com/muttproject/mutt/platform/connect/vault"
 	"github.com/muttproject/mutt/platform/fault"
 	"github.com/muttproject/mutt/platform/httpserver"
+	"github.com/muttproject/mutt/platform/private"
 	"github.com/muttproject/mutt/platform/queue/redisq"
 	"github.com/muttproject/mutt/platform/secret/secrets"
 )
@@ -63,10 +65,10 @@ type Sources struct {
 func ConfigFiles() []string { return []string{"mutt.yaml", "/etc/mutt/mutt.yaml"} }
 
 // Load reads a configuration. Every problem is reported, each with its place; warnings name MUTT_ variables that
-// nothing reads. Whether the roles find what they need is Check's question.
+// nothing reads, and a file that others may change. Whether the roles find what they need is Check's question.
 func Load(from Sources) (c Config, warnings []string, err error) {
 	table := settings(&c)
-	given, problems, err := from.file(table)
+	given, problems, warnings, err := from.file(table)
 	if err != nil {
 		return c, nil, err
 	}
@@ -74,8 +76,22 @@ func Load(from Sources) (c Config, warnings []string, err error) {
 	set, wrong := static.FromSet(from.Set)
 	problems = append(problems, wrong...)
 	given = append(append(given, set...), from.flags(table)...)
-	c.sources, wrong = static.Resolve(table, given, os.ReadFile)
-	return c, static.UnknownVariables(table, from.Environ, "MUTT_", otherVariables()...), static.Err(append(problems, wrong...))
+	c.sources, wrong = static.Resolve(table, given, readSecretFile)
+	warnings = append(warnings, static.UnknownVariables(table, from.Environ, "MUTT_", otherVariables()...)...)
+	return c, warnings, static.Err(append(problems, wrong...))
+}
+
+// maxSecretFile bounds a file that a setting names for a secret, in bytes.
+const maxSecretFile = 64 << 10
+
+// readSecretFile reads the file that a setting names for a secret. That others may read it is logged later, when the secret comes into
+// force (settingsProvider).
+func readSecretFile(path string) ([]byte, error) {
+	text, _, _, err := private.Read(path, maxSecretFile)
+	if unsafe, ok := fault.As(err); ok {
+		return nil, fmt.Errorf("%s; %s", unsafe.Message, unsafe.Remedy)
+	}
+	return text, err
 }
 
 // Settings is the table of static settings with their defaults, for what shows or completes them.
@@ -115,8 +131,10 @@ func otherVariables() []string {
 	return []string{configFile, "MUTT_SERVER", "MUTT_API_KEY", "MUTT_ADMIN_DSN", "MUTT_REDIS_ADMIN_USER", "MUTT_REDIS_ADMIN_PASS", "MUTT_SOURCE", "MUTT_LOGHUB_DIR", "MUTT_TEST_", "MUTT_BENCH_"}
 }
 
-// file reads the file; none is fine unless it was named.
-func (from Sources) file(table []static.Setting) ([]static.Given, []static.Problem, error) {
+// file reads the file; none is fine unless it was named. A file that was only found, such as mutt.yaml in the working directory, is refused
+// when another user may have written it: it would choose the destination and the secrets of whoever starts MUTT there. One that was named
+// is read with a warning.
+func (from Sources) file(table []static.Setting) (given []static.Given, problems []static.Problem, warnings []string, err error) {
 	name, search := from.File, from.Search
 	for _, kv := range from.Environ {
 		if k, v, _ := strings.Cut(kv, "="); k == configFile && name == "" {
@@ -127,16 +145,40 @@ func (from Sources) file(table []static.Setting) ([]static.Given, []static.Probl
 		search = []string{name}
 	}
 	for _, candidate := range search {
-		data, err := os.ReadFile(candidate)
+		data, foreign, err := readConfigFile(candidate)
 		switch {
+		case err == nil && foreign != nil && name == "":
+			return nil, nil, nil, foreign.WithRemedy("%s; if you trust its content, name it: --config %s", foreign.Remedy, private.Quote(candidate))
 		case err == nil:
-			given, problems := static.ReadFile(candidate, data, table)
-			return given, problems, nil
+			if foreign != nil {
+				warnings = []string{foreign.Message + "; " + foreign.Remedy}
+			}
+			given, problems = static.ReadFile(candidate, data, table)
+			return given, problems, warnings, nil
 		case name != "" || !errors.Is(err, fs.ErrNotExist):
-			return nil, nil, fault.Wrap(fault.ConfigInvalid, err, "the configuration file cannot be read")
+			return nil, nil, nil, fault.Wrap(fault.ConfigInvalid, err, "the configuration file cannot be read")
 		}
 	}
-	return nil, nil, nil
+	return nil, nil, nil, nil
+}
+
+// readConfigFile reads a file of settings. foreign says why another user may have written it; nil when only root and the user of the
+// process may. A pipe, such as a shell's <(…), belongs to the command that names it.
+func readConfigFile(path string) (data []byte, foreign *fault.Error, err error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer func() { _ = f.Close() }()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, nil, err
+	}
+	if info.Mode().IsRegular() {
+		foreign, _ = fault.As(private.CheckWriters(path, info))
+	}
+	data, err = io.ReadAll(f)
+	return data, foreign, err
 }
 
 // flags gives the values of own flags, in the order of the table.

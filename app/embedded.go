@@ -5,6 +5,8 @@ import (
 	"errors"
 	"path/filepath"
 
+	"go.uber.org/zap"
+
 	"github.com/muttproject/mutt/platform/connect/sqlite"
 	"github.com/muttproject/mutt/platform/coord"
 	"github.com/muttproject/mutt/platform/lifecycle"
@@ -19,6 +21,9 @@ func openDataDir(_ context.Context, p *parts) (lifecycle.Service, error) {
 	lock, err := sqlite.Lock(p.opts.Config.DataDir)
 	if err != nil {
 		return nil, err
+	}
+	if warning := lock.Warning(); warning != "" {
+		p.opts.Logger.Warn("the data directory can be read by others", zap.String("reason", warning))
 	}
 	return &opened{name: "datadir", close: lock.Unlock}, nil
 }

@@ -4,17 +4,22 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 
+	"go.uber.org/zap"
+
 	"github.com/muttproject/mutt/platform/authn"
 	"github.com/muttproject/mutt/platform/config/static"
+	"github.com/muttproject/mutt/platform/private"
 	"github.com/muttproject/mutt/platform/secret"
 	"github.com/muttproject/mutt/platform/secret/secrets"
 	"github.com/muttproject/mutt/platform/store"
 )
+
+// maxKeyFile bounds the file of a generated key, in bytes.
+const maxKeyFile = 4 << 10
 
 // Files of generated keys in the data directory.
 const (
@@ -87,16 +92,17 @@ func (p *parts) bootstrap() (k bootstrapKeys, err error) {
 		return k, nil
 	}
 	ingest, admin := givenKeys(now)
+	warn := func(text string) { p.opts.Logger.Warn("a generated key can be read by others", zap.String("reason", text)) }
 	if k.ingest.Empty() {
 		file := filepath.Join(p.opts.Config.DataDir, IngestKeyFile)
-		if k.ingest, _, err = keyFile(file); err != nil {
+		if k.ingest, _, err = keyFile(file, warn); err != nil {
 			return k, err
 		}
 		ingest = append(ingest, givenKey{secrets.IngestKey, "file " + file, k.ingest})
 	}
 	if k.admin.Empty() {
 		file := filepath.Join(p.opts.Config.DataDir, AdminKeyFile)
-		if k.admin, k.adminMade, err = keyFile(file); err != nil {
+		if k.admin, k.adminMade, err = keyFile(file, warn); err != nil {
 			return k, err
 		}
 		admin = append(admin, givenKey{secrets.AdminKey, "file " + file, k.admin})
@@ -120,18 +126,22 @@ func (p *parts) tellKeys() {
 	}
 }
 
-// keyFile reads a key, or makes it (mode 0600).
-func keyFile(path string) (key secret.Secret, made bool, err error) {
-	text, err := os.ReadFile(path)
-	if err == nil {
+// keyFile reads a key, or generates one into a file that others cannot read. warn is called for a file that others may read.
+func keyFile(path string, warn func(string)) (key secret.Secret, made bool, err error) {
+	text, _, warning, err := private.Read(path, maxKeyFile)
+	switch {
+	case err == nil:
 		if t := strings.TrimSpace(string(text)); t != "" {
+			if warning != "" {
+				warn(warning)
+			}
 			return secret.New(t), false, nil
 		}
-	} else if !errors.Is(err, fs.ErrNotExist) {
+	case !errors.Is(err, fs.ErrNotExist):
 		return key, false, fmt.Errorf("read a generated key: %w", err)
 	}
 	key = authn.NewSecret()
-	if err := os.WriteFile(path, []byte(key.Reveal()+"\n"), 0o600); err != nil {
+	if err := private.Write(path, []byte(key.Reveal()+"\n")); err != nil {
 		return key, false, fmt.Errorf("keep a generated key: %w", err)
 	}
 	return key, true, nil

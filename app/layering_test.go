@@ -149,6 +149,28 @@ func TestNoInitAndPackageDocs(t *testing.T) {
 	}
 }
 
+// TestFilesAreWrittenInOnePlace: the product creates and replaces files by platform/private only, which chooses their mode.
+func TestFilesAreWrittenInOnePlace(t *testing.T) {
+	t.Parallel()
+	forbidden := []string{"os.WriteFile(", "os.Create(", "os.CreateTemp(", "os.Rename(", "os.Mkdir(", "os.MkdirAll(", "os.MkdirTemp(", "os.O_CREATE"}
+	for _, f := range goFiles(t, "..") {
+		dir := filepath.ToSlash(filepath.Dir(f.path))
+		ofTests := strings.HasSuffix(f.path, "_test.go") || strings.HasPrefix(dir, "platform/testkit") || dir == "app/apptest"
+		if ofTests || dir == "platform/private" {
+			continue
+		}
+		src, err := os.ReadFile(filepath.Join("..", f.path))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, call := range forbidden {
+			if strings.Contains(string(src), call) {
+				t.Errorf("%s uses %s: write files by platform/private", f.path, strings.TrimSuffix(call, "("))
+			}
+		}
+	}
+}
+
 func goFiles(t *testing.T, root string) []file {
 	t.Helper()
 	var out []file

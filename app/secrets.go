@@ -64,6 +64,9 @@ func (p settingsProvider) Read(context.Context) (secrets.Values, error) {
 			continue
 		}
 		v, err := secrets.ReadFile(file)
+		if fault.Is(err, fault.FileUnsafe) {
+			return nil, err
+		}
 		if err != nil {
 			return nil, fault.Wrap(fault.SecretsUnavailable, err, "the file of %s cannot be read", s.path).WithRemedy("write it again, or correct its mode")
 		}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/muttproject/mutt/app"
 	"github.com/muttproject/mutt/platform/fault"
+	"github.com/muttproject/mutt/platform/private"
 	"github.com/muttproject/mutt/platform/secret"
 )
 
@@ -49,10 +50,20 @@ func (k *keyFlags) find(s streams, server, generated string, variables ...string
 			return key, err
 		}
 	}
-	file := inDataDir(s, generated)
+	file, err := inDataDir(s, generated)
+	if err != nil {
+		return "", err
+	}
+	info, err := os.Stat(file)
+	if err != nil {
+		return "", nil // no MUTT of this machine has generated one
+	}
+	if _, err := private.CheckMode(file, info); err != nil { // that others may read it is the server's to warn of
+		return "", err
+	}
 	text, err := os.ReadFile(file)
 	if err != nil {
-		return "", nil // no MUTT of this machine has made one, or it is not ours to read: the server says what it wants
+		return "", nil // it is not ours to read: the server says what it wants
 	}
 	if !loopback(server) {
 		return "", fault.New(fault.ConfigInvalid, "the generated key in %s is for the MUTT of this machine only, and is not sent to %s", file, hostOf(server)).
@@ -64,6 +75,11 @@ func (k *keyFlags) find(s streams, server, generated string, variables ...string
 func (k *keyFlags) fromFile(s streams) (string, error) {
 	if k.read != "" {
 		return k.read, nil
+	}
+	if info, err := os.Stat(k.file); k.file != "-" && err == nil && info.Mode().IsRegular() {
+		if _, err := private.CheckMode(k.file, info); err != nil { // a file that others may read is often a mount: no warning for each call
+			return "", err
+		}
 	}
 	data, err := readInput(s, k.file)
 	if err != nil {
@@ -86,10 +102,14 @@ func fitKey(from, text string) (string, error) {
 	return key, nil
 }
 
-// inDataDir returns the path of a file in the data directory of a MUTT that is configured as this command is.
-func inDataDir(s streams, name string) string {
-	cfg, _, _ := app.Load(app.Sources{Search: app.ConfigFiles(), Environ: s.environ}) // a fault elsewhere in it does not matter here
-	return filepath.Join(cfg.DataDir, name)
+// inDataDir returns the path of a file in the data directory of a MUTT that is configured as this command is. The error says that the
+// configuration file may be another user's; another fault in it does not matter here.
+func inDataDir(s streams, name string) (string, error) {
+	cfg, _, err := app.Load(app.Sources{Search: app.ConfigFiles(), Environ: s.environ})
+	if fault.Is(err, fault.FileUnsafe) {
+		return "", err
+	}
+	return filepath.Join(cfg.DataDir, name), nil
 }
 
 // hostOf returns the host of a URL, "" when it is not one.

@@ -7,13 +7,13 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"os"
 	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/muttproject/mutt/platform/apiclient"
+	"github.com/muttproject/mutt/platform/private"
 	"github.com/muttproject/mutt/platform/rule"
 )
 
@@ -138,7 +138,7 @@ func rulesExport(s streams, f *clientFlags) *cobra.Command {
 			_, err = cmd.OutOrStdout().Write(got)
 			return err
 		}
-		if err := os.WriteFile(file, got, 0o644); err != nil {
+		if err := private.Write(file, got); err != nil {
 			return fmt.Errorf("write the rules: %w", err)
 		}
 		return nil

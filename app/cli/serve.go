@@ -61,7 +61,7 @@ func serve(ctx context.Context, s streams, flags *configFlags, o app.Options) er
 	o.Roles, o.Config, o.Level = cfg.Roles, cfg, zap.NewAtomicLevel()
 	log := telemetry.NewLogger(s.err, console, o.Level)
 	for _, w := range warnings {
-		log.Warn("a setting is ignored", zap.String("reason", w))
+		log.Warn("the configuration has a fault that does not stop the start", zap.String("reason", w))
 	}
 	o.Logger, o.Now = log, time.Now
 	o.Getenv = func(name string) string { return lookup(s.environ, name) }

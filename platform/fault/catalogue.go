@@ -40,6 +40,8 @@ const (
 	ServerUnreachable  Code = "server_unreachable"
 	SecretsUnavailable Code = "secrets_unavailable"
 	SecretUnfit        Code = "secret_unfit"
+	FileUnsafe         Code = "file_unsafe"
+	WrongHost          Code = "wrong_host"
 )
 
 // Entry is one row of the catalogue.
@@ -87,6 +89,8 @@ func Catalogue() []Entry {
 		{ListenFailed, http.StatusInternalServerError, "an address cannot be listened on", "free the port or choose another address"},
 		{SecretsUnavailable, http.StatusServiceUnavailable, "the passwords and keys cannot be read from where they are kept", "check Vault, or the files of secrets, as the message says"},
 		{SecretUnfit, http.StatusInternalServerError, "a password or key cannot be used for what it is for", "write it again where the message says"},
+		{FileUnsafe, http.StatusInternalServerError, "another user may change a file or directory that MUTT trusts", "run the command that the message names, then start again"},
+		{WrongHost, http.StatusMisdirectedRequest, "a listener of this machine was asked by a name that it does not answer to", "ask for localhost, or add the name to admin.hosts"},
 		{ServerUnreachable, http.StatusBadGateway, "no MUTT server answers at this address", "start it with 'mutt serve', or give --server"},
 		{Internal, http.StatusInternalServerError, "a fault inside MUTT", "look in the log for the correlation id and report it"},
 	}

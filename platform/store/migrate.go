@@ -11,6 +11,8 @@ import (
 
 	"github.com/pressly/goose/v3"
 	"go.uber.org/zap"
+
+	"github.com/muttproject/mutt/platform/private"
 )
 
 // Migrate brings the schema up to this program's. An older schema is copied to <file>.v<N>.backup first;
@@ -116,32 +118,15 @@ func (s *Store) backup(ctx context.Context, version int64) error {
 	if err := os.Remove(part); err != nil && !os.IsNotExist(err) {
 		return fmt.Errorf("remove an unfinished backup: %w", err)
 	}
+	if err := private.Ensure(part); err != nil { // before it has content: SQLite would create it for everybody to read
+		return fmt.Errorf("create the copy of the store: %w", err)
+	}
 	if _, err := s.writer.ExecContext(ctx, s.dialect.backup, part); err != nil {
 		return s.fail(ctx, err, "copy the store before migrating it")
 	}
-	if err := finish(part, dest); err != nil {
+	if err := private.Publish(part, dest); err != nil { // VACUUM INTO does not sync what it writes
 		return fmt.Errorf("keep the copy of the store: %w", err)
 	}
 	s.log.Info("store copied before migration", zap.String("file", strings.TrimPrefix(dest, filepath.Dir(dest)+"/")))
 	return nil
-}
-
-// finish makes part durable (SQLite does not sync what VACUUM INTO writes) and gives it its name.
-func finish(part, dest string) error {
-	f, err := os.OpenFile(part, os.O_RDWR, 0)
-	if err != nil {
-		return err
-	}
-	if err := f.Chmod(0o600); err != nil {
-		_ = f.Close()
-		return err
-	}
-	if err := f.Sync(); err != nil {
-		_ = f.Close()
-		return err
-	}
-	if err := f.Close(); err != nil {
-		return err
-	}
-	return os.Rename(part, dest)
 }

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/muttproject/mutt/platform/fault"
+	"github.com/muttproject/mutt/platform/private"
 )
 
 // LockFile is the name of the lock in a data directory.
@@ -21,22 +22,36 @@ const LockFile = "mutt.lock"
 const maxLockText = 256
 
 // DirLock is the exclusive right to a data directory. It ends with Unlock or with the process, however that ends.
-type DirLock struct{ file *os.File }
+type DirLock struct {
+	file    *os.File
+	warning string
+}
+
+// Warning says that others may list the directory, "" when they may not.
+func (l *DirLock) Warning() string { return l.warning }
 
 // Lock takes the data directory, creating it (mode 0700) when it is missing. When another process has it, the error is DataDirLocked
-// and names that process.
+// and names that process. A directory that others may write to is refused: they could replace the databases and the keys in it.
 func Lock(dir string) (*DirLock, error) {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	if err := private.EnsureDirectory(dir); err != nil {
 		return nil, fmt.Errorf("create the data directory: %w", err)
 	}
-	f, err := os.OpenFile(filepath.Join(dir, LockFile), os.O_CREATE|os.O_RDWR, 0o600)
+	warning, err := private.CheckDirectory(dir)
+	if err != nil {
+		return nil, err
+	}
+	path := filepath.Join(dir, LockFile)
+	if err := private.Ensure(path); err != nil {
+		return nil, fmt.Errorf("create the lock of the data directory: %w", err)
+	}
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
 	if err != nil {
 		return nil, fmt.Errorf("open the lock of the data directory: %w", err)
 	}
 	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
 		return nil, errors.Join(refusal(f, dir, err), f.Close())
 	}
-	l := &DirLock{file: f}
+	l := &DirLock{file: f, warning: warning}
 	if err := l.sign(); err != nil {
 		return nil, errors.Join(fmt.Errorf("sign the lock of the data directory: %w", err), l.Unlock())
 	}

@@ -6,11 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
-	"os"
 	"path/filepath"
 	"strconv"
 
 	native "modernc.org/sqlite"
+
+	"github.com/muttproject/mutt/platform/private"
 )
 
 // Options say how a file is opened. The zero value is durable and right for most.
@@ -67,8 +68,8 @@ func Open(ctx context.Context, path string, o Options) (*DB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("find %s: %w", path, err)
 	}
-	if err := create(path); err != nil {
-		return nil, err
+	if err := private.Ensure(path); err != nil { // SQLite gives the log files its mode
+		return nil, fmt.Errorf("create the database file: %w", err)
 	}
 	// Same promise, half the time: see the documentation of native.Fdatasync. Where it is missing, fsync is used.
 	if _, err := native.Fdatasync(true); err != nil && !errors.Is(err, native.ErrFdatasyncUnavailable) {
@@ -88,35 +89,6 @@ func Open(ctx context.Context, path string, o Options) (*DB, error) {
 // Close closes both pools; the last connection folds the log into the file.
 func (db *DB) Close() error {
 	return errors.Join(db.Reader.Close(), db.Writer.Close())
-}
-
-// create makes the file durable in its directory before SQLite writes to it; SQLite gives the log files its mode.
-func create(path string) error {
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
-	if errors.Is(err, os.ErrExist) {
-		if err := os.Chmod(path, 0o600); err != nil {
-			return fmt.Errorf("protect the database file: %w", err)
-		}
-		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("create the database file: %w", err)
-	}
-	if err := f.Close(); err != nil {
-		return fmt.Errorf("create the database file: %w", err)
-	}
-	return syncDir(filepath.Dir(path))
-}
-
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return fmt.Errorf("open the data directory: %w", err)
-	}
-	if err := errors.Join(d.Sync(), d.Close()); err != nil {
-		return fmt.Errorf("sync the data directory: %w", err)
-	}
-	return nil
 }
 
 func dial(ctx context.Context, dsn string, conns int) (*sql.DB, error) {

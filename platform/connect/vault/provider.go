@@ -40,6 +40,8 @@ type Provider struct {
 	client  *Client
 	metrics *metrics
 
+	exposed sync.Once // warns that others may read the file of the token or secret id
+
 	turn chan struct{} // one login or renewal at a time
 
 	mu    sync.Mutex

@@ -4,13 +4,18 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
-	"os"
 	"strings"
 	"time"
 
+	"go.uber.org/zap"
+
 	"github.com/muttproject/mutt/platform/fault"
+	"github.com/muttproject/mutt/platform/private"
 	"github.com/muttproject/mutt/platform/secret"
 )
+
+// maxTokenFile bounds the file of a token or of a secret id, in bytes.
+const maxTokenFile = 64 << 10
 
 // lease is a token with what is known of its life.
 type lease struct {
@@ -28,10 +33,10 @@ func (l *lease) due(before time.Duration) time.Time { return l.until.Add(-min(be
 // login gets a token: the one in the token file, else one for the role.
 func (p *Provider) login(ctx context.Context) (*lease, error) {
 	if p.config.TokenFile != "" {
-		token, err := readToken(p.config.TokenFile, "VAULT_TOKEN_FILE")
+		token, err := p.readToken(p.config.TokenFile, "VAULT_TOKEN_FILE")
 		return &lease{token: token}, err
 	}
-	id, err := readToken(p.config.SecretIDFile, "VAULT_SECRET_ID_FILE") // each time: it is replaced from time to time
+	id, err := p.readToken(p.config.SecretIDFile, "VAULT_SECRET_ID_FILE") // each time: it is replaced from time to time
 	if err != nil {
 		return nil, err
 	}
@@ -40,10 +45,16 @@ func (p *Provider) login(ctx context.Context) (*lease, error) {
 	return l, Fault(err, "log in to Vault as the role VAULT_ROLE_ID")
 }
 
-func readToken(path, setting string) (secret.Secret, error) {
-	text, err := os.ReadFile(path)
+func (p *Provider) readToken(path, setting string) (secret.Secret, error) {
+	text, _, warning, err := private.Read(path, maxTokenFile)
+	if fault.Is(err, fault.FileUnsafe) {
+		return secret.Secret{}, err
+	}
 	if err != nil {
 		return secret.Secret{}, fault.Wrap(fault.SecretsUnavailable, err, "the file %s cannot be read", setting).WithRemedy("correct %s, or the mode of the file", setting)
+	}
+	if warning != "" {
+		p.exposed.Do(func() { p.log.Warn("a file can be read by others", zap.String("setting", setting), zap.String("reason", warning)) })
 	}
 	token, err := secret.HeaderValue.Fit(strings.TrimSpace(secret.Tidy(string(text))))
 	if err != nil {

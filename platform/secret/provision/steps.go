@@ -13,6 +13,7 @@ import (
 
 	"github.com/muttproject/mutt/platform/connect/vault"
 	"github.com/muttproject/mutt/platform/fault"
+	"github.com/muttproject/mutt/platform/private"
 	"github.com/muttproject/mutt/platform/secret"
 )
 
@@ -211,19 +212,7 @@ func (e *environment) newSecretID(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	fresh := e.file() + ".new"
-	if err := os.Remove(fresh); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("write the secret id: %w", err)
-	}
-	f, err := os.OpenFile(fresh, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
-	if err != nil {
-		return fmt.Errorf("write the secret id: %w", err)
-	}
-	_, err = f.WriteString(id.Reveal() + "\n")
-	if err = errors.Join(err, f.Close()); err == nil {
-		err = os.Rename(fresh, e.file())
-	}
-	if err != nil {
+	if err := private.Write(e.file(), []byte(id.Reveal()+"\n")); err != nil {
 		return fmt.Errorf("write the secret id: %w", err)
 	}
 	return nil

@@ -3,14 +3,13 @@ package secrets
 import (
 	"context"
 	"errors"
-	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
 
 	"github.com/muttproject/mutt/platform/fault"
+	"github.com/muttproject/mutt/platform/private"
 	"github.com/muttproject/mutt/platform/secret"
 )
 
@@ -44,6 +43,9 @@ func (d Directory) target() string {
 }
 
 func (d Directory) read(dir string) (Values, error) {
+	if err := errors.Join(private.CheckMount(d.Path), private.CheckMount(dir)); fault.Is(err, fault.FileUnsafe) {
+		return nil, err
+	}
 	if _, err := os.ReadDir(dir); err != nil {
 		return nil, fault.Wrap(fault.SecretsUnavailable, err, "the directory of secrets cannot be read").WithRemedy("check secrets.dir and its mode")
 	}
@@ -52,6 +54,9 @@ func (d Directory) read(dir string) (Values, error) {
 		v, err := ReadFile(filepath.Join(dir, string(k)))
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
+		}
+		if fault.Is(err, fault.FileUnsafe) {
+			return nil, err
 		}
 		if err != nil {
 			return nil, fault.Wrap(fault.SecretsUnavailable, err, "the file of %s cannot be read", k).WithRemedy("check the mode of the files in secrets.dir")
@@ -75,35 +80,15 @@ func namesOf(keys []Key) (out []Key) {
 
 // ReadFile reads a secret that has a file of its own, as it stands there.
 func ReadFile(path string) (Value, error) {
-	text, info, err := readBounded(path)
+	text, info, exposed, err := private.Read(path, maxFile)
 	if err != nil {
 		return Value{}, err
 	}
 	version := Version{Provider: "file", Number: info.ModTime().UnixMilli()}
-	return Value{Secret: secret.New(string(text)), Origin: modified(path, version), Version: version}, nil
+	return Value{Secret: secret.New(string(text)), Origin: modified(path, version), Version: version, Exposed: exposed}, nil
 }
 
 // modified names a version of a file for people.
 func modified(path string, v Version) string {
 	return "file " + path + " modified " + time.UnixMilli(v.Number).UTC().Format("2006-01-02T15:04:05Z")
-}
-
-func readBounded(path string) ([]byte, fs.FileInfo, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, nil, err
-	}
-	defer func() { _ = f.Close() }()
-	info, err := f.Stat()
-	if err != nil {
-		return nil, nil, err
-	}
-	if !info.Mode().IsRegular() {
-		return nil, nil, fmt.Errorf("%s is not a file", path)
-	}
-	text, err := io.ReadAll(io.LimitReader(f, maxFile+1))
-	if err == nil && len(text) > maxFile {
-		err = fmt.Errorf("%s is larger than %d bytes", path, maxFile)
-	}
-	return text, info, err
 }

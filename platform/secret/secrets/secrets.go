@@ -103,6 +103,7 @@ type Value struct {
 	NoText  bool // instead of a Secret: a number, a list or another thing that is not a text
 	Version Version
 	Origin  string // for people: where it is and in which version, such as "environment DB_PASS" or "version 7 of vault secret/mutt/prod"
+	Exposed string // why others may read it where it is; "" when they may not
 }
 
 func (v Value) missing() bool { return !v.NoText && secret.Tidy(v.Secret.Reveal()) == "" }

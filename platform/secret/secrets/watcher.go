@@ -63,6 +63,7 @@ type Watcher struct {
 	// Owned by the reading on its way:
 	given []Values        // the last that each provider gave, settled; nil before
 	unfit []map[Key]error // of each provider: the keys of its last answer that are unfit
+	told  map[string]bool // providers whose exposed secrets were logged
 }
 
 // flight is one reading, which everybody who asks meanwhile waits for.
@@ -84,7 +85,8 @@ func RefuseNone(*Set) map[Key]error { return nil }
 // NewWatcher makes a Watcher that has nothing yet.
 func NewWatcher(o Options) *Watcher {
 	deps.Must(o)
-	w := &Watcher{o: o, away: map[string]error{}, given: make([]Values, len(o.Providers)), unfit: make([]map[Key]error, len(o.Providers))}
+	w := &Watcher{o: o, away: map[string]error{}, given: make([]Values, len(o.Providers)), unfit: make([]map[Key]error, len(o.Providers)),
+		told: map[string]bool{}}
 	w.metrics = newMetrics(o.Registerer, o.Providers, w.Current)
 	w.Runner = lifecycle.NewRunner("secrets", w.run)
 	return w
@@ -147,6 +149,7 @@ func (w *Watcher) read(ctx context.Context, f *flight, always bool) error {
 			errs = append(errs, fmt.Errorf("read secrets from %s: %w", p.Name(), err))
 			continue
 		}
+		w.warnExposed(p.Name(), values)
 		w.take(i, values)
 	}
 	for _, unfit := range w.unfit {
@@ -175,6 +178,21 @@ func (w *Watcher) read(ctx context.Context, f *flight, always bool) error {
 	}
 	w.next, w.err = time.Now().Add(max(w.pause, firstPause)), f.err
 	return f.err
+}
+
+// warnExposed logs once for each provider that others may read its secrets. A volume of Kubernetes has the same modes after each of its
+// changes, so repeating the warning would add nothing.
+func (w *Watcher) warnExposed(provider string, values Values) {
+	if w.told[provider] {
+		return
+	}
+	for _, k := range namesOf(Keys()) {
+		if why := values[k].Exposed; why != "" {
+			w.told[provider] = true
+			w.o.Log.Warn("secrets can be read by others", zap.String("provider", provider), zap.String("secret", string(k)), zap.String("reason", why))
+			return
+		}
+	}
 }
 
 // take keeps what a provider gave. Of a key that is unfit it keeps what was there before; in the first answer of all there must be none.

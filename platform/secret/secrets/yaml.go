@@ -14,10 +14,11 @@ import (
 
 	"github.com/muttproject/mutt/platform/config"
 	"github.com/muttproject/mutt/platform/fault"
+	"github.com/muttproject/mutt/platform/private"
 	"github.com/muttproject/mutt/platform/secret"
 )
 
-// File reads one YAML file, which only its owner may read, of keys and texts. Whatever else stands there is for others, but for what
+// File reads one YAML file of keys and texts, which only its owner may read unless root has mounted it. Whatever else stands there is for others, but for what
 // looks like a misspelt name.
 type File struct{ Path string }
 
@@ -26,12 +27,17 @@ func (File) Name() string { return "file" }
 
 // Read implements Provider.
 func (f File) Read(context.Context) (Values, error) {
-	text, info, err := readBounded(f.Path)
+	text, info, exposed, err := private.Read(f.Path, maxFile)
+	if unsafe, ok := fault.As(err); ok {
+		return nil, fault.New(fault.ConfigInvalid, "secrets.file: %s", unsafe.Message).WithRemedy("%s", unsafe.Remedy)
+	}
 	if err != nil {
 		return nil, fault.Wrap(fault.SecretsUnavailable, err, "the file of secrets cannot be read").WithRemedy("check secrets.file")
 	}
-	if mode := info.Mode().Perm(); mode&0o077 != 0 {
-		return nil, fault.New(fault.ConfigInvalid, "secrets.file: others than its owner may read or change the file (mode %#o)", mode).WithRemedy("run 'chmod 600' on it")
+	// The owner can close the file; where it is mounted for the process by root, as Kubernetes does, its mode is not ours to choose.
+	if mode := info.Mode().Perm(); mode&0o077 != 0 && private.Mine(info) {
+		return nil, fault.New(fault.ConfigInvalid, "secrets.file: others than its owner may read or change the file (mode %#o)", mode).
+			WithRemedy("run: chmod 600 %s", private.Quote(f.Path))
 	}
 	values, err := parseYAML(text)
 	if err != nil {
@@ -39,7 +45,7 @@ func (f File) Read(context.Context) (Values, error) {
 	}
 	version := Version{"file", info.ModTime().UnixMilli()}
 	for k, v := range values {
-		v.Version, v.Origin = version, modified(f.Path, version)
+		v.Version, v.Origin, v.Exposed = version, modified(f.Path, version), exposed
 		values[k] = v
 	}
 	return values, nil
