@@ -25,6 +25,7 @@ const (
 	QueueNotDurable    Code = "queue_not_durable"
 	QueueEvicts        Code = "queue_evicts"
 	StoreUnavailable   Code = "store_unavailable"
+	ValueRefused       Code = "value_refused"
 	FeatureOff         Code = "feature_off"
 	LeaseLost          Code = "lease_lost"
 	LeaseHeld          Code = "lease_held"
@@ -75,6 +76,7 @@ func Catalogue() []Entry {
 		{QueueNotDurable, http.StatusInternalServerError, "Redis does not keep what queue.durability promises", "set appendonly and appendfsync of Redis as the message says, or choose another queue.durability"},
 		{QueueEvicts, http.StatusInternalServerError, "Redis deletes data when its memory is full", "set maxmemory-policy noeviction in Redis"},
 		{StoreUnavailable, http.StatusServiceUnavailable, "the relational store cannot be reached", "try again; check the disk, or PostgreSQL"},
+		{ValueRefused, http.StatusInternalServerError, "the relational store refuses a value, now and later", "shorten or correct the value; report it, because MUTT should have refused it first"},
 		{FeatureOff, http.StatusServiceUnavailable, "this function is switched off", "switch it on in the configuration"},
 		{LeaseLost, http.StatusConflict, "another process took over this partition", "none: the work is done by the other process"},
 		{LeaseHeld, http.StatusConflict, "another process holds this partition", "none: it is taken over when the holder goes"},

@@ -30,11 +30,13 @@ func postgresDialect() dialect {
 		bulkMark:   func(n int) string { return "$" + strconv.Itoa(n) },
 		bulkInsert: "INSERT INTO ",
 		search:     `lower(raw_message) LIKE lower($%d) ESCAPE '!'`, // in the column's collation, "C": ASCII only
-		fault:      postgresFault,
-		lost:       lost,
-		patience:   30 * time.Second,
-		snapshot:   sql.LevelRepeatableRead,
-		inner:      func(ctx context.Context) context.Context { return ctx },
+		fault: func(err error, doing string) error {
+			return postgres.Fault(err, fault.StoreUnavailable, doing)
+		},
+		lost:     lost,
+		patience: 30 * time.Second,
+		snapshot: sql.LevelRepeatableRead,
+		inner:    func(ctx context.Context) context.Context { return ctx },
 		// The number is MUTT's own, of the database: 'mutt' in ASCII, then 1.
 		lockCounters: `SELECT pg_advisory_xact_lock(1836414068, 1)`,
 		bytewise:     ` COLLATE "C"`,
@@ -56,13 +58,4 @@ func lost(err error) bool {
 		return true
 	}
 	return false
-}
-
-// postgresFault gives an error its meaning. A row that is too long for an index is refused like any bad value: it will
-// not get better, and the caller looks for the event that is to blame.
-func postgresFault(err error, doing string) error {
-	if postgres.State(err) == "54000" { // program_limit_exceeded
-		return fault.Wrap(fault.Internal, err, "%s: PostgreSQL refuses the values", doing)
-	}
-	return postgres.Fault(err, fault.StoreUnavailable, doing)
 }

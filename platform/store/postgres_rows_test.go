@@ -51,7 +51,7 @@ func badRow(t *testing.T, server *testkit.PostgresServer) {
 	}
 	good, bad := judgedEntry(judged("h", ""), judged("h", "")), judgedEntry(judged("h", ""), judged(long.String(), ""))
 	_, err := s.Judge(t.Context(), "p", []store.JudgedEntry{good, bad})
-	if err == nil || fault.CodeOf(err) != fault.Internal {
+	if err == nil || fault.CodeOf(err) != fault.ValueRefused {
 		t.Errorf("got %v, want a refusal", err)
 	}
 	if n, counted := total(t, s); n != 0 || counted != 0 {

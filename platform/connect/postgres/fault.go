@@ -32,7 +32,7 @@ const (
 )
 
 // Fault gives a native error its meaning: `unavailable` (StoreUnavailable or QueueUnavailable) when PostgreSQL cannot be used now, Corrupt for
-// damaged data, Internal when it refuses the values themselves. doing says what was being done ("read the rules"). A deadline is
+// damaged data, ValueRefused when it refuses the values themselves, Internal when a constraint does. doing says what was being done ("read the rules"). A deadline is
 // `unavailable` too, because the pool's own are not told from the caller's, and remains context.DeadlineExceeded for errors.Is.
 // Cancellation and errors that have a code already are returned as they are.
 func Fault(err error, unavailable fault.Code, doing string) error {
@@ -94,7 +94,9 @@ func answered(err error, unavailable fault.Code, doing string) error {
 		return away(err, unavailable, "look at the disk and memory of PostgreSQL", "%s: PostgreSQL has no resources left", doing)
 	case "40", "55":
 		return away(err, unavailable, "", "%s: another transaction was in the way", doing)
-	case "22", "23":
+	case "22", "54": // data exception, program limit exceeded (a row that is too long for an index): the same values never get better
+		return fault.Wrap(fault.ValueRefused, err, "%s: PostgreSQL refuses the values", doing)
+	case "23":
 		return fault.Wrap(fault.Internal, err, "%s: PostgreSQL refuses the values", doing)
 	default:
 		return away(err, unavailable, "", "%s: PostgreSQL answers with an error", doing)

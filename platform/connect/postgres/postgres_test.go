@@ -127,10 +127,11 @@ func testFaults(t *testing.T, p *testkit.PostgresServer) {
 	c := config(t, p)
 	pool := open(t, c)
 	for statement, want := range map[string]fault.Code{
-		"SELECT 'a'::int": fault.Internal,
-		"SELECT 1/0":      fault.Internal,
+		"SELECT 'a'::int": fault.ValueRefused,
+		"SELECT 1/0":      fault.ValueRefused,
 		"SELECT no_such":  fault.StoreUnavailable,
 		"CREATE ROLE x":   fault.StoreUnavailable,
+		"CREATE TEMP TABLE t AS SELECT string_agg(md5(i::text), '') AS x FROM generate_series(1, 999) i; CREATE INDEX ON t (x)": fault.ValueRefused,
 	} {
 		if _, err := pool.Exec(t.Context(), statement); fault.CodeOf(mayFault(err)) != want {
 			t.Errorf("%s gives %v", statement, mayFault(err))

@@ -34,6 +34,8 @@ func Fault(err error, away fault.Code, doing string) error {
 	case codes.SQLITE_BUSY, codes.SQLITE_LOCKED:
 		return fault.Wrap(away, err, "%s: the database file is locked", doing).
 			WithRetryAfter(retryAfter).WithRemedy("close other programs that have the database file open")
+	case codes.SQLITE_TOOBIG:
+		return fault.Wrap(fault.ValueRefused, err, "%s: a value is too long for SQLite", doing)
 	case codes.SQLITE_READONLY, codes.SQLITE_CANTOPEN, codes.SQLITE_PERM:
 		return fault.Wrap(away, err, "%s: the database file cannot be opened for writing", doing).
 			WithRetryAfter(retryAfter).WithRemedy("check the owner and mode of the data directory and its disk")

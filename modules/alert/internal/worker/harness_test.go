@@ -344,17 +344,18 @@ func (r *rig) metric(name string) (sum float64) {
 	return sum
 }
 
-// refusing is a store that does not take the row of one event.
+// refusing is a store that does not take the rows of some events.
 type refusing struct {
 	flakyStore
-	bad event.ID
+	bad  map[event.ID]bool
+	code fault.Code
 }
 
 func (f *refusing) Judge(ctx context.Context, process string, entries []store.JudgedEntry) ([]event.ID, error) {
 	for i := range entries {
 		for j := range entries[i].Rows {
-			if entries[i].Rows[j].Event.ID == f.bad {
-				return nil, fault.New(fault.Internal, "a constraint failed")
+			if f.bad[entries[i].Rows[j].Event.ID] {
+				return nil, fault.New(f.code, "a constraint failed")
 			}
 		}
 	}

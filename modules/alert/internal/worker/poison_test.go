@@ -72,8 +72,7 @@ func TestStoreRefusalIsBisected(t *testing.T) {
 			entry = append(entry, r.ev("h", fmt.Sprint("down ", i)))
 		}
 		bad := entry[37].ID
-		flaky := &refusing{flakyStore: flakyStore{r}, bad: bad}
-		r.worker.p.Store = flaky
+		r.worker.p.Store = &refusing{flakyStore{r}, map[event.ID]bool{bad: true}, fault.Internal}
 		r.send(t.Context(), entry...)
 		r.drain(t.Context())
 		if got := len(r.published(t.Context())); got != 63 {
@@ -85,6 +84,40 @@ func TestStoreRefusalIsBisected(t *testing.T) {
 		}
 		if d := cmp.Diff(map[event.Fate]int64{event.FateForwarded: 63, event.FatePoison: 1}, r.fates(t.Context())); d != "" {
 			t.Fatal(d)
+		}
+	})
+}
+
+// TestRefusedValuesAreDeadAtOnce: events whose values the store refuses cost no pauses, which would stall those behind them,
+// and one line of the log a minute.
+func TestRefusedValuesAreDeadAtOnce(t *testing.T) {
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, t.Context(), dir, map[string]string{"ALERTER_MAX_RETRIES": "3"})
+		defer r.close()
+		bad := map[event.ID]bool{}
+		r.worker.p.Store = &refusing{flakyStore{r}, bad, fault.ValueRefused}
+		began := time.Now()
+		for i := range 20 {
+			entry := []event.Event{r.ev("h", fmt.Sprint("down ", i)), r.ev("h", fmt.Sprint("down long ", i))}
+			bad[entry[1].ID] = true
+			r.send(t.Context(), entry...)
+		}
+		r.drain(t.Context())
+		if took := time.Since(began); took >= attemptPause {
+			t.Errorf("judging stood still for %v", took)
+		}
+		if n := len(r.published(t.Context())); n != 20 {
+			t.Errorf("%d alerts of 20", n)
+		}
+		dead := r.dead(t.Context(), queue.Ingest)
+		for _, d := range dead {
+			if !bad[d.ID] || d.Attempts != 1 {
+				t.Errorf("dead letter %+v", d)
+			}
+		}
+		if lines := r.logs.FilterMessageSnippet("judged").Len(); len(dead) != 20 || lines != 2 {
+			t.Errorf("%d dead letters, %d lines about them", len(dead), lines)
 		}
 	})
 }
@@ -200,7 +233,7 @@ func TestOneFailingEntryDoesNotSplitItsNeighbours(t *testing.T) {
 		for i := range 3 {
 			r.send(t.Context(), r.ev("h", fmt.Sprint("down ", i)))
 		}
-		r.worker.p.Store = &refusing{flakyStore: flakyStore{r}, bad: r.sent[1].ID}
+		r.worker.p.Store = &refusing{flakyStore{r}, map[event.ID]bool{r.sent[1].ID: true}, fault.Internal}
 		r.drain(t.Context())
 		if r.called("split") != 1 {
 			t.Errorf("%d entries were split", r.called("split"))

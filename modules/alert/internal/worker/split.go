@@ -11,6 +11,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/muttproject/mutt/platform/event"
+	"github.com/muttproject/mutt/platform/fault"
 	"github.com/muttproject/mutt/platform/queue"
 )
 
@@ -168,7 +169,8 @@ func (s *splitting) settle(ctx context.Context, next int, units []*unit) error {
 	return s.finish(ctx, s.chunk, units, step)
 }
 
-// failed counts an attempt at part note.Next. After the last one the verdict is noted before it is carried out.
+// failed counts an attempt at part note.Next. After the last one the verdict is noted before it is carried out. Values that
+// the store refuses will be refused again: the first attempt is the last one.
 func (s *splitting) failed(ctx context.Context, err error) error {
 	if s.tries == 0 {
 		s.first = s.p.Now()
@@ -180,7 +182,7 @@ func (s *splitting) failed(ctx context.Context, err error) error {
 	if errors.As(err, &p) {
 		fields = append(fields, zap.ByteString("stack", p.stack))
 	}
-	if s.tries < int(s.p.Dynamic.MaxRetries.Get()) {
+	if s.tries < int(s.p.Dynamic.MaxRetries.Get()) && !fault.Is(err, fault.ValueRefused) {
 		s.troubles.unjudged.Add(1, fields...)
 		return nil
 	}

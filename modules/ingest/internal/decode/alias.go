@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/muttproject/mutt/modules/ingest/internal/intake"
 	"github.com/muttproject/mutt/platform/fault"
 )
 
@@ -88,7 +89,7 @@ func (d *Decoder) lends(f field, s span) bool {
 		return ok && d.inRange(us)
 	case fHostname:
 		text, _ := d.scalar(s)
-		return saneHost(text)
+		return !intake.IsBlank(text)
 	default:
 		return true
 	}

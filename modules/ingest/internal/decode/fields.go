@@ -4,19 +4,11 @@ import (
 	"fmt"
 	"math/bits"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/muttproject/mutt/modules/ingest/internal/cisco"
+	"github.com/muttproject/mutt/modules/ingest/internal/intake"
 	"github.com/muttproject/mutt/modules/ingest/internal/stamp"
 	"github.com/muttproject/mutt/platform/fault"
-)
-
-// Limits of texts in bytes. What is longer is cut, and the original kept in Fields. Everything else is bounded by the size
-// of the event.
-const (
-	maxHostname = 255 // a DNS name (RFC 1035 section 2.3.4); RFC 5424 section 6 says the same
-	maxShort    = 128 // app_name, proc_id, msg_id: the longest of RFC 5424 section 6
-	maxSource   = 1024
 )
 
 // interpret gives the members of d.doc their meaning. The error is a *fault.Error about one field.
@@ -80,17 +72,15 @@ func (d *Decoder) missing() error {
 	return d.wrong(names[0], fault.InvalidField, "missing required fields: %s", strings.Join(names, ", "))
 }
 
-// texts reads the fields that are plain texts.
+// texts reads the fields that are plain texts. The intake cleans and cuts them.
 func (d *Decoder) texts() error {
 	e := &d.event
 	for _, t := range [...]struct {
-		to  *string
-		f   field
-		max int
+		to *string
+		f  field
 	}{
-		{&e.Hostname, fHostname, maxHostname}, {&e.Message, fMessage, 0}, {&e.SourceType, fSourceType, maxSource},
-		{&e.SourceIP, fSourceIP, maxSource}, {&e.AppName, fAppName, maxShort}, {&e.ProcID, fProcID, maxShort},
-		{&e.MsgID, fMsgID, maxShort},
+		{&e.Hostname, fHostname}, {&e.Message, fMessage}, {&e.SourceType, fSourceType}, {&e.SourceIP, fSourceIP},
+		{&e.AppName, fAppName}, {&e.ProcID, fProcID}, {&e.MsgID, fMsgID},
 	} {
 		s := d.doc.known[t.f]
 		if s.end == 0 {
@@ -106,10 +96,6 @@ func (d *Decoder) texts() error {
 			}
 			continue
 		}
-		if t.max > 0 && len(text) > t.max {
-			d.keep(t.f)
-			text = cut(text, t.max)
-		}
 		*t.to = text
 	}
 	start := len(d.text)
@@ -117,8 +103,8 @@ func (d *Decoder) texts() error {
 		d.text = joined
 		e.Message = view(joined[start:])
 	}
-	if d.doc.known[fHostname].end > 0 && !saneHost(e.Hostname) {
-		return d.wrong(d.nameOf(fHostname), fault.InvalidField, "must be a name or an address: not blank, without control characters")
+	if d.doc.known[fHostname].end > 0 && intake.IsBlank(e.Hostname) {
+		return d.wrong(d.nameOf(fHostname), fault.InvalidField, "must be a name or an address, not blank")
 	}
 	return nil
 }
@@ -145,29 +131,6 @@ func (d *Decoder) unfit(f field) error {
 	d.keep(f)
 	d.doc.known[f] = span{}
 	return nil
-}
-
-// cut shortens a text to at most limit bytes, at the beginning of a character where the text is UTF-8.
-func cut(s string, limit int) string {
-	for n := limit; n > limit-utf8.UTFMax; n-- {
-		if utf8.RuneStart(s[n]) {
-			return s[:n]
-		}
-	}
-	return s[:limit]
-}
-
-// saneHost refuses what would break logs and tables later on.
-func saneHost(s string) bool {
-	blank := true
-	for i := range len(s) {
-		if c := s[i]; c < ' ' || c == 0x7f {
-			return false
-		} else if c != ' ' {
-			blank = false
-		}
-	}
-	return !blank
 }
 
 func (d *Decoder) timestamp() error {

@@ -185,7 +185,7 @@ func TestTextIsRepaired(t *testing.T) {
 	if rec.Code != 200 || len(s) != 1 || s[0].Message != "a\ufffd\ufffdbc" || s[0].Fields != "{\"k\ufffd\":\"\\ud800\"}" {
 		t.Fatalf("%d %s %+v", rec.Code, rec.Body, s)
 	}
-	want := "# HELP mutt_ingest_texts_repaired_total Events with invalid UTF-8 or NUL that was replaced.\n# TYPE mutt_ingest_texts_repaired_total counter\n"
+	want := "# HELP mutt_ingest_texts_repaired_total Events with a text that was cleaned: invalid UTF-8, control or bidirectional characters, or a name that is too long.\n# TYPE mutt_ingest_texts_repaired_total counter\n"
 	for _, source := range []string{"http", "meta", "replay", "snmptrap", "syslog"} {
 		n := 0
 		if source == "http" {

@@ -15,7 +15,7 @@ type Batch struct {
 	source   event.Source
 	now      int64 // Unix µs, the receipt of all its events
 	admitted bool  // the rate limit was asked
-	repaired int   // texts that were not clean UTF-8
+	repaired int   // events with a text that was not clean
 	buf      []byte
 	recs     []rec
 	items    []queue.Item
@@ -32,13 +32,12 @@ type rec struct {
 }
 
 // Add encodes an event. It stamps ID (UUIDv7), ReceivedAt and Source into e, and for the encoding a Timestamp
-// (that of the receipt) and a CorrelationID (the text of the ID) where e has none; texts become clean UTF-8:
-// each invalid byte is replaced by U+FFFD and counted, NUL is removed. key, when not nil, is the sender's
-// idempotency key. e and what its strings point to may be reused afterwards.
+// (that of the receipt) and a CorrelationID (the text of the ID) where e has none. Texts are cleaned and
+// names cut (ADR 27), in e too. key, when not nil, is the sender's idempotency key. e and what its strings point to may be reused afterwards.
 // An event over Limits.MaxEvent is refused: Submit reports it under its position.
 func (b *Batch) Add(e *event.Event, key *[16]byte) {
 	e.ID, e.ReceivedAt, e.Source = b.in.ids.next(b.now), b.now, b.source
-	if cleanEvent(e) {
+	if cleanEvent(e, b.in.limits.MaxEvent) {
 		b.repaired++
 	}
 	timestamp, correlation := e.Timestamp, e.CorrelationID

@@ -13,7 +13,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	"go.uber.org/goleak"
-	"pgregory.net/rapid"
 
 	"github.com/muttproject/mutt/platform/deps/depstest"
 	"github.com/muttproject/mutt/platform/event"
@@ -101,23 +100,6 @@ func TestStamps(t *testing.T) {
 	if d := cmp.Diff(wantItems, w.items); d != "" {
 		t.Error(d)
 	}
-}
-
-func TestCleanText(t *testing.T) {
-	t.Parallel()
-	for in, want := range map[string]string{"": "", "é\n": "é\n", "a\x00b": "ab", "\xff\xfe": "\ufffd\ufffd", "a\xe2\x82": "a\ufffd\ufffd", "\ufffd": "\ufffd"} {
-		s := in
-		if repaired := cleanText(&s); s != want || repaired != (in != want) {
-			t.Errorf("%q: got %q, %v", in, s, repaired)
-		}
-	}
-	rapid.Check(t, func(t *rapid.T) {
-		s := string(rapid.SliceOf(rapid.Byte()).Draw(t, "bytes"))
-		want := strings.ReplaceAll(string([]rune(s)), "\x00", "")
-		if cleanText(&s); s != want {
-			t.Fatalf("got %q, want %q", s, want)
-		}
-	})
 }
 
 func TestRepairsAreCounted(t *testing.T) {

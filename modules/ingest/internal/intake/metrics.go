@@ -27,7 +27,7 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 		events: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "mutt_ingest_events_total",
 			Help: "Events handed to the ingest queue, by source and result."}, []string{"source", "result"}),
 		repaired: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "mutt_ingest_texts_repaired_total",
-			Help: "Events with invalid UTF-8 or NUL that was replaced."}, []string{"source"}),
+			Help: "Events with a text that was cleaned: invalid UTF-8, control or bidirectional characters, or a name that is too long."}, []string{"source"}),
 		rateLimited: prometheus.NewCounter(prometheus.CounterOpts{Name: "mutt_ingest_rate_limit_hits_total",
 			Help: "Submissions refused by the event rate limit."}),
 	}
