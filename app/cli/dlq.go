@@ -21,9 +21,9 @@ func newQueues(s streams) *cobra.Command {
 	cmd := f.list(s, "queues", "show what waits in the queues", func(ctx context.Context, c *apiclient.Client) (any, [][]string, error) {
 		var got apiclient.Queues
 		err := c.Do(ctx, apiclient.Call{Method: http.MethodGet, Path: []string{"queues"}}, &got)
-		rows := [][]string{{"QUEUE", "READY", "CLAIMED", "DELAYED", "DEAD", "CONSUMERS", "OLDEST"}}
+		rows := [][]string{{"QUEUE", "READY", "CLAIMED", "DELAYED", "DEAD", "SIZE", "CONSUMERS", "OLDEST"}}
 		for _, q := range got.Queues {
-			rows = append(rows, []string{q.Name, decimal(q.Ready), decimal(q.Claimed), decimal(q.Delayed), decimal(q.Dead), strconv.Itoa(q.Consumers),
+			rows = append(rows, []string{q.Name, decimal(q.Ready), decimal(q.Claimed), decimal(q.Delayed), decimal(q.Dead), size(q.Bytes), strconv.Itoa(q.Consumers),
 				(time.Duration(q.OldestAgeSeconds*1000) * time.Millisecond).String()})
 		}
 		return got, rows, err

@@ -169,6 +169,18 @@ func line(w io.Writer, text string) error {
 // decimal writes a whole number.
 func decimal(n int64) string { return strconv.FormatInt(n, 10) }
 
+// size shows a number of bytes in the largest binary unit that it fills.
+func size(n int64) string {
+	if n < 1<<10 {
+		return decimal(n) + " B"
+	}
+	value, units := float64(n)/(1<<10), []string{"KiB", "MiB", "GiB", "TiB"}
+	for len(units) > 1 && value >= 1<<10 {
+		value, units = value/(1<<10), units[1:]
+	}
+	return strconv.FormatFloat(value, 'f', 1, 64) + " " + units[0]
+}
+
 // oneLine takes out what would break a table or move the cursor.
 func oneLine(s string) string {
 	return strings.Map(func(r rune) rune {

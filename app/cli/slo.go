@@ -146,7 +146,7 @@ func (o overview) text(w io.Writer) error {
 		{"events per minute", fmt.Sprintf("%s now, %s in the last hour", rate(o.Rates.Summary.CurrentRate1m), rate(o.Rates.Summary.AvgRate1h))},
 		{"received", decimal(o.Ledger.Judging.Received)}, {"delivered", decimal(o.Ledger.Delivery.Delivered)}, {"books", books}}
 	for _, q := range o.Queues {
-		rows = append(rows, []string{"queue " + q.Name, fmt.Sprintf("%d wait, %d dead letters", q.Depth, q.Dead)})
+		rows = append(rows, []string{"queue " + q.Name, fmt.Sprintf("%d wait (%s), %d dead letters", q.Depth, size(q.Bytes), q.Dead)})
 	}
 	for _, objective := range o.SLOs {
 		rows = append(rows, []string{"slo " + objective.Name, string(objective.Status) + ": " + objective.Message})

@@ -4,7 +4,8 @@ import "github.com/muttproject/mutt/platform/config"
 
 // Dynamic are the module's dynamic keys.
 type Dynamic struct {
-	MaxQueue   config.Value[int64] // read by whoever builds the writer
+	MaxQueue   config.Value[int64] // this and MaxBytes are read by whoever builds the writer
+	MaxBytes   config.Value[int64]
 	Limited    config.Value[bool]
 	MaxRate    config.Value[int64]
 	RateWindow config.Duration
@@ -15,6 +16,8 @@ func DeclareDynamic(d config.Declarer) Dynamic {
 	return Dynamic{
 		MaxQueue: d.Whole(config.Whole{Name: "max_ingest_queue_size", Default: 1_000_000, Min: 1, Max: 1e9, Unit: "events",
 			About: "events that the ingest queue holds before it answers 503"}),
+		MaxBytes: d.Whole(config.Whole{Name: "max_ingest_queue_bytes", Default: 4 << 30, Min: 1 << 20, Max: 1e15, Unit: "bytes",
+			About: "bytes of events, uncompressed, that the ingest queue holds before it answers 503; 256 more count for each batch"}),
 		Limited: d.Switch(config.Switch{Name: "ingest_rate_limit_enabled", About: "limit the rate of accepted events"}),
 		MaxRate: d.Whole(config.Whole{Name: "ingest_max_rate", Default: 1000, Min: 1, Max: 1e9, Unit: "events",
 			About: "events accepted per ingest_rate_window, over all ingestors"}),

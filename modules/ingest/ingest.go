@@ -46,6 +46,7 @@ type Deps struct {
 	Writer     Writer
 	Partition  func(host string) int
 	Depth      func() int64 // events in the ingest queue; asked at every answer, so it must be cheap
+	Bytes      func() int64 // of these events, see queue.SizeOf
 	Coord      coord.Coord  // of the event rate limit
 	Dynamic    Dynamic
 	Beside     Beside
@@ -80,7 +81,7 @@ func New(c Config, d Deps) (*Module, error) {
 	away := newTurnedAway(d.Registerer, d.Beside)
 	m.http = httpin.New(httpin.Config{MaxBody: c.MaxBodyBytes, MaxDecoded: maxDecodedBytes, MaxEvents: maxEvents, Required: c.RequiredFields,
 		Aliases: c.Aliases},
-		httpin.Deps{Intake: m.intake, Metrics: httpin.NewMetrics(d.Registerer, d.Depth), View: d.View, Now: d.Now, TurnedAway: away.http})
+		httpin.Deps{Intake: m.intake, Metrics: httpin.NewMetrics(d.Registerer, d.Depth, d.Bytes), View: d.View, Now: d.Now, TurnedAway: away.http})
 	listeners := syslog.Defaults()
 	listeners.UDPAddr, listeners.TCPAddr = c.SyslogUDPAddr, c.SyslogTCPAddr
 	var err error

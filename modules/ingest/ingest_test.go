@@ -61,7 +61,7 @@ func newDeps(t *testing.T) (Deps, *rig) {
 		}
 	}}
 	return Deps{Writer: w, Partition: q.Partition, Coord: coord.NewLocal(time.Now), Dynamic: keys, Beside: &besides{}, Log: zap.NewNop(), Registerer: prometheus.NewRegistry(), Now: time.Now,
-		Depth: func() int64 { return r.depth(t).Live() }, View: func() ConfigView { return ConfigView{Enabled: true} }}, r
+		Depth: func() int64 { return r.depth(t).Live() }, Bytes: func() int64 { return r.depth(t).Bytes }, View: func() ConfigView { return ConfigView{Enabled: true} }}, r
 }
 
 func (r *rig) depth(t *testing.T) queue.Depth {

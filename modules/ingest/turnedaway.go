@@ -32,7 +32,10 @@ func newTurnedAway(r prometheus.Registerer, beside Beside) *turnedAway {
 	}
 	r.MustRegister(t.refused, t.rejected)
 	// Every counter exists from the start, at 0: Prometheus misses the first increment of a counter that appears with it.
-	for _, code := range []fault.Code{fault.QueueFull, fault.QueueUnavailable, fault.Closed, fault.Internal} {
+	for _, why := range queue.FullReasons() {
+		t.refused.WithLabelValues(string(why))
+	}
+	for _, code := range []fault.Code{fault.QueueUnavailable, fault.Closed, fault.Internal} {
 		t.refused.WithLabelValues(string(code))
 	}
 	for _, reason := range []string{string(fault.InvalidField), string(fault.TooLarge), string(fault.RateLimited), syslog.CauseRefused, syslog.CauseRateLimited} {
@@ -44,7 +47,11 @@ func newTurnedAway(r prometheus.Registerer, beside Beside) *turnedAway {
 // http counts what a request was answered with.
 func (t *turnedAway) http(why error, n int) {
 	code := fault.CodeOf(why)
-	t.count(fault.Describe(code).Status >= http.StatusInternalServerError, string(code), int64(n))
+	reason := string(code)
+	if code == fault.QueueFull {
+		reason = string(queue.WhyFull(why))
+	}
+	t.count(fault.Describe(code).Status >= http.StatusInternalServerError, reason, int64(n))
 }
 
 // syslog counts messages that were lost.

@@ -191,6 +191,7 @@ type Queue struct {
 	Dead             int64   `json:"dead" doc:"dead letters"`
 	Depth            int64   `json:"depth" doc:"ready, claimed and delayed together"`
 	Entries          int64   `json:"entries" doc:"batches that hold them"`
+	Bytes            int64   `json:"bytes" doc:"of the events, uncompressed, and 256 for each batch: what max_ingest_queue_bytes bounds"`
 	Consumers        int     `json:"consumers" doc:"partitions that a process works on"`
 	OldestAgeSeconds float64 `json:"oldest_age_seconds" doc:"0 when empty"`
 	// DeadLetters is nil when there are none.

@@ -146,6 +146,12 @@ func Count(batch []byte) (int, error) {
 	return n, err
 }
 
+// DecodedLen returns the size of a batch's records in bytes, uncompressed, without decoding them.
+func DecodedLen(batch []byte) (int, error) {
+	_, _, size, err := header(batch)
+	return size, err
+}
+
 // header reads what precedes the records.
 func header(batch []byte) (flags byte, n, size int, err error) {
 	if len(batch) < 4 || batch[0] != 'M' || batch[1] != 'T' {

@@ -71,7 +71,7 @@ func Catalogue() []Entry {
 		{UnsupportedType, http.StatusUnsupportedMediaType, "the content type or encoding is not understood", "send application/json or application/x-ndjson, plain, gzip or zstd"},
 		{Unprocessable, http.StatusUnprocessableEntity, "a value is well formed but not allowed", "correct the named field"},
 		{RateLimited, http.StatusTooManyRequests, "the rate limit is used up", "wait as long as Retry-After says"},
-		{QueueFull, http.StatusServiceUnavailable, "the queue holds as many events as it may", "send again after Retry-After; look at why consumers are slow, or raise max_ingest_queue_size"},
+		{QueueFull, http.StatusServiceUnavailable, "the queue holds as many events or bytes as it may", "send again after Retry-After; look at why consumers are slow, or raise max_ingest_queue_size"},
 		{QueueUnavailable, http.StatusServiceUnavailable, "the queue cannot be reached or written", "send again after Retry-After; check the disk, or Redis"},
 		{QueueNotDurable, http.StatusInternalServerError, "Redis does not keep what queue.durability promises", "set appendonly and appendfsync of Redis as the message says, or choose another queue.durability"},
 		{QueueEvicts, http.StatusInternalServerError, "Redis deletes data when its memory is full", "set maxmemory-policy noeviction in Redis"},

@@ -155,8 +155,10 @@ type Counter struct {
 type AppendParams struct {
 	Entries []Entry // of one queue and partition
 	Cap     int64   // QueueFull when the queue would hold more events than this (ready, claimed and delayed); 0 for no cap
-	Process string
-	Counts  []Count
+	// CapBytes refuses likewise, with the reason FullBytes, when the queue would hold more bytes than this; see SizeOf.
+	CapBytes int64
+	Process  string
+	Counts   []Count
 }
 
 // DuplicateError says which events of which entry came with a key that was seen within 24 h.
@@ -294,6 +296,7 @@ type Depth struct {
 	Ready, Claimed, Delayed int64
 	Dead                    int64
 	Entries                 int64
+	Bytes                   int64     // of the entries, see SizeOf
 	Consumers               int       // partitions that somebody holds
 	Oldest                  time.Time // when the oldest ready or claimed entry was appended; zero when empty
 }

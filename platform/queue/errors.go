@@ -1,7 +1,9 @@
 package queue
 
 import (
+	"errors"
 	"fmt"
+	"time"
 
 	"github.com/muttproject/mutt/platform/event"
 	"github.com/muttproject/mutt/platform/fault"
@@ -22,6 +24,57 @@ func (e *PartialError) Error() string {
 		return fmt.Sprintf("%d events were not stored: %v", len(e.Failed), err)
 	}
 	return "no event failed"
+}
+
+// FullReason says which bound made an append fail with QueueFull. It is the cause of the fault.
+type FullReason string
+
+// The reasons of QueueFull, as metrics and the books name them.
+const (
+	FullEvents FullReason = "queue_full"       // the queue holds as many events as it may, or more arrive than can be written
+	FullBytes  FullReason = "queue_bytes_full" // the queue holds as many bytes as it may
+)
+
+// FullReasons lists the reasons of QueueFull.
+func FullReasons() []FullReason { return []FullReason{FullEvents, FullBytes} }
+
+// Error returns the name of the reason.
+func (r FullReason) Error() string { return string(r) }
+
+// WhyFull returns the reason of a QueueFull.
+func WhyFull(err error) FullReason {
+	why := FullEvents
+	errors.As(err, &why)
+	return why
+}
+
+// fullRetry is how long a client waits before it sends again what a full queue refused.
+const fullRetry = 5 * time.Second
+
+// OverEvents returns the refusal of an append of more events to a queue that holds `live` of them.
+func OverEvents(q Name, live, more, most int64) error {
+	return fault.Wrap(fault.QueueFull, FullEvents, "queue %s holds %d events, with %d more it would exceed %d", q, live, more, most).
+		WithRetryAfter(fullRetry)
+}
+
+// OverBytes returns the refusal of an append of more bytes to a queue that holds `live` of them.
+func OverBytes(q Name, live, more, most int64) error {
+	return fault.Wrap(fault.QueueFull, FullBytes, "queue %s holds events of %d bytes, with %d more it would exceed %d", q, live, more, most).
+		WithRetryAfter(fullRetry).
+		WithRemedy("send again after Retry-After; look at why consumers are slow, or raise max_ingest_queue_bytes")
+}
+
+// entryOverhead is what storages need for an entry beside its body, in bytes: places, ids, indexes.
+const entryOverhead = 256
+
+// SizeOf returns the size of an entry for the cap in bytes: its events uncompressed, because that is what they take from
+// the moment when they are judged, and what the storage needs beside them. It depends on the body only.
+func SizeOf(body []byte) int64 {
+	size := len(body)
+	if n, err := event.DecodedLen(body); err == nil {
+		size = max(size, n)
+	}
+	return int64(size + entryOverhead)
 }
 
 // CheckEntries is what every driver refuses before it stores anything: a body over MaxBody, an entry without an ID

@@ -24,6 +24,7 @@ const (
 type WriterOptions struct {
 	Queue      Name         // Ingest by default; on Alert the records are alerts and counted as meta-alerts
 	Cap        func() int64 // how many events the queue may hold, asked at every append; nil or 0 for no cap
+	CapBytes   func() int64 // how many bytes it may hold, likewise; see SizeOf
 	MaxPending int64        // bytes of records that may wait or be on their way; 64 MiB by default
 }
 
@@ -195,6 +196,9 @@ func (w *Writer) append(drafts []*draft, p *press) {
 		params := AppendParams{Counts: p.counts(drafts, w.q.Minute())}
 		if w.opts.Cap != nil {
 			params.Cap = w.opts.Cap()
+		}
+		if w.opts.CapBytes != nil {
+			params.CapBytes = w.opts.CapBytes()
 		}
 		for _, d := range drafts {
 			params.Entries = append(params.Entries, d.entry)

@@ -21,6 +21,8 @@ func appendClauses() []clause {
 		{"counts may come without entries", countsAlone},
 		{"empty, non-UTF-8 and 1 MiB bodies survive, larger ones are refused", bodies},
 		{"full says so and loses nothing", full},
+		{"full in bytes says so, and counts what waits exactly", fullInBytes},
+		{"bytes are those of the events, not of their compressed form", bytesOfEvents},
 		{"an append of several partitions is refused", onePartition},
 		{"a cancelled append stores nothing", appendCancelled},
 	}
@@ -123,6 +125,79 @@ func full(f *fixture) {
 	f.must(f.d.Append(f.ctx(), queue.AppendParams{Entries: []queue.Entry{over}, Cap: 10}))
 	if got := f.counted(); len(got) > 0 {
 		f.t.Fatalf("a refused append counted %v", got)
+	}
+}
+
+// fullInBytes follows the bytes of three entries through all that may happen to them, over crashes and restarts.
+func fullInBytes(f *fixture) {
+	sized := func(n int) queue.Entry {
+		e := entry(1)
+		e.Body = bytes.Repeat([]byte{'x'}, n)
+		return e
+	}
+	a, b, c := sized(1000), sized(2000), sized(3000)
+	all := queue.SizeOf(a.Body) + queue.SizeOf(b.Body) + queue.SizeOf(c.Body)
+	held := func(want int64) {
+		f.t.Helper()
+		if d, err := f.d.Depth(f.ctx(), queue.Ingest); err != nil || d.Bytes != want {
+			f.t.Fatalf("the queue holds %d bytes, want %d (%v)", d.Bytes, want, err)
+		}
+	}
+	capped := func(e queue.Entry, most int64) error {
+		return f.d.Append(f.ctx(), queue.AppendParams{Entries: []queue.Entry{e}, CapBytes: most, Counts: []queue.Count{{Kind: queue.CountReceived, N: 1}}})
+	}
+	f.append(a, b)
+	err := capped(c, all-1)
+	f.refused(err, fault.QueueFull)
+	if e, _ := fault.As(err); e.RetryAfter <= 0 || queue.WhyFull(err) != queue.FullBytes {
+		f.t.Errorf("the sender needs a time to come again and the reason %s: %+v, %s", queue.FullBytes, e, queue.WhyFull(err))
+	}
+	if got := f.counted(); len(got) > 0 {
+		f.t.Fatalf("a refused append counted %v", got)
+	}
+	f.must(capped(c, all))
+	f.must(capped(c, all)) // a repeat takes no room
+	held(all)
+	f.crash()
+	held(all)
+	f.Advance(f.ttl() + f.Unit)
+	l := f.acquire("b")
+	f.claims(l, a.ID, b.ID, c.ID)
+	held(all)
+	f.settle(queue.SettleParams{Lease: l, Progress: []queue.Progress{{Entry: b.ID, Note: []byte("half"), Left: 1}}})
+	f.must(f.d.Release(f.ctx(), queue.ReleaseParams{Lease: l, Entries: []event.ID{a.ID}}))
+	f.must(f.d.Release(f.ctx(), queue.ReleaseParams{Lease: l, Entries: []event.ID{c.ID}, Delay: f.Unit}))
+	held(all)
+	f.refused(capped(sized(0), all), fault.QueueFull) // what is claimed or delayed still fills the queue
+	f.restart()
+	held(all)
+	f.Advance(f.ttl() + f.Unit)
+	l = f.acquire("c")
+	f.claims(l, a.ID, b.ID, c.ID)
+	f.ack(l, b.ID)
+	held(all - queue.SizeOf(b.Body))
+	letter := deadLetter(queue.Ingest)
+	f.settle(queue.SettleParams{Lease: l, Ack: []event.ID{a.ID, c.ID}, Dead: []queue.DeadLetter{letter}})
+	held(0)
+	n, err := f.d.Requeue(f.ctx(), queue.RequeueParams{Queue: queue.Ingest, IDs: []event.ID{letter.ID}, Process: "p1"})
+	if err != nil || n != 1 {
+		f.t.Fatalf("requeued %d, %v", n, err)
+	}
+	held(queue.SizeOf(letter.Body))
+	f.crash()
+	held(queue.SizeOf(letter.Body))
+}
+
+func bytesOfEvents(f *fixture) {
+	e := entry(1)
+	e.Body = event.EncodeEvents([]event.Event{{ID: queue.NewEntryID(), Message: strings.Repeat("x", 100_000)}})
+	if len(e.Body) > 10_000 {
+		f.t.Fatalf("%d bytes are not compressed", len(e.Body))
+	}
+	f.refused(f.d.Append(f.ctx(), queue.AppendParams{Entries: []queue.Entry{e}, CapBytes: 100_000}), fault.QueueFull)
+	f.append(e)
+	if d, err := f.d.Depth(f.ctx(), queue.Ingest); err != nil || d.Bytes < 100_000 || d.Bytes != queue.SizeOf(e.Body) {
+		f.t.Fatalf("the queue holds %d bytes, want %d (%v)", d.Bytes, queue.SizeOf(e.Body), err)
 	}
 }
 

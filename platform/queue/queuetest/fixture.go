@@ -123,12 +123,12 @@ func (f *fixture) ack(l queue.Lease, ids ...event.ID) {
 	f.settle(queue.SettleParams{Lease: l, Ack: ids})
 }
 
-// depth wants a depth of a queue; Oldest and Consumers are not compared.
+// depth wants a depth of a queue; Oldest, Consumers and Bytes are not compared.
 func (f *fixture) depth(q queue.Name, want queue.Depth) {
 	f.t.Helper()
 	got, err := f.d.Depth(f.ctx(), q)
 	f.must(err)
-	got.Oldest, got.Consumers = time.Time{}, 0
+	got.Oldest, got.Consumers, got.Bytes = time.Time{}, 0, 0
 	if diff := cmp.Diff(want, got); diff != "" {
 		f.t.Fatalf("depth of %s (-want +got):\n%s", q, diff)
 	}

@@ -65,7 +65,7 @@ func (x *machine) drawEntry(t *rapid.T, q queue.Name) queue.Entry {
 		return rapid.SampledFrom(l.entries).Draw(t, "stored").Entry
 	}
 	e := entry(rapid.IntRange(1, 5).Draw(t, "events"))
-	e.Queue = q
+	e.Queue, e.Body = q, append(e.Body, make([]byte, rapid.IntRange(0, 3000).Draw(t, "size"))...)
 	return e
 }
 
@@ -346,6 +346,9 @@ func (x *machine) check(t *rapid.T) {
 		live, claimed, entries, sure := x.m.depth(q)
 		if got.Live() != live || got.Entries != int64(entries) || got.Dead != int64(len(x.m.dead[q])) || sure && got.Claimed != claimed {
 			t.Fatalf("depth of %s is %+v, want %d live, %d claimed (sure: %v), %d entries, %d dead", q, got, live, claimed, sure, entries, len(x.m.dead[q]))
+		}
+		if want := x.m.lane(q).bytes(); got.Bytes != want {
+			t.Fatalf("%s holds %d bytes, want %d", q, got.Bytes, want)
 		}
 		items, err := x.d.Dead(x.ctx(), queue.DeadParams{Queue: q, Limit: 1000})
 		agree(t, "dead", err, "")

@@ -195,6 +195,14 @@ func (m *model) depth(q queue.Name) (live, claimed int64, entries int, sure bool
 	return live, claimed, len(l.entries), m.alive(l)
 }
 
+// bytes is what the entries of a lane take.
+func (l *modelLane) bytes() (sum int64) {
+	for _, e := range l.entries {
+		sum += queue.SizeOf(e.Body)
+	}
+	return sum
+}
+
 func sortedIDs(entries []*modelEntry, keep func(*modelEntry) bool) []event.ID {
 	var all []event.ID
 	for _, e := range entries {

@@ -4,12 +4,8 @@ import (
 	"context"
 	"time"
 
-	"github.com/muttproject/mutt/platform/fault"
 	"github.com/muttproject/mutt/platform/queue"
 )
-
-// fullRetry is what a client is told when the queue is full.
-const fullRetry = 5 * time.Second
 
 // markLife is how long the mark of a process stays that appends nothing.
 const markLife = 90 * 24 * time.Hour
@@ -41,11 +37,11 @@ func (d *Driver) appendMarked(ctx context.Context, p queue.AppendParams, m mark)
 	if err != nil {
 		return err
 	}
-	var elsewhere int64
-	if p.Cap > 0 {
+	var elsewhere held
+	if p.Cap > 0 || p.CapBytes > 0 {
 		elsewhere = d.elsewhere(ctx, q, partition)
 	}
-	c := d.call().num(timestamp(d.opts.Now())).num(p.Cap).num(elsewhere).num(m.low).num(m.to).num(markLife.Milliseconds())
+	c := d.call().num(timestamp(d.opts.Now())).num(p.Cap).num(elsewhere.events).num(p.CapBytes).num(elsewhere.bytes).num(m.low).num(m.to).num(markLife.Milliseconds())
 	c.key(k.lane(q).light()...).key(k.minutes, k.mark(q, d.id)).num(int64(len(p.Entries)))
 	for i := range p.Entries {
 		c.entry(k, &p.Entries[i])
@@ -56,8 +52,9 @@ func (d *Driver) appendMarked(ctx context.Context, p queue.AppendParams, m mark)
 	}
 	switch r.word {
 	case "FULL":
-		return fault.New(fault.QueueFull, "queue %s holds %d events, with %d more it would exceed %d",
-			q, r.int(0), r.int(1), p.Cap).WithRetryAfter(fullRetry)
+		return queue.OverEvents(q, r.int(0), r.int(1), p.Cap)
+	case "LARGE":
+		return queue.OverBytes(q, r.int(0), r.int(1), p.CapBytes)
 	case "BACK":
 		return &rollback{mark: r.int(0)}
 	case "REPEAT":
@@ -89,7 +86,7 @@ func (d *Driver) readMark(ctx context.Context, q queue.Name, partition int) (int
 
 // entry gives an entry with its senders' keys.
 func (c *call) entry(k *partitionKeys, e *queue.Entry) {
-	c.bytes(e.ID[:]).num(int64(e.Events)).bytes(e.Body).num(int64(len(e.Keys)))
+	c.bytes(e.ID[:]).num(int64(e.Events)).body(e.Body).num(int64(len(e.Keys)))
 	for _, key := range e.Keys {
 		c.num(int64(key.Index)).key(k.key(key.Hash))
 	}

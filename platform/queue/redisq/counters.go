@@ -34,6 +34,7 @@ func (d *Driver) Depth(ctx context.Context, q queue.Name) (queue.Depth, error) {
 		sum.Dead += r.int(3)
 		sum.Entries += r.int(4)
 		sum.Consumers += int(r.int(5))
+		sum.Bytes += r.int(7)
 		if at := r.int(6); at > 0 && (oldest == 0 || at < oldest) {
 			oldest = at
 		}

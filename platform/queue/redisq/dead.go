@@ -253,7 +253,7 @@ func (d *Driver) exhume(ctx context.Context, q queue.Name, what string, items []
 				if !chosen {
 					id = queue.NewEntryID()
 				}
-				c.bytes(id[:]).num(int64(mine[i].Attempts)).num(int64(mine[i].Replays)).text(mine[i].Reason).bytes(mine[i].Body)
+				c.bytes(id[:]).num(int64(mine[i].Attempts)).num(int64(mine[i].Replays)).text(mine[i].Reason).body(mine[i].Body)
 			}
 		}
 		r, err := d.run(ctx, d.scripts.exhume, what+" dead letters", c.counts(k, process, counts))

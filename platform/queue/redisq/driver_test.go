@@ -1,9 +1,11 @@
 package redisq_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -192,6 +194,52 @@ func TestOldest(t *testing.T) {
 	l.must(err)
 	l.must(d.Release(t.Context(), queue.ReleaseParams{Lease: lease, Entries: []event.ID{got[0].Entry}, Delay: time.Hour}))
 	oldest(time.Time{})
+}
+
+// TestBytesBesideAnEarlierVersion: an earlier version appends entries without a size and settles those with one. Both
+// are done here by the commands of its scripts. What it appended counts for nothing, and what it settled is taken away.
+func TestBytesBesideAnEarlierVersion(t *testing.T) {
+	l := newLab(t)
+	d := l.driver(1)
+	base := "mutt:{0}:ingest:"
+	move := func(entries string) {
+		for _, field := range []string{"ready", "ready_events"} {
+			l.s.Do("HINCRBY", base+"state", field, entries)
+		}
+	}
+	holds := func(want int64) {
+		t.Helper()
+		depth, err := d.Depth(t.Context(), queue.Ingest)
+		l.must(err)
+		l.same(want, depth.Bytes)
+	}
+	earlier := string(bytes.Repeat([]byte{'o'}, 16))
+	l.s.Do("XADD", base+"stream", "1-0", "i", earlier, "n", "1", "t", "0", "b", "body")
+	l.s.Do("ZADD", base+"ids", "inf", earlier)
+	l.s.Do("HINCRBY", base+"state", "last", "1")
+	move("1")
+	one := queue.SizeOf(make([]byte, 10))
+	ids := l.append(d, 0, entries(4)...)
+	holds(4 * one)
+
+	// It settles the first two of these; the one that it appended is still there.
+	for i, id := range ids[:2] {
+		l.s.Do("XDEL", base+"stream", strconv.Itoa(i+2)+"-0")
+		l.s.Do("ZREM", base+"ids", string(id[:]))
+		move("-1")
+	}
+	holds(3 * one) // as many as there may be at the most
+	lease := l.acquire(d, queue.Ingest, 0)
+	got := l.claim(d, lease, 10)
+	l.same(3, len(got))
+	l.ack(d, lease, got[0]) // the one without a size
+	holds(2 * one)
+	l.ack(d, lease, got[1])
+	holds(one)
+	l.ack(d, lease, got[2])
+	holds(0)
+	l.append(d, 0, entries(1)...)
+	holds(one)
 }
 
 // TestManyDueAtOnce lets more delayed entries become due than one claim looks at.

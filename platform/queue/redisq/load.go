@@ -12,20 +12,23 @@ import (
 // loadAge is how old the knowledge of other partitions may be when the cap is applied.
 const loadAge = 200 * time.Millisecond
 
-// load is what the partitions of a queue held, in events, at some time. Partitions may lie on different nodes, so no script
+// held is what a partition holds.
+type held struct{ events, bytes int64 }
+
+// load is what the partitions of a queue held at some time. Partitions may lie on different nodes, so no script
 // can see all of them.
 type load struct {
 	mu      sync.Mutex
-	live    []int64
+	live    []held
 	asked   time.Time
 	pending chan struct{} // closed when the question on its way is answered
 }
 
 // elsewhere gives what the partitions of a queue but one hold. Of the appends that find it too old one asks, and the others
 // wait for the answer; when there is none, what was known before is used.
-func (d *Driver) elsewhere(ctx context.Context, q queue.Name, but int) int64 {
+func (d *Driver) elsewhere(ctx context.Context, q queue.Name, but int) (sum held) {
 	if len(d.keys) == 1 {
-		return 0
+		return held{}
 	}
 	l := d.loads[q]
 	l.mu.Lock()
@@ -43,19 +46,19 @@ func (d *Driver) elsewhere(ctx context.Context, q queue.Name, but int) int64 {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	var sum int64
 	for p, live := range l.live {
 		if p != but {
-			sum += live
+			sum.events += live.events
+			sum.bytes += live.bytes
 		}
 	}
 	return sum
 }
 
 func (d *Driver) askLoad(ctx context.Context, q queue.Name, l *load) {
-	live := make([]int64, len(d.keys))
+	live := make([]held, len(d.keys))
 	err := d.each(func(p int) error {
-		cmd := d.client.B().Hmget().Key(d.keys[p].lane(q).state()).Field("ready_events", "claimed_events", "delayed_events").Build()
+		cmd := d.client.B().Hmget().Key(d.keys[p].lane(q).state()).Field("bytes", "ready_events", "claimed_events", "delayed_events").Build()
 		r, err := d.command(ctx, "ask for the depth", cmd)
 		if err != nil {
 			return err
@@ -64,9 +67,13 @@ func (d *Driver) askLoad(ctx context.Context, q queue.Name, l *load) {
 		if err != nil {
 			return unavailable(err, "ask for the depth")
 		}
-		for _, f := range fields {
+		for i, f := range fields {
 			n, _ := strconv.ParseInt(f, 10, 64) // a field that is not there counts for 0
-			live[p] += n
+			if i == 0 {
+				live[p].bytes = n
+			} else {
+				live[p].events += n
+			}
 		}
 		return nil
 	})

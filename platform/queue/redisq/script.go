@@ -69,6 +69,9 @@ func (c *call) text(args ...string) *call {
 // bytes copies: what is on its way when a context ends is written later.
 func (c *call) bytes(b []byte) *call { return c.text(string(b)) }
 
+// body is an entry's, after its size.
+func (c *call) body(b []byte) *call { return c.num(queue.SizeOf(b)).bytes(b) }
+
 func (c *call) num(n int64) *call { return c.text(strconv.FormatInt(n, 10)) }
 
 // lease says who asks, and which of its steps was done last.

@@ -73,7 +73,7 @@ func (c *call) publish(p *queue.SettleParams) error {
 		if e.Partition != p.Lease.Partition {
 			return fault.New(fault.Internal, "an entry of partition %d is published by the holder of %d", e.Partition, p.Lease.Partition)
 		}
-		c.to(e.Queue, p.Lease).bytes(e.ID[:]).num(int64(e.Events)).bytes(e.Body)
+		c.to(e.Queue, p.Lease).bytes(e.ID[:]).num(int64(e.Events)).body(e.Body)
 	}
 	return nil
 }

@@ -5,16 +5,11 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/muttproject/mutt/platform/fault"
 	"github.com/muttproject/mutt/platform/queue"
 )
 
-const (
-	// keyLife is how long a sender's idempotency key is known.
-	keyLife = 24 * time.Hour
-	// fullRetry is what a client is told when the queue is full.
-	fullRetry = 5 * time.Second
-)
+// keyLife is how long a sender's idempotency key is known.
+const keyLife = 24 * time.Hour
 
 // Append stores entries, all of them or none.
 func (d *Driver) Append(ctx context.Context, p queue.AppendParams) error {
@@ -28,16 +23,19 @@ func (d *Driver) Append(ctx context.Context, p queue.AppendParams) error {
 }
 
 func (t *tx) append(p *queue.AppendParams) error {
-	repeat, fresh, events, err := t.fresh(p.Entries)
+	repeat, fresh, err := t.fresh(p.Entries)
 	if err != nil {
 		return err
 	}
 	if len(fresh) > 0 {
 		name := fresh[0].Queue
 		d := depth(t.w.lanes, name, t.at)
-		if p.Cap > 0 && d.Live()+events > p.Cap {
-			return fault.New(fault.QueueFull, "queue %s holds %d events, with %d more it would exceed %d",
-				name, d.Live(), events, p.Cap).WithRetryAfter(fullRetry)
+		more := total(fresh)
+		if p.Cap > 0 && d.Live()+more.events > p.Cap {
+			return queue.OverEvents(name, d.Live(), more.events, p.Cap)
+		}
+		if p.CapBytes > 0 && d.Bytes+more.bytes > p.CapBytes {
+			return queue.OverBytes(name, d.Bytes, more.bytes, p.CapBytes)
 		}
 	}
 	if err := t.insert(fresh); err != nil || repeat {
@@ -46,15 +44,23 @@ func (t *tx) append(p *queue.AppendParams) error {
 	return t.count(p.Process, p.Counts)
 }
 
-// fresh gives the entries that are not stored yet. repeat says that some were: this call was made before.
-func (t *tx) fresh(entries []queue.Entry) (repeat bool, fresh []queue.Entry, events int64, err error) {
+// total sums up entries that are to be stored.
+func total(entries []queue.Entry) (sum tally) {
+	for i := range entries {
+		sum.add(1, int64(entries[i].Events), queue.SizeOf(entries[i].Body))
+	}
+	return sum
+}
+
+// fresh returns the entries that are not stored yet. repeat says that some were: this call was made before.
+func (t *tx) fresh(entries []queue.Entry) (repeat bool, fresh []queue.Entry, err error) {
 	fresh = entries
 	for i := range entries {
 		e := &entries[i]
 		var one int
 		found, err := t.row(t.w.stmts.stored, []any{e.ID[:]}, &one)
 		if err != nil {
-			return false, nil, 0, fmt.Errorf("look for entry %s: %w", e.ID, err)
+			return false, nil, fmt.Errorf("look for entry %s: %w", e.ID, err)
 		}
 		switch {
 		case found && !repeat:
@@ -62,11 +68,8 @@ func (t *tx) fresh(entries []queue.Entry) (repeat bool, fresh []queue.Entry, eve
 		case !found && repeat:
 			fresh = append(fresh, *e)
 		}
-		if !found {
-			events += int64(e.Events)
-		}
 	}
-	return repeat, fresh, events, nil
+	return repeat, fresh, nil
 }
 
 // insert stores new entries of one partition.
@@ -98,8 +101,8 @@ type past struct {
 
 // store writes one entry at the end of a lane.
 func (t *tx) store(l *lane, e *queue.Entry, now int64, p past) error {
-	seq, s := t.w.nextSeq, t.w.stmts
-	if _, err := t.exec(s.insert, seq, e.ID[:], l.id, e.Events, p.attempts, now, p.reason, p.replays); err != nil {
+	seq, s, size := t.w.nextSeq, t.w.stmts, queue.SizeOf(e.Body)
+	if _, err := t.exec(s.insert, seq, e.ID[:], l.id, e.Events, p.attempts, now, p.reason, p.replays, size); err != nil {
 		return fmt.Errorf("store entry %s: %w", e.ID, err)
 	}
 	body := e.Body
@@ -113,7 +116,7 @@ func (t *tx) store(l *lane, e *queue.Entry, now int64, p past) error {
 	if l.ready.entries+l.claimed.entries == 0 {
 		l.oldest = now
 	}
-	l.ready.add(1, int64(e.Events))
+	l.ready.add(1, int64(e.Events), size)
 	return nil
 }
 

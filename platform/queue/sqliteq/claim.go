@@ -87,12 +87,12 @@ func (t *tx) wakeDue(l *lane) error {
 		return nil
 	}
 	err := t.rows(t.w.stmts.wake, []any{l.id, now}, func(scan func(...any) error) error {
-		var events int64
-		if err := scan(&events); err != nil {
+		var events, size int64
+		if err := scan(&events, &size); err != nil {
 			return err
 		}
-		l.delayed.add(-1, -events)
-		l.ready.add(1, events)
+		l.delayed.add(-1, -events, -size)
+		l.ready.add(1, events, size)
 		return nil
 	})
 	if err != nil {
@@ -116,18 +116,19 @@ func (t *tx) findDue(l *lane) error {
 // claim marks the first entries of a lane as claimed. One whose body is missing (a damaged file) is given with none: its
 // reader treats it like any body that does not decode, and it blocks nothing.
 func (t *tx) claim(l *lane, most int, got []queue.Claimed) ([]queue.Claimed, error) {
-	var last, events int64
+	var last, events, bytes int64
 	err := t.rows(t.w.stmts.peek, []any{l.id, most}, func(scan func(...any) error) error {
 		var c queue.Claimed
 		var id []byte
-		var at int64
-		if err := scan(&last, &id, &c.Events, &c.Deliveries, &c.Attempts, &c.Replays, &c.Reason, &c.Progress, &at, &c.Body); err != nil {
+		var at, size int64
+		if err := scan(&last, &id, &c.Events, &size, &c.Deliveries, &c.Attempts, &c.Replays, &c.Reason, &c.Progress, &at, &c.Body); err != nil {
 			return err
 		}
 		copy(c.Entry[:], id)
 		c.Deliveries++
 		c.AppendedAt = time.UnixMicro(at).UTC()
 		events += int64(c.Events)
+		bytes += size
 		got = append(got, c)
 		return nil
 	})
@@ -141,7 +142,7 @@ func (t *tx) claim(l *lane, most int, got []queue.Claimed) ([]queue.Claimed, err
 	if n != int64(len(got)) {
 		return nil, fault.New(fault.Corrupt, "%d entries up to %d are claimed, but %d were read", n, last, len(got))
 	}
-	l.ready.add(-n, -events)
-	l.claimed.add(n, events)
+	l.ready.add(-n, -events, -bytes)
+	l.claimed.add(n, events, bytes)
 	return got, nil
 }

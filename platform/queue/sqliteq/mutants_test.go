@@ -111,6 +111,18 @@ func mutants() map[string]struct {
 		"append ignores the cap": {"full says so and loses nothing", func(m *mutant, d queue.Driver) {
 			m.append = func(ctx context.Context, p queue.AppendParams) error { p.Cap = 0; return d.Append(ctx, p) }
 		}},
+		"append ignores the cap in bytes": {"full in bytes says so, and counts what waits exactly", func(m *mutant, d queue.Driver) {
+			m.append = func(ctx context.Context, p queue.AppendParams) error { p.CapBytes = 0; return d.Append(ctx, p) }
+		}},
+		"bytes are those of all entries ever": {"full in bytes says so, and counts what waits exactly", func(m *mutant, d queue.Driver) {
+			var most int64
+			m.depth = func(ctx context.Context, q queue.Name) (queue.Depth, error) {
+				got, err := d.Depth(ctx, q)
+				most = max(most, got.Bytes)
+				got.Bytes = most
+				return got, err
+			}
+		}},
 		"append stores a repeat": {"an entry id is stored once", func(m *mutant, d queue.Driver) {
 			m.append = func(ctx context.Context, p queue.AppendParams) error {
 				for i := range p.Entries {

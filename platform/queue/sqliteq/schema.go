@@ -4,12 +4,13 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"strings"
 
 	"github.com/muttproject/mutt/platform/fault"
 )
 
 // version is what PRAGMA user_version of the file holds.
-const version = 2
+const version = 3
 
 // The tables of the queue's own file. Bodies lie apart, so that a claim rewrites a small row and never a body.
 // What is claimed needs no owner: at most one lease of a lane is alive, and when the next one begins, or the file is opened,
@@ -28,6 +29,7 @@ CREATE TABLE entries (
   lane        INTEGER NOT NULL,
   state       INTEGER NOT NULL, -- 0 ready, 1 claimed, 2 delayed
   events      INTEGER NOT NULL, -- that are not settled yet
+  size        INTEGER NOT NULL DEFAULT 0, -- see queue.SizeOf
   deliveries  INTEGER NOT NULL,
   attempts    INTEGER NOT NULL,
   replays     INTEGER NOT NULL DEFAULT 0, -- of the dead letter that it was
@@ -73,11 +75,19 @@ CREATE TABLE counters (
 ) WITHOUT ROWID;
 `
 
-// fromVersion1 brings a file of version 1 to the present one. Adding columns with a default rewrites no row.
+// upgrades returns what brings a file of version 1, 2, … to the next one. Adding columns with a default rewrites no row.
+func upgrades() []string { return []string{fromVersion1, fromVersion2} }
+
 const fromVersion1 = `
 ALTER TABLE entries ADD COLUMN replays INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE dead ADD COLUMN replays INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE dead ADD COLUMN given_up INTEGER NOT NULL DEFAULT 0;
+`
+
+// fromVersion2 takes the stored length as the size of the entries that wait: SQL cannot read how long their events are.
+const fromVersion2 = `
+ALTER TABLE entries ADD COLUMN size INTEGER NOT NULL DEFAULT 0;
+UPDATE entries SET size = 256 + coalesce((SELECT length(body) FROM bodies b WHERE b.seq = entries.seq), 0);
 `
 
 // migrate creates the tables of a new file, brings an older file up to date and refuses a newer one.
@@ -93,8 +103,8 @@ func migrate(ctx context.Context, c *sql.Conn) error {
 		return fault.New(fault.NewerVersion, "the queue file has version %d, this MUTT knows %d", v, version)
 	}
 	text, doing := schema, "create the queue's tables"
-	if v == 1 {
-		text, doing = fromVersion1, "bring the queue file up to date"
+	if v > 0 {
+		text, doing = strings.Join(upgrades()[v-1:], ""), "bring the queue file up to date"
 	}
 	text = fmt.Sprintf("BEGIN IMMEDIATE;%sPRAGMA user_version=%d;COMMIT", text, version)
 	if _, err := c.ExecContext(ctx, text); err != nil {
@@ -116,8 +126,10 @@ func load(ctx context.Context, c *sql.Conn) (lanes []lane, nextSeq int64, err er
 	const all = `SELECT lane, queue, partition, token,
 		(SELECT coalesce(sum(events), 0) FROM entries e WHERE e.lane = l.lane AND state = 0),
 		(SELECT count(*)                 FROM entries e WHERE e.lane = l.lane AND state = 0),
+		(SELECT coalesce(sum(size), 0)   FROM entries e WHERE e.lane = l.lane AND state = 0),
 		(SELECT coalesce(sum(events), 0) FROM entries e WHERE e.lane = l.lane AND state = 2),
 		(SELECT count(*)                 FROM entries e WHERE e.lane = l.lane AND state = 2),
+		(SELECT coalesce(sum(size), 0)   FROM entries e WHERE e.lane = l.lane AND state = 2),
 		(SELECT coalesce(min(due_at), 0) FROM entries e WHERE e.lane = l.lane AND state = 2),
 		(SELECT coalesce(min(appended_at), 0) FROM entries WHERE seq =
 			(SELECT seq FROM entries e WHERE e.lane = l.lane AND state = 0 ORDER BY seq LIMIT 1)),
@@ -130,8 +142,8 @@ func load(ctx context.Context, c *sql.Conn) (lanes []lane, nextSeq int64, err er
 	defer rows.Close()
 	for rows.Next() {
 		var l lane
-		if err := rows.Scan(&l.id, &l.queue, &l.partition, &l.token, &l.ready.events, &l.ready.entries,
-			&l.delayed.events, &l.delayed.entries, &l.nextDue, &l.oldest, &l.dead); err != nil {
+		if err := rows.Scan(&l.id, &l.queue, &l.partition, &l.token, &l.ready.events, &l.ready.entries, &l.ready.bytes,
+			&l.delayed.events, &l.delayed.entries, &l.delayed.bytes, &l.nextDue, &l.oldest, &l.dead); err != nil {
 			return nil, 0, fmt.Errorf("read a lane: %w", err)
 		}
 		lanes = append(lanes, l)

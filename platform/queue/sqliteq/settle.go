@@ -10,7 +10,7 @@ import (
 )
 
 // receipt is an entry that is claimed under the caller's lease.
-type receipt struct{ seq, events int64 }
+type receipt struct{ seq, events, size int64 }
 
 // Settle acks, notes progress, publishes and buries, all of it or nothing.
 func (d *Driver) Settle(ctx context.Context, p queue.SettleParams) error {
@@ -42,7 +42,7 @@ func (t *tx) settle(p *queue.SettleParams) error {
 		if _, err := t.exec(t.w.stmts.note, r.seq, n.Note, left); err != nil {
 			return fmt.Errorf("note progress of entry %s: %w", n.Entry, err)
 		}
-		l.claimed.add(0, left-r.events)
+		l.claimed.add(0, left-r.events, 0)
 	}
 	if err := t.ack(l, p.Ack); err != nil {
 		return err
@@ -73,7 +73,7 @@ func (t *tx) done(op event.ID) (bool, error) {
 // receipt finds an entry that is claimed in a lane.
 func (t *tx) receipt(l *lane, id event.ID) (receipt, error) {
 	var r receipt
-	found, err := t.row(t.w.stmts.byID, []any{id[:], l.id}, &r.seq, &r.events)
+	found, err := t.row(t.w.stmts.byID, []any{id[:], l.id}, &r.seq, &r.events, &r.size)
 	if err != nil {
 		return r, fmt.Errorf("look for entry %s: %w", id, err)
 	}
@@ -95,14 +95,14 @@ func (t *tx) ack(l *lane, ids []event.ID) error {
 		if _, err := t.exec(t.w.stmts.removeBody, r.seq); err != nil {
 			return fmt.Errorf("remove the body of entry %s: %w", id, err)
 		}
-		l.claimed.add(-1, -r.events)
+		l.claimed.add(-1, -r.events, -r.size)
 		l.stale = true
 	}
 	return nil
 }
 
 func (t *tx) publish(entries []queue.Entry) error {
-	_, fresh, _, err := t.fresh(entries)
+	_, fresh, err := t.fresh(entries)
 	if err != nil {
 		return err
 	}
@@ -161,13 +161,13 @@ func (t *tx) release(p *queue.ReleaseParams) error {
 		if _, err := t.exec(t.w.stmts.giveUp, r.seq, state, due, p.Reason, attempt); err != nil {
 			return fmt.Errorf("release entry %s: %w", id, err)
 		}
-		l.claimed.add(-1, -r.events)
+		l.claimed.add(-1, -r.events, -r.size)
 		if state == ready {
-			l.ready.add(1, r.events)
+			l.ready.add(1, r.events, r.size)
 			continue
 		}
 		l.stale = true
-		l.delayed.add(1, r.events)
+		l.delayed.add(1, r.events, r.size)
 		if l.nextDue == 0 || due < l.nextDue {
 			l.nextDue = due
 		}

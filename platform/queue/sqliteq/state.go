@@ -14,17 +14,18 @@ const (
 	delayed = 2
 )
 
-// tally counts entries and the events in them.
-type tally struct{ entries, events int64 }
+// tally counts entries, the events in them, and their bytes (queue.SizeOf).
+type tally struct{ entries, events, bytes int64 }
 
-func (t *tally) add(entries, events int64) {
+func (t *tally) add(entries, events, bytes int64) {
 	t.entries += entries
 	t.events += events
+	t.bytes += bytes
 }
 
 // move takes all of t over to another tally.
 func (t *tally) move(to *tally) {
-	to.add(t.entries, t.events)
+	to.add(t.entries, t.events, t.bytes)
 	*t = tally{}
 }
 
@@ -83,6 +84,7 @@ func depth(lanes []lane, q queue.Name, at time.Duration) queue.Depth {
 		d.Delayed += l.delayed.events
 		d.Dead += l.dead
 		d.Entries += l.ready.entries + l.claimed.entries + l.delayed.entries
+		d.Bytes += l.ready.bytes + l.claimed.bytes + l.delayed.bytes
 		if l.oldest > 0 && (oldest == 0 || l.oldest < oldest) {
 			oldest = l.oldest
 		}

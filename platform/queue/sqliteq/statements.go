@@ -37,20 +37,20 @@ func prepare(ctx context.Context, c *sql.Conn) (*statements, error) {
 		{&s.orphans, "UPDATE entries SET state = 0 WHERE lane = $1 AND state = 1"},
 		{&s.oldest, "SELECT appended_at FROM entries WHERE lane = $1 AND state = $2 ORDER BY seq LIMIT 1"},
 
-		{&s.insert, `INSERT INTO entries (seq, id, lane, state, events, deliveries, attempts, appended_at, due_at, reason, replays)
-			VALUES ($1, $2, $3, 0, $4, 0, $5, $6, 0, $7, $8)`},
+		{&s.insert, `INSERT INTO entries (seq, id, lane, state, events, deliveries, attempts, appended_at, due_at, reason, replays, size)
+			VALUES ($1, $2, $3, 0, $4, 0, $5, $6, 0, $7, $8, $9)`},
 		{&s.insertBody, "INSERT INTO bodies (seq, body) VALUES ($1, $2)"},
 		{&s.stored, "SELECT 1 FROM entries WHERE id = $1"},
 		{&s.key, `INSERT INTO keys (hash, entry, idx, at) VALUES ($1, $2, $3, $4)
 			ON CONFLICT (hash) DO UPDATE SET entry = $2, idx = $3, at = $4 WHERE at <= $5 OR (entry = $2 AND idx = $3)`},
 
-		{&s.wake, "UPDATE entries SET state = 0, due_at = 0 WHERE lane = $1 AND state = 2 AND due_at <= $2 RETURNING events"},
+		{&s.wake, "UPDATE entries SET state = 0, due_at = 0 WHERE lane = $1 AND state = 2 AND due_at <= $2 RETURNING events, size"},
 		{&s.nextDue, "SELECT coalesce(min(due_at), 0) FROM entries WHERE lane = $1 AND state = 2"},
-		{&s.peek, `SELECT e.seq, e.id, e.events, e.deliveries, e.attempts, e.replays, e.reason, e.progress, e.appended_at, b.body
+		{&s.peek, `SELECT e.seq, e.id, e.events, e.size, e.deliveries, e.attempts, e.replays, e.reason, e.progress, e.appended_at, b.body
 			FROM entries e LEFT JOIN bodies b ON b.seq = e.seq WHERE e.lane = $1 AND e.state = 0 ORDER BY e.seq LIMIT $2`},
 		{&s.claim, "UPDATE entries SET state = 1, deliveries = deliveries + 1 WHERE lane = $1 AND state = 0 AND seq <= $2"},
 
-		{&s.byID, "SELECT seq, events FROM entries WHERE id = $1 AND lane = $2 AND state = 1"},
+		{&s.byID, "SELECT seq, events, size FROM entries WHERE id = $1 AND lane = $2 AND state = 1"},
 		{&s.remove, "DELETE FROM entries WHERE seq = $1"},
 		{&s.removeBody, "DELETE FROM bodies WHERE seq = $1"},
 		{&s.note, "UPDATE entries SET progress = $2, events = $3 WHERE seq = $1"},

@@ -102,7 +102,7 @@ func (r *rig) serve(change func(*Config)) {
 	}
 	in := intake.New(intake.Deps{Writer: &r.writer, Partition: r.queue.Partition, Depth: r.depth, Limiter: r.limit, Now: time.Now,
 		Metrics: intake.NewMetrics(r.metrics)}, intake.Limits{MaxEvent: intake.MaxEvent})
-	h := New(cfg, Deps{Intake: in, Metrics: NewMetrics(r.metrics, r.depth), View: func() ConfigView {
+	h := New(cfg, Deps{Intake: in, Metrics: NewMetrics(r.metrics, r.depth, r.depth), View: func() ConfigView {
 		return ConfigView{Static: map[string]any{"a": 1}, Dynamic: map[string]any{"log_level": "info"}, Enabled: true}
 	}, Now: time.Now, TurnedAway: func(error, int) {}})
 	ring := authn.NewKeyring(time.Now)

@@ -23,8 +23,8 @@ type Metrics struct {
 	ok       prometheus.Counter
 }
 
-// NewMetrics makes and registers the metrics. depth is asked at each scrape.
-func NewMetrics(r prometheus.Registerer, depth func() int64) *Metrics {
+// NewMetrics creates and registers the metrics. depth and bytes are asked at each scrape.
+func NewMetrics(r prometheus.Registerer, depth, bytes func() int64) *Metrics {
 	m := &Metrics{
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "mutt_ingest_requests_total",
 			Help: "Requests to the ingest endpoints, by outcome (success or fail) and reason (a fault code)."}, []string{"status", "reason"}),
@@ -34,7 +34,10 @@ func NewMetrics(r prometheus.Registerer, depth func() int64) *Metrics {
 			Help: "Events whose severity or facility named nothing; the word is kept in fields."}, []string{"field"}),
 	}
 	r.MustRegister(m.requests, m.latency, m.words, prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "mutt_ingest_queue_depth",
-		Help: "Events that wait in the ingest queue."}, func() float64 { return float64(depth()) }))
+		Help: "Events that wait in the ingest queue."}, func() float64 { return float64(depth()) }),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "mutt_ingest_queue_bytes",
+			Help: "Bytes of the events in the ingest queue, uncompressed, and 256 for each batch: what max_ingest_queue_bytes bounds."},
+			func() float64 { return float64(bytes()) }))
 	for _, field := range []string{fieldSeverity, fieldFacility} { // from the start, at 0, so that Prometheus sees the first increment
 		m.words.WithLabelValues(field)
 	}

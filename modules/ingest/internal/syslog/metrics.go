@@ -6,6 +6,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/muttproject/mutt/platform/fault"
+	"github.com/muttproject/mutt/platform/queue"
 )
 
 // cause says why messages were lost, or wait.
@@ -14,6 +15,7 @@ type cause uint8
 const (
 	causeNone        cause = iota
 	causeQueueFull         // the queue held as many events as it may for too long
+	causeBytesFull         // the queue held as many bytes as it may for too long
 	causeQueueAway         // the queue could not be written for too long
 	causeRateLimited       // the event rate limit was used up for too long
 	causeBacklog           // datagrams came faster than the queue took them
@@ -23,7 +25,7 @@ const (
 	causes
 )
 
-var causeNames = [causes]string{"", "queue_full", "queue_unavailable", CauseRateLimited, "backlog", CauseRefused, "stopping", "other"}
+var causeNames = [causes]string{"", string(queue.FullEvents), string(queue.FullBytes), "queue_unavailable", CauseRateLimited, "backlog", CauseRefused, "stopping", "other"}
 
 func (c cause) String() string { return causeNames[c] }
 
@@ -39,6 +41,9 @@ const CauseKernel = "kernel_drop"
 func causeOf(err error) cause {
 	switch fault.CodeOf(err) {
 	case fault.QueueFull:
+		if queue.WhyFull(err) == queue.FullBytes {
+			return causeBytesFull
+		}
 		return causeQueueFull
 	case fault.QueueUnavailable:
 		return causeQueueAway

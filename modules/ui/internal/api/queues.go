@@ -31,7 +31,7 @@ func (a *API) queue(ctx context.Context, name queue.Name) (apiclient.Queue, erro
 	}
 	q := apiclient.Queue{
 		Name: string(name), Ready: d.Ready, Claimed: d.Claimed, Delayed: d.Delayed, Dead: d.Dead,
-		Depth: d.Live(), Entries: d.Entries, Consumers: d.Consumers,
+		Depth: d.Live(), Entries: d.Entries, Bytes: d.Bytes, Consumers: d.Consumers,
 	}
 	if d.Dead > 0 {
 		if q.DeadLetters, err = a.deadSummary(ctx, name); err != nil {

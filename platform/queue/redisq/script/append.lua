@@ -1,5 +1,5 @@
 -- Append: all entries that are not known yet, or nothing.
-local at, cap, elsewhere = arg(), num(), num()
+local at, cap, elsewhere, cap_bytes, elsewhere_bytes = arg(), num(), num(), num(), num()
 local low, high, mark_life = num(), num(), arg()
 local l, minutes, mark = lane(), key(), key()
 
@@ -9,21 +9,24 @@ if low > 0 then
   if found < low then return {'BACK', found} end
 end
 
-local entries, events, seen, repeated = {}, 0, {}, false
+local entries, events, bytes, seen, repeated = {}, 0, 0, {}, false
 for _ = 1, num() do
-  local e = {id = arg(), events = num(), body = arg(), keys = {}}
+  local e = {id = arg(), events = num(), size = num(), body = arg(), keys = {}}
   for k = 1, num() do e.keys[k] = {index = arg(), key = key()} end
   if seen[e.id] or known(l, e.id) then
     repeated = true
   else
     seen[e.id] = true
     events = events + e.events
+    bytes = bytes + e.size
     entries[#entries + 1] = e
   end
 end
 
 local live = l.ready_events + l.claimed_events + l.delayed_events + elsewhere
 if cap > 0 and #entries > 0 and live + events > cap then return {'FULL', live, events} end
+local held = l.bytes + elsewhere_bytes
+if cap_bytes > 0 and #entries > 0 and held + bytes > cap_bytes then return {'LARGE', held, bytes} end
 
 -- A sender's key is remembered with the time, the entry and the index. The same again is no repeat of an event.
 local wall, taken
@@ -48,7 +51,7 @@ end
 
 for _, e in ipairs(entries) do
   for _, k in ipairs(e.keys) do redis.call('SET', k.key, taken[k.key], 'PX', KEY_LIFE / 1000) end
-  store(l, e.id, e.events, at, e.body)
+  store(l, e.id, e.events, at, e.size, e.body)
 end
 if #entries > 0 then save(l) end
 if high > 0 then redis.call('SET', mark, high, 'PX', mark_life) end

@@ -48,7 +48,7 @@ while taken < most and bytes < MOST_BYTES and l.cursor < l.last do
   for _, e in ipairs(new) do
     local f = e[2]
     l.cursor = tonumber(string.match(e[1], '%d+'))
-    give(f[2], {l.cursor, tonumber(f[4]), f[6], 0, tonumber(f[10] or 0), f[12] or '', '', tonumber(f[14] or 0)}, f[8])
+    give(f[2], {l.cursor, tonumber(f[4]), f[6], 0, tonumber(f[10] or 0), f[12] or '', '', tonumber(f[14] or 0), tonumber(f[16] or 0)}, f[8])
   end
 end
 

@@ -14,4 +14,4 @@ elseif l.ready > 0 then
   oldest = redis.call('XRANGE', l.stream, l.cursor + 1, '+', 'COUNT', 1)[1][2][6]
 end
 return {'OK', l.ready_events, l.claimed_events, l.delayed_events, redis.call('ZCARD', l.dead),
-  l.ready + l.claimed + l.delayed, alive(l, at) and 1 or 0, oldest}
+  l.ready + l.claimed + l.delayed, alive(l, at) and 1 or 0, oldest, l.bytes}

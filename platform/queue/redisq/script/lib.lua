@@ -28,8 +28,24 @@ end
 local function never_refused(l) redis.call('HDEL', l.key, '') end
 
 local STATE = {'owner', 'token', 'till', 'last', 'cursor', 'ready', 'ready_events', 'claimed', 'claimed_events',
-  'delayed', 'delayed_events', 'step'}
+  'delayed', 'delayed_events', 'step', 'bytes', 'sized'}
 local TALLY = 4 -- from here on they are numbers, which save keeps
+
+-- bytes is the size of the entries of a lane, sized how many entries that are. Processes of an earlier version count neither: what
+-- they append has no size, and what they settle of the others leaves too many sized ones, whose average is then the best guess.
+local function reckon(l)
+  local live = l.ready + l.claimed + l.delayed
+  if l.sized > live then
+    l.bytes = math.floor(l.bytes * live / l.sized)
+    l.sized = live
+  end
+end
+local function lighten(l, size)
+  if size > 0 then
+    l.sized = l.sized - 1
+    l.bytes = l.sized > 0 and math.max(l.bytes - size, 0) or 0
+  end
+end
 
 local function lane()
   local l = {key = key(), stream = key(), ids = key(), letters = key(), dead = key(), was = {}}
@@ -39,6 +55,7 @@ local function lane()
     if i < TALLY then l[name] = v[i] else l[name] = tonumber(v[i] or 0) end -- false for none
     l.was[i] = l[name]
   end
+  reckon(l)
   return l
 end
 
@@ -94,21 +111,23 @@ local function hand_over(l)
 end
 
 -- Notes on an entry that was claimed before. Its events are those that are not settled yet.
-local PLACE, EVENTS, APPENDED, DELIVERIES, ATTEMPTS, REASON, PROGRESS, REPLAYS = 1, 2, 3, 4, 5, 6, 7, 8
+local PLACE, EVENTS, APPENDED, DELIVERIES, ATTEMPTS, REASON, PROGRESS, REPLAYS, SIZE = 1, 2, 3, 4, 5, 6, 7, 8, 9
 local function meta(l, id) return cmsgpack.unpack(redis.call('HGET', l.meta, id)) end
 local function note(l, id, m) redis.call('HSET', l.meta, id, cmsgpack.pack(m)) end
+
+-- size_at returns the size of the entry at a place, 0 for one without.
+local function size_at(l, place) return tonumber(redis.call('XRANGE', l.stream, place, place)[1][2][16] or 0) end
 
 -- known tells whether an entry is stored, or was a short time ago.
 local function known(l, id) return redis.call('ZSCORE', l.ids, id) end
 
--- store puts an entry at the end. attempts, reason and replays are those of a dead letter, or nil.
-local function store(l, id, events, at, body, attempts, reason, replays)
+-- store puts an entry at the end. attempts, reason and replays are those of a dead letter, or nil. All entries have the same
+-- fields in the same order, which a stream stores once; a process of an earlier version passes over the last one.
+local function store(l, id, events, at, size, body, attempts, reason, replays)
   l.last = l.last + 1
-  if attempts then
-    redis.call('XADD', l.stream, l.last .. '-0', 'i', id, 'n', events, 't', at, 'b', body, 'a', attempts, 'r', reason, 'p', replays)
-  else
-    redis.call('XADD', l.stream, l.last .. '-0', 'i', id, 'n', events, 't', at, 'b', body)
-  end
+  redis.call('XADD', l.stream, l.last .. '-0', 'i', id, 'n', events, 't', at, 'b', body,
+    'a', attempts or 0, 'r', reason or '', 'p', replays or 0, 's', size)
+  l.bytes, l.sized = l.bytes + size, l.sized + 1
   redis.call('ZADD', l.ids, 'inf', id)
   move(l, nil, 'ready', 1, events)
 end

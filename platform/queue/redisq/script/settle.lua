@@ -33,16 +33,17 @@ for _, e in ipairs(noted) do
 end
 for _, e in ipairs(acked) do
   local m = meta(l, e.id)
+  lighten(l, m[SIZE] or size_at(l, m[PLACE]))
   redis.call('XDEL', l.stream, m[PLACE])
   redis.call('HDEL', l.meta, e.id)
   redis.call('ZREM', l.in_hand, e.id)
   move(l, 'claimed', nil, 1, m[EVENTS])
 end
 for _ = 1, num() do -- published
-  local to, id, events, body = lanes[num()], arg(), num(), arg()
+  local to, id, events, size, body = lanes[num()], arg(), num(), num(), arg()
   local moved = to == l and once[id] -- acked and published: stored anew, at the end
   if moved or not known(to, id) then
-    store(to, id, events, stamp, body)
+    store(to, id, events, stamp, size, body)
     if moved then once[id] = nil end
   end
 end
