@@ -98,15 +98,67 @@ func (d *Decoder) texts() error {
 		}
 		*t.to = text
 	}
-	start := len(d.text)
-	if joined, ok := cisco.AppendMessage(d.text, e.AppName, e.Message); ok {
-		d.text = joined
-		e.Message = view(joined[start:])
-	}
+	d.relayed()
 	if d.doc.known[fHostname].end > 0 && intake.IsBlank(e.Hostname) {
 		return d.wrong(d.nameOf(fHostname), fault.InvalidField, "must be a name or an address, not blank")
 	}
 	return nil
+}
+
+// relayed makes the event of a line of Cisco's that a relay took apart, or did not read, the one of the device. What the
+// device wrote before its mnemonic goes to the hostname and the fields.
+func (d *Decoder) relayed() {
+	e, start := &d.event, len(d.text)
+	if joined, ok := cisco.AppendMessage(d.text, e.AppName, e.Message); ok {
+		d.text = joined
+		e.Message = view(joined[start:])
+		return
+	}
+	if cisco.MayHaveHeader(e.AppName, e.Message) {
+		d.device()
+	}
+}
+
+// device reads what the device wrote before its mnemonic.
+func (d *Decoder) device() {
+	e, start := &d.event, len(d.text)
+	h, text, ok := cisco.ReadHeader(e.AppName, e.ProcID, e.Message)
+	if !ok {
+		return
+	}
+	e.Message = text
+	if h.Whole { // of the device; levels of the relay's own, if it sends them, replace it
+		e.Facility, e.Severity = int8(h.Priority>>3), int8(h.Priority&7)
+	}
+	if h.AppUsed {
+		e.AppName = ""
+	}
+	if h.Process != "" {
+		e.AppName, e.ProcID = h.Process, h.PID
+	}
+	if h.Host != "" {
+		e.Hostname = h.Host
+	}
+	d.text = h.AppendTime(d.text)
+	d.derive("counter", h.Counter)
+	d.derive("sequence", h.Sequence)
+	d.derive("node", h.Node)
+	d.derive("device_time", view(d.text[start:]))
+}
+
+// derive puts a part of the message into Fields, unless the sender has a member of that name. JSON escapes none
+// of its characters (cisco.Header).
+func (d *Decoder) derive(name, text string) {
+	if text == "" {
+		return
+	}
+	for _, m := range d.doc.other {
+		if view(d.body[m.name.start+1:m.name.end-1]) == name {
+			return
+		}
+	}
+	d.openField()
+	d.fields = append(append(append(append(append(d.fields, '"'), name...), `":"`...), text...), '"')
 }
 
 // scalar returns the text of a string, and of a number or a boolean as it is written; ok is false for an object or an array.

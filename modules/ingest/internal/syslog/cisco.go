@@ -50,7 +50,7 @@ func readPrelude(s string) (p prelude) {
 		}
 		p.end += end + 1
 		p.end += len(s[p.end:]) - len(strings.TrimLeft(s[p.end:], " "))
-		if p.end == len(s) || timeBegins(s[p.end]) && !startsCounter(s[p.end:]) {
+		if p.end == len(s) || timeBegins(s[p.end]) && !startsName(s[p.end:]) {
 			return p
 		}
 	}
@@ -65,33 +65,100 @@ func nodeFollows(s string) bool {
 
 func timeBegins(c byte) bool { return digit(c) || c == '.' }
 
-// startsCounter reports whether s begins with digits and a colon that is followed by a blank: not with a time.
-func startsCounter(s string) bool {
-	i := 0
-	for i < len(s) && digit(s[i]) {
-		i++
-	}
-	return i > 0 && strings.HasPrefix(s[i:], ": ")
+// startsName reports whether s begins with a number or an address that a colon and a blank follow: not with a time.
+func startsName(s string) bool {
+	name, _, ok := strings.Cut(s[:min(len(s), maxTag)], ": ")
+	return ok && (digits(name) || canBeHost(name))
 }
 
 // prelude keeps what a prelude holds.
 func (p *Parser) prelude(e *event.Event, before *prelude) {
+	p.headed = true
 	if before.host != "" {
 		e.Hostname = before.host
 	}
 	e.AppName = before.task
-	for _, kept := range [...]struct{ name, value string }{
-		{"counter", before.counter}, {"sequence", before.sequence}, {"node", before.node}} {
-		if kept.value != "" {
-			p.object.key(kept.name).quoted(kept.value)
-		}
+	p.keep("counter", before.counter)
+	p.keep("sequence", before.sequence)
+	p.keep("node", before.node)
+}
+
+// keep puts a text into the fields, if there is one.
+func (p *Parser) keep(name, text string) {
+	if text != "" {
+		p.object.key(name).quoted(text)
 	}
 }
 
-// withMnemonic puts a mnemonic that a relay made the APP-NAME back before the message.
-func (p *Parser) withMnemonic(e *event.Event) {
-	if joined, ok := cisco.AppendMessage(p.joined[:0], e.AppName, e.Message); ok {
-		p.joined = joined
-		e.Message = view(joined)
+// relayed makes the event of a line that a relay passed on the one of the device: a whole line in the content is read as
+// if it had come directly, and a mnemonic begins the message, also where the relay made it the APP-NAME. What the device
+// wrote before its mnemonic goes to the hostname and the fields. The time is the one of the relay's header.
+func (p *Parser) relayed(e *event.Event) {
+	if (e.AppName == "" || e.AppName == "1" && e.ProcID == "") && p.object.members == 0 {
+		p.whole(e)
+	}
+	if e.AppName != "" && e.AppName[0] == '%' {
+		if joined, ok := cisco.AppendMessage(p.joined[:0], e.AppName, e.Message); ok {
+			p.joined = joined
+			e.Message = view(joined)
+			return
+		}
+	}
+	if !p.headed && cisco.MayHaveHeader(e.AppName, e.Message) {
+		p.device(e)
+	}
+}
+
+// device reads what the device wrote before its mnemonic.
+func (p *Parser) device(e *event.Event) {
+	h, text, ok := cisco.ReadHeader(e.AppName, e.ProcID, e.Message)
+	if !ok {
+		return
+	}
+	e.Message = text
+	if h.Whole {
+		e.Facility, e.Severity = int8(h.Priority>>3), int8(h.Priority&7)
+	}
+	if h.AppUsed {
+		e.AppName = ""
+	}
+	if h.Process != "" {
+		e.AppName, e.ProcID = h.Process, h.PID
+	}
+	p.joined = p.joined[:0]
+	if strings.HasPrefix(e.Hostname, ".") { // the relay took the device's time for a hostname and an APP-NAME: ".Nov", "30"
+		p.joined = append(append(p.joined, e.Hostname...), ' ')
+		h.Time[0], h.Sequence = h.Sequence, ""
+		e.Hostname = e.SourceIP
+	}
+	p.joined = h.AppendTime(p.joined)
+	if h.Host != "" {
+		e.Hostname = h.Host
+	}
+	p.keep("counter", h.Counter)
+	p.keep("sequence", h.Sequence)
+	p.keep("node", h.Node)
+	p.keep("device_time", view(p.joined))
+}
+
+// whole reads a line with a header of its own in the content of another one, as syslog-ng sends it with flags(no-parse), or
+// for an RFC 5424 line that it took for one of RFC 3164: then the version can be the APP-NAME.
+func (p *Parser) whole(e *event.Event) {
+	s := trimBlanks(e.Message)
+	if s == "" || s[0] != '<' && s[0] != '1' && s[0] != '2' {
+		return
+	}
+	if e.AppName != "" {
+		if strings.HasPrefix(s, "2") {
+			p.header(s, e)
+		}
+		return
+	}
+	pri, rest, ok := cutPRI(s)
+	if !ok && !strings.HasPrefix(s, "1 2") || !p.rfc5424(rest, e) && (!ok || !p.rfc3164(rest, e, false)) {
+		return
+	}
+	if ok {
+		e.Facility, e.Severity = int8(pri>>3), int8(pri&7)
 	}
 }

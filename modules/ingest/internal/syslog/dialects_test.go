@@ -1,7 +1,6 @@
 package syslog
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -79,6 +78,9 @@ func checkExample(t *testing.T, want map[string]string) {
 			t.Errorf("field %s is %v, want %s", name, fields[name], value)
 		}
 	}
+	if want["pri"] != "" {
+		got["pri"] = want["pri"]
+	}
 	if want["fields"] != "" {
 		got["fields"] = want["fields"]
 	} else if _, kept := fields["original_timestamp"]; kept {
@@ -88,8 +90,11 @@ func checkExample(t *testing.T, want map[string]string) {
 		t.Error(d)
 	}
 	var pri int
-	line := bytes.TrimPrefix([]byte(want["line"]), []byte("\ufeff"))
-	if _, err := fmt.Sscanf(string(line), "<%d>", &pri); err != nil {
+	number := strings.TrimPrefix(want["line"], "\ufeff")
+	if want["pri"] != "" {
+		number = "<" + want["pri"] + ">"
+	}
+	if _, err := fmt.Sscanf(number, "<%d>", &pri); err != nil {
 		pri = -9 // neither severity nor facility
 	}
 	if e.Severity != int8(((pri%8)+8)%8) && pri >= 0 || int(e.Facility) != pri/8 {

@@ -42,6 +42,7 @@ type Parser struct {
 	sd     sdScratch
 	joined []byte // a message that is put together
 
+	headed        bool // the line begins with the header of network gear
 	clockReplaced bool // the last line's timestamp could not be believed
 }
 
@@ -58,7 +59,7 @@ func NewParser(loc *time.Location) *Parser {
 func (p *Parser) Parse(l *Line, e *event.Event) Format {
 	p.line, p.at = strings.TrimRight(view(l.Text), "\r\n\x00"), l.At
 	p.object.reset()
-	p.clockReplaced = false
+	p.headed, p.clockReplaced = false, false
 	*e = event.Event{
 		Source: event.SourceSyslog, Severity: event.Absent, Facility: event.Absent,
 		Timestamp: l.At.UnixMicro(), Hostname: l.Peer, SourceIP: l.Peer,
@@ -82,6 +83,7 @@ func (p *Parser) parse(e *event.Event) Format {
 	if ok {
 		e.Facility, e.Severity = int8(pri>>3), int8(pri&7)
 		if p.rfc5424(rest, e) {
+			p.relayed(e)
 			return FormatRFC5424
 		}
 		if after, isVersion := strings.CutPrefix(rest, "1 "); isVersion { // Meraki: a version, and a number as the time
@@ -91,6 +93,7 @@ func (p *Parser) parse(e *event.Event) Format {
 		}
 	}
 	if p.rfc3164(rest, e, ok) {
+		p.relayed(e)
 		return FormatRFC3164
 	}
 	e.Message = p.line

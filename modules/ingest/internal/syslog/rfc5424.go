@@ -16,6 +16,11 @@ func (p *Parser) rfc5424(s string, e *event.Event) bool {
 	if !ok || len(version) > 3 || version[0] < '1' || version[0] > '9' || !digits(version) {
 		return false
 	}
+	return p.header(s, e)
+}
+
+// header reads what follows the version.
+func (p *Parser) header(s string, e *event.Event) bool {
 	when, s, ok := cutWord(s)
 	if !ok {
 		return false
@@ -44,7 +49,6 @@ func (p *Parser) rfc5424(s string, e *event.Event) bool {
 		s = data
 	}
 	e.Message = strings.TrimPrefix(p.structured(s), "\ufeff") // a BOM only says that the text is UTF-8
-	p.withMnemonic(e)
 	return true
 }
 
