@@ -205,7 +205,7 @@ func (c *control) ringOf(keys []store.APIKey) []authn.Key {
 		if !ok || len(k.Hash) != 32 {
 			continue // written by a newer version: unknown means no access
 		}
-		key := authn.Key{Identity: authn.Identity{Name: "key:" + k.Name, Role: role}, Hash: [32]byte(k.Hash), Expires: k.ExpiresAt,
+		key := authn.Key{Identity: authn.Identity{Name: "key:" + k.Name, Role: role, Bootstrap: k.Bootstrap}, Hash: [32]byte(k.Hash), Expires: k.ExpiresAt,
 			Limit: c.limits.of(k.ID, k.RateLimit)}
 		ring = append(ring, key)
 		if len(k.Second) == 32 {

@@ -79,7 +79,7 @@ func New(c Config, d Deps) (*Module, error) {
 	m.intake = intake.New(intake.Deps{Writer: m.writer, Partition: d.Partition, Depth: d.Depth, Now: d.Now,
 		Limiter: newRateLimit(d), Metrics: intake.NewMetrics(d.Registerer)}, intake.Limits{MaxEvent: intake.MaxEvent})
 	away := newTurnedAway(d.Registerer, d.Beside)
-	m.http = httpin.New(httpin.Config{MaxBody: c.MaxBodyBytes, MaxDecoded: maxDecodedBytes, MaxEvents: maxEvents, Required: c.RequiredFields,
+	m.http = httpin.New(httpin.Config{MaxBody: c.MaxBodyBytes, MaxDecoded: maxDecodedBytes, MaxMemory: c.BodyMemory, MaxEvents: maxEvents, Required: c.RequiredFields,
 		Aliases: c.Aliases},
 		httpin.Deps{Intake: m.intake, Metrics: httpin.NewMetrics(d.Registerer, d.Depth, d.Bytes), View: d.View, Now: d.Now, TurnedAway: away.http})
 	listeners := syslog.Defaults()

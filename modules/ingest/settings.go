@@ -13,6 +13,7 @@ type Config struct {
 	RequiredFields []string // of an event over HTTP
 	Aliases        []decode.Alias
 	MaxBodyBytes   int64 // of a request on the wire
+	BodyMemory     int64 // that the bodies of all requests hold at the same time
 }
 
 // Settings declares the settings.
@@ -32,6 +33,9 @@ func (c *Config) Settings() []static.Setting {
 			Value: aliases(&c.Aliases)},
 		{Path: "ingest.max_body_bytes", Default: "10MiB", Variables: static.Variables("MUTT_INGEST_MAX_BODY_BYTES"),
 			About: "Largest request body on the wire", Value: static.Size(&c.MaxBodyBytes, 1<<10, 1<<30)},
+		{Path: "limits.body_memory", Default: "256MiB", Variables: static.Variables("MUTT_LIMITS_BODY_MEMORY"),
+			About: "Memory that the bodies of all ingest requests hold at the same time, each beyond its first 64 KiB; half of it for one API key",
+			Value: static.Size(&c.BodyMemory, 1<<20, 1<<40)},
 	}
 }
 

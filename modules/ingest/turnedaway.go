@@ -35,7 +35,7 @@ func newTurnedAway(r prometheus.Registerer, beside Beside) *turnedAway {
 	for _, why := range queue.FullReasons() {
 		t.refused.WithLabelValues(string(why))
 	}
-	for _, code := range []fault.Code{fault.QueueUnavailable, fault.Closed, fault.Internal} {
+	for _, code := range []fault.Code{fault.QueueUnavailable, fault.Busy, fault.Closed, fault.Internal} {
 		t.refused.WithLabelValues(string(code))
 	}
 	for _, reason := range []string{string(fault.InvalidField), string(fault.TooLarge), string(fault.RateLimited), syslog.CauseRefused, syslog.CauseRateLimited} {

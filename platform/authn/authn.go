@@ -77,6 +77,8 @@ func (r Role) Allows(least Role) bool {
 type Identity struct {
 	Name string // "key:bootstrap-admin", as the audit names it
 	Role Role
+	// Bootstrap marks the key of the secret source, which many callers may share.
+	Bootstrap bool
 }
 
 // Limiter is the rate limit of an identity.

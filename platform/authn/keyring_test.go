@@ -13,8 +13,8 @@ func TestKeyring(t *testing.T) {
 		t.Fatal("an empty ring knows nobody")
 	}
 	k.Swap([]Key{
-		{Identity: Identity{"key:a", Admin}, Hash: HashSecret("secret-a")},
-		{Identity: Identity{"key:old", Viewer}, Hash: HashSecret("secret-old"), Expires: now},
+		{Identity: Identity{Name: "key:a", Role: Admin}, Hash: HashSecret("secret-a")},
+		{Identity: Identity{Name: "key:old", Role: Viewer}, Hash: HashSecret("secret-old"), Expires: now},
 	})
 	if key, v := k.Authenticate("secret-a"); v != Accepted || key.Identity.Name != "key:a" {
 		t.Fatalf("got %+v %v", key, v)

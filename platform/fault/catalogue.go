@@ -20,6 +20,8 @@ const (
 	UnsupportedType    Code = "unsupported_media_type"
 	Unprocessable      Code = "unprocessable"
 	RateLimited        Code = "rate_limited"
+	Busy               Code = "busy"
+	TooSlow            Code = "too_slow"
 	QueueFull          Code = "queue_full"
 	QueueUnavailable   Code = "queue_unavailable"
 	QueueNotDurable    Code = "queue_not_durable"
@@ -72,6 +74,8 @@ func Catalogue() []Entry {
 		{Unprocessable, http.StatusUnprocessableEntity, "a value is well formed but not allowed", "correct the named field"},
 		{RateLimited, http.StatusTooManyRequests, "the rate limit is used up", "wait as long as Retry-After says"},
 		{QueueFull, http.StatusServiceUnavailable, "the queue holds as many events or bytes as it may", "send again after Retry-After; look at why consumers are slow, or raise max_ingest_queue_size"},
+		{Busy, http.StatusServiceUnavailable, "as much of this is in progress as may be at once", "send it again after Retry-After"},
+		{TooSlow, http.StatusRequestTimeout, "the request came too slowly", "send it again; look at the line between the client and MUTT"},
 		{QueueUnavailable, http.StatusServiceUnavailable, "the queue cannot be reached or written", "send again after Retry-After; check the disk, or Redis"},
 		{QueueNotDurable, http.StatusInternalServerError, "Redis does not keep what queue.durability promises", "set appendonly and appendfsync of Redis as the message says, or choose another queue.durability"},
 		{QueueEvicts, http.StatusInternalServerError, "Redis deletes data when its memory is full", "set maxmemory-policy noeviction in Redis"},

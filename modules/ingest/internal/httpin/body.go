@@ -1,11 +1,13 @@
 package httpin
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
 	"mime"
 	"net/http"
+	"os"
 	"strings"
 	"sync"
 
@@ -45,138 +47,202 @@ func formatOf(h http.Header) (decode.Format, error) {
 }
 
 const (
-	// firstBuffer is what a body of unknown or large size begins with, in bytes.
+	// firstBuffer is what a buffer begins with, in bytes.
 	firstBuffer = 8 << 10
-	// small is the size that a body may reach without waiting its turn.
-	small = 1 << 20
-	// turns is how many bodies above small are in memory at once: it bounds what a crowd of bombs can cost.
-	turns = 4
 	// maxWindow is the largest zstd window that a sender may ask for (RFC 9659 section 3).
 	maxWindow = 8 << 20
 )
 
-// bodyReader reads bodies, plain or compressed, within limits.
+// bodyReader reads bodies, plain or compressed, within limits. A body is received as a whole and then decompressed, so that
+// memory is held for bytes that are here, and not for those that a slow client may still send.
 type bodyReader struct {
 	maxBody, maxDecoded int64
-	turn                chan struct{}
+	memory              *memory
 	gzips, zstds        *sync.Pool
+	buffers             *sync.Pool // of *[]byte above free, at most maxPooledBody
 }
 
-func newBodyReader(maxBody, maxDecoded int64) bodyReader {
-	return bodyReader{maxBody: maxBody, maxDecoded: maxDecoded, turn: make(chan struct{}, turns),
-		gzips: &sync.Pool{}, zstds: &sync.Pool{}}
+func newBodyReader(maxBody, maxDecoded, maxMemory int64) bodyReader {
+	return bodyReader{maxBody: maxBody, maxDecoded: maxDecoded, memory: newMemory(maxMemory), gzips: &sync.Pool{}, zstds: &sync.Pool{}, buffers: &sync.Pool{}}
 }
 
-// errWire ends the reading of a body that is too long.
-var errWire = errors.New("body over the limit")
-
-// wire lets at most left bytes through.
-type wire struct {
-	r    io.Reader
-	left int64
-	over bool
+// body is a request's body. Its buffers serve one request after the other.
+type body struct {
+	received, decoded buffer
+	hold              hold
+	wire              wire
 }
 
-func (w *wire) Read(p []byte) (int, error) {
-	if int64(len(p)) > w.left+1 {
-		p = p[:w.left+1]
+// buffer grows with what is read into it.
+type buffer struct {
+	bytes []byte
+	start []byte // it begins with this one, which is not counted
+}
+
+// maxPooledBody is the largest buffer that is kept for other requests.
+const maxPooledBody = 1 << 20
+
+// release gives back the memory of a body, of which nothing is needed any more.
+func (b *bodyReader) release(in *body) {
+	b.drop(&in.hold, &in.received)
+	b.drop(&in.hold, &in.decoded)
+}
+
+// drop gives back the memory of a buffer.
+func (b *bodyReader) drop(h *hold, of *buffer) {
+	b.retire(h, of.bytes)
+	of.bytes = of.start
+}
+
+// retire gives back a buffer that is counted.
+func (b *bodyReader) retire(h *hold, buf []byte) {
+	n := counted(buf)
+	if n > 0 && n <= maxPooledBody {
+		kept := buf // the variable escapes
+		b.buffers.Put(&kept)
 	}
-	n, err := w.r.Read(p)
-	if w.left -= int64(n); w.left < 0 {
-		w.over = true
-		return 0, errWire
-	}
-	return n, err
+	h.give(n)
 }
 
-// read appends the request's decoded body to buf. done must be called when the body is no longer needed.
-func (b *bodyReader) read(req *http.Request, buf []byte) (body []byte, done func(), err error) {
-	done = func() {}
+// read reads the request's body into in and returns it decoded. release must be called afterwards, whatever read returns.
+func (b *bodyReader) read(w http.ResponseWriter, req *http.Request, identity string, in *body) ([]byte, error) {
+	in.hold = hold{of: b.memory, identity: identity}
 	if req.ContentLength > b.maxBody {
-		return buf, done, b.tooLong()
+		return nil, b.tooLong()
 	}
-	w := &wire{r: req.Body, left: b.maxBody}
-	plain, limit, closer, err := b.decoder(req, w)
-	if err == nil {
-		if need := int(req.ContentLength) + 1; need > cap(buf) && need <= small {
-			buf = make([]byte, 0, need)
-		}
-		buf, done, err = b.fill(req.Context(), plain, buf, limit)
-		closer()
+	decode, err := b.decoder(req)
+	if err != nil {
+		return nil, err
 	}
+	ctx := req.Context()
+	in.wire = wire{r: req.Body, client: w, hold: &in.hold}
+	err = in.wire.end(b.fill(ctx, &in.hold, &in.received, &in.wire, b.maxBody, req.ContentLength))
 	switch {
-	case err == nil:
-		return buf, done, nil
-	case w.over:
-		return buf, done, b.tooLong()
+	case errors.Is(err, errOver):
+		return nil, b.tooLong()
+	case err != nil:
+		return nil, unread(ctx, err)
+	case decode == nil:
+		return in.received.bytes, nil
 	}
-	if _, ok := fault.As(err); ok {
-		return buf, done, err
+	err = decode(bytes.NewReader(in.received.bytes), func(r io.Reader) error { return b.fill(ctx, &in.hold, &in.decoded, r, b.maxDecoded, -1) })
+	b.drop(&in.hold, &in.received)
+	if errors.Is(err, errOver) {
+		return nil, fault.New(fault.TooLarge, "the body is over %d bytes when it is decompressed", b.maxDecoded)
 	}
-	if req.Context().Err() != nil || errors.Is(err, io.ErrUnexpectedEOF) {
-		return buf, done, fault.Wrap(fault.BadRequest, err, "the body ended too early")
+	return in.decoded.bytes, unread(ctx, err)
+}
+
+// unread is the answer to a body that cannot be read to its end; nil for one that was.
+func unread(ctx context.Context, err error) error {
+	if _, ok := fault.As(err); ok || err == nil {
+		return err
 	}
-	return buf, done, fault.Wrap(fault.BadRequest, err, "the body cannot be read or decompressed")
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return fault.Wrap(fault.TooSlow, err, "the body did not come in time")
+	}
+	if ctx.Err() != nil || errors.Is(err, io.ErrUnexpectedEOF) {
+		return fault.Wrap(fault.BadRequest, err, "the body ended too early")
+	}
+	return fault.Wrap(fault.BadRequest, err, "the body cannot be read or decompressed")
 }
 
 func (b *bodyReader) tooLong() error {
 	return fault.New(fault.TooLarge, "the body is over %d bytes", b.maxBody)
 }
 
-// decoder undoes the Content-Encoding. closer gives what was borrowed back.
-func (b *bodyReader) decoder(req *http.Request, w *wire) (r io.Reader, limit int64, closer func(), err error) {
+// decoder returns what undoes the Content-Encoding and hands the plain text to read; nil when there is none to undo.
+func (b *bodyReader) decoder(req *http.Request) (func(r io.Reader, read func(io.Reader) error) error, error) {
 	switch encoding := strings.ToLower(strings.TrimSpace(req.Header.Get("Content-Encoding"))); encoding {
 	case "", "identity":
-		return w, b.maxBody, func() {}, nil
+		return nil, nil
 	case "gzip", "x-gzip":
-		z, _ := b.gzips.Get().(*gzip.Reader)
-		if z == nil {
-			z = new(gzip.Reader)
-		}
-		return z, b.maxDecoded, func() { b.gzips.Put(z) }, z.Reset(w)
+		return b.gunzip, nil
 	case "zstd":
-		z, _ := b.zstds.Get().(*zstd.Decoder)
-		if z == nil {
-			// Concurrency 1 decodes in the caller's goroutine, so a pooled decoder that is dropped leaks nothing.
-			z, err = zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true),
-				zstd.WithDecoderMaxWindow(maxWindow))
-			if err != nil {
-				return nil, 0, nil, err
-			}
-		}
-		return z, b.maxDecoded, func() { b.zstds.Put(z) }, z.Reset(w)
+		return b.unzstd, nil
 	default:
-		return nil, 0, nil, fault.New(fault.UnsupportedType, "the Content-Encoding %.40q is not understood", encoding)
+		return nil, fault.New(fault.UnsupportedType, "the Content-Encoding %.40q is not understood", encoding)
 	}
 }
 
-// fill reads to the end, growing with what comes. A body above small waits for its turn.
-func (b *bodyReader) fill(ctx context.Context, r io.Reader, buf []byte, limit int64) (body []byte, done func(), err error) {
-	done = func() {}
-	waited := false
-	for {
-		if len(buf) == cap(buf) {
-			if len(buf) >= small && !waited {
-				select {
-				case b.turn <- struct{}{}:
-					waited, done = true, func() { <-b.turn }
-				case <-ctx.Done():
-					return buf, done, ctx.Err()
-				}
-			}
-			grown := make([]byte, len(buf), min(max(2*cap(buf), firstBuffer), int(limit)+1))
-			copy(grown, buf)
-			buf = grown
-		}
-		n, err := r.Read(buf[len(buf):cap(buf)])
-		if buf = buf[:len(buf)+n]; int64(len(buf)) > limit {
-			return buf, done, fault.New(fault.TooLarge, "the body is over %d bytes when it is decompressed", limit)
-		}
-		if err == io.EOF {
-			return buf, done, nil
-		}
+func (b *bodyReader) gunzip(r io.Reader, read func(io.Reader) error) error {
+	z, _ := b.gzips.Get().(*gzip.Reader)
+	if z == nil {
+		z = new(gzip.Reader)
+	}
+	defer b.gzips.Put(z)
+	if err := z.Reset(r); err != nil {
+		return err
+	}
+	return read(z)
+}
+
+func (b *bodyReader) unzstd(r io.Reader, read func(io.Reader) error) error {
+	z, _ := b.zstds.Get().(*zstd.Decoder)
+	if z == nil {
+		var err error
+		// Concurrency 1 decodes in the caller's goroutine, so a pooled decoder that is dropped leaks nothing.
+		z, err = zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(maxWindow))
 		if err != nil {
-			return buf, done, err
+			return err
 		}
 	}
+	defer b.zstds.Put(z)
+	if err := z.Reset(r); err != nil {
+		return err
+	}
+	return read(z)
+}
+
+// errOver ends the reading of what is longer than it may be.
+var errOver = errors.New("over the limit")
+
+// fill reads to the end. size is what was announced, or less than 0.
+func (b *bodyReader) fill(ctx context.Context, h *hold, into *buffer, r io.Reader, limit, size int64) error {
+	if need := size + 1; need > int64(cap(into.start)) && need <= free {
+		into.start = make([]byte, 0, need)
+	}
+	into.bytes = into.start[:0]
+	for {
+		buf := into.bytes
+		if len(buf) == cap(buf) {
+			if err := b.grow(ctx, h, into, min(max(2*cap(buf), firstBuffer), int(limit)+1)); err != nil {
+				return err
+			}
+			buf = into.bytes
+		}
+		n, err := r.Read(buf[len(buf):cap(buf)])
+		if into.bytes = buf[:len(buf)+n]; int64(len(into.bytes)) > limit {
+			return errOver
+		}
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// grow moves what was read to a buffer of at least size bytes. While it is copied both are counted.
+func (b *bodyReader) grow(ctx context.Context, h *hold, of *buffer, size int) error {
+	old := of.bytes
+	if size <= free {
+		of.start = append(make([]byte, 0, size), old...)
+		of.bytes = of.start
+		return nil
+	}
+	var grown []byte
+	if kept, _ := b.buffers.Get().(*[]byte); kept != nil && cap(*kept) >= size {
+		grown, size = *kept, cap(*kept)
+	}
+	if err := h.take(ctx, int64(size)); err != nil {
+		return err
+	}
+	if grown == nil {
+		grown = make([]byte, 0, size)
+	}
+	of.bytes = append(grown[:0], old...)
+	b.retire(h, old)
+	return nil
 }

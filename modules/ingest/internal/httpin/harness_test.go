@@ -33,6 +33,7 @@ type rig struct {
 	routes   []httpserver.Route
 	document *openapitest.Document // holds the answers to what the API says of itself
 	handler  http.Handler
+	bodies   *bodyReader
 	driver   queue.Driver
 	queue    *queue.Queue
 	metrics  *prometheus.Registry
@@ -96,7 +97,7 @@ func (r *rig) serve(change func(*Config)) {
 	if err != nil {
 		panic(err)
 	}
-	cfg := Config{MaxBody: 10 << 20, MaxDecoded: 64 << 20, MaxEvents: 10_000, Required: []string{"hostname", "timestamp", "message"}, Aliases: aliases}
+	cfg := Config{MaxBody: 10 << 20, MaxDecoded: 64 << 20, MaxMemory: 256 << 20, MaxEvents: 10_000, Required: []string{"hostname", "timestamp", "message"}, Aliases: aliases}
 	if change != nil {
 		change(&cfg)
 	}
@@ -109,10 +110,11 @@ func (r *rig) serve(change func(*Config)) {
 	ring.Swap([]authn.Key{
 		{Identity: authn.Identity{Name: "key:one", Role: authn.Ingest}, Hash: authn.HashSecret("one")},
 		{Identity: authn.Identity{Name: "key:two", Role: authn.Ingest}, Hash: authn.HashSecret("two")},
+		{Identity: authn.Identity{Name: "key:bootstrap-ingest", Role: authn.Ingest, Bootstrap: true}, Hash: authn.HashSecret("boot")},
 		{Identity: authn.Identity{Name: "key:view", Role: authn.Viewer}, Hash: authn.HashSecret("view")},
 		{Identity: authn.Identity{Name: "key:admin", Role: authn.Admin}, Hash: authn.HashSecret("admin")},
 	})
-	r.routes = h.Routes()
+	r.routes, r.bodies = h.Routes(), &h.bodies
 	s := httpserver.New(httpserver.Options{Name: "ingest", Logger: zap.NewNop(), Gate: httpserver.NewGate(httpserver.GateOptions{Keys: ring, Registerer: prometheus.NewRegistry(), Logger: zap.NewNop(), Now: time.Now}), Around: h.Observe}, r.routes...)
 	r.handler = s.Handler()
 }

@@ -4,7 +4,7 @@
 //  1. A 200 is a promise: it is written after Submit, which returns after the durable write.
 //  2. The checks come in one order: key, bytes, decoding, number of events, rate, values, capacity, write.
 //  3. Every bad event of a batch is named by its index; a document that is not whole queues nothing.
-//  4. Memory follows what was received, never what was announced, and large bodies take turns.
+//  4. Memory follows what was received, never what was announced. Bodies share a bounded amount, in which each identity has its part.
 //  5. Nothing is decoded for a client that has left.
 package httpin
 
@@ -12,6 +12,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"net/netip"
 	"strings"
 	"sync"
 	"time"
@@ -32,6 +33,7 @@ import (
 type Config struct {
 	MaxBody    int64    // bytes on the wire
 	MaxDecoded int64    // bytes after decompression
+	MaxMemory  int64    // bytes that the bodies of all requests hold at the same time
 	MaxEvents  int      // per request
 	Required   []string // fields that an event must have
 	Aliases    []decode.Alias
@@ -62,7 +64,7 @@ type Handler struct {
 // New makes a Handler.
 func New(c Config, d Deps) *Handler {
 	deps.Must(d)
-	h := &Handler{cfg: c, deps: d, bodies: newBodyReader(c.MaxBody, c.MaxDecoded)}
+	h := &Handler{cfg: c, deps: d, bodies: newBodyReader(c.MaxBody, c.MaxDecoded, c.MaxMemory)}
 	h.work.New = func() any {
 		return &work{h: h, dec: decode.New(decode.Options{Required: c.Required, Aliases: c.Aliases, Now: d.Now, SaneID: httpserver.SaneID})}
 	}
@@ -100,7 +102,7 @@ func (h *Handler) Observe(next echo.HandlerFunc) echo.HandlerFunc {
 type work struct {
 	h    *Handler
 	dec  *decode.Decoder
-	body []byte
+	body body
 	out  []byte
 
 	batch *intake.Batch
@@ -122,15 +124,10 @@ func (h *Handler) ingest(c echo.Context) error {
 	return err
 }
 
-// maxPooledBody is the largest body buffer that goes back to the pool.
-const maxPooledBody = 1 << 20
-
 // release readies w for another request.
 func (w *work) release() {
 	w.dec.Release()
-	if cap(w.body) > maxPooledBody {
-		w.body = nil
-	}
+	w.h.bodies.release(&w.body)
 	w.at, w.bad, w.lone, w.own, w.seen = w.at[:0], nil, nil, "", 0
 	w.h.work.Put(w)
 }
@@ -144,14 +141,25 @@ func (w *work) serve(c echo.Context) error {
 	if w.keys, err = newKeys(httpserver.Identity(c).Name, req.Header.Values(headerIdempotency)); err != nil {
 		return err
 	}
-	body, done, err := w.h.bodies.read(req, w.body[:0])
-	defer done()
-	w.body = body
+	body, err := w.h.bodies.read(c.Response(), req, identityOf(c), &w.body)
 	if err != nil {
 		return err
 	}
 	w.dec.Reset(body, format)
 	return w.take(c)
+}
+
+// identityOf names whom the memory of a body is counted for: the holder of a key, and of the bootstrap key, which many senders
+// have, the address; of IPv6 the network that one host has.
+func identityOf(c echo.Context) string {
+	id := httpserver.Identity(c)
+	if !id.Bootstrap {
+		return id.Name
+	}
+	if at, err := netip.ParseAddr(c.RealIP()); err == nil && at.Is6() {
+		return netip.PrefixFrom(at, 64).Masked().String()
+	}
+	return c.RealIP()
 }
 
 // take decodes, admits and submits the body's events.
@@ -172,6 +180,10 @@ func (w *work) take(c echo.Context) error {
 		return err
 	}
 	out, err := w.submit(ctx)
+	if w.body.hold.bytes > 0 { // and not for as long as the client takes to read the answer
+		w.dec.Release()
+		w.h.bodies.release(&w.body)
+	}
 	if err != nil {
 		return err
 	}

@@ -26,7 +26,7 @@ func Operations() []openapi.Operation {
 		openapi.GivesAs(openapi.Answer{Status: http.StatusBadRequest, About: "every event of the batch is bad",
 			Contents: []openapi.Content{{MediaType: openapi.JSON, Type: apiclient.QueuedBatch{}}}}),
 		openapi.Fails(fault.BadRequest, fault.InvalidField, fault.Unauthorized, fault.Forbidden, fault.UnsupportedVersion, fault.TooLarge, fault.UnsupportedType,
-			fault.RateLimited, fault.QueueFull, fault.QueueUnavailable, fault.Closed))
+			fault.TooSlow, fault.RateLimited, fault.Busy, fault.QueueFull, fault.QueueUnavailable, fault.Closed))
 	send.Method, send.Path, send.Role = http.MethodPost, "/ingest", authn.Ingest.String()
 	config := openapi.Op(tagEvents, "ingestConfig", "Show the configuration of an ingestor", "What is in force in the process that answers.",
 		openapi.Gives(http.StatusOK, "static and dynamic settings", apiclient.IngestConfig{}),
