@@ -20,6 +20,7 @@ import (
 	"github.com/muttproject/mutt/platform/deadletter"
 	"github.com/muttproject/mutt/platform/httpserver"
 	"github.com/muttproject/mutt/platform/lifecycle"
+	"github.com/muttproject/mutt/platform/netguard"
 	"github.com/muttproject/mutt/platform/queue"
 	"github.com/muttproject/mutt/platform/secret/secrets"
 	"github.com/muttproject/mutt/platform/store"
@@ -84,6 +85,7 @@ type parts struct {
 	handles    dynamicKeys
 	keyring    *authn.Keyring
 	gate       *httpserver.Gate
+	guard      *netguard.Guard
 	coord      coord.Coord
 	registered *coord.Registry
 	leader     *coord.Leader     // nil unless this process is a janitor
@@ -117,9 +119,10 @@ func (p *parts) listening(name, addr string) {
 func components() []component {
 	withStore := []Role{Alerter, UI, Janitor} // an ingestor or forwarder lives without PostgreSQL
 	return []component{
+		{id: "limits", build: buildLimits}, // before every listener
 		{id: "datadir", mode: Embedded, build: openDataDir},
 		{id: "tls", build: buildTLS},
-		{id: "ops", build: buildOps}, // early: a process that waits for a server answers whether it is alive
+		{id: "ops", needs: []componentID{"limits"}, build: buildOps}, // early: a process that waits for a server answers whether it is alive
 		{id: "secrets", needs: []componentID{"tls"}, build: openSecrets},
 		{id: "store", mode: Embedded, needs: []componentID{"datadir"}, build: openSQLiteStore},
 		{id: "queue", mode: Embedded, needs: []componentID{"datadir"}, build: openSQLiteQueue},
@@ -137,9 +140,9 @@ func components() []component {
 		{id: "leader", roles: []Role{Janitor}, needs: []componentID{"coord"}, build: buildLeader},
 		{id: "books", roles: []Role{UI, Janitor}, needs: []componentID{"store", "queue", "control"}, build: buildBooks},
 		{id: "janitor", roles: []Role{Janitor}, needs: []componentID{"store", "queue", "control", "coord", "books", "leader"}, build: buildJanitor},
-		{id: "admin", roles: []Role{UI}, needs: []componentID{"tls", "store", "queue", "control", "books", "letters", "registry"}, build: buildUI},
+		{id: "admin", roles: []Role{UI}, needs: []componentID{"limits", "tls", "store", "queue", "control", "books", "letters", "registry"}, build: buildUI},
 		{id: "tally", roles: []Role{Ingestor}, needs: []componentID{"queue"}, build: buildTally},
-		{id: "intake", roles: []Role{Ingestor}, needs: []componentID{"queue", "control", "coord", "tally"}, build: buildIntake},
+		{id: "intake", roles: []Role{Ingestor}, needs: []componentID{"limits", "queue", "control", "coord", "tally"}, build: buildIntake},
 		{id: "ingest", roles: []Role{Ingestor}, needs: []componentID{"intake"}, build: buildIngest},
 	}
 }
@@ -201,6 +204,25 @@ func buildControl(_ context.Context, p *parts) (lifecycle.Service, error) {
 	return p.control, nil
 }
 
+// buildLimits makes the guard of all listeners that this process opens.
+func buildLimits(_ context.Context, p *parts) (lifecycle.Service, error) {
+	c, n := &p.opts.Config, 0
+	for _, l := range []struct {
+		addr  string
+		roles []Role
+	}{{c.Ops.Addr, nil}, {c.UI.Addr, []Role{UI}}, {c.Ingest.Addr, []Role{Ingestor}}, {c.Ingest.SyslogTCPAddr, []Role{Ingestor}}} {
+		if l.addr != Off && p.opts.Roles.Any(l.roles) {
+			n++
+		}
+	}
+	guard, err := netguard.New(c.Limits, netguard.Deps{Registerer: p.registry, Logger: p.opts.Logger.Named("limits"), Listeners: n})
+	if err != nil {
+		return nil, err
+	}
+	p.guard = guard
+	return guard, nil
+}
+
 func buildOps(_ context.Context, p *parts) (lifecycle.Service, error) {
 	return p.http(httpserver.Options{Name: "ops", Addr: p.opts.Config.Ops.Addr}, httpserver.OpsRoutes(p.opts.Config.Ops, p.health, p.registry)), nil
 }
@@ -210,7 +232,7 @@ func (p *parts) http(o httpserver.Options, routes []httpserver.Route) lifecycle.
 	if o.Addr == Off {
 		return nil
 	}
-	o.Logger, o.Gate = p.opts.Logger.Named(o.Name), p.gate
+	o.Logger, o.Gate, o.Door = p.opts.Logger.Named(o.Name), p.gate, p.guard.HTTPDoor(o.Name)
 	s := httpserver.New(o, routes...)
 	p.servers = append(p.servers, s)
 	return s

@@ -20,6 +20,7 @@ import (
 	"github.com/muttproject/mutt/platform/connect/vault"
 	"github.com/muttproject/mutt/platform/fault"
 	"github.com/muttproject/mutt/platform/httpserver"
+	"github.com/muttproject/mutt/platform/netguard"
 	"github.com/muttproject/mutt/platform/private"
 	"github.com/muttproject/mutt/platform/queue/redisq"
 	"github.com/muttproject/mutt/platform/secret/secrets"
@@ -41,6 +42,7 @@ type Config struct {
 	Ingest   ingest.Config
 	UI       ui.Config
 	Ops      httpserver.OpsConfig
+	Limits   netguard.Config
 	Forward  forward.Config
 	Redis    redis.Server
 	Queue    redisq.Config

@@ -118,7 +118,7 @@ func buildTally(_ context.Context, p *parts) (lifecycle.Service, error) {
 func buildIntake(_ context.Context, p *parts) (lifecycle.Service, error) {
 	writer := p.queue.Writer(queue.WriterOptions{Queue: queue.Ingest, Cap: p.handles.ingest.MaxQueue.Get, CapBytes: p.handles.ingest.MaxBytes.Get})
 	m, err := ingest.New(p.opts.Config.Ingest, ingest.Deps{
-		Writer: writer, Partition: p.queue.Partition, Coord: p.coord, Dynamic: p.handles.ingest, View: p.configView, Beside: p.tally,
+		Writer: writer, Partition: p.queue.Partition, Coord: p.coord, Dynamic: p.handles.ingest, View: p.configView, Beside: p.tally, Guard: p.guard,
 		Depth: func() int64 { return p.depths.depth(queue.Ingest).Live() }, Bytes: func() int64 { return p.depths.depth(queue.Ingest).Bytes }, Log: p.opts.Logger.Named("ingest"), Registerer: p.registry, Now: p.opts.Now,
 	})
 	if err != nil {

@@ -15,7 +15,7 @@ import (
 func settings(c *Config) []static.Setting {
 	withStore := []Role{Alerter, UI, Janitor}
 	table := slices.Concat(c.processSettings(), c.Keys.settings(),
-		readBy(c.Ingest.Settings(), Ingestor), readBy(c.UI.Settings(), UI), c.Ops.Settings(), readBy(c.Forward.Settings(), Forwarder),
+		readBy(c.Ingest.Settings(), Ingestor), readBy(c.UI.Settings(), UI), c.Ops.Settings(), c.Limits.Settings(), readBy(c.Forward.Settings(), Forwarder),
 		c.Redis.Settings(), c.Queue.Settings(), readBy(c.Postgres.Settings(), withStore...),
 		c.Secrets.Settings(), c.Logins.Settings(), c.Vault.Settings())
 	slices.SortStableFunc(table, func(a, b static.Setting) int { return section(a.Path) - section(b.Path) })
@@ -41,7 +41,7 @@ func names(roles ...Role) (out []string) {
 
 // section returns the place of a setting's section. Settings without a section come first, new sections last.
 func section(path string) int {
-	order := []string{"log", "dynamic_config", "listeners", "ops", "ingest", "admin", "forward", "prometheus", "queue", "redis", "postgres", "secrets", "vault"}
+	order := []string{"log", "dynamic_config", "listeners", "limits", "ops", "ingest", "admin", "forward", "prometheus", "queue", "redis", "postgres", "secrets", "vault"}
 	name, _, nested := strings.Cut(path, ".")
 	if !nested {
 		return -1

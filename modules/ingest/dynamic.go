@@ -9,6 +9,7 @@ type Dynamic struct {
 	Limited    config.Value[bool]
 	MaxRate    config.Value[int64]
 	RateWindow config.Duration
+	SourceRate config.Value[int64]
 }
 
 // DeclareDynamic declares the module's dynamic keys.
@@ -23,5 +24,7 @@ func DeclareDynamic(d config.Declarer) Dynamic {
 			About: "events accepted per ingest_rate_window, over all ingestors"}),
 		RateWindow: config.DurationOf(d.Whole(config.Whole{Name: "ingest_rate_window", Default: 60, Min: 1, Max: 86400, Unit: "s",
 			About: "window of ingest_max_rate"})),
+		SourceRate: d.Whole(config.Whole{Name: "source_max_rate", Default: 0, Min: 0, Max: 1e9, Unit: "events/s",
+			About: "events per second of one address (IPv6: one /64 network) to one ingestor, 0 for no limit; limits.trusted_relays are exempt"}),
 	}
 }

@@ -26,6 +26,7 @@ import (
 	"github.com/muttproject/mutt/platform/event"
 	"github.com/muttproject/mutt/platform/httpserver"
 	"github.com/muttproject/mutt/platform/lifecycle"
+	"github.com/muttproject/mutt/platform/netguard"
 	"github.com/muttproject/mutt/platform/openapi"
 )
 
@@ -50,6 +51,7 @@ type Deps struct {
 	Coord      coord.Coord  // of the event rate limit
 	Dynamic    Dynamic
 	Beside     Beside
+	Guard      *netguard.Guard // of the syslog listeners and of rates
 	View       func() ConfigView
 	Log        *zap.Logger
 	Registerer prometheus.Registerer
@@ -78,14 +80,17 @@ func New(c Config, d Deps) (*Module, error) {
 	m := &Module{writer: &watchedWriter{Writer: d.Writer, now: d.Now}}
 	m.intake = intake.New(intake.Deps{Writer: m.writer, Partition: d.Partition, Depth: d.Depth, Now: d.Now,
 		Limiter: newRateLimit(d), Metrics: intake.NewMetrics(d.Registerer)}, intake.Limits{MaxEvent: intake.MaxEvent})
+	rate := d.Guard.NewRate(d.Dynamic.SourceRate.Get)
 	away := newTurnedAway(d.Registerer, d.Beside)
 	m.http = httpin.New(httpin.Config{MaxBody: c.MaxBodyBytes, MaxDecoded: maxDecodedBytes, MaxMemory: c.BodyMemory, MaxEvents: maxEvents, Required: c.RequiredFields,
 		Aliases: c.Aliases},
-		httpin.Deps{Intake: m.intake, Metrics: httpin.NewMetrics(d.Registerer, d.Depth, d.Bytes), View: d.View, Now: d.Now, TurnedAway: away.http})
+		httpin.Deps{Intake: m.intake, Metrics: httpin.NewMetrics(d.Registerer, d.Depth, d.Bytes), View: d.View, Now: d.Now, TurnedAway: away.http,
+			Guard: d.Guard, Rate: rate})
 	listeners := syslog.Defaults()
 	listeners.UDPAddr, listeners.TCPAddr = c.SyslogUDPAddr, c.SyslogTCPAddr
 	var err error
-	if m.syslog, err = syslog.New(listeners, syslog.Deps{Sink: sink{m.intake}, Log: d.Log, Metrics: d.Registerer, Lost: away.syslog}); err != nil {
+	if m.syslog, err = syslog.New(listeners, syslog.Deps{Sink: sink{m.intake}, Log: d.Log, Metrics: d.Registerer,
+		Guard: d.Guard, Rate: rate, Lost: away.syslog}); err != nil {
 		return nil, fmt.Errorf("ingest module: %w", err)
 	}
 	return m, nil

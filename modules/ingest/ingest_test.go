@@ -23,6 +23,7 @@ import (
 	"github.com/muttproject/mutt/platform/deps/depstest"
 	"github.com/muttproject/mutt/platform/fault"
 	"github.com/muttproject/mutt/platform/httpserver"
+	"github.com/muttproject/mutt/platform/netguard/netguardtest"
 	"github.com/muttproject/mutt/platform/queue"
 	"github.com/muttproject/mutt/platform/queue/sqliteq"
 )
@@ -60,7 +61,7 @@ func newDeps(t *testing.T) (Deps, *rig) {
 			t.Error(err)
 		}
 	}}
-	return Deps{Writer: w, Partition: q.Partition, Coord: coord.NewLocal(time.Now), Dynamic: keys, Beside: &besides{}, Log: zap.NewNop(), Registerer: prometheus.NewRegistry(), Now: time.Now,
+	return Deps{Writer: w, Guard: netguardtest.New(t, nil), Partition: q.Partition, Coord: coord.NewLocal(time.Now), Dynamic: keys, Beside: &besides{}, Log: zap.NewNop(), Registerer: prometheus.NewRegistry(), Now: time.Now,
 		Depth: func() int64 { return r.depth(t).Live() }, Bytes: func() int64 { return r.depth(t).Bytes }, View: func() ConfigView { return ConfigView{Enabled: true} }}, r
 }
 
@@ -90,7 +91,7 @@ func (r *rig) serve(t *testing.T, d Deps) {
 	ring := authn.NewKeyring(time.Now)
 	ring.Swap([]authn.Key{{Identity: authn.Identity{Name: "key:one", Role: authn.Ingest}, Hash: authn.HashSecret("one")}})
 	r.module = m
-	r.handler = httpserver.New(httpserver.Options{Name: "ingest", Logger: zap.NewNop(), Gate: httpserver.NewGate(httpserver.GateOptions{Keys: ring, Registerer: prometheus.NewRegistry(), Logger: zap.NewNop(), Now: time.Now}), Around: m.Observe}, m.Routes()...).Handler()
+	r.handler = httpserver.New(httpserver.Options{Name: "ingest", Door: netguardtest.HTTP(t), Logger: zap.NewNop(), Gate: httpserver.NewGate(httpserver.GateOptions{Keys: ring, Registerer: prometheus.NewRegistry(), Logger: zap.NewNop(), Now: time.Now}), Around: m.Observe}, m.Routes()...).Handler()
 }
 
 func (r *rig) send(t *testing.T, body string) *httptest.ResponseRecorder {

@@ -38,7 +38,7 @@ func newTurnedAway(r prometheus.Registerer, beside Beside) *turnedAway {
 	for _, code := range []fault.Code{fault.QueueUnavailable, fault.Busy, fault.Closed, fault.Internal} {
 		t.refused.WithLabelValues(string(code))
 	}
-	for _, reason := range []string{string(fault.InvalidField), string(fault.TooLarge), string(fault.RateLimited), syslog.CauseRefused, syslog.CauseRateLimited} {
+	for _, reason := range []string{string(fault.InvalidField), string(fault.TooLarge), string(fault.RateLimited), syslog.CauseRefused, syslog.CauseRateLimited, syslog.CauseSourceRate} {
 		t.rejected.WithLabelValues(reason)
 	}
 	return t
@@ -56,7 +56,7 @@ func (t *turnedAway) http(why error, n int) {
 
 // syslog counts messages that were lost.
 func (t *turnedAway) syslog(why string, n int64) {
-	t.count(why != syslog.CauseRefused && why != syslog.CauseRateLimited, why, n)
+	t.count(why != syslog.CauseRefused && why != syslog.CauseRateLimited && why != syslog.CauseSourceRate, why, n)
 }
 
 func (t *turnedAway) count(refused bool, reason string, n int64) {

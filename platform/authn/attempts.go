@@ -5,6 +5,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/muttproject/mutt/platform/netguard"
 )
 
 // How often a source may fail, how often it is told of in the log, and how many sources are remembered.
@@ -23,7 +25,7 @@ type Attempts struct {
 	now func() time.Time
 
 	mu      sync.Mutex
-	sources map[netip.Prefix]*attempter
+	sources map[netguard.Source]*attempter
 	rest    attempter // those who found no room
 	swept   time.Time
 
@@ -38,7 +40,7 @@ type attempter struct {
 
 // NewAttempts makes an empty Attempts.
 func NewAttempts(now func() time.Time) *Attempts {
-	return &Attempts{now: now, sources: map[netip.Prefix]*attempter{}}
+	return &Attempts{now: now, sources: map[netguard.Source]*attempter{}}
 }
 
 // Failed notes a failed attempt. A positive wait says that there were too many, and when the next one is taken; tell
@@ -73,7 +75,7 @@ func (a *Attempts) Throttled(from netip.Addr) (wait time.Duration, tell bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	now := a.now()
-	s, known := a.sources[sourceOf(from)]
+	s, known := a.sources[netguard.SourceOf(from)]
 	if !known && len(a.sources) < maxSources {
 		return 0, false
 	}
@@ -91,18 +93,8 @@ func (s *attempter) wait(now time.Time) time.Duration {
 	return s.until.Sub(now.Add(time.Minute - attemptCost))
 }
 
-// sourceOf returns what counts as one source: an IPv4 address, or one customer's IPv6 network.
-func sourceOf(from netip.Addr) netip.Prefix {
-	bits := 32
-	if from = from.Unmap(); from.Is6() {
-		bits = 64
-	}
-	key, _ := from.WithZone("").Prefix(bits) // fails for no valid address, and then it is the zero Prefix
-	return key
-}
-
 func (a *Attempts) source(from netip.Addr, now time.Time) *attempter {
-	key := sourceOf(from)
+	key := netguard.SourceOf(from)
 	s, known := a.sources[key]
 	if known {
 		return s

@@ -18,6 +18,7 @@ import (
 	"github.com/muttproject/mutt/platform/authn"
 	"github.com/muttproject/mutt/platform/deps/depstest"
 	"github.com/muttproject/mutt/platform/fault"
+	"github.com/muttproject/mutt/platform/netguard/netguardtest"
 )
 
 // gated is a server with a gate, a clock of its own and what the gate logs.
@@ -70,7 +71,7 @@ func newGated(t *testing.T) *gated {
 		return c.String(200, Identity(c).Name)
 	}
 	known := &authn.Session{Identity: authn.Identity{Name: "user:anna", Role: authn.Operator}, CSRF: "csrf", Limit: &limiter{4}}
-	g.handler = New(Options{Name: "test", Logger: zap.NewNop(), Gate: g.Gate, Sessions: sessions{known}},
+	g.handler = New(Options{Name: "test", Door: netguardtest.HTTP(t), Logger: zap.NewNop(), Gate: g.Gate, Sessions: sessions{known}},
 		Route{Method: "GET", Path: "/read", Role: authn.Viewer, Handler: say}, Route{Method: "POST", Path: "/write", Role: authn.Operator, Handler: say},
 		Route{Method: "GET", Path: "/any", Role: authn.Any, Handler: say}, Route{Method: "GET", Path: "/admin", Role: authn.Admin, Handler: say}).Handler()
 	return g
@@ -225,6 +226,6 @@ func TestDependenciesAreRequired(t *testing.T) {
 	o := GateOptions{Keys: authn.NewKeyring(time.Now), Registerer: prometheus.NewRegistry(), Logger: zap.NewNop(), Now: time.Now}
 	depstest.Refuses(t, o, func(o GateOptions) error { NewGate(o); return nil })
 	guarded := Route{Method: "GET", Path: "/", Role: authn.Viewer, Handler: func(echo.Context) error { return nil }}
-	depstest.Refuses(t, Options{Logger: zap.NewNop(), Gate: NewGate(o)}, func(o Options) error { New(o, guarded); return nil }, "Around", "Sessions")
-	New(Options{Logger: zap.NewNop()}, Route{Method: "GET", Path: "/", Handler: func(echo.Context) error { return nil }}) // public: no gate
+	depstest.Refuses(t, Options{Logger: zap.NewNop(), Door: netguardtest.HTTP(t), Gate: NewGate(o)}, func(o Options) error { New(o, guarded); return nil }, "Around", "Sessions")
+	New(Options{Logger: zap.NewNop(), Door: netguardtest.HTTP(t)}, Route{Method: "GET", Path: "/", Handler: func(echo.Context) error { return nil }}) // public: no gate
 }

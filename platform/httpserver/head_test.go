@@ -14,6 +14,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/muttproject/mutt/platform/authn"
+	"github.com/muttproject/mutt/platform/netguard/netguardtest"
 	"github.com/muttproject/mutt/platform/telemetry"
 )
 
@@ -31,7 +32,7 @@ func TestHead(t *testing.T) {
 		}},
 		Route{Method: http.MethodPut, Path: "/tagged", Role: authn.Public, Handler: func(c echo.Context) error { return c.NoContent(http.StatusNoContent) }})
 	gate := newGate(authn.NewKeyring(time.Now))
-	server := httptest.NewServer(New(Options{Name: "ops", Logger: zap.NewNop(), Gate: gate}, routes...).Handler())
+	server := httptest.NewServer(New(Options{Name: "ops", Door: netguardtest.HTTP(t), Logger: zap.NewNop(), Gate: gate}, routes...).Handler())
 	t.Cleanup(server.Close)
 	ask := func(method, path string) (int, http.Header, string) {
 		req, err := http.NewRequestWithContext(context.Background(), method, server.URL+path, nil)

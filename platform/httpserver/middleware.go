@@ -111,17 +111,22 @@ func negotiate(next echo.HandlerFunc) echo.HandlerFunc {
 func (s *Server) require(least authn.Role) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		if least == authn.Public {
-			return next
+			return func(c echo.Context) error {
+				s.stranger(c)
+				return next(c)
+			}
 		}
 		return func(c echo.Context) error {
 			id, err := s.identify(c)
+			if err == nil && !id.Role.Allows(least) {
+				err, id = s.opts.Gate.refuse(refusedRole, fault.New(fault.Forbidden, "this needs the role %s, and %s has %s", least, id.Name, id.Role)), nil
+			}
+			if id != nil { // with an error, the caller is known but over its rate limit
+				c.Set(keyIdentity, id)
+			}
 			if err != nil {
 				return err
 			}
-			if !id.Role.Allows(least) {
-				return s.opts.Gate.refuse(refusedRole, fault.New(fault.Forbidden, "this needs the role %s, and %s has %s", least, id.Name, id.Role))
-			}
-			c.Set(keyIdentity, id)
 			return next(c)
 		}
 	}
@@ -174,6 +179,9 @@ func (s *Server) recoverPanic(next echo.HandlerFunc) echo.HandlerFunc {
 func (s *Server) renderError(err error, c echo.Context) {
 	if c.Response().Committed {
 		return
+	}
+	if c.Get(keyIdentity) == nil {
+		dismiss(c)
 	}
 	f := toFault(err)
 	entry := fault.Describe(f.Code)

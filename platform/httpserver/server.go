@@ -24,6 +24,7 @@ import (
 	"github.com/muttproject/mutt/platform/deps"
 	"github.com/muttproject/mutt/platform/fault"
 	"github.com/muttproject/mutt/platform/lifecycle"
+	"github.com/muttproject/mutt/platform/netguard"
 )
 
 // Handler and Middleware let a module's door name what its route code has without importing the framework.
@@ -45,8 +46,9 @@ type Options struct {
 	Name   string // "ingest", "admin", "ops": for logs and errors
 	Addr   string // host:port; port 0 picks a free one
 	Logger *zap.Logger
-	Gate   *Gate      // who is let in; required unless every route is public
-	Around Middleware // optional, around every route: also sees calls that are refused for their key
+	Door   *netguard.Door // who may connect, how many, and for how long
+	Gate   *Gate          // who is let in; required unless every route is public
+	Around Middleware     // optional, around every route: also sees calls that are refused for their key
 	// Sessions are accepted beside keys; nil where only keys are.
 	Sessions Sessions
 }
@@ -87,15 +89,36 @@ func New(o Options, routes ...Route) *Server {
 	for _, r := range s.routes {
 		e.Add(r.Method, r.Path, r.Handler, s.require(r.Role))
 	}
+	limits := o.Door.Limits()
 	s.http = &http.Server{
 		Handler:           e,
-		ReadHeaderTimeout: 10 * time.Second,
-		ReadTimeout:       2 * time.Minute,
-		IdleTimeout:       2 * time.Minute,
-		MaxHeaderBytes:    64 << 10,
+		ReadHeaderTimeout: limits.FirstByteTimeout,
+		ReadTimeout:       limits.ReadTimeout,
+		WriteTimeout:      answerTimeout,
+		IdleTimeout:       limits.IdleTimeout,
+		MaxHeaderBytes:    maxHeaderBytes,
+		ConnState:         busy,
 		ErrorLog:          zap.NewStdLog(o.Logger.WithOptions(zap.IncreaseLevel(zap.ErrorLevel))),
 	}
 	return s
+}
+
+const (
+	// answerTimeout bounds an answer to a peer that takes a little of it again and again; one that takes nothing is disconnected after
+	// limits.write_timeout. An answer that is a stream without end moves its own deadline by http.ResponseController.
+	answerTimeout = 10 * time.Minute
+	// maxHeaderBytes bounds the headers of a request.
+	maxHeaderBytes = 16 << 10
+)
+
+// busy reports which connections serve a request: they are not closed to make room for others.
+func busy(conn net.Conn, state http.ConnState) {
+	switch state {
+	case http.StateActive:
+		netguard.Of(conn).SetBusy(true)
+	case http.StateIdle:
+		netguard.Of(conn).SetBusy(false)
+	}
 }
 
 // withHead adds a HEAD route beside each GET. The handler writes its body, from which net/http takes the headers that
@@ -139,6 +162,7 @@ func (s *Server) Start(ctx context.Context) error {
 	if s.stopped {
 		return errors.Join(errors.New("started after stop"), l.Close())
 	}
+	l = s.opts.Door.Wrap(l)
 	s.listener = l
 	go func() {
 		if err := s.http.Serve(l); !errors.Is(err, http.ErrServerClosed) {

@@ -18,6 +18,7 @@ import (
 	"github.com/muttproject/mutt/platform/apiclient"
 	"github.com/muttproject/mutt/platform/authn"
 	"github.com/muttproject/mutt/platform/fault"
+	"github.com/muttproject/mutt/platform/netguard/netguardtest"
 )
 
 func route(path string, role authn.Role, h echo.HandlerFunc) Route {
@@ -36,7 +37,7 @@ func testServer(t *testing.T) *Server {
 		{Identity: authn.Identity{Name: "key:a", Role: authn.Admin}, Hash: authn.HashSecret("admin-key")},
 	})
 	say := func(c echo.Context) error { return c.String(200, Identity(c).Name) }
-	return New(Options{Name: "test", Addr: "127.0.0.1:0", Logger: zap.NewNop(), Gate: newGate(ring)},
+	return New(Options{Name: "test", Door: netguardtest.HTTP(t), Addr: "127.0.0.1:0", Logger: zap.NewNop(), Gate: newGate(ring)},
 		route("/open", authn.Public, say),
 		route("/api/v1/read", authn.Viewer, say),
 		route("/api/v2/admin", authn.Admin, say),
@@ -164,7 +165,7 @@ func TestLifecycle(t *testing.T) {
 	if err := resp.Body.Close(); err != nil {
 		t.Fatal(err)
 	}
-	twin := New(Options{Name: "twin", Addr: s.Addr(), Logger: zap.NewNop()})
+	twin := New(Options{Name: "twin", Door: netguardtest.HTTP(t), Addr: s.Addr(), Logger: zap.NewNop()})
 	if err := twin.Start(t.Context()); !fault.Is(err, fault.ListenFailed) || !strings.Contains(err.Error(), s.Addr()) {
 		t.Fatalf("a taken port names the address: %v", err)
 	}

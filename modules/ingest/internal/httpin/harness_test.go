@@ -22,6 +22,7 @@ import (
 	"github.com/muttproject/mutt/platform/authn"
 	"github.com/muttproject/mutt/platform/event"
 	"github.com/muttproject/mutt/platform/httpserver"
+	"github.com/muttproject/mutt/platform/netguard/netguardtest"
 	"github.com/muttproject/mutt/platform/openapi"
 	"github.com/muttproject/mutt/platform/openapi/openapitest"
 	"github.com/muttproject/mutt/platform/queue"
@@ -38,6 +39,7 @@ type rig struct {
 	queue    *queue.Queue
 	metrics  *prometheus.Registry
 	limit    *gate
+	rate     atomic.Int64 // of each source
 	cap      atomic.Int64
 	writer   swap
 }
@@ -87,12 +89,13 @@ func newRig(t testing.TB, change func(*Config)) *rig {
 			t.Error(err)
 		}
 	})
-	r.serve(change)
+	r.serve(t, change)
 	return r
 }
 
 // serve builds what stands before the queue.
-func (r *rig) serve(change func(*Config)) {
+func (r *rig) serve(t testing.TB, change func(*Config)) {
+	guard := netguardtest.New(t, nil)
 	aliases, err := decode.ParseAliases(strings.Split("host=hostname,@timestamp=timestamp,time=timestamp,msg=message,log=message", ","))
 	if err != nil {
 		panic(err)
@@ -105,7 +108,7 @@ func (r *rig) serve(change func(*Config)) {
 		Metrics: intake.NewMetrics(r.metrics)}, intake.Limits{MaxEvent: intake.MaxEvent})
 	h := New(cfg, Deps{Intake: in, Metrics: NewMetrics(r.metrics, r.depth, r.depth), View: func() ConfigView {
 		return ConfigView{Static: map[string]any{"a": 1}, Dynamic: map[string]any{"log_level": "info"}, Enabled: true}
-	}, Now: time.Now, TurnedAway: func(error, int) {}})
+	}, Now: time.Now, Guard: guard, Rate: guard.NewRate(r.rate.Load), TurnedAway: func(error, int) {}})
 	ring := authn.NewKeyring(time.Now)
 	ring.Swap([]authn.Key{
 		{Identity: authn.Identity{Name: "key:one", Role: authn.Ingest}, Hash: authn.HashSecret("one")},
@@ -115,7 +118,7 @@ func (r *rig) serve(change func(*Config)) {
 		{Identity: authn.Identity{Name: "key:admin", Role: authn.Admin}, Hash: authn.HashSecret("admin")},
 	})
 	r.routes, r.bodies = h.Routes(), &h.bodies
-	s := httpserver.New(httpserver.Options{Name: "ingest", Logger: zap.NewNop(), Gate: httpserver.NewGate(httpserver.GateOptions{Keys: ring, Registerer: prometheus.NewRegistry(), Logger: zap.NewNop(), Now: time.Now}), Around: h.Observe}, r.routes...)
+	s := httpserver.New(httpserver.Options{Name: "ingest", Door: guard.HTTPDoor("ingest"), Logger: zap.NewNop(), Gate: httpserver.NewGate(httpserver.GateOptions{Keys: ring, Registerer: prometheus.NewRegistry(), Logger: zap.NewNop(), Now: time.Now}), Around: h.Observe}, r.routes...)
 	r.handler = s.Handler()
 }
 

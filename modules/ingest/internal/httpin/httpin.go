@@ -27,6 +27,7 @@ import (
 	"github.com/muttproject/mutt/platform/event"
 	"github.com/muttproject/mutt/platform/fault"
 	"github.com/muttproject/mutt/platform/httpserver"
+	"github.com/muttproject/mutt/platform/netguard"
 )
 
 // Config bounds a request. The defaults are those of the module's Config.
@@ -48,6 +49,8 @@ type Deps struct {
 	Metrics *Metrics
 	View    func() ConfigView
 	Now     func() time.Time
+	Guard   *netguard.Guard
+	Rate    *netguard.Rate // of each source
 	// TurnedAway is told how many events of a request were not taken, and why. What a request without
 	// a key would have brought is not known.
 	TurnedAway func(why error, n int)
@@ -105,6 +108,8 @@ type work struct {
 	body body
 	out  []byte
 
+	paced bool // there is a rate for each source
+	peer  netguard.Peer
 	batch *intake.Batch
 	seen  int // events of the body, good and bad
 	keys  keys
@@ -133,6 +138,9 @@ func (w *work) release() {
 }
 
 func (w *work) serve(c echo.Context) error {
+	if err := w.slow(c); err != nil {
+		return err
+	}
 	req := c.Request()
 	format, err := formatOf(req.Header)
 	if err != nil {
@@ -156,10 +164,25 @@ func identityOf(c echo.Context) string {
 	if !id.Bootstrap {
 		return id.Name
 	}
-	if at, err := netip.ParseAddr(c.RealIP()); err == nil && at.Is6() {
-		return netip.PrefixFrom(at, 64).Masked().String()
+	at, err := netip.ParseAddr(c.RealIP())
+	if err != nil {
+		return c.RealIP()
 	}
-	return c.RealIP()
+	return netguard.SourceOf(at).String()
+}
+
+// slow refuses a source that has sent more than its rate allows, before anything of the request is read.
+func (w *work) slow(c echo.Context) error {
+	if w.paced = w.h.deps.Rate.On(); !w.paced {
+		return nil
+	}
+	addr, _ := netip.ParseAddr(c.RealIP())
+	w.peer = w.h.deps.Guard.Peer(addr)
+	if wait := w.h.deps.Rate.Request(w.peer); wait > 0 {
+		return fault.New(fault.RateLimited, "this address sends more events than one source may").WithRetryAfter(wait).
+			WithRemedy("send as Retry-After says, or have source_max_rate raised or the address added to limits.trusted_relays")
+	}
+	return nil
 }
 
 // take decodes, admits and submits the body's events.
@@ -168,6 +191,9 @@ func (w *work) take(c echo.Context) error {
 	w.batch = w.h.deps.Intake.NewBatch(event.SourceHTTP)
 	err := w.gather(ctx, correlation, c.RealIP)
 	w.seen = w.dec.Index() + 1
+	if w.paced {
+		w.h.deps.Rate.Took(w.peer, w.seen)
+	}
 	w.h.deps.Metrics.unknown(w.dec.Unknown())
 	if err == nil {
 		err = w.batch.Admit(ctx, w.seen)

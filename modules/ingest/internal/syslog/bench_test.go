@@ -83,7 +83,7 @@ func BenchmarkUDP(b *testing.B) {
 	for _, sockets := range []int{1, 2} {
 		b.Run(fmt.Sprintf("server/sockets=%d", sockets), func(b *testing.B) {
 			var got atomic.Int64
-			s, err := New(complete(Config{UDPAddr: local, UDPSockets: sockets}), quiet(nullSink{&got}))
+			s, err := New(complete(Config{UDPAddr: local, UDPSockets: sockets}), quiet(b, nullSink{&got}))
 			if err != nil {
 				b.Fatal(err)
 			}
@@ -175,7 +175,7 @@ func flood(b *testing.B, addr net.Addr, got *atomic.Int64) {
 // BenchmarkTCP sends lines over one connection to a sink that stores nothing.
 func BenchmarkTCP(b *testing.B) {
 	var got atomic.Int64
-	s, err := New(complete(Config{TCPAddr: local}), quiet(nullSink{&got}))
+	s, err := New(complete(Config{TCPAddr: local}), quiet(b, nullSink{&got}))
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -9,7 +9,6 @@ import (
 type Config struct {
 	UDPAddr, TCPAddr string // host:port; "off" or "" disables; port 0 picks a free one
 	MaxMessageBytes  int    // longer messages are cut
-	MaxConnections   int    // further ones are closed at once
 	UDPSockets       int
 	Patience         time.Duration  // how long a datagram waits for the queue before it is dropped
 	StopTimeout      time.Duration  // bounds Stop when its context does not
@@ -22,7 +21,7 @@ const receiveBuffer = 8 << 20
 // Defaults returns a Config without listeners. The largest message is held well under the intake's 256 KiB per event, which invalid
 // UTF-8 and escaped fields can approach.
 func Defaults() Config {
-	return Config{MaxMessageBytes: 64 << 10, MaxConnections: 2048, UDPSockets: min(runtime.GOMAXPROCS(0), 4),
+	return Config{MaxMessageBytes: 64 << 10, UDPSockets: min(runtime.GOMAXPROCS(0), 4),
 		Patience: 5 * time.Second, StopTimeout: 10 * time.Second, Location: time.Local}
 }
 

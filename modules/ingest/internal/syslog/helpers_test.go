@@ -16,6 +16,8 @@ import (
 	"go.uber.org/zap/zaptest/observer"
 
 	"github.com/muttproject/mutt/platform/event"
+	"github.com/muttproject/mutt/platform/netguard"
+	"github.com/muttproject/mutt/platform/netguard/netguardtest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -97,9 +99,13 @@ func (s *memSink) wait(t *testing.T, n int) []event.Event {
 	}
 }
 
+// anyRate sets no limit.
+func anyRate() int64 { return 0 }
+
 // quiet returns dependencies whose log and metrics nobody reads.
-func quiet(s Sink) Deps {
-	return Deps{Sink: s, Log: zap.NewNop(), Metrics: prometheus.NewRegistry(), Lost: func(string, int64) {}}
+func quiet(t testing.TB, s Sink) Deps {
+	guard := netguardtest.New(t, nil)
+	return Deps{Sink: s, Log: zap.NewNop(), Metrics: prometheus.NewRegistry(), Guard: guard, Rate: guard.NewRate(anyRate), Lost: func(string, int64) {}}
 }
 
 // bundle is one test's server.
@@ -113,16 +119,23 @@ type bundle struct {
 // complete fills the zero bounds of a Config.
 func complete(c Config) Config {
 	d := Defaults()
-	c.MaxMessageBytes, c.MaxConnections, c.UDPSockets = cmp.Or(c.MaxMessageBytes, d.MaxMessageBytes), cmp.Or(c.MaxConnections, d.MaxConnections), cmp.Or(c.UDPSockets, d.UDPSockets)
+	c.MaxMessageBytes, c.UDPSockets = cmp.Or(c.MaxMessageBytes, d.MaxMessageBytes), cmp.Or(c.UDPSockets, d.UDPSockets)
 	c.Patience, c.StopTimeout, c.Location = cmp.Or(c.Patience, d.Patience), cmp.Or(c.StopTimeout, d.StopTimeout), time.UTC
 	return c
 }
 
 func setup(t *testing.T, cfg Config) *bundle {
 	t.Helper()
+	return setupLimited(t, cfg, anyRate, nil)
+}
+
+// setupLimited is setup with a rate of sources and limits of its own.
+func setupLimited(t *testing.T, cfg Config, rate func() int64, change func(*netguard.Config)) *bundle {
+	t.Helper()
 	core, logs := observer.New(zapcore.InfoLevel)
 	b := &bundle{sink: newMemSink(), reg: prometheus.NewRegistry(), logs: logs}
-	s, err := New(complete(cfg), Deps{Sink: b.sink, Log: zap.New(core), Metrics: b.reg, Lost: func(string, int64) {}})
+	guard := netguardtest.New(t, change)
+	s, err := New(complete(cfg), Deps{Sink: b.sink, Log: zap.New(core), Metrics: b.reg, Guard: guard, Rate: guard.NewRate(rate), Lost: func(string, int64) {}})
 	if err != nil {
 		t.Fatal(err)
 	}

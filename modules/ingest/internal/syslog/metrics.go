@@ -18,6 +18,7 @@ const (
 	causeBytesFull         // the queue held as many bytes as it may for too long
 	causeQueueAway         // the queue could not be written for too long
 	causeRateLimited       // the event rate limit was used up for too long
+	causeSourceRate        // the source sent more than source_max_rate
 	causeBacklog           // datagrams came faster than the queue took them
 	causeRefused           // the intake or the queue refuses this event for good
 	causeStopping          // not stored when the time for stopping was over
@@ -25,7 +26,7 @@ const (
 	causes
 )
 
-var causeNames = [causes]string{"", string(queue.FullEvents), string(queue.FullBytes), "queue_unavailable", CauseRateLimited, "backlog", CauseRefused, "stopping", "other"}
+var causeNames = [causes]string{"", string(queue.FullEvents), string(queue.FullBytes), "queue_unavailable", CauseRateLimited, CauseSourceRate, "backlog", CauseRefused, "stopping", "other"}
 
 func (c cause) String() string { return causeNames[c] }
 
@@ -33,6 +34,7 @@ func (c cause) String() string { return causeNames[c] }
 const (
 	CauseRefused     = "refused"
 	CauseRateLimited = "rate_limited"
+	CauseSourceRate  = "source_rate"
 )
 
 // CauseKernel is told of datagrams that the kernel dropped; they were not read.
@@ -59,7 +61,6 @@ func causeOf(err error) cause {
 type metrics struct {
 	udp, tcp    transportMetrics
 	connections prometheus.Gauge
-	refused     tally             // connections over the limit
 	bytes       [dropCauses]tally // bytes of TCP connections that are in no event
 	kernel      func() int64
 	waiting     atomic.Int64 // connections whose submission fails at present
@@ -95,12 +96,10 @@ func newMetrics(r prometheus.Registerer, kernel func() int64) (*metrics, error) 
 	dropped := counter("dropped_total", "Messages read and not stored, by cause.", "transport", "cause")
 	bytes := counter("dropped_bytes_total", "Bytes read over TCP that are in no event: padding (a BOM or blanks before a message), "+
 		"garbage (belongs to no message) or oversize (the rest of a message that is too long).", "cause")
-	refused := counter("connections_refused_total", "Connections closed because there were too many.")
 	drops := prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "mutt_ingest_syslog_kernel_drops_total",
 		Help: "Datagrams that the kernel dropped because the receive buffer was full."}, func() float64 { return float64(kernel()) })
 	m := &metrics{kernel: kernel, connections: prometheus.NewGauge(prometheus.GaugeOpts{
 		Name: "mutt_ingest_syslog_connections", Help: "Open syslog connections."})}
-	m.refused.shown = refused.WithLabelValues()
 	for c := range m.bytes {
 		m.bytes[c].shown = bytes.WithLabelValues(dropNames[c])
 	}
@@ -113,7 +112,7 @@ func newMetrics(r prometheus.Registerer, kernel func() int64) (*metrics, error) 
 			t.dropped[c].shown = dropped.WithLabelValues(name, c.String())
 		}
 	}
-	for _, c := range []prometheus.Collector{messages, truncated, replaced, dropped, bytes, refused, drops, m.connections} {
+	for _, c := range []prometheus.Collector{messages, truncated, replaced, dropped, bytes, drops, m.connections} {
 		if err := r.Register(c); err != nil {
 			return nil, err
 		}

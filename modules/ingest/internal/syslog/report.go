@@ -18,7 +18,6 @@ const (
 type losses struct {
 	dropped [causes]int64
 	kernel  int64
-	refused int64 // connections
 	bytes   [dropCauses]int64
 }
 
@@ -27,7 +26,6 @@ func (l losses) minus(o losses) losses {
 		l.dropped[c] -= o.dropped[c]
 	}
 	l.kernel -= o.kernel
-	l.refused -= o.refused
 	for c := range l.bytes {
 		l.bytes[c] -= o.bytes[c]
 	}
@@ -86,7 +84,7 @@ func (r *reporter) sums() (l losses) {
 			l.dropped[c] += t.dropped[c].Load()
 		}
 	}
-	l.kernel, l.refused = r.metrics.kernel(), r.metrics.refused.Load()
+	l.kernel = r.metrics.kernel()
 	for c := dropPadding + 1; c < dropCauses; c++ { // padding loses nothing
 		l.bytes[c] = r.metrics.bytes[c].Load()
 	}
@@ -141,9 +139,6 @@ func (r *reporter) logLosses(l losses) {
 		}
 		r.log.Warn("syslog messages were lost", fields...)
 	}
-	if l.refused > 0 {
-		r.log.Warn("syslog connections were refused: too many are open", zap.Int64("refused", l.refused))
-	}
 	if n := l.bytes[dropGarbage]; n > 0 {
 		r.log.Warn("syslog peers sent bytes that belong to no message; they were dropped", zap.Int64("bytes", n),
 			zap.String("remedy", "check the framing of the senders: octet counts in bytes, or one message per line"))
@@ -170,9 +165,6 @@ func (r *reporter) warnings() (w []string) {
 		if n > 0 {
 			w = append(w, fmt.Sprintf("%d syslog messages were dropped: %s", n, cause(c)))
 		}
-	}
-	if r.recent.refused > 0 {
-		w = append(w, fmt.Sprintf("%d syslog connections were refused: too many are open", r.recent.refused))
 	}
 	if n := r.recent.bytes[dropGarbage]; n > 0 {
 		w = append(w, fmt.Sprintf("%d bytes of syslog connections were dropped: they belong to no message", n))

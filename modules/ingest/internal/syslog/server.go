@@ -13,6 +13,7 @@ import (
 
 	"github.com/muttproject/mutt/platform/deps"
 	"github.com/muttproject/mutt/platform/fault"
+	"github.com/muttproject/mutt/platform/netguard"
 )
 
 // Deps are what a Server needs. All are required.
@@ -20,6 +21,8 @@ type Deps struct {
 	Sink    Sink
 	Log     *zap.Logger
 	Metrics prometheus.Registerer
+	Guard   *netguard.Guard // of the listeners
+	Rate    *netguard.Rate  // of each source
 	// Lost is told how many messages were lost and why, about once a second.
 	Lost func(why string, n int64)
 }
@@ -31,6 +34,8 @@ type Server struct {
 	metrics *metrics
 	failed  chan error
 	report  *reporter
+	doorUDP *netguard.Door
+	doorTCP *netguard.Door
 	drops   atomic.Int64 // of the kernel, at the last look
 
 	mu      sync.Mutex
@@ -55,10 +60,11 @@ func New(cfg Config, d Deps) (*Server, error) {
 	if err := deps.Check(d); err != nil {
 		return nil, err
 	}
-	if cfg.MaxMessageBytes < 1 || cfg.MaxConnections < 1 || cfg.UDPSockets < 1 || cfg.Patience <= 0 || cfg.StopTimeout <= 0 || cfg.Location == nil {
+	if cfg.MaxMessageBytes < 1 || cfg.UDPSockets < 1 || cfg.Patience <= 0 || cfg.StopTimeout <= 0 || cfg.Location == nil {
 		return nil, errors.New("syslog: a bound is not set")
 	}
-	s := &Server{cfg: cfg, deps: d, failed: make(chan error, 1), done: make(chan struct{})}
+	s := &Server{cfg: cfg, deps: d, failed: make(chan error, 1), done: make(chan struct{}),
+		doorUDP: d.Guard.SyslogDoor("syslog_udp"), doorTCP: d.Guard.SyslogDoor("syslog_tcp")}
 	var err error
 	if s.metrics, err = newMetrics(d.Metrics, s.kernelDrops); err != nil {
 		return nil, err
@@ -122,7 +128,7 @@ func (s *Server) listen(ctx context.Context) (err error) {
 			s.udp = nil
 			return listenFailed(err, "TCP", s.cfg.TCPAddr, "MUTT_SYSLOG_TCP_ADDR")
 		}
-		s.tcp = &tcpServer{listener: l, cfg: &s.cfg, metrics: s.metrics, conns: map[net.Conn]struct{}{},
+		s.tcp = &tcpServer{listener: s.doorTCP.Wrap(l), cfg: &s.cfg, metrics: s.metrics, rate: s.deps.Rate, conns: map[net.Conn]struct{}{}, closing: make(chan struct{}),
 			newFeed: func(f failing) *feed { return s.newFeed(&s.metrics.tcp, f) }}
 	}
 	return nil
@@ -135,7 +141,7 @@ func listenFailed(err error, network, addr, variable string) error {
 
 // runSocket starts the reader and the submitter of a UDP socket.
 func (s *Server) runSocket(ctx context.Context, conn *net.UDPConn) {
-	sock := &socket{conn: conn, backlog: newBacklog()}
+	sock := &socket{conn: conn, backlog: newBacklog(), door: s.doorUDP, rate: s.deps.Rate}
 	sock.feed = s.newFeed(&s.metrics.udp, &sock.why)
 	s.readers.Go(func() { s.fail(sock.read(ctx, s.cfg.MaxMessageBytes)) })
 	s.readers.Go(func() { sock.submit(ctx, s.cfg.Patience) })

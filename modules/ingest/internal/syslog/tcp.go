@@ -9,6 +9,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/muttproject/mutt/platform/netguard"
 )
 
 // tcpServer accepts connections and gives each a goroutine.
@@ -16,29 +18,26 @@ type tcpServer struct {
 	listener net.Listener
 	cfg      *Config
 	metrics  *metrics
+	rate     *netguard.Rate
 	newFeed  func(failing) *feed
 
+	closing  chan struct{} // closed by stop
 	mu       sync.Mutex
 	conns    map[net.Conn]struct{}
 	stopping bool
 	wg       sync.WaitGroup
 }
 
-// accept takes connections until the listener is closed. Failures that pass (no file descriptors left) are waited
-// out.
+// accept takes connections until the listener is closed or broken. The guard waits out failures that pass (no file descriptors left).
 func (s *tcpServer) accept(ctx context.Context) error {
-	for failures := 0; ; {
+	for {
 		conn, err := s.listener.Accept()
 		switch {
 		case errors.Is(err, net.ErrClosed):
 			return nil
 		case err != nil:
-			if failures++; failures == 10*maxReadErrors || !pause(ctx, firstRetry) {
-				return fmt.Errorf("accept connections: %w", err)
-			}
-			continue
+			return fmt.Errorf("accept connections: %w", err)
 		}
-		failures = 0
 		if !s.add(conn) {
 			conn.Close()
 			continue
@@ -47,15 +46,11 @@ func (s *tcpServer) accept(ctx context.Context) error {
 	}
 }
 
-// add registers a connection, unless there are too many.
+// add registers a connection, unless the server stops.
 func (s *tcpServer) add(conn net.Conn) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.stopping {
-		return false
-	}
-	if len(s.conns) >= s.cfg.MaxConnections {
-		s.metrics.refused.add(1)
 		return false
 	}
 	s.conns[conn] = struct{}{}
@@ -73,19 +68,20 @@ func (s *tcpServer) remove(conn net.Conn) {
 	s.wg.Done()
 }
 
-// serve stores what a connection sends: what one read brought is durable before the next read. It ends when the
-// peer closes, the connection breaks, or the server stops; what was read by then is stored, an unfinished last
+// serve stores what a connection sends: what one read brought is durable before the next read, which waits while the source is over its
+// rate. It ends when the peer closes, the connection breaks, or the server stops; what was read by then is stored, an unfinished last
 // message too.
 func (s *tcpServer) serve(ctx context.Context, conn net.Conn) {
 	defer s.remove(conn)
 	wait := &waitState{waiting: &s.metrics.waiting}
 	defer wait.set(causeNone)
 	feed, frames := s.newFeed(wait), newFramer(s.cfg.MaxMessageBytes)
-	peer := peerOf(conn)
+	peer, guarded := peerOf(conn), netguard.Of(conn)
 	var lines []Line
 	for {
 		err := frames.fill(conn)
-		at := time.Now()
+		guarded.SetBusy(true)
+		at, read := time.Now(), 0
 		for {
 			lines = lines[:0]
 			for len(lines) < maxBatch {
@@ -99,11 +95,26 @@ func (s *tcpServer) serve(ctx context.Context, conn net.Conn) {
 			if len(lines) == 0 {
 				break
 			}
+			read += len(lines)
 			feed.deliver(ctx, lines, time.Time{})
 		}
 		if err != nil {
 			return
 		}
+		if wait := s.rate.Stream(guarded.Peer(), read); wait > 0 {
+			s.rest(wait)
+		}
+		guarded.SetBusy(false)
+	}
+}
+
+// rest waits, at most until the server stops: what the peer has sent meanwhile is then read in any case.
+func (s *tcpServer) rest(wait time.Duration) {
+	t := time.NewTimer(wait)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-s.closing:
 	}
 }
 
@@ -112,6 +123,9 @@ func (s *tcpServer) stop() {
 	s.listener.Close()
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if !s.stopping {
+		close(s.closing)
+	}
 	s.stopping = true
 	for conn := range s.conns {
 		conn.SetReadDeadline(time.Unix(1, 0))

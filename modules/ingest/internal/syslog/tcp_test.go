@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -13,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/muttproject/mutt/platform/fault"
+	"github.com/muttproject/mutt/platform/netguard"
 )
 
 const local = "127.0.0.1:0"
@@ -160,17 +162,64 @@ func TestTCPRefusedBatchIsCounted(t *testing.T) {
 
 func TestTCPBoundsConnections(t *testing.T) {
 	t.Parallel()
-	b := setup(t, Config{TCPAddr: local, MaxConnections: 2})
+	b := setupLimited(t, Config{TCPAddr: local}, anyRate, func(c *netguard.Config) { c.Connections = 2 })
 	for i := range 2 {
 		send(t, dial(t, b.tcpAddr()), "<13>a: x\n")
 		b.sink.wait(t, i+1)
 	}
-	third := dial(t, b.tcpAddr())
+	third := dial(t, b.tcpAddr()) // the others were used a moment ago
 	if _, err := third.Read(make([]byte, 1)); err == nil {
 		t.Error("the third connection was taken")
 	}
-	if b.metric(t, "connections") != 2 || b.metric(t, "connections_refused_total") != 1 {
+	if b.metric(t, "connections") != 2 {
 		t.Error("connections are not counted")
+	}
+}
+
+// Silent connections are closed when they have sent nothing, and later when they are silent for long; what was read is stored.
+func TestTCPSilence(t *testing.T) {
+	t.Parallel()
+	b := setupLimited(t, Config{TCPAddr: local}, anyRate, func(c *netguard.Config) {
+		c.FirstByteTimeout, c.SyslogIdleTimeout = 50*time.Millisecond, 300*time.Millisecond
+	})
+	start := time.Now()
+	mute, slow := dial(t, b.tcpAddr()), dial(t, b.tcpAddr())
+	send(t, slow, "<13>a: begun")
+	for _, c := range []struct {
+		net.Conn
+		after time.Duration
+	}{{mute, 50 * time.Millisecond}, {slow, 300 * time.Millisecond}} {
+		c.SetReadDeadline(time.Now().Add(20 * time.Second))
+		if _, err := c.Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
+			t.Error(err)
+		}
+		if d := time.Since(start); d < c.after {
+			t.Errorf("closed after %s, want %s", d, c.after)
+		}
+	}
+	if got := messages(b.sink.wait(t, 1)); got[0] != "begun" {
+		t.Error(got)
+	}
+}
+
+// A source over its rate is read slowly, and loses nothing; a stop ends the pause.
+func TestTCPSourceRate(t *testing.T) {
+	t.Parallel()
+	b := setupLimited(t, Config{TCPAddr: local}, func() int64 { return 20 }, nil)
+	c := dial(t, b.tcpAddr())
+	start := time.Now()
+	send(t, c, strings.Repeat("<13>a: x\n", 45)) // at once: 40, and 5 that the source owes
+	b.sink.wait(t, 45)
+	send(t, c, "<13>a: y\n")
+	b.sink.wait(t, 46)
+	if d := time.Since(start); d < 200*time.Millisecond {
+		t.Errorf("read again after %s", d)
+	}
+	send(t, c, strings.Repeat("<13>a: z\n", 5000))
+	b.sink.wait(t, 47)
+	b.stop(t)
+	if got := b.metric(t, "dropped_total"); got != 0 {
+		t.Errorf("%v messages were lost", got)
 	}
 }
 

@@ -11,13 +11,15 @@ import (
 	"time"
 
 	"golang.org/x/net/ipv4"
+
+	"github.com/muttproject/mutt/platform/netguard"
 )
 
 const (
 	datagramsPerRead = 64
 	backlogPatience  = 500 * time.Millisecond // how long a reader lets the kernel's buffer fill instead of dropping
 	drainTime        = time.Second            // at most, for what the kernel holds when the listener stops
-	maxPeers         = 4096                   // remembered address texts per socket
+	maxPeers         = 4096                   // remembered addresses per socket
 	maxReadErrors    = 10                     // in a row, then the listener gives up
 )
 
@@ -27,7 +29,9 @@ type socket struct {
 	conn    *net.UDPConn
 	backlog *backlog
 	feed    *feed
-	peers   peerNames
+	door    *netguard.Door
+	rate    *netguard.Rate
+	senders senders
 	why     lastCause
 	lossy   bool // the backlog was full for too long: drop without waiting until there is room
 }
@@ -70,7 +74,7 @@ func closeAll(conns []*net.UDPConn) {
 }
 
 // read copies datagrams into the backlog until the listener stops (the socket's deadline passes), and then those
-// that the kernel holds. It fails when reading fails for good.
+// that the kernel holds. It fails when reading fails for good; want of memory passes.
 func (s *socket) read(ctx context.Context, maxMessage int) error {
 	defer s.backlog.close()
 	conn := ipv4.NewPacketConn(s.conn) // recvmmsg does not mind IPv6
@@ -90,6 +94,12 @@ func (s *socket) read(ctx context.Context, maxMessage int) error {
 			continue
 		case err != nil && flags != 0 || errors.Is(err, net.ErrClosed):
 			return nil
+		case netguard.Passing(err):
+			s.door.Failing(err)
+			if !pause(ctx, firstRetry) {
+				return nil
+			}
+			continue
 		case err != nil:
 			if failures++; failures == maxReadErrors || !pause(ctx, firstRetry) {
 				return fmt.Errorf("read datagrams: %w", err)
@@ -102,17 +112,32 @@ func (s *socket) read(ctx context.Context, maxMessage int) error {
 	}
 }
 
-// lines views what was read.
+// lines views what was read, but for what the limits refuse.
 func (s *socket) lines(lines []Line, messages []ipv4.Message, maxMessage int) []Line {
-	now := time.Now()
+	now, limited, strange, fast := time.Now(), s.rate.On(), 0, 0
 	for i := range messages {
 		m := &messages[i]
+		from := s.senders.of(m.Addr, s.door)
+		if !from.admitted {
+			strange++
+			continue
+		}
+		if limited && s.rate.Datagrams(from.Peer, 1) == 0 {
+			fast++
+			continue
+		}
 		text := m.Buffers[0][:m.N]
-		l := Line{Text: text, Peer: s.peers.name(m.Addr), At: now}
+		l := Line{Text: text, Peer: from.text, At: now}
 		if m.N > maxMessage {
 			l.Text, l.Truncated = text[:maxMessage], true
 		}
 		lines = append(lines, l)
+	}
+	if strange > 0 {
+		s.door.Dropped(strange)
+	}
+	if fast > 0 {
+		s.feed.metrics.lost(causeSourceRate, fast)
 	}
 	return lines
 }
@@ -155,22 +180,32 @@ func (l *lastCause) or(c cause) cause {
 	return c
 }
 
-// peerNames remembers the texts of addresses: making one costs more than parsing a message.
-type peerNames map[netip.Addr]string
+// sender is what is known of an address that datagrams come from.
+type sender struct {
+	netguard.Peer
+	text     string
+	admitted bool
+}
 
-func (p *peerNames) name(addr net.Addr) string {
-	udp, ok := addr.(*net.UDPAddr)
-	if !ok {
-		return ""
+// senders remembers addresses: making the text of one costs more than parsing a message.
+type senders map[netip.Addr]*sender
+
+func (p *senders) of(addr net.Addr, door *netguard.Door) *sender {
+	var a netip.Addr
+	if udp, ok := addr.(*net.UDPAddr); ok {
+		a = udp.AddrPort().Addr().Unmap().WithZone("")
 	}
-	a := udp.AddrPort().Addr().Unmap().WithZone("")
-	text, ok := (*p)[a]
-	if !ok {
-		if *p == nil || len(*p) == maxPeers {
-			*p = peerNames{}
-		}
-		text = a.String()
-		(*p)[a] = text
+	known, ok := (*p)[a]
+	if ok {
+		return known
 	}
-	return text
+	if *p == nil || len(*p) == maxPeers {
+		*p = senders{}
+	}
+	known = &sender{Peer: door.Peer(a), admitted: door.Admits(a)}
+	if a.IsValid() {
+		known.text = a.String()
+	}
+	(*p)[a] = known
+	return known
 }

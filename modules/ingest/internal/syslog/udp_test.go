@@ -4,12 +4,18 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"net/netip"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"golang.org/x/net/ipv4"
+
 	"github.com/muttproject/mutt/platform/fault"
+	"github.com/muttproject/mutt/platform/netguard"
+	"github.com/muttproject/mutt/platform/netguard/netguardtest"
 )
 
 // Many senders at once: all messages arrive, those of one sender in order.
@@ -133,6 +139,43 @@ func TestUDPBacklogIsBounded(t *testing.T) {
 	}
 }
 
+// Datagrams of addresses that are not in the list are dropped and counted; those over the rate of their source are lost, and the
+// others are not.
+func TestUDPLimits(t *testing.T) {
+	t.Parallel()
+	guard := netguardtest.New(t, func(c *netguard.Config) {
+		c.SyslogAllow = []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}
+		c.TrustedRelays = []netip.Prefix{netip.MustParsePrefix("192.0.2.9/32")}
+	})
+	m, err := newMetrics(newRegistry(), func() int64 { return 0 })
+	if err != nil {
+		t.Fatal(err)
+	}
+	var rate atomic.Int64
+	s := &socket{door: guard.SyslogDoor("syslog_udp"), rate: guard.NewRate(rate.Load), feed: &feed{metrics: &m.udp}}
+	send := func(n int, from string) (lines int) {
+		messages := make([]ipv4.Message, n)
+		for i := range messages {
+			messages[i] = ipv4.Message{Buffers: [][]byte{[]byte("<13>x")}, Addr: net.UDPAddrFromAddrPort(netip.MustParseAddrPort(from)), N: 5}
+		}
+		return len(s.lines(nil, messages, 100))
+	}
+	for from, want := range map[string]int{"192.0.2.1:5": 64, "198.51.100.1:5": 0, "[::ffff:192.0.2.1]:5": 64, "[2001:db8::1]:5": 0} {
+		if got := send(64, from); got != want {
+			t.Errorf("%s: %d of 64 lines, want %d", from, got, want)
+		}
+	}
+	rate.Store(1)
+	for from, want := range map[string]int{"192.0.2.1:5": 2, "192.0.2.2:5": 2, "192.0.2.9:5": 64} {
+		if got := send(64, from); got != want {
+			t.Errorf("%s: %d of 64 lines at the rate, want %d", from, got, want)
+		}
+	}
+	if m.udp.dropped[causeSourceRate].Load() != 124 {
+		t.Errorf("%d counted", m.udp.dropped[causeSourceRate].Load())
+	}
+}
+
 // Large datagrams fill a chunk by bytes.
 func TestUDPBacklogIsBoundedInBytes(t *testing.T) {
 	t.Parallel()
@@ -186,23 +229,25 @@ func TestUDPStopDrains(t *testing.T) {
 }
 
 // Addresses are remembered, in a bounded table, and their texts are those that netip gives.
-func TestPeerNames(t *testing.T) {
-	var p peerNames
+func TestSenders(t *testing.T) {
+	var p senders
+	door := netguardtest.New(t, nil).SyslogDoor("syslog_udp")
+	text := func(addr net.Addr) string { return p.of(addr, door).text }
 	for i := range 3 * maxPeers {
 		ip := net.IPv4(10, byte(i>>16), byte(i>>8), byte(i))
-		if got := p.name(&net.UDPAddr{IP: ip, Port: i % 60000}); got != ip.String() {
+		if got := text(&net.UDPAddr{IP: ip, Port: i % 60000}); got != ip.String() {
 			t.Fatalf("%s, want %s", got, ip)
 		}
 		if len(p) > maxPeers {
 			t.Fatal("the table grows without bound")
 		}
 	}
-	if got := p.name(&net.UDPAddr{IP: net.ParseIP("fe80::1"), Zone: "eth0"}); got != "fe80::1" {
+	if got := text(&net.UDPAddr{IP: net.ParseIP("fe80::1"), Zone: "eth0"}); got != "fe80::1" {
 		t.Error(got)
 	}
 	addr := &net.UDPAddr{IP: net.IPv4(192, 0, 2, 1), Port: 1}
-	p.name(addr)
-	if n := testing.AllocsPerRun(100, func() { p.name(addr) }); n != 0 {
+	text(addr)
+	if n := testing.AllocsPerRun(100, func() { text(addr) }); n != 0 {
 		t.Errorf("%v allocations", n)
 	}
 }

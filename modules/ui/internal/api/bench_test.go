@@ -10,6 +10,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/muttproject/mutt/platform/httpserver"
+	"github.com/muttproject/mutt/platform/netguard/netguardtest"
 	"github.com/muttproject/mutt/platform/rule"
 	"github.com/muttproject/mutt/platform/store"
 )
@@ -36,7 +37,7 @@ func BenchmarkListRules(b *testing.B) {
 		b.Fatal(err)
 	}
 	gate := httpserver.NewGate(httpserver.GateOptions{Keys: ringOfRoles(time.Now), Registerer: prometheus.NewRegistry(), Logger: zap.NewNop(), Now: time.Now})
-	h := httpserver.New(httpserver.Options{Name: "admin", Logger: zap.NewNop(), Gate: gate}, (&API{Deps: Deps{Store: s, Logger: zap.NewNop()}}).Routes()...).Handler()
+	h := httpserver.New(httpserver.Options{Name: "admin", Door: netguardtest.HTTP(b), Logger: zap.NewNop(), Gate: gate}, (&API{Deps: Deps{Store: s, Logger: zap.NewNop()}}).Routes()...).Handler()
 	b.ReportAllocs()
 	for b.Loop() {
 		req := httptest.NewRequest("GET", "/api/v2/rules", nil)

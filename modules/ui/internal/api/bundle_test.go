@@ -32,6 +32,7 @@ import (
 	"github.com/muttproject/mutt/platform/deadletter"
 	"github.com/muttproject/mutt/platform/event"
 	"github.com/muttproject/mutt/platform/httpserver"
+	"github.com/muttproject/mutt/platform/netguard/netguardtest"
 	"github.com/muttproject/mutt/platform/openapi/openapitest"
 	"github.com/muttproject/mutt/platform/queue"
 	"github.com/muttproject/mutt/platform/queue/sqliteq"
@@ -118,7 +119,7 @@ func newBundleOn(t *testing.T, o store.Options, change ...func(*Deps)) *bundle {
 	d.Gate, d.SessionIdle = gate, time.Hour
 	d.Sessions = session.New(session.Options{Store: b.store, Keys: b.ring, Idle: time.Hour, Max: 12 * time.Hour, Now: now})
 	b.api = New(d)
-	b.handler = httpserver.New(httpserver.Options{Name: "admin", Logger: zap.NewNop(), Gate: gate, Sessions: d.Sessions}, b.api.Routes()...).Handler()
+	b.handler = httpserver.New(httpserver.Options{Name: "admin", Door: netguardtest.HTTP(t), Logger: zap.NewNop(), Gate: gate, Sessions: d.Sessions}, b.api.Routes()...).Handler()
 	return b
 }
 

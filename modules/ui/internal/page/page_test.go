@@ -12,6 +12,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/muttproject/mutt/platform/httpserver"
+	"github.com/muttproject/mutt/platform/netguard/netguardtest"
 )
 
 func newPage(t *testing.T, s Status) *httpserver.Server {
@@ -21,7 +22,7 @@ func newPage(t *testing.T, s Status) *httpserver.Server {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return httpserver.New(httpserver.Options{Name: "admin", Logger: zap.NewNop()}, p.Routes()...)
+	return httpserver.New(httpserver.Options{Name: "admin", Door: netguardtest.HTTP(t), Logger: zap.NewNop()}, p.Routes()...)
 }
 
 func fetch(s *httpserver.Server, host, path string) *httptest.ResponseRecorder {
