@@ -52,10 +52,12 @@ func (in mode) start(t *testing.T, env map[string]string) *apptest.MUTT {
 	return in.run(t, apptest.Options{Env: env})
 }
 
-// run runs a MUTT with the rules of this package.
+// run runs a MUTT, with the rules of this package unless the options have others.
 func (in mode) run(t *testing.T, o apptest.Options) *apptest.MUTT {
 	t.Helper()
-	o.Rules = []byte(rules)
+	if o.Rules == nil {
+		o.Rules = []byte(rules)
+	}
 	if in.distributed {
 		o.Servers = apptest.NewServers(t, "always")
 	}

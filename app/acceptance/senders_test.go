@@ -1,17 +1,12 @@
 package acceptance
 
 import (
-	"fmt"
 	"net"
-	"net/url"
-	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/muttproject/mutt/app/apptest"
-	"github.com/muttproject/mutt/platform/testkit"
 )
 
 // command runs a sender to its end.
@@ -54,75 +49,6 @@ func logger(t *testing.T, in mode) {
 	}
 	if l := m.ExpectBalanced(); l.Judging.Received != int64(len(forms)) {
 		t.Errorf("the books say %+v", l)
-	}
-}
-
-// TestRsyslog forwards with a real rsyslogd: its file input, its disk-assisted queue and omfwd over TCP.
-func TestRsyslog(t *testing.T) { inBothModes(t, rsyslog) }
-
-func rsyslog(t *testing.T, in mode) {
-	t.Parallel()
-	rsyslogd := tool(t, "rsyslogd")
-	m := in.start(t, nil)
-	host, port, err := net.SplitHostPort(m.SyslogTCP)
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir := t.TempDir()
-	input := testkit.FreePort(t)
-	conf := filepath.Join(dir, "rsyslog.conf")
-	text := fmt.Sprintf(`
-global(workDirectory=%q)
-module(load="imtcp")
-input(type="imtcp" address="127.0.0.1" port="%d")
-*.* action(type="omfwd" target=%q port=%q protocol="tcp" TCP_Framing="octet-counted" template="RSYSLOG_SyslogProtocol23Format")
-`, dir, input, host, port)
-	if err := os.WriteFile(conf, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.CommandContext(t.Context(), rsyslogd, "-n", "-f", conf, "-i", filepath.Join(dir, "pid"))
-	log, err := os.Create(filepath.Join(dir, "rsyslogd.log"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	cmd.Stdout, cmd.Stderr = log, log
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait() // it was killed
-		_ = log.Close()
-	})
-	const lines = 50
-	relay(t, fmt.Sprintf("127.0.0.1:%d", input), lines)
-	for i := range lines {
-		name := fmt.Sprintf("Gi2/0/%d", i)
-		a := m.ExpectAlert(name, func(a apptest.Alert) bool { return a.Signature == "relayed::interface::"+name })
-		if a.Severity != 4 || a.Source != "relayed" {
-			t.Errorf("%s arrived as %+v", name, a)
-		}
-	}
-	m.ExpectBalanced()
-	m.ExpectAudit(lines, url.Values{"hostname": {"relayed"}, "limit": {"200"}})
-}
-
-// relay writes lines to rsyslogd's own listener, once that is open.
-func relay(t *testing.T, addr string, lines int) {
-	t.Helper()
-	var conn net.Conn
-	apptest.Eventually(t, "rsyslogd listens", func() (bool, any) {
-		var err error
-		conn, err = (&net.Dialer{}).DialContext(t.Context(), "tcp", addr)
-		return err == nil, err
-	})
-	for i := range lines {
-		if _, err := fmt.Fprintf(conn, "<187>Oct 11 22:14:15 relayed link: %s\n", down(fmt.Sprintf("Gi2/0/%d", i))); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := conn.Close(); err != nil {
-		t.Fatal(err)
 	}
 }
 

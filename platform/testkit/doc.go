@@ -1,4 +1,4 @@
-// Package testkit runs real Redis, PostgreSQL, PgBouncer and Vault servers for tests. Only tests import it.
+// Package testkit runs real Redis, PostgreSQL, PgBouncer and Vault servers, and the relays rsyslog and syslog-ng, for tests. Only tests import it.
 //
 // Principles:
 //  1. A server is private: a free port of 127.0.0.1, a temporary directory, passwords of its own. Servers that run already are
