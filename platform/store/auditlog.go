@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"encoding/binary"
 	"errors"
-	"fmt"
 	"strings"
 	"time"
 
@@ -32,9 +31,10 @@ func scanAuditLog(rows *sql.Rows, a *AuditLog) error {
 }
 
 // AuditLogs lists judged events, newest first. Start (inclusive) and End (exclusive) are compared with the time in the
-// id, in whole milliseconds: that of the receipt, whatever the device's clock says. Team, Handling, Fate,
-// CorrelationID, Query, and RuleID beside Hostname, look through Options.ScanWindow rows at most; Partial then says that the window ended, and Next goes on.
-// Query is a part of RawMessage and ignores the case of ASCII letters. A walk by Next neither repeats nor skips.
+// id, in whole milliseconds: that of the receipt, whatever the device's clock says. Hostname finds all spellings of the
+// host. Team, Handling, Fate, CorrelationID, Query, RuleID together with Hostname, and a Hostname with many spellings look
+// through at most Options.ScanWindow rows; Partial then says that the window ended, and Next goes on. Query is a part of
+// RawMessage and ignores the case of ASCII letters. A walk by Next neither repeats nor skips.
 func (s *Store) AuditLogs(ctx context.Context, f AuditFilter) (Page[AuditLog], error) {
 	var page Page[AuditLog]
 	err := s.read(ctx, "read the event audit", func(q querier) (err error) {
@@ -58,24 +58,28 @@ func (s *Store) AuditByID(ctx context.Context, id event.ID) (AuditLog, error) {
 }
 
 func (s *Store) auditPage(ctx context.Context, q querier, f AuditFilter) (page Page[AuditLog], err error) {
-	indexed, scans := s.auditFilter(&f)
+	indexed, others, err := s.auditFilter(ctx, q, &f)
+	if err != nil {
+		return page, err
+	}
 	walk := indexed.and()
 	if f.Before != (event.ID{}) {
 		walk.add("id < $%d", s.dialect.id(&f.Before))
 	}
 	var floor event.ID // the last row of the window, zero when it holds all
-	if scans {
+	if len(others) > 0 {
 		if floor, err = nthID(ctx, q, walk, s.window-1); err != nil {
 			return page, err
 		}
 		if floor != (event.ID{}) {
 			walk.add("id >= $%d", s.dialect.id(&floor))
 		}
-		s.dialect.residual(walk, &f)
+		for _, c := range others {
+			walk.add(c.text, c.arg)
+		}
 	}
 	limit, offset := pageLimit(f.Limit), max(f.Offset, 0)
-	page.Items, err = list(ctx, q, scanAuditLog, fmt.Sprintf(`SELECT %s FROM event_audit%s ORDER BY id DESC LIMIT %d OFFSET %d`,
-		auditColumns, walk.where(), limit+1, offset), walk.args...)
+	page.Items, err = list(ctx, q, scanAuditLog, walk.byID(auditColumns, "DESC", limit+1, offset), walk.args...)
 	switch {
 	case err != nil:
 		return page, err
@@ -86,10 +90,10 @@ func (s *Store) auditPage(ctx context.Context, q querier, f AuditFilter) (page P
 		page.Partial, page.Next = true, floor
 	}
 	switch {
-	case !scans:
+	case len(others) == 0:
 		page.Total, page.TotalIsEstimate, err = auditTotal(ctx, q, indexed)
 	case len(page.Items) == limit || offset > 0:
-		page.Total, err = walk.count(ctx, q, "event_audit")
+		page.Total, err = walk.count(ctx, q)
 	default: // a second look through the window would find the same
 		page.Total = int64(len(page.Items))
 	}
@@ -97,14 +101,38 @@ func (s *Store) auditPage(ctx context.Context, q querier, f AuditFilter) (page P
 	return page, err
 }
 
-// auditFilter gives the conditions that an index serves, and whether there are others.
-func (s *Store) auditFilter(f *AuditFilter) (indexed *filter, scans bool) {
-	indexed = &filter{}
-	indexed.text("hostname = $%d", f.Hostname)
+// condition is what filter.add takes.
+type condition struct {
+	text string
+	arg  any
+}
+
+// auditFilter returns the conditions that an index serves, and the others.
+func (s *Store) auditFilter(ctx context.Context, q querier, f *AuditFilter) (indexed *filter, others []condition, err error) {
+	indexed = &filter{table: "event_audit"}
+	if f.Hostname != "" {
+		found, whole, err := spellings(ctx, f.Hostname, func(ctx context.Context, from string) (stored string, err error) {
+			err = q.QueryRowContext(ctx, `SELECT hostname FROM event_audit WHERE hostname >= $1 ORDER BY hostname LIMIT 1`, from).Scan(&stored)
+			return stored, err
+		})
+		switch {
+		case err != nil:
+			return nil, nil, err
+		case !whole:
+			others = append(others, condition{"lower(hostname) = $%d", event.FoldHost(f.Hostname)})
+		case len(found) == 0:
+			indexed.host([]string{f.Hostname}) // of which there is no row
+		default:
+			indexed.host(found)
+		}
+	}
 	// One index serves one of them: of a busy host and a busy rule together, all rows of one would be read for a few of both.
-	both := f.Hostname != "" && f.RuleID != nil
-	if f.RuleID != nil && !both {
+	switch {
+	case f.RuleID == nil:
+	case f.Hostname == "":
 		indexed.add("matched_rule_id = $%d", *f.RuleID)
+	default:
+		others = append(others, condition{"matched_rule_id = $%d", *f.RuleID})
 	}
 	if !f.Start.IsZero() {
 		start := idFloor(f.Start)
@@ -114,25 +142,22 @@ func (s *Store) auditFilter(f *AuditFilter) (indexed *filter, scans bool) {
 		end := idFloor(f.End.Add(time.Millisecond - time.Nanosecond))
 		indexed.add("id < $%d", s.dialect.id(&end))
 	}
-	return indexed, both || f.Team != "" || f.Handling != 0 || f.Fate != 0 || f.CorrelationID != "" || f.Query != ""
-}
-
-// residual adds the conditions that no index serves.
-func (d *dialect) residual(w *filter, f *AuditFilter) {
-	if f.Hostname != "" && f.RuleID != nil {
-		w.add("matched_rule_id = $%d", *f.RuleID)
+	if f.Team != "" {
+		others = append(others, condition{"team = $%d", f.Team})
 	}
-	w.text("team = $%d", f.Team)
 	if f.Handling != 0 {
-		w.add("handling = $%d", int64(f.Handling))
+		others = append(others, condition{"handling = $%d", int64(f.Handling)})
 	}
 	if f.Fate != 0 {
-		w.add("fate = $%d", int64(f.Fate))
+		others = append(others, condition{"fate = $%d", int64(f.Fate)})
 	}
-	w.text("correlation_id = $%d", f.CorrelationID)
+	if f.CorrelationID != "" {
+		others = append(others, condition{"correlation_id = $%d", f.CorrelationID})
+	}
 	if f.Query != "" {
-		w.add(d.search, likePattern(f.Query))
+		others = append(others, condition{s.dialect.search, likePattern(f.Query)})
 	}
+	return indexed, others, nil
 }
 
 // likePattern looks for text as it stands in raw_message, which is JSON.
@@ -143,7 +168,7 @@ func likePattern(text string) string {
 
 // auditTotal counts, or above exactTotal extrapolates from the time that the newest of them span.
 func auditTotal(ctx context.Context, q querier, f *filter) (n int64, estimate bool, err error) {
-	if n, err = f.count(ctx, q, "event_audit"); err != nil || n <= exactTotal {
+	if n, err = f.count(ctx, q); err != nil || n <= exactTotal {
 		return n, false, err
 	}
 	newest, err := nthID(ctx, q, f, 0)
@@ -155,7 +180,7 @@ func auditTotal(ctx context.Context, q querier, f *filter) (n int64, estimate bo
 		return n, true, err
 	}
 	var oldest event.ID
-	if err := q.QueryRowContext(ctx, `SELECT id FROM event_audit`+f.where()+` ORDER BY id LIMIT 1`, f.args...).Scan(&oldest); err != nil {
+	if err := q.QueryRowContext(ctx, f.byID("id", "ASC", 1, 0), f.args...).Scan(&oldest); err != nil {
 		return n, true, err
 	}
 	span, all := idMillis(newest)-idMillis(sample), idMillis(newest)-idMillis(oldest)
@@ -164,8 +189,7 @@ func auditTotal(ctx context.Context, q querier, f *filter) (n int64, estimate bo
 
 // nthID gives the id of the n-th newest row, counted from 0; the zero id when there are fewer.
 func nthID(ctx context.Context, q querier, f *filter, n int) (id event.ID, err error) {
-	err = q.QueryRowContext(ctx, fmt.Sprintf(`SELECT id FROM event_audit%s ORDER BY id DESC LIMIT 1 OFFSET %d`, f.where(), n),
-		f.args...).Scan(&id)
+	err = q.QueryRowContext(ctx, f.byID("id", "DESC", 1, n), f.args...).Scan(&id)
 	if errors.Is(err, sql.ErrNoRows) {
 		return event.ID{}, nil
 	}

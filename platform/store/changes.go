@@ -22,13 +22,24 @@ func scanChange(rows *sql.Rows, c *Change) error {
 	return nil
 }
 
-// Changes lists the change audit, newest first. Start is inclusive, End exclusive.
+// Changes lists the change audit, newest first. Start is inclusive, End exclusive. RecordID finds a development host or a
+// team in any case of its name.
 func (s *Store) Changes(ctx context.Context, f ChangeFilter) (Page[Change], error) {
-	var w filter
+	w := filter{table: "config_audit_log"}
 	w.text("changed_by = $%d", f.ChangedBy)
 	w.text("operation = $%d", f.Operation)
 	w.text("table_name = $%d", f.TableName)
-	w.text("record_id = $%d", f.RecordID)
+	switch {
+	case f.RecordID == "":
+	case f.TableName == TableDevHosts || f.TableName == TableTeams:
+		w.add("lower(record_id) = $%d", event.FoldHost(f.RecordID))
+	case f.TableName == "":
+		w.args = append(w.args, f.RecordID)
+		w.add(fmt.Sprintf("(record_id = $%d OR table_name IN ('%s', '%s') AND lower(record_id) = $%%d)", len(w.args), TableDevHosts, TableTeams),
+			event.FoldHost(f.RecordID))
+	default:
+		w.add("record_id = $%d", f.RecordID)
+	}
 	w.text("table_name <> $%d", f.Without)
 	if !f.Start.IsZero() {
 		w.add("changed_at >= $%d", event.Micros(f.Start))
@@ -38,12 +49,11 @@ func (s *Store) Changes(ctx context.Context, f ChangeFilter) (Page[Change], erro
 	}
 	var page Page[Change]
 	err := s.read(ctx, "read the change audit", func(q querier) (err error) {
-		if page.Total, err = w.count(ctx, q, "config_audit_log"); err != nil {
+		if page.Total, err = w.count(ctx, q); err != nil {
 			return err
 		}
 		page.TotalIsEstimate = page.Total > exactTotal
-		page.Items, err = list(ctx, q, scanChange, fmt.Sprintf(`SELECT %s FROM config_audit_log%s ORDER BY id DESC LIMIT %d OFFSET %d`,
-			changeColumns, w.where(), pageLimit(f.Limit), max(f.Offset, 0)), w.args...)
+		page.Items, err = list(ctx, q, scanChange, w.byID(changeColumns, "DESC", pageLimit(f.Limit), max(f.Offset, 0)), w.args...)
 		return err
 	})
 	return page, err

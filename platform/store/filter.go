@@ -21,8 +21,10 @@ func pageLimit(n int) int {
 	return min(n, maxLimit)
 }
 
-// filter collects conditions, all of which must hold, and their parameters.
+// filter collects conditions on the rows of a table, all of which must hold, and their parameters.
 type filter struct {
+	table string
+	hosts []string // the parameters of a host's spellings, none for all hosts
 	conds []string
 	args  []any
 }
@@ -40,21 +42,47 @@ func (f *filter) text(cond, value string) {
 	}
 }
 
-// and gives a copy with more conditions.
+// and returns a copy, to which more conditions can be added.
 func (f *filter) and() *filter {
-	return &filter{conds: append([]string(nil), f.conds...), args: append([]any(nil), f.args...)}
+	return &filter{table: f.table, hosts: f.hosts, conds: append([]string(nil), f.conds...), args: append([]any(nil), f.args...)}
 }
 
-func (f *filter) where() string {
-	if len(f.conds) == 0 {
+// host adds the condition that a row is of a host with these spellings, of which there is at least one.
+func (f *filter) host(spellings []string) {
+	for _, s := range spellings {
+		f.args = append(f.args, s)
+		f.hosts = append(f.hosts, fmt.Sprintf("$%d", len(f.args)))
+	}
+}
+
+// where returns the conditions, for some of the host's spellings.
+func (f *filter) where(hosts ...string) string {
+	conds := f.conds
+	if len(hosts) > 0 {
+		conds = append([]string{"hostname IN (" + strings.Join(hosts, ", ") + ")"}, conds...)
+	}
+	if len(conds) == 0 {
 		return ""
 	}
-	return " WHERE " + strings.Join(f.conds, " AND ")
+	return " WHERE " + strings.Join(conds, " AND ")
 }
 
-// count counts the rows of a table up to exactTotal + 1.
-func (f *filter) count(ctx context.Context, q querier, table string) (n int64, err error) {
+// byID returns the query for rows in the order of their ids ("DESC" for the newest first). An index has the rows of one
+// spelling in this order, and no database merges several by itself: it would read and sort all rows of the host.
+func (f *filter) byID(columns, order string, limit, offset int) string {
+	if len(f.hosts) < 2 {
+		return fmt.Sprintf("SELECT %s FROM %s%s ORDER BY id %s LIMIT %d OFFSET %d", columns, f.table, f.where(f.hosts...), order, limit, offset)
+	}
+	parts := make([]string, len(f.hosts))
+	for i, host := range f.hosts {
+		parts[i] = fmt.Sprintf("SELECT * FROM (SELECT %s FROM %s%s ORDER BY id %s LIMIT %d) AS spelling", columns, f.table, f.where(host), order, limit+offset)
+	}
+	return fmt.Sprintf("%s ORDER BY id %s LIMIT %d OFFSET %d", strings.Join(parts, " UNION ALL "), order, limit, offset)
+}
+
+// count counts the rows up to exactTotal + 1.
+func (f *filter) count(ctx context.Context, q querier) (n int64, err error) {
 	err = q.QueryRowContext(ctx, fmt.Sprintf(`SELECT count(*) FROM (SELECT 1 FROM %s%s LIMIT %d) AS bounded`,
-		table, f.where(), exactTotal+1), f.args...).Scan(&n)
+		f.table, f.where(f.hosts...), exactTotal+1), f.args...).Scan(&n)
 	return n, err
 }

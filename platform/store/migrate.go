@@ -38,6 +38,14 @@ func (s *Store) Migrate(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if have > 0 && have < hostIdentity {
+		if _, err := p.UpTo(ctx, hostIdentity-1); err != nil {
+			return s.fail(ctx, err, "migrate the store")
+		}
+		if err := s.mergeHosts(ctx); err != nil {
+			return err
+		}
+	}
 	if _, err := p.Up(ctx); err != nil {
 		return s.fail(ctx, err, "migrate the store")
 	}

@@ -9,7 +9,7 @@ import (
 )
 
 // Record gives a rule, development host, team or dynamic value as this change sees it, in the form of the change audit,
-// and its revision; nil and 0 when there is none. Unprocessable for any other table.
+// and its revision; nil and 0 when there is none. A host is one of this spelling. Unprocessable for any other table.
 func (t *Tx) Record(table, id string) (map[string]json.RawMessage, int64, error) {
 	switch table {
 	case TableConfig:
@@ -20,14 +20,14 @@ func (t *Tx) Record(table, id string) (map[string]json.RawMessage, int64, error)
 		return configObject(v.Key, v.Value), v.Revision, err
 	case TableDevHosts:
 		h, err := t.devHost(id)
-		if h == nil {
+		if h == nil || h.Hostname != id {
 			return nil, 0, err
 		}
 		o, err := objectOf(DevHost{Hostname: h.Hostname})
 		return o, h.Revision, err
 	case TableTeams:
 		team, err := t.team(id)
-		if team == nil {
+		if team == nil || team.Hostname != id {
 			return nil, 0, err
 		}
 		o, err := objectOf(Team{Hostname: team.Hostname, TeamAssignment: team.TeamAssignment})

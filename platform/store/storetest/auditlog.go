@@ -17,6 +17,7 @@ func auditLogCases() map[string]func(*testing.T, Harness) {
 	return map[string]func(*testing.T, Harness){
 		"filters":                              auditFilters,
 		"search finds texts as they are":       auditSearch,
+		"a host has many spellings":            spelledFilters,
 		"a walk neither repeats nor skips":     walkUnderInserts,
 		"pages by offset":                      offsetPages,
 		"above 10,000 the total is estimated":  estimatedTotal,
@@ -75,7 +76,8 @@ func auditFilters(t *testing.T, h Harness) {
 	}{
 		"none":                {store.AuditFilter{}, []int{11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0}},
 		"hostname":            {store.AuditFilter{Hostname: "host-1"}, []int{10, 7, 4, 1}},
-		"hostname is exact":   {store.AuditFilter{Hostname: "HOST-1"}, []int{}},
+		"hostname, any case":  {store.AuditFilter{Hostname: "HOST-1"}, []int{10, 7, 4, 1}},
+		"hostname is whole":   {store.AuditFilter{Hostname: "host-"}, []int{}},
 		"rule":                {store.AuditFilter{RuleID: &one}, []int{8, 0}},
 		"no such rule":        {store.AuditFilter{RuleID: &ghost}, []int{}},
 		"rule and hostname":   {store.AuditFilter{RuleID: &one, Hostname: "host-2"}, []int{8}},
@@ -99,6 +101,47 @@ func auditFilters(t *testing.T, h Harness) {
 		if tc.f.Before == (event.ID{}) && page.Total != int64(len(tc.want)) || page.TotalIsEstimate || page.Partial || page.Next != (event.ID{}) {
 			t.Errorf("%s: total %d, estimate %v, partial %v, next %v", name, page.Total, page.TotalIsEstimate, page.Partial, page.Next)
 		}
+	}
+}
+
+// spelledFilters holds that a filter finds all spellings of a host and no other host, by the index and, when there are
+// too many, in a bounded window.
+func spelledFilters(t *testing.T, h Harness) {
+	s := h.Open(t, store.Options{Now: newClock().Now, Logger: zap.NewNop(), ScanWindow: 10})
+	hosts := []string{"core-1", "CORE-1", "", "core-10", "Core-1", "CORE", "köln", "KÖLN", "KöLN", "core-1x"}
+	many := []string{"abcd", "ABCD", "aBCD", "abCD", "abcD", "Abcd", "ABcd", "ABCd", "AbCd", "aBcD"}
+	var rows []store.AuditRow
+	for i := range 40 {
+		rows = append(rows, row(i, func(e *event.Event, d *event.Decision) {
+			if e.Hostname = hosts[i%10]; i >= 30 {
+				e.Hostname = many[i%10]
+			}
+			d.Team = fmt.Sprint("T", i%2)
+		}))
+	}
+	judge(t, s.Store, entry(rows...))
+	for name, tc := range map[string]struct {
+		f    store.AuditFilter
+		want []int
+	}{
+		"three spellings":     {store.AuditFilter{Hostname: "core-1"}, []int{24, 21, 20, 14, 11, 10, 4, 1, 0}},
+		"a spelling of none":  {store.AuditFilter{Hostname: "cOrE-1"}, []int{24, 21, 20, 14, 11, 10, 4, 1, 0}},
+		"page":                {store.AuditFilter{Hostname: "CORE-1", Limit: 2}, []int{24, 21, 20, 14, 11, 10, 4, 1, 0}},
+		"time":                {store.AuditFilter{Hostname: "core-1", Start: epoch().Add(4 * time.Millisecond), End: epoch().Add(15 * time.Millisecond)}, []int{14, 11, 10, 4}},
+		"team":                {store.AuditFilter{Hostname: "core-1", Team: "T1", Limit: 1}, []int{21, 11, 1}},
+		"one spelling":        {store.AuditFilter{Hostname: "CORE-10"}, []int{23, 13, 3}},
+		"no spelling":         {store.AuditFilter{Hostname: "core-"}, []int{}},
+		"other letters":       {store.AuditFilter{Hostname: "KöLN"}, []int{28, 26, 18, 16, 8, 6}},
+		"too many":            {store.AuditFilter{Hostname: "abcd", Limit: 4}, []int{39, 38, 37, 36, 35, 34, 33, 32, 31, 30}},
+		"too many and a team": {store.AuditFilter{Hostname: "abcd", Team: "T0"}, []int{38, 36, 34, 32, 30}},
+	} {
+		if diff := cmp.Diff(tc.want, numbers(walk(t, s.Store, tc.f))); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+	}
+	page := value[store.Page[store.AuditLog]](t)(s.AuditLogs(t.Context(), store.AuditFilter{Hostname: "CORE-1", Limit: 2, Offset: 3}))
+	if page.Total != 9 || page.TotalIsEstimate || numbers(page.Items)[0] != 14 || page.Items[0].Hostname != "Core-1" {
+		t.Errorf("page by offset: %d rows in all, %v, %q", page.Total, numbers(page.Items), page.Items[0].Hostname)
 	}
 }
 

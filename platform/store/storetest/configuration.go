@@ -29,6 +29,7 @@ func configurationCases() map[string]func(*testing.T, Harness) {
 		"a deleted rule comes back as it was":   rulesComeBack,
 		"records read as the audit shows them":  recordsAsAudited,
 		"empty lists are lists":                 emptyLists,
+		"a host is one whatever its case":       oneHost,
 		"order of lists does not depend on age": listOrder,
 	}
 }
@@ -216,6 +217,7 @@ func refusals(t *testing.T, h Harness) {
 		"update missing rule":   {func(tx *store.Tx) error { return tx.UpdateRule(ghost) }, fault.NotFound, ""},
 		"delete missing rule":   {func(tx *store.Tx) error { return tx.DeleteRule(99) }, fault.NotFound, ""},
 		"host again":            {func(tx *store.Tx) error { return tx.PutDevHost("d") }, fault.AlreadyExists, "hostname"},
+		"host in another case":  {func(tx *store.Tx) error { return tx.PutDevHost("D") }, fault.AlreadyExists, "hostname"},
 		"host without name":     {func(tx *store.Tx) error { return tx.PutDevHost("") }, fault.Unprocessable, "hostname"},
 		"delete missing host":   {func(tx *store.Tx) error { return tx.DeleteDevHost("x") }, fault.NotFound, ""},
 		"team without name":     {func(tx *store.Tx) error { return tx.PutTeam(store.Team{Hostname: "h"}) }, fault.Unprocessable, "team_assignment"},
@@ -326,6 +328,48 @@ func emptyLists(t *testing.T, h Harness) {
 	page := value[store.Page[store.AuditLog]](t)(s.AuditLogs(t.Context(), store.AuditFilter{}))
 	if page.Items == nil || page.Total != 0 {
 		t.Errorf("audit page of nothing: %+v", page)
+	}
+}
+
+// oneHost holds that an entry is found in any case of its name, keeps its spelling, and is unique in the database too.
+func oneHost(t *testing.T, h Harness) {
+	s := open(t, h)
+	change(t, s.Store, func(tx *store.Tx) error {
+		return errors.Join(tx.PutDevHost("CORE-1"), tx.PutDevHost("KÖLN"), tx.PutDevHost("köln"), tx.PutTeam(store.Team{Hostname: "Edge-1", TeamAssignment: "A"}))
+	})
+	change(t, s.Store, func(tx *store.Tx) error { return tx.PutTeam(store.Team{Hostname: "edge-1", TeamAssignment: "B"}) })
+	_, err := s.Change(t.Context(), actor(), "", func(tx *store.Tx) error { return tx.PutDevHost("core-1") })
+	if f, ok := fault.As(err); !ok || f.Code != fault.AlreadyExists || !strings.Contains(f.Message, "CORE-1") {
+		t.Errorf("the refusal does not name the entry that is there: %v", err)
+	}
+	for _, statement := range []string{`INSERT INTO development_hosts (hostname, revision) VALUES ('core-1', 1)`,
+		`INSERT INTO device_teams (hostname, team_assignment, revision) VALUES ('EDGE-1', 'C', 1)`} {
+		if s.Exec(statement) == nil {
+			t.Errorf("the database took a second entry of a host: %s", statement)
+		}
+	}
+	teams := value[[]store.Team](t)(s.Teams(t.Context()))
+	if len(teams) != 1 || teams[0].Hostname != "Edge-1" || teams[0].TeamAssignment != "B" {
+		t.Errorf("teams %+v", teams)
+	}
+	change(t, s.Store, func(tx *store.Tx) error { return errors.Join(tx.DeleteDevHost("core-1"), tx.DeleteTeam("EDGE-1")) })
+	var left []string
+	for _, host := range value[[]store.DevHost](t)(s.DevHosts(t.Context())) {
+		left = append(left, host.Hostname)
+	}
+	if diff := cmp.Diff([]string{"KÖLN", "köln"}, left); diff != "" || len(value[[]store.Team](t)(s.Teams(t.Context()))) > 0 {
+		t.Errorf("hosts that are left (-want +got):\n%s", diff)
+	}
+	for f, want := range map[store.ChangeFilter]int64{
+		{RecordID: "core-1"}: 2, {RecordID: "EDGE-1"}: 3, {RecordID: "edge-1", TableName: store.TableTeams}: 3,
+		{RecordID: "CORE-1", TableName: store.TableTeams}: 0, {RecordID: "köln"}: 1,
+	} {
+		if page := value[store.Page[store.Change]](t)(s.Changes(t.Context(), f)); page.Total != want || int64(len(page.Items)) != want {
+			t.Errorf("%+v: %d changes, want %d", f, page.Total, want)
+		}
+	}
+	if _, _, err := s.VerifyChain(t.Context()); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/muttproject/mutt/platform/event"
 	"github.com/muttproject/mutt/platform/fault"
 )
 
@@ -274,7 +275,7 @@ func checkRow(cells []string, columns []column, check func([]string) error, seen
 		}
 		return err
 	}
-	key := strings.ToLower(cells[0])
+	key := event.FoldHost(cells[0])
 	if first, twice := seen[key]; twice {
 		return fmt.Errorf("%s %q is in line %d already", columns[0].name, printable(cells[0]), first)
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/muttproject/mutt/platform/apiclient"
+	"github.com/muttproject/mutt/platform/event"
 	"github.com/muttproject/mutt/platform/fault"
 	"github.com/muttproject/mutt/platform/rule"
 	"github.com/muttproject/mutt/platform/store"
@@ -115,7 +116,7 @@ func isCSV(c echo.Context) bool {
 // findHost finds an entry whatever its case: matching ignores it.
 func findHost(hosts []store.DevHost, name string) *store.DevHost {
 	for i := range hosts {
-		if strings.EqualFold(hosts[i].Hostname, name) {
+		if event.SameHost(hosts[i].Hostname, name) {
 			return &hosts[i]
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/muttproject/mutt/platform/apiclient"
+	"github.com/muttproject/mutt/platform/event"
 	"github.com/muttproject/mutt/platform/fault"
 	"github.com/muttproject/mutt/platform/openapi"
 	"github.com/muttproject/mutt/platform/store"
@@ -115,11 +116,11 @@ func entryFrom(cells []string) (t store.Team) {
 func entryChanges(present, wanted []store.Team, replace bool) (changes []apiclient.EntryChange) {
 	known := make(map[string]store.Team, len(present))
 	for _, t := range present {
-		known[strings.ToLower(t.Hostname)] = t
+		known[event.FoldHost(t.Hostname)] = t
 	}
 	for _, t := range wanted {
-		old, there := known[strings.ToLower(t.Hostname)]
-		delete(known, strings.ToLower(t.Hostname))
+		old, there := known[event.FoldHost(t.Hostname)]
+		delete(known, event.FoldHost(t.Hostname))
 		switch {
 		case !there:
 			changes = append(changes, apiclient.EntryChange{Operation: "create", Hostname: t.Hostname, To: t.TeamAssignment})
@@ -128,7 +129,7 @@ func entryChanges(present, wanted []store.Team, replace bool) (changes []apiclie
 		}
 	}
 	for _, t := range present { // in the order of the list
-		if _, left := known[strings.ToLower(t.Hostname)]; left && replace {
+		if _, left := known[event.FoldHost(t.Hostname)]; left && replace {
 			changes = append(changes, apiclient.EntryChange{Operation: "delete", Hostname: t.Hostname, From: t.TeamAssignment})
 		}
 	}

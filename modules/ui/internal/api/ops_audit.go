@@ -55,7 +55,7 @@ func opRollback() openapi.Operation {
 
 func opListAuditLogs() openapi.Operation {
 	return openapi.Op(tagAudit, "listAuditLogs", "List the judged events", "Newest first, by page or by cursor. Times are those at which MUTT received the events.",
-		filtered("hostname", "who reported it"), openapi.InQuery("rule_id", "the rule that matched", openapi.Whole(1, greatest)),
+		filtered("hostname", "who reported it, in any case of the letters A to Z"), openapi.InQuery("rule_id", "the rule that matched", openapi.Whole(1, greatest)),
 		timed(), filtered("team", "who got it"), choice("handling", "in any case", "handling"), choice("fate", "what judging made of it", "fate"),
 		filtered("correlation_id", "of the request that brought it"), filtered("q", "part of the message, over a bounded window: see partial"),
 		walked(), openapi.Gives(ok, "a page of events", apiclient.AuditLogs{}), openapi.Tagged())

@@ -4,8 +4,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"strconv"
-	"strings"
 
+	"github.com/muttproject/mutt/platform/event"
 	"github.com/muttproject/mutt/platform/fault"
 	"github.com/muttproject/mutt/platform/rule"
 	"github.com/muttproject/mutt/platform/store"
@@ -33,20 +33,20 @@ func (r *restorer) putBackHost(name string, target record) error {
 		}
 		r.hosts = make(map[string]string, len(hosts))
 		for _, h := range hosts {
-			r.hosts[strings.ToLower(h.Hostname)] = h.Hostname
+			r.hosts[event.FoldHost(h.Hostname)] = h.Hostname
 		}
 	}
 	if target == nil {
-		delete(r.hosts, strings.ToLower(name))
+		delete(r.hosts, event.FoldHost(name))
 		return r.tx.DeleteDevHost(name)
 	}
 	if err := checkHostEntry(name); err != nil {
 		return err
 	}
-	if stored, there := r.hosts[strings.ToLower(name)]; there {
+	if stored, there := r.hosts[event.FoldHost(name)]; there {
 		return fault.Field(fault.Conflict, "audit_id", "%q is a development host", stored)
 	}
-	r.hosts[strings.ToLower(name)] = name
+	r.hosts[event.FoldHost(name)] = name
 	return r.tx.PutDevHost(name)
 }
 
@@ -58,11 +58,11 @@ func (r *restorer) putBackTeam(hostname string, target record) error {
 		}
 		r.teams = make(map[string]string, len(teams))
 		for _, t := range teams {
-			r.teams[strings.ToLower(t.Hostname)] = t.Hostname
+			r.teams[event.FoldHost(t.Hostname)] = t.Hostname
 		}
 	}
 	if target == nil {
-		delete(r.teams, strings.ToLower(hostname))
+		delete(r.teams, event.FoldHost(hostname))
 		return r.tx.DeleteTeam(hostname)
 	}
 	team := store.Team{Hostname: hostname}
@@ -72,10 +72,10 @@ func (r *restorer) putBackTeam(hostname string, target record) error {
 	if err := checkTeam(team); err != nil {
 		return err
 	}
-	if stored, there := r.teams[strings.ToLower(hostname)]; there && stored != hostname {
+	if stored, there := r.teams[event.FoldHost(hostname)]; there && stored != hostname {
 		return fault.Field(fault.Conflict, "audit_id", "%q has a team", stored)
 	}
-	r.teams[strings.ToLower(hostname)] = hostname
+	r.teams[event.FoldHost(hostname)] = hostname
 	return r.tx.PutTeam(team)
 }
 

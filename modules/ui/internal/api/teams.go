@@ -10,6 +10,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/muttproject/mutt/platform/apiclient"
+	"github.com/muttproject/mutt/platform/event"
 	"github.com/muttproject/mutt/platform/fault"
 	"github.com/muttproject/mutt/platform/store"
 )
@@ -69,7 +70,7 @@ func (a *API) updateTeam(c echo.Context) error {
 	if err := readJSON(c, &in); err != nil {
 		return err
 	}
-	if in.Hostname != "" && !strings.EqualFold(in.Hostname, name) {
+	if in.Hostname != "" && !event.SameHost(in.Hostname, name) {
 		return fault.Field(fault.Unprocessable, "hostname", "%q is not that of the path: a hostname is not changed, it is deleted and made anew", printable(in.Hostname))
 	}
 	team := store.Team{Hostname: name, TeamAssignment: strings.TrimSpace(in.TeamAssignment)}
@@ -135,7 +136,7 @@ func (a *API) importTeams(c echo.Context) error {
 
 func findTeam(teams []store.Team, hostname string) *store.Team {
 	for i := range teams {
-		if strings.EqualFold(teams[i].Hostname, hostname) {
+		if event.SameHost(teams[i].Hostname, hostname) {
 			return &teams[i]
 		}
 	}
