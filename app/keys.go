@@ -92,7 +92,9 @@ func (p *parts) bootstrap() (k bootstrapKeys, err error) {
 		return k, nil
 	}
 	ingest, admin := givenKeys(now)
-	warn := func(text string) { p.opts.Logger.Warn("a generated key can be read by others", zap.String("reason", text)) }
+	warn := func(text string) {
+		p.opts.Logger.Warn("a generated key can be read by others", zap.String("reason", text))
+	}
 	if k.ingest.Empty() {
 		file := filepath.Join(p.opts.Config.DataDir, IngestKeyFile)
 		if k.ingest, _, err = keyFile(file, warn); err != nil {

@@ -54,7 +54,9 @@ func (p *Provider) readToken(path, setting string) (secret.Secret, error) {
 		return secret.Secret{}, fault.Wrap(fault.SecretsUnavailable, err, "the file %s cannot be read", setting).WithRemedy("correct %s, or the mode of the file", setting)
 	}
 	if warning != "" {
-		p.exposed.Do(func() { p.log.Warn("a file can be read by others", zap.String("setting", setting), zap.String("reason", warning)) })
+		p.exposed.Do(func() {
+			p.log.Warn("a file can be read by others", zap.String("setting", setting), zap.String("reason", warning))
+		})
 	}
 	token, err := secret.HeaderValue.Fit(strings.TrimSpace(secret.Tidy(string(text))))
 	if err != nil {
