@@ -36,6 +36,7 @@ func thirdParty() map[string][]string {
 		"github.com/google/uuid":               {"platform/", "modules/", "app"},
 		"go.yaml.in/yaml":                      {"platform/rule", "platform/config", "platform/secret", "platform/yamltext", "app/cli"},
 		"golang.org/x/term":                    {"app/cli"},
+		"golang.org/x/text":                    {"platform/terminal"},
 	}
 }
 

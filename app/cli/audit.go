@@ -66,8 +66,7 @@ func auditHead(s streams, f *clientFlags) *cobra.Command {
 	return &cobra.Command{Use: "head", Short: "show the last row as ID:HASH, to be kept elsewhere for 'verify --expect'", Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return ask(cmd, s, f, apiclient.Call{Method: http.MethodGet, Path: []string{"audit", "head"}}, func(w io.Writer, got apiclient.AuditHead) error {
-				_, err := fmt.Fprintln(w, got.Point)
-				return err
+				return line(w, got.Point)
 			})
 		}}
 }
@@ -130,7 +129,7 @@ func compareAll(ctx context.Context, c *apiclient.Client, progress io.Writer) (*
 		sum.Differences = append(sum.Differences, part.Differences...)
 		sum.Unknown = append(sum.Unknown, part.Unknown...)
 		if !sum.Complete {
-			_, _ = fmt.Fprintf(progress, "compared %d records, up to %s\n", sum.Compared, sum.To)
+			_ = printf(progress, "compared %d records, up to %s\n", sum.Compared, sum.To)
 		}
 		if len(sum.Differences) >= mostDifferences {
 			break
@@ -160,7 +159,7 @@ func verifyAll(ctx context.Context, c *apiclient.Client, expect string, progress
 		if sum = part; !sum.Valid || sum.Complete {
 			return sum, nil
 		}
-		_, _ = fmt.Fprintf(progress, "verified up to row %d of %d\n", sum.To.ID, sum.Head.ID)
+		_ = printf(progress, "verified up to row %d of %d\n", sum.To.ID, sum.Head.ID)
 		q.Set("after", sum.To.Point)
 	}
 }
@@ -173,7 +172,7 @@ func verifiedText(w io.Writer, v verifiedAudit) error {
 	if v.Anchor != nil {
 		from = fmt.Sprintf("the anchor of %s (the rows up to %d were removed by retention)", v.Anchor.MadeAt.Format(time.DateOnly), v.Anchor.ID)
 	}
-	if _, err := fmt.Fprintf(w, "%d rows hold, from %s to the head\n%s\n", v.Rows, from, v.Head.Point); err != nil {
+	if err := printf(w, "%d rows hold, from %s to the head\n%s\n", v.Rows, from, v.Head.Point); err != nil {
 		return err
 	}
 	r := v.Records
@@ -184,20 +183,20 @@ func verifiedText(w io.Writer, v verifiedAudit) error {
 		}
 		return table(w, rows)
 	}
-	if _, err := fmt.Fprintf(w, "records that are as the change audit says: %d\n", r.Compared-r.UnknownCount); err != nil || r.UnknownCount == 0 {
+	if err := printf(w, "records that are as the change audit says: %d\n", r.Compared-r.UnknownCount); err != nil || r.UnknownCount == 0 {
 		return err
 	}
-	_, err := fmt.Fprintf(w, "records that cannot be compared, because retention removed all their changes: %d", r.UnknownCount)
+	err := printf(w, "records that cannot be compared, because retention removed all their changes: %d", r.UnknownCount)
 	for _, u := range r.Unknown {
 		if err == nil {
-			_, err = fmt.Fprintf(w, "\n  %s %s", u.TableName, u.RecordID)
+			err = printf(w, "\n  %s %s", u.TableName, u.RecordID)
 		}
 	}
 	if more := r.UnknownCount - int64(len(r.Unknown)); err == nil && more > 0 {
-		_, err = fmt.Fprintf(w, "\n  and %d more", more)
+		err = printf(w, "\n  and %d more", more)
 	}
 	if err == nil {
-		_, err = fmt.Fprintln(w)
+		err = line(w, "")
 	}
 	return err
 }

@@ -69,7 +69,7 @@ func each(cmd *cobra.Command, output string, things []string, do func(thing stri
 	}
 	return print(cmd.OutOrStdout(), output, all, func(w io.Writer) error {
 		for _, d := range all {
-			if _, err := fmt.Fprintln(w, d.Message); err != nil {
+			if err := line(w, d.Message); err != nil {
 				return err
 			}
 		}
@@ -90,7 +90,7 @@ func confirm(s streams, question string) bool {
 	if !isTerminal(s.in) {
 		return false
 	}
-	_, _ = fmt.Fprintf(s.err, "%s [y/N] ", question)
+	_ = printf(s.err, "%s [y/N] ", question)
 	line, err := bufio.NewReader(s.in).ReadString('\n')
 	return err == nil && strings.HasPrefix(strings.ToLower(strings.TrimSpace(line)), "y")
 }

@@ -2,11 +2,13 @@ package cli
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/muttproject/mutt/platform/apiclient"
+	"github.com/muttproject/mutt/platform/terminal"
 )
 
 // completeWithin bounds how long a shell waits for the names that a server has.
@@ -25,6 +27,12 @@ func (f *clientFlags) complete(s streams, names func(context.Context, *apiclient
 		found, err := names(ctx, c)
 		if err != nil {
 			return nil, cobra.ShellCompDirectiveError
+		}
+		for i, name := range found {
+			word, about, has := strings.Cut(name, "\t")
+			if found[i] = terminal.Line(word); has {
+				found[i] += "\t" + terminal.Line(about)
+			}
 		}
 		return found, cobra.ShellCompDirectiveNoFileComp
 	}

@@ -106,12 +106,12 @@ func newConfigPrint(s streams) *cobra.Command {
 			return err
 		}
 		for _, w := range warnings {
-			_, _ = fmt.Fprintln(s.err, "warning:", w)
+			_ = printf(s.err, "warning: %s\n", w)
 		}
 		var origins []app.ConfigValue
 		if !*offline {
 			if origins, err = cfg.Origins(cmd.Context()); err != nil {
-				_, _ = fmt.Fprintln(s.err, "warning: where secrets come from is not known:", err)
+				_ = printf(s.err, "warning: where secrets come from is not known: %s\n", err)
 			}
 		}
 		switch *output {
@@ -132,7 +132,7 @@ func newConfigPrint(s streams) *cobra.Command {
 func commentOrigins(w io.Writer, origins []app.ConfigValue) (err error) {
 	for _, o := range origins {
 		if err == nil {
-			_, err = fmt.Fprintf(w, "# %s: %s\n", o.Path, o.Source)
+			err = printf(w, "# %s: %s\n", o.Path, o.Source)
 		}
 	}
 	return err
@@ -171,7 +171,7 @@ func newConfigLint(s streams) *cobra.Command {
 		}
 		err := print(s.out, *output, problems, func(w io.Writer) error {
 			for _, p := range problems {
-				if _, err := fmt.Fprintln(w, p); err != nil {
+				if err := line(w, p.String()); err != nil {
 					return err
 				}
 			}

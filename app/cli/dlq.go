@@ -70,14 +70,14 @@ func dlqList(s streams, f *clientFlags, queue *string) *cobra.Command {
 				return err
 			}
 			if s := got.Summary; s != nil {
-				if _, err := fmt.Fprintf(w, "%d in all: %s\n", s.Count, s.Plan); err != nil {
+				if err := printf(w, "%d in all: %s\n", s.Count, s.Plan); err != nil {
 					return err
 				}
 			}
 			if got.Pagination.NextCursor == "" {
 				return nil
 			}
-			_, err := fmt.Fprintf(w, "more: mutt dlq list --queue %s --cursor %s\n", *queue, got.Pagination.NextCursor)
+			err := printf(w, "more: mutt dlq list --queue %s --cursor %s\n", *queue, got.Pagination.NextCursor)
 			return err
 		})
 	}
@@ -127,8 +127,7 @@ func dlqReplay(s streams, f *clientFlags, queue *string) *cobra.Command {
 			if got.Replayed == 1 {
 				what = strings.TrimSuffix(what, "s")
 			}
-			_, err := fmt.Fprintf(w, "replayed %d %s\n", got.Replayed, what)
-			return err
+			return printf(w, "replayed %d %s\n", got.Replayed, what)
 		})
 	}
 	return cmd
@@ -160,8 +159,7 @@ func dlqDiscard(s streams, f *clientFlags, queue *string) *cobra.Command {
 			Discarded int `json:"discarded"`
 		}{len(ids)}
 		return print(cmd.OutOrStdout(), *f.output, result, func(w io.Writer) error {
-			_, err := fmt.Fprintf(w, "%d discarded\n", len(ids))
-			return err
+			return printf(w, "%d discarded\n", len(ids))
 		})
 	}
 	return cmd

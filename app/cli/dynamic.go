@@ -132,11 +132,9 @@ func configUnset(s streams) *cobra.Command {
 // changedText shows old → new.
 func changedText(w io.Writer, c apiclient.ConfigChanged) error {
 	if c.OldValue == c.NewValue {
-		_, err := fmt.Fprintf(w, "%s: %v as before (revision %d)\n", c.Key, c.NewValue, c.Revision)
-		return err
+		return printf(w, "%s: %v as before (revision %d)\n", c.Key, c.NewValue, c.Revision)
 	}
-	_, err := fmt.Fprintf(w, "%s: %v → %v (revision %d)\n", c.Key, c.OldValue, c.NewValue, c.Revision)
-	return err
+	return printf(w, "%s: %v → %v (revision %d)\n", c.Key, c.OldValue, c.NewValue, c.Revision)
 }
 
 func configRollback(s streams) *cobra.Command {
@@ -159,11 +157,9 @@ func configRollback(s streams) *cobra.Command {
 				return line(w, fmt.Sprintf("records put back: %d, as before change %d (noted up to change %d)", got.Records, id, got.AuditID))
 			}
 			if got.Key != "" {
-				_, err := fmt.Fprintf(w, "%s: %v → %v, as before change %d (noted as change %d)\n", got.Key, got.OldValue, got.NewValue, id, got.AuditID)
-				return err
+				return printf(w, "%s: %v → %v, as before change %d (noted as change %d)\n", got.Key, got.OldValue, got.NewValue, id, got.AuditID)
 			}
-			_, err := fmt.Fprintf(w, "%s %s: %s, as before change %d (noted as change %d)\n", got.TableName, got.RecordID, got.Operation, id, got.AuditID)
-			return err
+			return printf(w, "%s %s: %s, as before change %d (noted as change %d)\n", got.TableName, got.RecordID, got.Operation, id, got.AuditID)
 		})
 	}
 	return cmd

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"net/http"
 	"net/url"
@@ -33,8 +32,7 @@ func pageText(w io.Writer, p apiclient.Pagination) error {
 	if p.Page >= p.Pages {
 		return nil
 	}
-	_, err := fmt.Fprintf(w, "page %d of %d; more: --page %d\n", p.Page, p.Pages, p.Page+1)
-	return err
+	return printf(w, "page %d of %d; more: --page %d\n", p.Page, p.Pages, p.Page+1)
 }
 
 func configHistory(s streams) *cobra.Command {
@@ -147,7 +145,7 @@ func (w *watcher) look(ctx context.Context) error {
 	}
 	if w.away {
 		w.away = false
-		_, _ = fmt.Fprintln(w.notes, "the server answers again")
+		_ = line(w.notes, "the server answers again")
 	}
 	for _, h := range slices.Backward(found) {
 		if h.ID <= w.last { // a page may repeat what a new change has pushed down
@@ -168,7 +166,7 @@ func (w *watcher) failed(err error) error {
 	}
 	if !w.away {
 		w.away = true
-		_, _ = fmt.Fprintf(w.notes, "waiting: %v\n", err)
+		_ = printf(w.notes, "waiting: %v\n", err)
 	}
 	return nil
 }
@@ -180,12 +178,11 @@ func (w *watcher) show(h apiclient.Change) error {
 		enc.SetEscapeHTML(false)
 		return enc.Encode(h)
 	case "yaml":
-		if _, err := fmt.Fprintln(w.out, "---"); err != nil {
+		if err := line(w.out, "---"); err != nil {
 			return err
 		}
 		return printYAML(w.out, h)
 	default:
-		_, err := fmt.Fprintf(w.out, "%s  %d  %s: %s  by %s  %s\n", h.ChangedAt.Format(time.RFC3339), h.ID, h.RecordID, changeOf(h), h.ChangedBy, short(h.Reason, 80))
-		return err
+		return printf(w.out, "%s  %d  %s: %s  by %s  %s\n", h.ChangedAt.Format(time.RFC3339), h.ID, h.RecordID, changeOf(h), h.ChangedBy, short(h.Reason, 80))
 	}
 }

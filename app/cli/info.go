@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"fmt"
 	"io"
 	"runtime"
 	"strings"
@@ -21,8 +20,7 @@ func newVersion() *cobra.Command {
 			Go      string `json:"go"`
 		}{app.Version, app.Commit(), runtime.Version()}
 		return print(cmd.OutOrStdout(), *output, v, func(w io.Writer) error {
-			_, err := fmt.Fprintln(w, strings.TrimSpace("mutt "+v.Version+" "+v.Go+" "+v.Commit))
-			return err
+			return line(w, strings.TrimSpace("mutt "+v.Version+" "+v.Go+" "+v.Commit))
 		})
 	}
 	return cmd

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"net/netip"
 	"net/url"
@@ -39,7 +38,7 @@ func (k *keyFlags) find(s streams, server, generated string, variables ...string
 	case k.key != "":
 		if !k.warned {
 			k.warned = true
-			_, _ = fmt.Fprintln(s.err, "warning: other users of this machine see the value of --key in the list of processes; use --key-file FILE, or - for the standard input")
+			_ = line(s.err, "warning: other users of this machine see the value of --key in the list of processes; use --key-file FILE, or - for the standard input")
 		}
 		return fitKey("--key", k.key)
 	case k.file != "":

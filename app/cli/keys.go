@@ -69,8 +69,7 @@ func keysGenerate(f *clientFlags) *cobra.Command {
 				Secret string `json:"secret"`
 			}{authn.NewSecret().Reveal()}
 			return print(cmd.OutOrStdout(), *f.output, made, func(w io.Writer) error {
-				_, err := fmt.Fprintln(w, made.Secret)
-				return err
+				return line(w, made.Secret)
 			})
 		}}
 }

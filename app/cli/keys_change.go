@@ -107,7 +107,7 @@ func (f *clientFlags) made(cmd *cobra.Command, s streams, quiet bool, call apicl
 	if quiet {
 		return line(cmd.OutOrStdout(), got.Secret)
 	}
-	return print(cmd.OutOrStdout(), *f.output, got, func(w io.Writer) error { return line(w, got.Message+"\n"+got.Secret) })
+	return print(cmd.OutOrStdout(), *f.output, got, func(w io.Writer) error { return printf(w, "%s\n%s\n", got.Message, got.Secret) })
 }
 
 // expiry tells a time from a length of time, which the server reads.

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"strconv"
 	"time"
@@ -43,11 +42,9 @@ func migrateUp(s streams) *cobra.Command {
 		}
 		return print(cmd.OutOrStdout(), *output, schemaView(after), func(w io.Writer) error {
 			if before.Pending() == 0 {
-				_, err := fmt.Fprintf(w, "nothing to do: the store has schema %d\n", after.Have)
-				return err
+				return printf(w, "nothing to do: the store has schema %d\n", after.Have)
 			}
-			_, err := fmt.Fprintf(w, "migrated from schema %d to %d\n", before.Have, after.Have)
-			return err
+			return printf(w, "migrated from schema %d to %d\n", before.Have, after.Have)
 		})
 	}
 	return cmd
@@ -117,6 +114,5 @@ func (v schemaInfo) table(w io.Writer) error {
 	if err := table(w, rows); err != nil {
 		return err
 	}
-	_, err := fmt.Fprintf(w, "current schema %d, wanted %d\n", v.Current, v.Wanted)
-	return err
+	return printf(w, "current schema %d, wanted %d\n", v.Current, v.Wanted)
 }

@@ -7,10 +7,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
-	"strconv"
 	"strings"
-	"text/tabwriter"
-	"unicode"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -119,85 +116,4 @@ func yamlNode(dec *json.Decoder) (*yaml.Node, error) {
 		err = n.Encode(t)
 	}
 	return n, err
-}
-
-// printTable writes a list: v as JSON or YAML, else rows whose first is the head; of name the first column without it.
-func printTable(w io.Writer, output string, v any, rows [][]string) error {
-	if output == "name" {
-		for _, r := range rows[1:] {
-			if err := line(w, r[0]); err != nil {
-				return err
-			}
-		}
-		return nil
-	}
-	return print(w, output, v, func(w io.Writer) error { return table(w, rows) })
-}
-
-// fields writes the members of an object, one in a row, in the order in which JSON has them.
-func fields(w io.Writer, v any) error {
-	data, err := json.Marshal(v)
-	if err != nil {
-		return fmt.Errorf("render the answer: %w", err)
-	}
-	dec := json.NewDecoder(bytes.NewReader(data))
-	if _, err := dec.Token(); err != nil { // the opening brace
-		return fmt.Errorf("render the answer: %w", err)
-	}
-	var rows [][]string
-	for dec.More() {
-		name, err := dec.Token()
-		var value json.RawMessage
-		if err := errors.Join(err, dec.Decode(&value)); err != nil {
-			return fmt.Errorf("render the answer: %w", err)
-		}
-		text := string(value)
-		if plain := ""; json.Unmarshal(value, &plain) == nil {
-			text = oneLine(plain)
-		}
-		rows = append(rows, []string{fmt.Sprint(name), text})
-	}
-	return table(w, rows)
-}
-
-// line writes a line of text.
-func line(w io.Writer, text string) error {
-	_, err := fmt.Fprintln(w, text)
-	return err
-}
-
-// decimal writes a whole number.
-func decimal(n int64) string { return strconv.FormatInt(n, 10) }
-
-// size shows a number of bytes in the largest binary unit that it fills.
-func size(n int64) string {
-	if n < 1<<10 {
-		return decimal(n) + " B"
-	}
-	value, units := float64(n)/(1<<10), []string{"KiB", "MiB", "GiB", "TiB"}
-	for len(units) > 1 && value >= 1<<10 {
-		value, units = value/(1<<10), units[1:]
-	}
-	return strconv.FormatFloat(value, 'f', 1, 64) + " " + units[0]
-}
-
-// oneLine takes out what would break a table or move the cursor.
-func oneLine(s string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) {
-			return ' '
-		}
-		return r
-	}, s)
-}
-
-// table writes rows in columns; the first row is the head.
-func table(w io.Writer, rows [][]string) error {
-	tw := tabwriter.NewWriter(w, 0, 4, 2, ' ', 0)
-	for _, r := range rows {
-		if _, err := fmt.Fprintln(tw, strings.Join(r, "\t")); err != nil {
-			return err
-		}
-	}
-	return tw.Flush()
 }

@@ -14,11 +14,13 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
 
 	"github.com/muttproject/mutt/platform/fault"
+	"github.com/muttproject/mutt/platform/terminal"
 )
 
 // streams are where a command reads and writes.
@@ -44,6 +46,7 @@ func Main(args []string, in io.Reader, out, errOut io.Writer) int {
 // Run runs a command line within ctx.
 func Run(ctx context.Context, args []string, s streams) int {
 	s.in = &input{Reader: s.in}
+	s.out, s.err = terminal.NewWriter(s.out), terminal.NewWriter(s.err)
 	root := newRoot(s)
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
@@ -125,17 +128,22 @@ func refuseUnknown(c *cobra.Command) {
 
 // printError shows an error as an operator can act on it.
 func printError(w io.Writer, err error) {
+	text := err.Error()
+	if usage := (usageError{}); !errors.As(err, &usage) {
+		text = strings.ReplaceAll(text, "\n", "\n       ") // a line of the message never looks like one of ours
+	}
+	for l := range strings.SplitSeq("error: "+text, "\n") {
+		_, _ = fmt.Fprintln(w, terminal.Line(l)) // whole: a configuration may have many faults
+	}
 	f, ok := fault.As(err)
 	if !ok {
-		_, _ = fmt.Fprintf(w, "error: %v\n", err)
 		return
 	}
-	_, _ = fmt.Fprintf(w, "error: %v\n", err)
 	remedy := f.Remedy
 	if remedy == "" {
 		remedy = fault.Describe(f.Code).Remedy
 	}
-	_, _ = fmt.Fprintf(w, "  what to do: %s\n", remedy)
+	_ = printf(w, "  what to do: %s\n", remedy)
 }
 
 // noArgs refuses arguments as a usage error.

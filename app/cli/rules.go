@@ -15,6 +15,7 @@ import (
 	"github.com/muttproject/mutt/platform/apiclient"
 	"github.com/muttproject/mutt/platform/private"
 	"github.com/muttproject/mutt/platform/rule"
+	"github.com/muttproject/mutt/platform/terminal"
 )
 
 func newRules(s streams) *cobra.Command {
@@ -47,13 +48,7 @@ func rulesTable(rules []rule.Rule) [][]string {
 }
 
 // short cuts a text for a table.
-func short(s string, n int) string {
-	s = oneLine(s)
-	if r := []rune(s); len(r) > n {
-		return string(r[:n-1]) + "…"
-	}
-	return s
-}
+func short(s string, n int) string { return terminal.Cut(terminal.Line(s), n) }
 
 func rulesCheck(s streams, f *clientFlags) *cobra.Command {
 	return &cobra.Command{Use: "check FILE", Short: "check a rule file and its examples, without a server", Args: exactly(1, "one FILE, or - for the standard input"),
@@ -74,8 +69,7 @@ func rulesCheck(s streams, f *clientFlags) *cobra.Command {
 				Rules int `json:"rules"`
 			}{len(rules)}
 			return print(cmd.OutOrStdout(), *f.output, result, func(w io.Writer) error {
-				_, err := fmt.Fprintf(w, "%d rules are good, and so are their examples\n", len(rules))
-				return err
+				return printf(w, "%d rules are good, and so are their examples\n", len(rules))
 			})
 		}}
 }
@@ -107,7 +101,7 @@ func rulesImport(s streams, f *clientFlags) *cobra.Command {
 
 func importText(w io.Writer, r apiclient.ImportResult) error {
 	for _, c := range r.Changes {
-		if _, err := fmt.Fprintf(w, "%s %s %s\n", c.Operation, strconv.Quote(c.Name), strings.Join(c.Fields, ", ")); err != nil {
+		if err := printf(w, "%s %s %s\n", c.Operation, strconv.Quote(c.Name), strings.Join(c.Fields, ", ")); err != nil {
 			return err
 		}
 	}
@@ -115,7 +109,7 @@ func importText(w io.Writer, r apiclient.ImportResult) error {
 	if r.DryRun {
 		verb = "would be "
 	}
-	_, err := fmt.Fprintf(w, "%d %screated, %d %schanged, %d %sdeleted, %d as they were\n", r.Created, verb, r.Updated, verb, r.Deleted, verb, r.Unchanged)
+	err := printf(w, "%d %screated, %d %schanged, %d %sdeleted, %d as they were\n", r.Created, verb, r.Updated, verb, r.Deleted, verb, r.Unchanged)
 	return errors.Join(err, undoHint(w, r.AuditID))
 }
 

@@ -46,8 +46,7 @@ func rulesCreate(s streams, f *clientFlags) *cobra.Command {
 			return err
 		}
 		return ask(cmd, s, f, change.of(apiclient.Call{Method: http.MethodPost, Path: []string{"rules"}, Body: body}), func(w io.Writer, got apiclient.Created) error {
-			_, err := fmt.Fprintf(w, "%s, with the id %d\n", got.Message, got.ID)
-			return err
+			return printf(w, "%s, with the id %d\n", got.Message, got.ID)
 		})
 	}
 	return cmd

@@ -29,8 +29,7 @@ func secretsStatus(s streams, f *clientFlags) *cobra.Command {
 
 func writeSecrets(w io.Writer, got apiclient.Secrets) error {
 	if len(got.Secrets) == 0 {
-		_, err := fmt.Fprintln(w, "There is nothing to rotate: no process has a password or key of a secret source. Embedded storage has no passwords, and makes its own keys (docs/guides/access.md).")
-		return err
+		return line(w, "There is nothing to rotate: no process has a password or key of a secret source. Embedded storage has no passwords, and makes its own keys (docs/guides/access.md).")
 	}
 	rows := [][]string{{"SECRET", "PROCESS", "LOADED", "IN USE", "SAFE", "BECAUSE"}}
 	for _, one := range got.Secrets {
@@ -42,7 +41,7 @@ func writeSecrets(w io.Writer, got apiclient.Secrets) error {
 		return err
 	}
 	for _, one := range got.Secrets {
-		if _, err := fmt.Fprintf(w, "%s: old password safe to retire: %s, because %s\n", one.Secret, yesNo(one.SafeToRetire), one.Reason); err != nil {
+		if err := printf(w, "%s: old password safe to retire: %s, because %s\n", one.Secret, yesNo(one.SafeToRetire), one.Reason); err != nil {
 			return err
 		}
 	}

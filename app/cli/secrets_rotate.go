@@ -185,28 +185,28 @@ func progress(w io.Writer, output string) func(rotate.Progress) {
 		case "json":
 			_ = lines.Encode(p) // a rotation does not stop for a reader that has gone
 		case "yaml":
-			_, _ = fmt.Fprintln(w, "---")
+			_ = line(w, "---")
 			_ = printYAML(w, p)
 		default:
 			took := ""
 			if p.Event == "done" && p.Seconds > 0 {
 				took = fmt.Sprintf(" (%.1f s)", p.Seconds)
 			}
-			_, _ = fmt.Fprintf(w, "%s  %-8s %-8s %s%s\n", p.At.Format(time.TimeOnly), p.Step, p.Event, p.Message, took)
+			_ = printf(w, "%s  %-8s %-8s %s%s\n", p.At.Format(time.TimeOnly), p.Step, p.Event, p.Message, took)
 		}
 	}
 }
 
 func writePlan(w io.Writer, p rotate.Plan) error {
-	head := fmt.Sprintf("Nothing was changed. %s of %s, now at version %d, would be rotated:\n", p.Secret, p.Path, p.Version)
+	head := fmt.Sprintf("Nothing was changed. %s of %s, now at version %d, would be rotated:", p.Secret, p.Path, p.Version)
 	if p.Rotation != "" {
-		head = fmt.Sprintf("Nothing was changed. The rotation of %s that is under way (%s; %s is at version %d) would go on:\n", p.Secret, p.Rotation, p.Path, p.Version)
+		head = fmt.Sprintf("Nothing was changed. The rotation of %s that is under way (%s; %s is at version %d) would go on:", p.Secret, p.Rotation, p.Path, p.Version)
 	}
 	rows := [][]string{{"STEP", "WHAT"}}
 	for _, s := range p.Steps {
 		rows = append(rows, []string{string(s.Step), s.About})
 	}
-	if _, err := io.WriteString(w, head); err != nil {
+	if err := line(w, head); err != nil {
 		return err
 	}
 	if err := table(w, rows); err != nil {
@@ -227,12 +227,12 @@ func rotationStatus(ctx context.Context, w io.Writer, output string, api *rotate
 	return print(w, output, state, func(w io.Writer) error {
 		switch {
 		case state == nil:
-			_, err = fmt.Fprintf(w, "%s was never rotated\n", subject)
+			err = printf(w, "%s was never rotated\n", subject)
 		case state.Open:
-			_, err = fmt.Fprintf(w, "a rotation of %s is under way at the step %s since %s (begun %s by %s)\n", subject, state.Step,
+			err = printf(w, "a rotation of %s is under way at the step %s since %s (begun %s by %s)\n", subject, state.Step,
 				state.UpdatedAt.Format(time.RFC3339), state.StartedAt.Format(time.RFC3339), state.StartedBy)
 		default:
-			_, err = fmt.Fprintf(w, "the last rotation of %s: %s at %s by %s\n", subject, state.Step, state.UpdatedAt.Format(time.RFC3339), state.UpdatedBy)
+			err = printf(w, "the last rotation of %s: %s at %s by %s\n", subject, state.Step, state.UpdatedAt.Format(time.RFC3339), state.UpdatedBy)
 		}
 		return err
 	})

@@ -8,11 +8,10 @@ import (
 	"strings"
 	"time"
 
-	"github.com/spf13/cobra"
-	"golang.org/x/term"
-
 	"github.com/muttproject/mutt/app"
 	"github.com/muttproject/mutt/app/send"
+	"github.com/muttproject/mutt/platform/terminal"
+	"github.com/spf13/cobra"
 )
 
 // sendFlags are the flags of mutt send.
@@ -85,7 +84,7 @@ func runSend(cmd *cobra.Command, s streams, f *sendFlags, args []string, output 
 	}
 	res, err := send.Run(cmd.Context(), o, progress)
 	if progress != nil {
-		_, _ = fmt.Fprintln(s.err)
+		_ = line(s.err, "")
 	}
 	if err != nil {
 		return err
@@ -146,10 +145,9 @@ func sendText(w io.Writer, r send.Result) error {
 	if !r.Acknowledged {
 		word = "sent (not acknowledged)"
 	}
-	_, err := fmt.Fprintf(w, "%d %s, %d rejected, %d requests repeated, in %s: %.0f events/s\nlatency p50 %s, p90 %s, p99 %s, max %s\n",
+	return printf(w, "%d %s, %d rejected, %d requests repeated, in %s: %.0f events/s\nlatency p50 %s, p90 %s, p99 %s, max %s\n",
 		r.Accepted, word, r.Rejected, r.Retried, r.Elapsed.Round(time.Millisecond), r.Rate,
 		r.P50.Round(time.Microsecond), r.P90.Round(time.Microsecond), r.P99.Round(time.Microsecond), r.Max.Round(time.Microsecond))
-	return err
 }
 
 // drawProgress draws a bar over the last one.
@@ -161,10 +159,8 @@ func drawProgress(w io.Writer, p send.Progress, count int64, file bool) {
 		full := int(min(float64(p.Accepted+p.Rejected)/float64(count), 1) * width)
 		text = "[" + strings.Repeat("#", full) + strings.Repeat("-", width-full) + "] " + text
 	}
-	if f, ok := w.(*os.File); ok {
-		if cols, _, err := term.GetSize(int(f.Fd())); err == nil && cols > 0 && len(text) >= cols {
-			text = text[:cols-1]
-		}
+	if width := terminalWidth(w); width > 0 {
+		text = terminal.Cut(text, width-1)
 	}
-	_, _ = fmt.Fprintf(w, "\r\033[K%s", text)
+	_, _ = fmt.Fprintf(fileOf(w), "\r\033[K%s", text) // the file: these control characters are our own
 }

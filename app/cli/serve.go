@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"fmt"
 	"os"
 	"slices"
 	"strings"
@@ -10,7 +9,6 @@ import (
 
 	"github.com/spf13/cobra"
 	"go.uber.org/zap"
-	"golang.org/x/term"
 
 	"github.com/muttproject/mutt/app"
 	"github.com/muttproject/mutt/platform/telemetry"
@@ -80,10 +78,10 @@ func serve(ctx context.Context, s streams, flags *configFlags, o app.Options) er
 // tellKey shows a generated admin key once, and only to a person.
 func tellKey(s streams, file, key string) {
 	if isTerminal(s.err) {
-		_, _ = fmt.Fprintf(s.err, "\n  The admin key is %s\n  It is kept in %s and not shown again.\n\n", key, file)
+		_ = printf(s.err, "\n  The admin key is %s\n  It is kept in %s and not shown again.\n\n", key, file)
 		return
 	}
-	_, _ = fmt.Fprintf(s.err, "an admin key was generated; it is in %s\n", file)
+	_ = printf(s.err, "an admin key was generated; it is in %s\n", file)
 }
 
 // tellStarted says what runs, where it listens and where it keeps what it accepts.
@@ -113,11 +111,6 @@ func lookup(environ []string, name string) string {
 		}
 	}
 	return ""
-}
-
-func isTerminal(w any) bool {
-	f, ok := w.(*os.File)
-	return ok && term.IsTerminal(int(f.Fd()))
 }
 
 // must is for registrations that fail only on a programming error, which the first test of the tree shows.

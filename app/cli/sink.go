@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/muttproject/mutt/app/sink"
+	"github.com/muttproject/mutt/platform/terminal"
 )
 
 func newSink(s streams) *cobra.Command {
@@ -57,7 +58,7 @@ func serveSink(ctx context.Context, s streams, addr string, sk *sink.Sink) error
 	if err != nil {
 		return fmt.Errorf("listen: %w", err)
 	}
-	_, _ = fmt.Fprintf(s.err, "sink: waiting for alerts at http://%s/\n", l.Addr())
+	_ = printf(s.err, "sink: waiting for alerts at http://%s/\n", l.Addr())
 	srv := &http.Server{Handler: sk, ReadHeaderTimeout: 10 * time.Second}
 	served := make(chan error, 1)
 	go func() { served <- srv.Serve(l) }()
@@ -69,7 +70,7 @@ func serveSink(ctx context.Context, s streams, addr string, sk *sink.Sink) error
 		err = srv.Shutdown(stop)
 	}
 	st := sk.Stats()
-	_, _ = fmt.Fprintf(s.err, "sink: %d alerts, %d distinct, %d repeats, %d requests refused\n", st.Alerts, st.Distinct, st.Repeats, st.Refused)
+	_ = printf(s.err, "sink: %d alerts, %d distinct, %d repeats, %d requests refused\n", st.Alerts, st.Distinct, st.Repeats, st.Refused)
 	if errors.Is(err, http.ErrServerClosed) {
 		return nil
 	}
@@ -89,6 +90,11 @@ func printer(w io.Writer) func(json.RawMessage) {
 		}
 		mu.Lock()
 		defer mu.Unlock()
-		_, _ = fmt.Fprintf(w, "%s  severity %s  %-12s  %-10s  %s: %s\n", time.Now().Format("15:04:05.000"), a.Severity, a.Source, a.Class, a.Type, a.Description)
+		text := fmt.Sprintf("%s  severity %s  %s  %s  %s: %s", time.Now().Format("15:04:05.000"), short(a.Severity.String(), 10),
+			terminal.Pad(short(a.Source, 64), 12), terminal.Pad(short(a.Class, 32), 10), short(a.Type, 64), short(a.Description, 500))
+		if width := terminalWidth(w); width > 0 {
+			text = terminal.Cut(text, width)
+		}
+		_ = line(w, text)
 	}
 }

@@ -128,7 +128,7 @@ func vaultInitOptions(cmd *cobra.Command, o *provision.Options, base, values str
 
 func provisioned(w io.Writer, r provision.Result) error {
 	if r.DryRun {
-		if _, err := fmt.Fprintln(w, "Nothing was changed. This would be done:"); err != nil {
+		if err := line(w, "Nothing was changed. This would be done:"); err != nil {
 			return err
 		}
 	}
@@ -141,7 +141,7 @@ func provisioned(w io.Writer, r provision.Result) error {
 		return err
 	}
 	if differ {
-		if _, err := fmt.Fprintln(w, "What differs was left as it is; --force replaces it, and every secret too."); err != nil {
+		if err := line(w, "What differs was left as it is; --force replaces it, and every secret too."); err != nil {
 			return err
 		}
 	}
@@ -150,7 +150,7 @@ func provisioned(w io.Writer, r provision.Result) error {
 		if id == "" {
 			id = "(made with the role)"
 		}
-		if _, err := fmt.Fprintf(w, "\nFor the processes of %s:\n  VAULT_ROLE_ID=%s\n  VAULT_SECRET_ID_FILE=%s\n  VAULT_SECRETS_PATH=%s\n", a.Environment, id, a.SecretIDFile, a.SecretsPath); err != nil {
+		if err := printf(w, "\nFor the processes of %s:\n  VAULT_ROLE_ID=%s\n  VAULT_SECRET_ID_FILE=%s\n  VAULT_SECRETS_PATH=%s\n", a.Environment, id, a.SecretIDFile, a.SecretsPath); err != nil {
 			return err
 		}
 	}

@@ -23,6 +23,7 @@ import (
 
 	"github.com/muttproject/mutt/platform/fault"
 	"github.com/muttproject/mutt/platform/secret"
+	"github.com/muttproject/mutt/platform/terminal"
 )
 
 // MaxAnswer bounds what is read of an answer, in bytes.
@@ -195,6 +196,9 @@ type answerError struct {
 	Remedy  string `json:"remedy"`
 }
 
+// maxSaid bounds what is shown of one member of an error answer, in columns.
+const maxSaid = 2000
+
 // refused turns an error answer into a fault. A foreign answer (a proxy's page) keeps its status.
 func (c *Client) refused(resp *http.Response, body []byte) error {
 	var a answerError
@@ -203,7 +207,9 @@ func (c *Client) refused(resp *http.Response, body []byte) error {
 		return fault.New(fault.ServerUnreachable, "%s answers %s, which is no answer of MUTT", c.base.Redacted(), resp.Status).
 			WithRemedy("check the address: the admin listener is meant, by default port 8090")
 	}
-	f := &fault.Error{Code: fault.Code(a.Code), Message: a.Message, Field: a.Field, Remedy: a.Remedy}
+	// What answers may be somebody else: its words stay in their line.
+	said := func(text string) string { return terminal.Cut(terminal.Line(text), maxSaid) }
+	f := &fault.Error{Code: fault.Code(said(a.Code)), Message: said(a.Message), Field: said(a.Field), Remedy: said(a.Remedy)}
 	if f.Message == "" {
 		f.Message = a.Error
 	}

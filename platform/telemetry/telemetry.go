@@ -14,10 +14,12 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
+
+	"github.com/muttproject/mutt/platform/terminal"
 )
 
-// NewLogger makes a logger that writes to w: JSON, or lines for people when console is set.
-// Its level can be changed while it runs.
+// NewLogger returns a logger that writes to w: JSON, or lines for people when console is set. Its level can be changed while it runs.
+// The encoders escape C0 control characters only; the Writer escapes the others, in the form that JSON reads as the same text.
 func NewLogger(w io.Writer, console bool, level zap.AtomicLevel) *zap.Logger {
 	ec := zap.NewProductionEncoderConfig()
 	ec.TimeKey, ec.EncodeTime = "time", zapcore.RFC3339NanoTimeEncoder
@@ -28,7 +30,7 @@ func NewLogger(w io.Writer, console bool, level zap.AtomicLevel) *zap.Logger {
 		ec.CallerKey = zapcore.OmitKey
 		enc = zapcore.NewConsoleEncoder(ec)
 	}
-	return zap.New(zapcore.NewCore(enc, zapcore.Lock(zapcore.AddSync(w)), level))
+	return zap.New(zapcore.NewCore(enc, zapcore.Lock(zapcore.AddSync(terminal.NewWriter(w))), level))
 }
 
 // ParseLevel reads a level name of the log_level key.

@@ -3,11 +3,13 @@ package telemetry
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
+	"unicode"
 
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
@@ -70,5 +72,25 @@ func TestLogger(t *testing.T) {
 	}
 	if _, err := NewRegistry().Gather(); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestLogsAreText: in either form a line of the log is one line, and a terminal obeys nothing in it.
+func TestLogsAreText(t *testing.T) {
+	const attack = "\x1b]0;PWNED\x07\u009b31m\r\nforged\u202e\u2028\x7f"
+	for _, console := range []bool{false, true} {
+		var buf bytes.Buffer
+		log := NewLogger(&buf, console, zap.NewAtomicLevel())
+		log.Info("a message", zap.String("host", attack), zap.Error(errors.New(attack)), zap.Any("any", map[string]string{attack: attack}), zap.Strings("list", []string{attack}))
+		text := buf.String()
+		if strings.Count(text, "\n") != 1 || strings.ContainsFunc(strings.TrimSuffix(text, "\n"), func(r rune) bool {
+			return r != '\t' && unicode.In(r, unicode.Cc, unicode.Bidi_Control, unicode.Zl)
+		}) {
+			t.Errorf("console %v: %q", console, text)
+		}
+		var line struct{ Host, Error string }
+		if !console && (json.Unmarshal(buf.Bytes(), &line) != nil || line.Host != attack || line.Error != attack) {
+			t.Errorf("the line reads as %+v", line)
+		}
 	}
 }
