@@ -122,7 +122,7 @@ func components() []component {
 		{id: "limits", build: buildLimits}, // before every listener
 		{id: "datadir", mode: Embedded, build: openDataDir},
 		{id: "tls", build: buildTLS},
-		{id: "ops", needs: []componentID{"limits"}, build: buildOps}, // early: a process that waits for a server answers whether it is alive
+		{id: "ops", needs: []componentID{"limits", "tls"}, build: buildOps}, // early: a process that waits for a server answers whether it is alive
 		{id: "secrets", needs: []componentID{"tls"}, build: openSecrets},
 		{id: "store", mode: Embedded, needs: []componentID{"datadir"}, build: openSQLiteStore},
 		{id: "queue", mode: Embedded, needs: []componentID{"datadir"}, build: openSQLiteQueue},
@@ -142,7 +142,7 @@ func components() []component {
 		{id: "janitor", roles: []Role{Janitor}, needs: []componentID{"store", "queue", "control", "coord", "books", "leader"}, build: buildJanitor},
 		{id: "admin", roles: []Role{UI}, needs: []componentID{"limits", "tls", "store", "queue", "control", "books", "letters", "registry"}, build: buildUI},
 		{id: "tally", roles: []Role{Ingestor}, needs: []componentID{"queue"}, build: buildTally},
-		{id: "intake", roles: []Role{Ingestor}, needs: []componentID{"limits", "queue", "control", "coord", "tally"}, build: buildIntake},
+		{id: "intake", roles: []Role{Ingestor}, needs: []componentID{"limits", "tls", "queue", "control", "coord", "tally"}, build: buildIntake},
 		{id: "ingest", roles: []Role{Ingestor}, needs: []componentID{"intake"}, build: buildIngest},
 	}
 }
@@ -210,7 +210,8 @@ func buildLimits(_ context.Context, p *parts) (lifecycle.Service, error) {
 	for _, l := range []struct {
 		addr  string
 		roles []Role
-	}{{c.Ops.Addr, nil}, {c.UI.Addr, []Role{UI}}, {c.Ingest.Addr, []Role{Ingestor}}, {c.Ingest.SyslogTCPAddr, []Role{Ingestor}}} {
+	}{{c.Ops.Addr, nil}, {c.UI.Addr, []Role{UI}}, {c.Ingest.Addr, []Role{Ingestor}}, {c.Ingest.SyslogTCPAddr, []Role{Ingestor}},
+		{c.Ingest.SyslogTLSAddr, []Role{Ingestor}}} {
 		if l.addr != Off && p.opts.Roles.Any(l.roles) {
 			n++
 		}
@@ -224,18 +225,7 @@ func buildLimits(_ context.Context, p *parts) (lifecycle.Service, error) {
 }
 
 func buildOps(_ context.Context, p *parts) (lifecycle.Service, error) {
-	return p.http(httpserver.Options{Name: "ops", Addr: p.opts.Config.Ops.Addr}, httpserver.OpsRoutes(p.opts.Config.Ops, p.health, p.registry)), nil
-}
-
-// http makes one HTTP listener; nil when its address is off.
-func (p *parts) http(o httpserver.Options, routes []httpserver.Route) lifecycle.Service {
-	if o.Addr == Off {
-		return nil
-	}
-	o.Logger, o.Gate, o.Door = p.opts.Logger.Named(o.Name), p.gate, p.guard.HTTPDoor(o.Name)
-	s := httpserver.New(o, routes...)
-	p.servers = append(p.servers, s)
-	return s
+	return p.http(httpserver.Options{Name: opsListener, Addr: p.opts.Config.Ops.Addr}, httpserver.OpsRoutes(p.opts.Config.Ops, p.health, p.registry))
 }
 
 // Components names what a role set consists of in a mode, in start order.

@@ -17,6 +17,7 @@ import (
 	"github.com/muttproject/mutt/platform/connect"
 	"github.com/muttproject/mutt/platform/connect/postgres"
 	"github.com/muttproject/mutt/platform/connect/redis"
+	"github.com/muttproject/mutt/platform/connect/tlsconf"
 	"github.com/muttproject/mutt/platform/connect/vault"
 	"github.com/muttproject/mutt/platform/fault"
 	"github.com/muttproject/mutt/platform/httpserver"
@@ -38,6 +39,7 @@ type Config struct {
 	LogFormat       string
 	DynamicConfig   bool
 
+	TLS      tlsconf.ListenerConfig // of the listeners that have none of their own
 	Keys     KeysConfig
 	Ingest   ingest.Config
 	UI       ui.Config
@@ -118,7 +120,7 @@ func (c *Config) Check(roles RoleSet) error {
 	if c.Postgres.Host == "" && len(c.Redis.Addrs()) > 0 && roles.Any([]Role{Alerter, UI, Janitor}) {
 		wrong = append(wrong, "Redis is set and PostgreSQL is not, which the roles alerter, ui and janitor need: set DB_HOST too")
 	}
-	wrong = slices.Concat(wrong, c.Vault.Check(), c.Postgres.Check(), c.Forward.Check())
+	wrong = slices.Concat(wrong, c.checkListeners(), c.Vault.Check(), c.Postgres.Check(), c.Forward.Check())
 	if len(wrong) > 0 {
 		return fault.New(fault.ConfigInvalid, "%s", strings.Join(wrong, "; "))
 	}

@@ -70,7 +70,8 @@ func postgresCredentials(c *postgres.Server, set *secrets.Set) []connect.Credent
 }
 
 func buildTLS(_ context.Context, p *parts) (lifecycle.Service, error) {
-	p.tls = tlsconf.NewWatcher(p.opts.Logger.Named("tls"))
+	p.tls = tlsconf.NewWatcher(tlsconf.WatcherOptions{Log: p.opts.Logger.Named("tls"), Registerer: p.registry, Now: p.opts.Now})
+	p.reportClearText()
 	return p.tls, nil
 }
 

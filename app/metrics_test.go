@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
@@ -19,6 +20,7 @@ import (
 
 	"github.com/muttproject/mutt/app"
 	"github.com/muttproject/mutt/app/apptest"
+	"github.com/muttproject/mutt/platform/testkit"
 )
 
 const metricsPage = "docs/reference/metrics.md"
@@ -75,9 +77,11 @@ func collect(t *testing.T, have map[string]*metric, mode app.Mode, roles app.Rol
 	for name, value := range env {
 		environ = append(environ, name+"="+value)
 	}
-	for _, listener := range []string{"INGEST", "ADMIN", "OPS", "SYSLOG_UDP", "SYSLOG_TCP"} {
+	for _, listener := range []string{"INGEST", "ADMIN", "OPS", "SYSLOG_UDP", "SYSLOG_TCP", "SYSLOG_TLS"} {
 		environ = append(environ, "MUTT_"+listener+"_ADDR=127.0.0.1:0")
 	}
+	cert, key := testkit.NewAuthority(t).Pair(t, time.Now().Add(30*24*time.Hour))
+	environ = append(environ, "MUTT_TLS_CERT_FILE="+cert, "MUTT_TLS_KEY_FILE="+key)
 	cfg, warnings, err := app.LoadConfig(environ)
 	if err != nil || len(warnings) > 0 {
 		t.Fatal(warnings, err)

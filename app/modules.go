@@ -12,6 +12,7 @@ import (
 	"github.com/muttproject/mutt/modules/ingest"
 	"github.com/muttproject/mutt/modules/janitor"
 	"github.com/muttproject/mutt/modules/ui"
+	"github.com/muttproject/mutt/platform/connect/tlsconf"
 	"github.com/muttproject/mutt/platform/coord"
 	"github.com/muttproject/mutt/platform/deadletter"
 	"github.com/muttproject/mutt/platform/httpserver"
@@ -116,9 +117,18 @@ func buildTally(_ context.Context, p *parts) (lifecycle.Service, error) {
 }
 
 func buildIntake(_ context.Context, p *parts) (lifecycle.Service, error) {
+	own, common := p.opts.Config.listenerTLS(syslogTLSListener)
+	overTLS, err := p.tls.Listen(syslogTLSListener, own, common)
+	if err != nil {
+		return nil, err
+	}
+	clear, err := p.tls.Listen("syslog_tcp", tlsconf.ListenerConfig{}, tlsconf.ListenerConfig{})
+	if err != nil {
+		return nil, err
+	}
 	writer := p.queue.Writer(queue.WriterOptions{Queue: queue.Ingest, Cap: p.handles.ingest.MaxQueue.Get, CapBytes: p.handles.ingest.MaxBytes.Get})
 	m, err := ingest.New(p.opts.Config.Ingest, ingest.Deps{
-		Writer: writer, Partition: p.queue.Partition, Coord: p.coord, Dynamic: p.handles.ingest, View: p.configView, Beside: p.tally, Guard: p.guard,
+		Writer: writer, Partition: p.queue.Partition, Coord: p.coord, Dynamic: p.handles.ingest, View: p.configView, Beside: p.tally, Guard: p.guard, SyslogTCP: clear, SyslogTLS: overTLS,
 		Depth: func() int64 { return p.depths.depth(queue.Ingest).Live() }, Bytes: func() int64 { return p.depths.depth(queue.Ingest).Bytes }, Log: p.opts.Logger.Named("ingest"), Registerer: p.registry, Now: p.opts.Now,
 	})
 	if err != nil {
@@ -148,7 +158,7 @@ func (s *ingestService) Start(ctx context.Context) error {
 		return err
 	}
 	udp, tcp := s.SyslogAddrs()
-	for name, a := range map[string]net.Addr{ui.SyslogUDPListener: udp, ui.SyslogTCPListener: tcp} {
+	for name, a := range map[string]net.Addr{ui.SyslogUDPListener: udp, ui.SyslogTCPListener: tcp, ui.SyslogTLSListener: s.SyslogTLSAddr()} {
 		if a != nil {
 			s.parts.listening(name, a.String())
 		}
@@ -158,7 +168,7 @@ func (s *ingestService) Start(ctx context.Context) error {
 
 func buildIngest(_ context.Context, p *parts) (lifecycle.Service, error) {
 	routes := append(p.ingest.Routes(), httpserver.HealthRoutes(p.health, p.registry)...)
-	return p.http(httpserver.Options{Name: ui.IngestListener, Addr: p.opts.Config.Ingest.Addr, Around: p.ingest.Observe}, routes), nil
+	return p.http(httpserver.Options{Name: ui.IngestListener, Addr: p.opts.Config.Ingest.Addr, Around: p.ingest.Observe}, routes)
 }
 
 func buildUI(_ context.Context, p *parts) (lifecycle.Service, error) {
@@ -175,7 +185,7 @@ func buildUI(_ context.Context, p *parts) (lifecycle.Service, error) {
 	}
 	routes := append(m.Routes(), httpserver.HealthRoutes(p.health, p.registry)...)
 	// /metrics on this listener is Prometheus's; the JSON metrics are below /api.
-	return p.http(httpserver.Options{Name: ui.AdminListener, Addr: c.Addr, Sessions: m.Sessions()}, routes), nil
+	return p.http(httpserver.Options{Name: ui.AdminListener, Addr: c.Addr, Sessions: m.Sessions(), ProxiedTLS: c.SecureCookies}, routes)
 }
 
 // status is what the page at / shows.
@@ -188,6 +198,9 @@ func (p *parts) status(since time.Time) ui.Status {
 	defer p.mu.Unlock()
 	for name, addr := range p.listeners {
 		l := listenerAbout(name)
+		if l.Protocol == "http" && p.opts.Config.SpeaksTLS(name) != "" {
+			l.Protocol = "https"
+		}
 		l.Name, l.Address = name, addr
 		s.Listeners = append(s.Listeners, l)
 	}
@@ -209,6 +222,8 @@ func listenerAbout(name string) ui.Listener {
 		return ui.Listener{Protocol: "udp", Purpose: "syslog datagrams"}
 	case ui.SyslogTCPListener:
 		return ui.Listener{Protocol: "tcp", Purpose: "syslog streams"}
+	case ui.SyslogTLSListener:
+		return ui.Listener{Protocol: "tcp", Purpose: "syslog streams over TLS"}
 	case ui.AdminListener:
 		return ui.Listener{Protocol: "http", Purpose: "this page and the admin API"}
 	default:

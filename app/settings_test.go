@@ -26,7 +26,7 @@ func TestDistributed(t *testing.T) {
 		"DB_HOST=::1", "DB_PORT=5433", "DB_PASS=only", "DB_TLS_ENABLED=true", "MUTT_QUEUE_PARTITIONS=64", "MUTT_QUEUE_DURABILITY=strict")
 	r, p := c.Redis, c.Postgres
 	if !c.Distributed() || r.Mode() != redis.Standalone || !cmp.Equal(r.Addrs(), []string{"redis.example:6380"}) || r.Database != 3 || p.Host != "::1" || p.Port != 5433 ||
-		p.Database != "mutt" || !p.TLS.Enabled || r.TLS.Enabled || c.Queue.Partitions != 64 || c.Queue.Durability != redisq.Strict || c.Queue.KeyPrefix != "mutt" {
+		p.Database != "mutt" || !p.TLS.Enabled || !r.TLS.Enabled || c.Queue.Partitions != 64 || c.Queue.Durability != redisq.Strict || c.Queue.KeyPrefix != "mutt" {
 		t.Fatalf("got %+v", c)
 	}
 	set, err := secrets.NewSet(c.settingValues())

@@ -3,7 +3,6 @@ package cli
 import (
 	"errors"
 	"io"
-	"net/netip"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -11,6 +10,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/muttproject/mutt/app"
+	"github.com/muttproject/mutt/platform/connect"
 	"github.com/muttproject/mutt/platform/fault"
 	"github.com/muttproject/mutt/platform/private"
 	"github.com/muttproject/mutt/platform/secret"
@@ -64,7 +64,7 @@ func (k *keyFlags) find(s streams, server, generated string, variables ...string
 	if err != nil {
 		return "", nil // it is not ours to read: the server says what it wants
 	}
-	if !loopback(server) {
+	if !connect.ThisMachine(hostOf(server)) {
 		return "", fault.New(fault.ConfigInvalid, "the generated key in %s is for the MUTT of this machine only, and is not sent to %s", file, hostOf(server)).
 			WithRemedy("give a key of that MUTT with --key-file FILE, or in %s", variables[0])
 	}
@@ -118,13 +118,6 @@ func hostOf(server string) string {
 		return ""
 	}
 	return u.Hostname()
-}
-
-// loopback reports whether a URL leads to this machine by its form alone; a name that may resolve to anywhere does not count.
-func loopback(server string) bool {
-	host := hostOf(server)
-	ip, err := netip.ParseAddr(host)
-	return host == "localhost" || err == nil && ip.Unmap().IsLoopback()
 }
 
 // input is the standard input, which one reader takes whole.

@@ -21,6 +21,7 @@ import (
 	"github.com/muttproject/mutt/modules/ingest/internal/syslog"
 	"github.com/muttproject/mutt/platform/config"
 	"github.com/muttproject/mutt/platform/config/static"
+	"github.com/muttproject/mutt/platform/connect/tlsconf"
 	"github.com/muttproject/mutt/platform/coord"
 	"github.com/muttproject/mutt/platform/deps"
 	"github.com/muttproject/mutt/platform/event"
@@ -42,20 +43,22 @@ type ConfigView = httpin.ConfigView
 // Writer puts events on the ingest queue; *queue.Writer is one.
 type Writer = intake.Writer
 
-// Deps are what the module needs. All are required.
+// Deps are what the module needs. All are required but the endpoints.
 type Deps struct {
-	Writer     Writer
-	Partition  func(host string) int
-	Depth      func() int64 // events in the ingest queue; asked at every answer, so it must be cheap
-	Bytes      func() int64 // of these events, see queue.SizeOf
-	Coord      coord.Coord  // of the event rate limit
-	Dynamic    Dynamic
-	Beside     Beside
-	Guard      *netguard.Guard // of the syslog listeners and of rates
-	View       func() ConfigView
-	Log        *zap.Logger
-	Registerer prometheus.Registerer
-	Now        func() time.Time
+	Writer    Writer
+	Partition func(host string) int
+	Depth     func() int64 // events in the ingest queue; asked at every answer, so it must be cheap
+	Bytes     func() int64 // of these events, see queue.SizeOf
+	Coord     coord.Coord  // of the event rate limit
+	Dynamic   Dynamic
+	Beside    Beside
+	Guard     *netguard.Guard // of the syslog listeners and of rates
+	// SyslogTCP and SyslogTLS are how senders must speak to the two syslog listeners over TCP; nil for clear text.
+	SyslogTCP, SyslogTLS *tlsconf.Endpoint
+	View                 func() ConfigView
+	Log                  *zap.Logger
+	Registerer           prometheus.Registerer
+	Now                  func() time.Time
 }
 
 // Module is the ingestor of a process.
@@ -74,7 +77,7 @@ var (
 
 // New makes the module. It does no I/O.
 func New(c Config, d Deps) (*Module, error) {
-	if err := errors.Join(static.Validate(c.Settings()), deps.Check(d)); err != nil {
+	if err := errors.Join(static.Validate(c.Settings()), deps.Check(d, "SyslogTCP", "SyslogTLS")); err != nil {
 		return nil, fmt.Errorf("ingest module: %w", err)
 	}
 	m := &Module{writer: &watchedWriter{Writer: d.Writer, now: d.Now}}
@@ -87,10 +90,11 @@ func New(c Config, d Deps) (*Module, error) {
 		httpin.Deps{Intake: m.intake, Metrics: httpin.NewMetrics(d.Registerer, d.Depth, d.Bytes), View: d.View, Now: d.Now, TurnedAway: away.http,
 			Guard: d.Guard, Rate: rate})
 	listeners := syslog.Defaults()
-	listeners.UDPAddr, listeners.TCPAddr = c.SyslogUDPAddr, c.SyslogTCPAddr
+	listeners.UDPAddr, listeners.TCPAddr, listeners.TLSAddr = c.SyslogUDPAddr, c.SyslogTCPAddr, c.SyslogTLSAddr
 	var err error
 	if m.syslog, err = syslog.New(listeners, syslog.Deps{Sink: sink{m.intake}, Log: d.Log, Metrics: d.Registerer,
-		Guard: d.Guard, Rate: rate, Lost: away.syslog}); err != nil {
+		Guard: d.Guard, Rate: rate, Lost: away.syslog,
+		ClearText: d.SyslogTCP, TLS: d.SyslogTLS}); err != nil {
 		return nil, fmt.Errorf("ingest module: %w", err)
 	}
 	return m, nil
@@ -105,8 +109,11 @@ func Operations() []openapi.Operation { return httpin.Operations() }
 // Observe is the middleware of that listener that measures the ingest routes (httpserver.Options.Around).
 func (m *Module) Observe(next httpserver.Handler) httpserver.Handler { return m.http.Observe(next) }
 
-// SyslogAddrs gives the addresses that are listened on, nil for a listener that is off.
+// SyslogAddrs returns the addresses that are listened on in clear text, nil for a listener that is off.
 func (m *Module) SyslogAddrs() (udp, tcp net.Addr) { return m.syslog.Addrs() }
+
+// SyslogTLSAddr returns the address of syslog over TLS; nil when it is off.
+func (m *Module) SyslogTLSAddr() net.Addr { return m.syslog.TLSAddr() }
 
 // Name gives the service's name.
 func (m *Module) Name() string { return "ingest" }

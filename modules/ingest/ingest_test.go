@@ -218,5 +218,5 @@ func TestBadParameters(t *testing.T) {
 	}
 	d, r := newDeps(t)
 	defer r.close()
-	depstest.Refuses(t, d, func(d Deps) error { _, err := New(local(), d); return err })
+	depstest.Refuses(t, d, func(d Deps) error { _, err := New(local(), d); return err }, "SyslogTCP", "SyslogTLS")
 }

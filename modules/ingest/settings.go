@@ -1,8 +1,11 @@
 package ingest
 
 import (
+	"slices"
+
 	"github.com/muttproject/mutt/modules/ingest/internal/decode"
 	"github.com/muttproject/mutt/platform/config/static"
+	"github.com/muttproject/mutt/platform/connect/tlsconf"
 )
 
 // Config holds the static settings of the module.
@@ -10,6 +13,8 @@ type Config struct {
 	Addr           string // of the HTTP listener, which is the process's; see Routes
 	SyslogUDPAddr  string
 	SyslogTCPAddr  string
+	SyslogTLSAddr  string // off unless its certificate is configured
+	TLS, SyslogTLS tlsconf.ListenerConfig
 	RequiredFields []string // of an event over HTTP
 	Aliases        []decode.Alias
 	MaxBodyBytes   int64 // of a request on the wire
@@ -18,14 +23,19 @@ type Config struct {
 
 // Settings declares the settings.
 func (c *Config) Settings() []static.Setting {
-	return []static.Setting{
+	return slices.Concat([]static.Setting{
 		{Path: "listeners.ingest", Default: "0.0.0.0:8080", About: "Address of the ingest HTTP listener",
 			Variables: []static.Variable{{Name: "MUTT_INGEST_ADDR"}, {Name: "SERVER_PORT_INGESTOR", About: "its port alone; 0 picks a free one", Value: static.ListenerPort(&c.Addr)}},
 			Value:     static.Listener(&c.Addr, 8080)},
+	}, tlsconf.ListenerSettings("ingest", &c.TLS), []static.Setting{
 		{Path: "listeners.syslog_udp", Default: "0.0.0.0:5514", Variables: static.Variables("MUTT_SYSLOG_UDP_ADDR"), About: "Address of the syslog UDP listener",
 			Value: static.Listener(&c.SyslogUDPAddr, 5514)},
 		{Path: "listeners.syslog_tcp", Default: "0.0.0.0:5514", Variables: static.Variables("MUTT_SYSLOG_TCP_ADDR"), About: "Address of the syslog TCP listener",
 			Value: static.Listener(&c.SyslogTCPAddr, 5514)},
+		{Path: "listeners.syslog_tls", Default: static.Off, Variables: static.Variables("MUTT_SYSLOG_TLS_ADDR"),
+			About: "Address of the listener of syslog over TLS (RFC 5425); by default 0.0.0.0:6514 when a certificate is configured",
+			Value: static.Listener(&c.SyslogTLSAddr, 6514)},
+	}, tlsconf.ListenerSettings("syslog_tls", &c.SyslogTLS), []static.Setting{
 		{Path: "ingest.required_fields", Default: "hostname,timestamp,message", Variables: static.Variables("MUTT_INGEST_REQUIRED_FIELDS"),
 			About: "Fields that an event over HTTP must have", Value: fields(&c.RequiredFields)},
 		{Path: "ingest.aliases", Default: "host=hostname,@timestamp=timestamp,time=timestamp,msg=message,log=message", Variables: static.Variables("MUTT_INGEST_ALIASES"),
@@ -36,7 +46,7 @@ func (c *Config) Settings() []static.Setting {
 		{Path: "limits.body_memory", Default: "256MiB", Variables: static.Variables("MUTT_LIMITS_BODY_MEMORY"),
 			About: "Memory that the bodies of all ingest requests hold at the same time, each beyond its first 64 KiB; half of it for one API key",
 			Value: static.Size(&c.BodyMemory, 1<<20, 1<<40)},
-	}
+	})
 }
 
 // fields takes a list of fields of an event.

@@ -11,6 +11,7 @@ import (
 // Config holds the static settings of the module.
 type Config struct {
 	Addr string // of the admin listener, which is the process's; see Routes
+	TLS  tlsconf.ListenerConfig
 	// SessionIdle and SessionMax are how long a session lives without a call, and in all.
 	SessionIdle, SessionMax time.Duration
 	// SecureCookies is set where a proxy before MUTT speaks TLS, so that the cookie needs TLS although this process sees none.
@@ -30,6 +31,7 @@ func (c *Config) Settings() []static.Setting {
 		{Path: "listeners.admin", Default: "127.0.0.1:8090", About: "Address of the admin HTTP listener",
 			Variables: []static.Variable{{Name: "MUTT_ADMIN_ADDR"}, {Name: "SERVER_PORT_WEBUI", About: "its port alone; 0 picks a free one", Value: static.ListenerPort(&c.Addr)}},
 			Value:     static.Listener(&c.Addr, 8090)},
+	}, tlsconf.ListenerSettings("admin", &c.TLS), []static.Setting{
 		{Path: "admin.session_idle_timeout", Default: "1h", Variables: static.Variables("MUTT_SESSION_IDLE_TIMEOUT"),
 			About: "A session of the user interface ends when it was not used for so long", Value: static.Span(&c.SessionIdle)},
 		{Path: "admin.session_max_age", Default: "12h", Variables: static.Variables("MUTT_SESSION_MAX_AGE"),

@@ -54,6 +54,7 @@ const (
 	IngestListener    = page.IngestListener
 	SyslogUDPListener = page.SyslogUDPListener
 	SyslogTCPListener = page.SyslogTCPListener
+	SyslogTLSListener = page.SyslogTLSListener
 	AdminListener     = page.AdminListener
 )
 

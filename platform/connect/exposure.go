@@ -3,6 +3,8 @@ package connect
 import (
 	"crypto/tls"
 	"net"
+	"net/netip"
+	"strings"
 	"sync/atomic"
 
 	"go.uber.org/zap"
@@ -78,4 +80,15 @@ func onThisMachine(a net.Addr) bool {
 	default:
 		return false
 	}
+}
+
+// ThisMachine reports whether an address of the settings, a host or host:port, leads to this machine by its form alone: a loopback
+// address, localhost, or the directory of a Unix socket. The machine's own name does not count, as it may resolve to any of its addresses.
+func ThisMachine(address string) bool {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		host = strings.Trim(address, "[]")
+	}
+	ip, err := netip.ParseAddr(host)
+	return strings.HasPrefix(host, "/") || strings.EqualFold(host, "localhost") || err == nil && ip.Unmap().IsLoopback()
 }

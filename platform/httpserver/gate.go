@@ -19,9 +19,20 @@ import (
 // How a session travels: its token in a cookie that scripts cannot read, and for writes a second token that only the
 // site's own scripts know.
 const (
-	SessionCookie = "mutt_session"
-	HeaderCSRF    = "X-CSRF-Token"
+	SessionCookie       = "mutt_session"
+	SecureSessionCookie = "__Host-mutt_session" // where browsers send it over TLS only
+	HeaderCSRF          = "X-CSRF-Token"
 )
+
+// SessionCookieOf returns the cookie that carries sessions: over TLS, which a proxy before MUTT may speak, one that a browser takes
+// from this very host over TLS only. The other one is not read there, because a site of the same domain, or whoever can answer in
+// clear text for this host, could set it.
+func SessionCookieOf(c echo.Context, proxied bool) (name string, secure bool) {
+	if proxied || c.Request().TLS != nil {
+		return SecureSessionCookie, true
+	}
+	return SessionCookie, false
+}
 
 // Sessions finds the session of a cookie's token. One that is not open is a fault.Unauthorized.
 type Sessions interface {

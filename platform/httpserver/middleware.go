@@ -76,6 +76,7 @@ func (s *Server) annotate(next echo.HandlerFunc) echo.HandlerFunc {
 		c.Set(keyCorrelation, id)
 		h, path := c.Response().Header(), c.Request().URL.Path
 		h.Set(HeaderCorrelation, id)
+		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("X-API-Version", APIVersion)
 		h.Set("X-API-Supported-Versions", SupportedVersions)
 		if strings.HasPrefix(path, "/api/v1/") {
@@ -139,7 +140,8 @@ func (s *Server) identify(c echo.Context) (*authn.Identity, error) {
 		return gate.byKey(c, secret)
 	}
 	if s.opts.Sessions != nil {
-		if cookie, err := c.Request().Cookie(SessionCookie); err == nil && cookie.Value != "" {
+		name, _ := SessionCookieOf(c, s.opts.ProxiedTLS)
+		if cookie, err := c.Cookie(name); err == nil && cookie.Value != "" {
 			return gate.bySession(c, s.opts.Sessions, cookie.Value)
 		}
 	}

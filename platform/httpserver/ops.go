@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/pprof"
+	"slices"
 
 	"github.com/labstack/echo/v4"
 	"github.com/prometheus/client_golang/prometheus"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/muttproject/mutt/platform/authn"
 	"github.com/muttproject/mutt/platform/config/static"
+	"github.com/muttproject/mutt/platform/connect/tlsconf"
 	"github.com/muttproject/mutt/platform/fault"
 	"github.com/muttproject/mutt/platform/telemetry"
 )
@@ -19,17 +21,19 @@ import (
 // OpsConfig holds the static settings of the ops listener.
 type OpsConfig struct {
 	Addr           string
+	TLS            tlsconf.ListenerConfig
 	RemoteProfiles bool
 }
 
 // Settings declares the settings.
 func (c *OpsConfig) Settings() []static.Setting {
-	return []static.Setting{
+	return slices.Concat([]static.Setting{
 		{Path: "listeners.ops", Default: "127.0.0.1:8081", Variables: static.Variables("MUTT_OPS_ADDR"),
 			About: "Address of the ops HTTP listener: health, metrics, profiles", Value: static.Listener(&c.Addr, 8081)},
+	}, tlsconf.ListenerSettings("ops", &c.TLS), []static.Setting{
 		{Path: "ops.remote_profiles", Default: "false", Variables: static.Variables("MUTT_OPS_REMOTE_PROFILES"),
 			About: "Other machines may read profiles (/debug/pprof) too; they need an admin key, as this machine does", Value: static.Bool(&c.RemoteProfiles)},
-	}
+	})
 }
 
 // Reporter gives the health of the process and the status to answer with.

@@ -11,6 +11,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log"
 	"net"
 	"net/http"
 	"slices"
@@ -21,6 +22,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/muttproject/mutt/platform/authn"
+	"github.com/muttproject/mutt/platform/connect/tlsconf"
 	"github.com/muttproject/mutt/platform/deps"
 	"github.com/muttproject/mutt/platform/fault"
 	"github.com/muttproject/mutt/platform/lifecycle"
@@ -51,6 +53,10 @@ type Options struct {
 	Around Middleware     // optional, around every route: also sees calls that are refused for their key
 	// Sessions are accepted beside keys; nil where only keys are.
 	Sessions Sessions
+	// ProxiedTLS says that browsers come by a proxy that speaks TLS, so that the cookies of sessions are those of TLS.
+	ProxiedTLS bool
+	// TLS is how clients must speak to the listener; nil for clear text.
+	TLS *tlsconf.Endpoint
 }
 
 // Server is one HTTP listener with its routes.
@@ -70,7 +76,7 @@ var _ lifecycle.Service = (*Server)(nil)
 
 // New makes a Server with its routes. It does no I/O.
 func New(o Options, routes ...Route) *Server {
-	settings := []string{"Around", "Sessions"}
+	settings := []string{"Around", "Sessions", "ProxiedTLS", "TLS"}
 	if !slices.ContainsFunc(routes, func(r Route) bool { return r.Role != authn.Public }) {
 		settings = append(settings, "Gate")
 	}
@@ -98,7 +104,7 @@ func New(o Options, routes ...Route) *Server {
 		IdleTimeout:       limits.IdleTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,
 		ConnState:         busy,
-		ErrorLog:          zap.NewStdLog(o.Logger.WithOptions(zap.IncreaseLevel(zap.ErrorLevel))),
+		ErrorLog:          log.New(handshakeLog{o.TLS}, "", 0),
 	}
 	return s
 }
@@ -165,7 +171,7 @@ func (s *Server) Start(ctx context.Context) error {
 	l = s.opts.Door.Wrap(l)
 	s.listener = l
 	go func() {
-		if err := s.http.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+		if err := s.http.Serve(s.opts.TLS.Wrap(l, httpsHint())); !errors.Is(err, http.ErrServerClosed) {
 			s.failed <- fmt.Errorf("serve %s: %w", s.opts.Name, err)
 		}
 	}()

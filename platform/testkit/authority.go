@@ -56,14 +56,23 @@ func (a *Authority) Client() *tls.Config {
 const certificateLife = 24 * time.Hour
 
 // issue gives a certificate and its key, PEM, for a server on this machine.
-func (a *Authority) issue() (cert, key string) { return a.issueUntil(time.Now().Add(certificateLife)) }
+func (a *Authority) issue() (cert, key string) {
+	return a.issueFor(time.Now().Add(certificateLife), "localhost", "127.0.0.1")
+}
 
-func (a *Authority) issueUntil(until time.Time) (cert, key string) {
+// issueFor returns a certificate for names and addresses, and its key, PEM.
+func (a *Authority) issueFor(until time.Time, names ...string) (cert, key string) {
 	a.t.Helper()
 	k := newKey(a.t)
-	template := certificate("localhost")
+	template := certificate("common-name")
 	template.NotAfter = until
-	template.DNSNames, template.IPAddresses = []string{"localhost"}, []net.IP{net.IPv4(127, 0, 0, 1)}
+	for _, name := range names {
+		if ip := net.ParseIP(name); ip != nil {
+			template.IPAddresses = append(template.IPAddresses, ip)
+		} else {
+			template.DNSNames = append(template.DNSNames, name)
+		}
+	}
 	template.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth} // Redis nodes call each other
 	der, err := x509.CreateCertificate(rand.Reader, template, a.cert, &k.PublicKey, a.key)
 	if err != nil {

@@ -11,7 +11,13 @@ import (
 // The certificate ends at until.
 func (a *Authority) Pair(t testing.TB, until time.Time) (cert, key string) {
 	t.Helper()
-	certText, keyText := a.issueUntil(until)
+	return a.PairFor(t, until, "localhost", "127.0.0.1")
+}
+
+// PairFor is Pair for other names and addresses (subjectAltName); without any, the certificate has a common name alone.
+func (a *Authority) PairFor(t testing.TB, until time.Time, names ...string) (cert, key string) {
+	t.Helper()
+	certText, keyText := a.issueFor(until, names...)
 	dir := t.TempDir()
 	cert, key = filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
 	own := &owner{}
@@ -69,7 +75,7 @@ func (s *PostgresServer) Authority() *Authority { return s.authority }
 // certify writes the server's files.
 func (s *PostgresServer) certify(a *Authority, until time.Time) {
 	s.t.Helper()
-	cert, key := a.issueUntil(until)
+	cert, key := a.issueFor(until, "localhost", "127.0.0.1")
 	ca, err := os.ReadFile(a.CAFile)
 	if err != nil {
 		s.t.Fatalf("read the authority's certificate: %v", err)

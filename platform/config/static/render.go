@@ -3,6 +3,7 @@ package static
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -74,9 +75,9 @@ func (s *Setting) sample() any {
 
 // lines writes lines until one fails.
 type lines struct {
-	w       io.Writer
-	section string
-	err     error
+	w        io.Writer
+	sections []string // that the last line is in
+	err      error
 }
 
 func (l *lines) line(format string, args ...any) {
@@ -85,25 +86,20 @@ func (l *lines) line(format string, args ...any) {
 	}
 }
 
-// key gives the last word of a path, after the head of its section where that begins.
+// key returns the last word of a path, after the heads of its sections that begin there.
 func (l *lines) key(path string) string {
-	section, key, nested := strings.Cut(path, ".")
-	if !nested {
-		return path
+	words := strings.Split(path, ".")
+	sections, key := words[:len(words)-1], words[len(words)-1]
+	for i, section := range sections {
+		if !slices.Equal(l.sections[:min(i+1, len(l.sections))], sections[:i+1]) {
+			l.line("%s%s:", strings.Repeat("  ", i), section)
+		}
 	}
-	if section != l.section {
-		l.line("%s:", section)
-		l.section = section
-	}
+	l.sections = sections
 	return key
 }
 
-func indent(path string) string {
-	if strings.Contains(path, ".") {
-		return "  "
-	}
-	return ""
-}
+func indent(path string) string { return strings.Repeat("  ", strings.Count(path, ".")) }
 
 // scalar writes a value on one line of YAML.
 func scalar(v any) string {

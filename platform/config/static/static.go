@@ -32,6 +32,9 @@ type Setting struct {
 	Live      bool     // a reload brings it into force
 	About     string
 	Value     Value
+	// Derive returns what takes the place of Default when nothing gives the setting, and why; "" keeps Default. It is asked when
+	// everything that was given is in its fields.
+	Derive func() (text, because string)
 }
 
 // Variable is an environment variable that gives the setting. Of several that are set the last one rules.
@@ -56,12 +59,13 @@ const (
 // Source says where a value came from.
 type Source struct {
 	Kind         Kind
-	Name         string // of the file, variable or flag
+	Name         string // of the file, variable or flag; of a default that was derived, why
 	Line, Column int    // in the file, from 1; 0 when unknown
 	Ref          string // the file that a secret was read from
 }
 
-// String is what 'mutt config print' shows: "default", "mutt.yaml:3", "environment REDIS_HOST", "flag --set".
+// String is what 'mutt config print' shows: "default", "default: a certificate is configured", "mutt.yaml:3",
+// "environment REDIS_HOST", "flag --set".
 func (s Source) String() string {
 	switch s.Kind {
 	case File:
@@ -69,6 +73,9 @@ func (s Source) String() string {
 	case Environment, Flag:
 		return string(s.Kind) + " " + s.Name
 	default:
+		if s.Name != "" {
+			return string(Default) + ": " + s.Name
+		}
 		return string(Default)
 	}
 }
@@ -150,6 +157,20 @@ func Resolve(table []Setting, given []Given, open func(name string) ([]byte, err
 			continue
 		}
 		sources[s.Path] = g.Source
+	}
+	for i := range table {
+		s := &table[i]
+		if s.Derive == nil || sources[s.Path].Kind != Default {
+			continue
+		}
+		text, because := s.Derive()
+		if text == "" {
+			continue
+		}
+		if err := s.Value.Set(text); err != nil {
+			problems = append(problems, Problem{Name: s.Path, Message: "has a default that it does not take: " + err.Error()})
+		}
+		sources[s.Path] = Source{Kind: Default, Name: because}
 	}
 	return sources, problems
 }

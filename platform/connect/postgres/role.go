@@ -9,13 +9,13 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"net/netip"
 	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"github.com/muttproject/mutt/platform/connect"
 	"github.com/muttproject/mutt/platform/fault"
 	"github.com/muttproject/mutt/platform/secret"
 )
@@ -53,7 +53,7 @@ func NewAdministrator(dsn secret.Secret) (*Administrator, error) {
 		verified := to.TLSConfig != nil && !to.TLSConfig.InsecureSkipVerify
 		switch {
 		case network == "unix", verified:
-		case loopback(to.Host):
+		case connect.ThisMachine(to.Host):
 			require = requireScram // only the exchange itself proves which server it is
 		default:
 			return nil, fault.New(fault.ConfigInvalid,
@@ -66,11 +66,6 @@ func NewAdministrator(dsn secret.Secret) (*Administrator, error) {
 	}
 	c.ConnectTimeout = connectWithin
 	return &Administrator{c}, nil
-}
-
-func loopback(host string) bool {
-	ip, err := netip.ParseAddr(host)
-	return err == nil && ip.IsLoopback() || host == "localhost"
 }
 
 // User is who the administrator logs in as.

@@ -30,6 +30,8 @@ func peer() tlsconf.Peer {
 
 // Settings declares the settings.
 func (s *Server) Settings() []static.Setting {
+	tls := peer()
+	tls.Beyond = func() bool { return s.Host != "" && !connect.ThisMachine(s.Host) }
 	return slices.Concat([]static.Setting{
 		{Path: "postgres.host", Example: "postgres.example.net", Variables: static.Variables("DB_HOST"), About: "Host of PostgreSQL", Value: static.Text(&s.Host)},
 		{Path: "postgres.port", Default: "5432", Variables: []static.Variable{{Name: "DB_PORT", Link: true}}, About: "Port of PostgreSQL", Value: static.Port(&s.Port)},
@@ -41,7 +43,7 @@ func (s *Server) Settings() []static.Setting {
 			About: "Password that is tried first", Value: static.Password(&s.Password)},
 		{Path: "postgres.password_next_file", Example: "/run/secrets/db_password_next", Variables: static.Variables("DB_PASS_NEXT"), Live: true,
 			About: "Password that is tried when the first is refused", Value: static.Password(&s.PasswordNext)},
-	}, peer().Settings(&s.TLS), []static.Setting{
+	}, tls.Settings(&s.TLS), []static.Setting{
 		{Path: "postgres.pool_min", Default: "2", Variables: static.Variables("DB_POOL_MIN_CONN"), About: "Connections that are kept open",
 			Value: static.Whole(&s.MinConns, 0, 1000)},
 		{Path: "postgres.pool_max", Default: "10", Variables: static.Variables("DB_POOL_MAX_CONN"), About: "Connections at the most",

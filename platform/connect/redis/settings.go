@@ -34,6 +34,10 @@ func peer() tlsconf.Peer {
 
 // Settings declares the settings.
 func (s *Server) Settings() []static.Setting {
+	tls := peer()
+	tls.Beyond = func() bool {
+		return slices.ContainsFunc(s.Addrs(), func(address string) bool { return !connect.ThisMachine(address) })
+	}
 	return slices.Concat([]static.Setting{
 		{Path: "redis.host", Example: "redis.example.net", Variables: static.Variables("REDIS_HOST"),
 			About: "Host of Redis; with PostgreSQL it takes the place of the data directory", Value: static.Text(&s.Host)},
@@ -51,7 +55,7 @@ func (s *Server) Settings() []static.Setting {
 			About: "Password that is tried first", Value: static.Password(&s.Password)},
 		{Path: "redis.password_next_file", Example: "/run/secrets/redis_password_next", Variables: static.Variables("REDIS_PASS_NEXT"), Live: true,
 			About: "Password that is tried when the first is refused", Value: static.Password(&s.PasswordNext)},
-	}, peer().Settings(&s.TLS))
+	}, tls.Settings(&s.TLS))
 }
 
 // Addrs returns host:port of Redis, of the Sentinels, or of some nodes of the Cluster; nil when Redis is not configured.

@@ -15,6 +15,8 @@ type Peer struct {
 	// Enabled is the variable that switches TLS on. For a server with a URL it is the variable of the URL, whose scheme decides.
 	Enabled string
 	URL     bool
+	// Beyond reports whether an address of the server is not this machine, where TLS is on by default; nil leaves it off.
+	Beyond func() bool
 	// CA, Cert and Key are the variables of the files. Cert and Key are "" where no client certificate can be set.
 	CA, Cert, Key string
 }
@@ -32,8 +34,9 @@ func (p Peer) Settings(c *Config) []static.Setting {
 	example := func(file string) string { return "/etc/mutt/" + p.Sample + file }
 	var out []static.Setting
 	if !p.URL {
-		out = append(out, static.Setting{Path: path("tls_enabled"), Default: "false", Variables: static.Variables(p.Enabled),
-			About: "Talk TLS to " + p.Name + ", and verify its certificate", Value: static.Bool(&c.Enabled)})
+		out = append(out, static.Setting{Path: path("tls_enabled"), Default: "false", Variables: static.Variables(p.Enabled), Derive: p.enabled,
+			About: "Talk TLS to " + p.Name + ", and verify its certificate; by default true unless every address is this machine",
+			Value: static.Bool(&c.Enabled)})
 	}
 	out = append(out, static.Setting{Path: path("ca_file"), Example: example("-ca.pem"), Variables: static.Variables(p.CA),
 		About: "Authorities (PEM) of " + p.Name + "'s certificate; by default the system's", Value: static.Text(&c.CAFile)})
@@ -46,6 +49,14 @@ func (p Peer) Settings(c *Config) []static.Setting {
 		{Path: path("client_key_file"), Example: example("-client.key"), Variables: static.Variables(p.Key),
 			About: "Key (PEM) of that certificate", Value: static.Text(&c.KeyFile)},
 	})
+}
+
+// enabled derives the default of TLS from the addresses of the server.
+func (p Peer) enabled() (text, because string) {
+	if p.Beyond != nil && p.Beyond() {
+		return "true", "an address is not this machine"
+	}
+	return "", ""
 }
 
 // Opener reads the files of a Config. It is New, or a Watcher's Open, which follows the files too.

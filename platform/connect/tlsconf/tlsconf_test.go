@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/goleak"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zaptest/observer"
@@ -78,12 +79,16 @@ func get(t *testing.T, tr http.RoundTripper, url string) (string, error) {
 	return string(body), err
 }
 
+func newWatcher(log *zap.Logger) *tlsconf.Watcher {
+	return tlsconf.NewWatcher(tlsconf.WatcherOptions{Log: log, Registerer: prometheus.NewRegistry(), Now: time.Now})
+}
+
 func TestNewFilesApplyToNewConnections(t *testing.T) {
 	t.Parallel()
 	first, second := testkit.NewAuthority(t), testkit.NewAuthority(t)
 	f := files(t, first, first, time.Now().Add(24*time.Hour))
 	core, logs := observer.New(zap.InfoLevel)
-	w := tlsconf.NewWatcher(zap.New(core))
+	w := newWatcher(zap.New(core))
 	s, err := w.Open(peer(), f)
 	if err != nil {
 		t.Fatal(err)
@@ -128,7 +133,7 @@ func TestFilesThatDoNotFitReplaceNothing(t *testing.T) {
 	a := testkit.NewAuthority(t)
 	f := files(t, a, a, time.Now().Add(30*24*time.Hour))
 	core, logs := observer.New(zap.InfoLevel)
-	w := tlsconf.NewWatcher(zap.New(core))
+	w := newWatcher(zap.New(core))
 	s, err := w.Open(peer(), f)
 	if err != nil {
 		t.Fatal(err)

@@ -8,6 +8,7 @@ import (
 // Config configures the listeners. All fields are required but the addresses; Defaults returns the bounds of a process.
 type Config struct {
 	UDPAddr, TCPAddr string // host:port; "off" or "" disables; port 0 picks a free one
+	TLSAddr          string // of syslog over TLS (RFC 5425), likewise
 	MaxMessageBytes  int    // longer messages are cut
 	UDPSockets       int
 	Patience         time.Duration  // how long a datagram waits for the queue before it is dropped

@@ -29,6 +29,7 @@ func (f Format) String() string { return formatNames[f] }
 type Line struct {
 	Text      []byte
 	Peer      string    // the sender's address without port
+	Verified  string    // the hostname of the sender's certificate; "" without one
 	At        time.Time // when it was read
 	Truncated bool      // the sender's message went on
 }
@@ -70,6 +71,9 @@ func (p *Parser) Parse(l *Line, e *event.Event) Format {
 	format := p.parse(e)
 	if e.Message == "" { // a message of structured data or a tag alone is matched by its whole line
 		e.Message = p.line
+	}
+	if l.Verified != "" {
+		p.certify(e, l.Verified)
 	}
 	if l.Truncated {
 		p.object.key("truncated").raw("true")

@@ -11,12 +11,13 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 
+	"github.com/muttproject/mutt/platform/connect/tlsconf"
 	"github.com/muttproject/mutt/platform/deps"
 	"github.com/muttproject/mutt/platform/fault"
 	"github.com/muttproject/mutt/platform/netguard"
 )
 
-// Deps are what a Server needs. All are required.
+// Deps are what a Server needs. All are required but the endpoints.
 type Deps struct {
 	Sink    Sink
 	Log     *zap.Logger
@@ -25,6 +26,8 @@ type Deps struct {
 	Rate    *netguard.Rate  // of each source
 	// Lost is told how many messages were lost and why, about once a second.
 	Lost func(why string, n int64)
+	// ClearText and TLS are how peers must speak to the two TCP listeners; nil for clear text.
+	ClearText, TLS *tlsconf.Endpoint
 }
 
 // Server receives syslog over UDP and TCP. It is a lifecycle.Service.
@@ -36,12 +39,14 @@ type Server struct {
 	report  *reporter
 	doorUDP *netguard.Door
 	doorTCP *netguard.Door
+	doorTLS *netguard.Door
 	drops   atomic.Int64 // of the kernel, at the last look
 
 	mu      sync.Mutex
 	state   state
 	udp     []*net.UDPConn
-	tcp     *tcpServer
+	tcp     *tcpServer         // nil when it is off
+	tls     *tcpServer         // over TLS; nil when it is off
 	cancel  context.CancelFunc // ends submissions that wait
 	readers sync.WaitGroup     // everything but the reporter
 	done    chan struct{}      // closed when everything has ended
@@ -57,14 +62,14 @@ const (
 
 // New registers the metrics. It does no I/O.
 func New(cfg Config, d Deps) (*Server, error) {
-	if err := deps.Check(d); err != nil {
+	if err := deps.Check(d, "ClearText", "TLS"); err != nil {
 		return nil, err
 	}
 	if cfg.MaxMessageBytes < 1 || cfg.UDPSockets < 1 || cfg.Patience <= 0 || cfg.StopTimeout <= 0 || cfg.Location == nil {
 		return nil, errors.New("syslog: a bound is not set")
 	}
 	s := &Server{cfg: cfg, deps: d, failed: make(chan error, 1), done: make(chan struct{}),
-		doorUDP: d.Guard.SyslogDoor("syslog_udp"), doorTCP: d.Guard.SyslogDoor("syslog_tcp")}
+		doorUDP: d.Guard.SyslogDoor("syslog_udp"), doorTCP: d.Guard.SyslogDoor("syslog_tcp"), doorTLS: d.Guard.SyslogDoor("syslog_tls")}
 	var err error
 	if s.metrics, err = newMetrics(d.Metrics, s.kernelDrops); err != nil {
 		return nil, err
@@ -95,10 +100,10 @@ func (s *Server) Start(ctx context.Context) error {
 	for _, conn := range s.udp {
 		s.runSocket(run, conn)
 	}
-	if s.tcp != nil {
+	for _, l := range s.streams() {
 		s.readers.Go(func() {
-			s.fail(s.tcp.accept(run))
-			s.tcp.wg.Wait()
+			s.fail(l.accept(run))
+			l.wg.Wait()
 		})
 	}
 	go func() {
@@ -121,17 +126,42 @@ func (s *Server) listen(ctx context.Context) (err error) {
 		}
 	}
 	if enabled(s.cfg.TCPAddr) {
-		lc := net.ListenConfig{}
-		l, err := lc.Listen(ctx, "tcp", s.cfg.TCPAddr)
-		if err != nil {
-			closeAll(s.udp)
-			s.udp = nil
-			return listenFailed(err, "TCP", s.cfg.TCPAddr, "MUTT_SYSLOG_TCP_ADDR")
+		if s.tcp, err = s.listenTCP(ctx, s.cfg.TCPAddr, "MUTT_SYSLOG_TCP_ADDR", s.doorTCP, s.deps.ClearText); err != nil {
+			return err
 		}
-		s.tcp = &tcpServer{listener: s.doorTCP.Wrap(l), cfg: &s.cfg, metrics: s.metrics, rate: s.deps.Rate, conns: map[net.Conn]struct{}{}, closing: make(chan struct{}),
-			newFeed: func(f failing) *feed { return s.newFeed(&s.metrics.tcp, f) }}
+	}
+	if enabled(s.cfg.TLSAddr) {
+		if s.tls, err = s.listenTCP(ctx, s.cfg.TLSAddr, "MUTT_SYSLOG_TLS_ADDR", s.doorTLS, s.deps.TLS); err != nil {
+			return err
+		}
 	}
 	return nil
+}
+
+// listenTCP opens a listener for streams. When it fails, it closes those that are open.
+func (s *Server) listenTCP(ctx context.Context, addr, variable string, door *netguard.Door, endpoint *tlsconf.Endpoint) (*tcpServer, error) {
+	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", addr)
+	if err != nil {
+		closeAll(s.udp)
+		for _, open := range s.streams() {
+			open.listener.Close()
+		}
+		s.udp, s.tcp = nil, nil
+		return nil, listenFailed(err, "TCP", addr, variable)
+	}
+	return &tcpServer{listener: endpoint.Wrap(door.Wrap(l), nil), endpoint: endpoint, cfg: &s.cfg, metrics: s.metrics, rate: s.deps.Rate,
+		conns: map[net.Conn]struct{}{}, closing: make(chan struct{}),
+		newFeed: func(f failing) *feed { return s.newFeed(&s.metrics.tcp, f) }}, nil
+}
+
+// streams lists the listeners for streams that are on.
+func (s *Server) streams() (on []*tcpServer) {
+	for _, l := range []*tcpServer{s.tcp, s.tls} {
+		if l != nil {
+			on = append(on, l)
+		}
+	}
+	return on
 }
 
 func listenFailed(err error, network, addr, variable string) error {
@@ -173,8 +203,8 @@ func (s *Server) Stop(ctx context.Context) error {
 		for _, conn := range s.udp {
 			conn.SetReadDeadline(time.Unix(1, 0))
 		}
-		if s.tcp != nil {
-			s.tcp.stop()
+		for _, l := range s.streams() {
+			l.stop()
 		}
 	}
 	s.mu.Unlock()
@@ -211,7 +241,7 @@ func (s *Server) Ready(context.Context) (warnings []string, err error) {
 	return s.report.warnings(), nil
 }
 
-// Addrs gives the addresses that are listened on; nil for one that is off.
+// Addrs returns the addresses that are listened on in clear text; nil for one that is off.
 func (s *Server) Addrs() (udp, tcp net.Addr) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -222,6 +252,16 @@ func (s *Server) Addrs() (udp, tcp net.Addr) {
 		tcp = s.tcp.listener.Addr()
 	}
 	return udp, tcp
+}
+
+// TLSAddr returns the address of syslog over TLS; nil when it is off.
+func (s *Server) TLSAddr() net.Addr {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.tls == nil {
+		return nil
+	}
+	return s.tls.listener.Addr()
 }
 
 // kernelDrops sums over the sockets. It never goes back, also when they are closed.

@@ -10,12 +10,14 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/muttproject/mutt/platform/connect/tlsconf"
 	"github.com/muttproject/mutt/platform/netguard"
 )
 
 // tcpServer accepts connections and gives each a goroutine.
 type tcpServer struct {
 	listener net.Listener
+	endpoint *tlsconf.Endpoint
 	cfg      *Config
 	metrics  *metrics
 	rate     *netguard.Rate
@@ -73,6 +75,10 @@ func (s *tcpServer) remove(conn net.Conn) {
 // message too.
 func (s *tcpServer) serve(ctx context.Context, conn net.Conn) {
 	defer s.remove(conn)
+	verified, err := s.shakeHands(ctx, conn)
+	if err != nil {
+		return
+	}
 	wait := &waitState{waiting: &s.metrics.waiting}
 	defer wait.set(causeNone)
 	feed, frames := s.newFeed(wait), newFramer(s.cfg.MaxMessageBytes)
@@ -89,7 +95,7 @@ func (s *tcpServer) serve(ctx context.Context, conn net.Conn) {
 				if !ok {
 					break
 				}
-				lines = append(lines, Line{Text: frame, Peer: peer, At: at, Truncated: truncated})
+				lines = append(lines, Line{Text: frame, Peer: peer, Verified: verified, At: at, Truncated: truncated})
 			}
 			s.metrics.droppedBytes(&frames.dropped)
 			if len(lines) == 0 {

@@ -41,7 +41,6 @@ func answer(c echo.Context, status int, payload any) error {
 
 func write(c echo.Context, status int, contentType string, body []byte) error {
 	h := c.Response().Header()
-	h.Set("X-Content-Type-Options", "nosniff")
 	if h.Get("Cache-Control") == "" {
 		h.Set("Cache-Control", "private, no-cache")
 	}

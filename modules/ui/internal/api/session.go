@@ -40,7 +40,8 @@ func (a *API) login(c echo.Context) error {
 		return fault.New(fault.Forbidden, "a session needs at least the role viewer, and %s has %s", key.Identity.Name, key.Identity.Role)
 	}
 	ctx := c.Request().Context()
-	if old, err := c.Cookie(httpserver.SessionCookie); err == nil {
+	name, _ := httpserver.SessionCookieOf(c, a.SecureCookies)
+	if old, err := c.Cookie(name); err == nil {
 		if err := a.Sessions.End(ctx, old.Value); err != nil {
 			return err
 		}
@@ -67,7 +68,8 @@ func (a *API) logout(c echo.Context) error {
 	if _, err := sessionOf(c); err != nil {
 		return err
 	}
-	cookie, err := c.Cookie(httpserver.SessionCookie)
+	name, _ := httpserver.SessionCookieOf(c, a.SecureCookies)
+	cookie, err := c.Cookie(name)
 	if err != nil {
 		return err
 	}
@@ -94,8 +96,8 @@ func (a *API) answerSession(c echo.Context, s *authn.Session) error {
 // setCookie gives the browser a token; an empty one takes it away. Lax lets a link from a ticket open the console with the
 // session; what changes something needs the CSRF token besides.
 func (a *API) setCookie(c echo.Context, token string, expires time.Time) {
-	cookie := &http.Cookie{Name: httpserver.SessionCookie, Value: token, Path: "/", HttpOnly: true, SameSite: http.SameSiteLaxMode,
-		Secure: a.SecureCookies || c.Request().TLS != nil, MaxAge: -1}
+	name, secure := httpserver.SessionCookieOf(c, a.SecureCookies)
+	cookie := &http.Cookie{Name: name, Value: token, Path: "/", HttpOnly: true, SameSite: http.SameSiteLaxMode, Secure: secure, MaxAge: -1}
 	if token != "" {
 		cookie.MaxAge = max(1, int(expires.Sub(a.Now()).Seconds()))
 	}

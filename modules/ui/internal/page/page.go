@@ -30,7 +30,7 @@ const Policy = "default-src 'none'; style-src 'self'; img-src 'self'; base-uri '
 // Listener is one open (or switched off) door of the process.
 type Listener struct {
 	Name     string // unique: "ingest", "syslog-udp", "syslog-tcp", "admin", "ops"
-	Protocol string // "http", "udp", "tcp"
+	Protocol string // "http", "https", "udp", "tcp"
 	Address  string // host:port as it is listened on; "" when it is off
 	Purpose  string
 }
@@ -40,6 +40,7 @@ const (
 	IngestListener    = "ingest"
 	SyslogUDPListener = "syslog-udp"
 	SyslogTCPListener = "syslog-tcp"
+	SyslogTLSListener = "syslog-tls"
 	AdminListener     = "admin"
 )
 
@@ -124,7 +125,6 @@ func (p *Page) serveStatic(c echo.Context) error {
 
 func secure(h http.Header) {
 	h.Set("Content-Security-Policy", Policy)
-	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("X-Frame-Options", "DENY")
 	h.Set("Referrer-Policy", "no-referrer")
 }
@@ -140,9 +140,9 @@ func (p *Page) render(s Status, host string) ([]byte, error) {
 		switch {
 		case port == "":
 		case l.Name == IngestListener:
-			v.IngestURL = "http://" + net.JoinHostPort(name, port) + "/ingest"
+			v.IngestURL = l.Protocol + "://" + net.JoinHostPort(name, port) + "/ingest"
 		case l.Name == AdminListener:
-			v.AdminURL = "http://" + net.JoinHostPort(name, port)
+			v.AdminURL = l.Protocol + "://" + net.JoinHostPort(name, port)
 		case l.Name == SyslogUDPListener, l.Name == SyslogTCPListener && v.SyslogPort == "":
 			v.SyslogHost, v.SyslogPort, v.SyslogTCP = name, port, l.Name == SyslogTCPListener
 		}
