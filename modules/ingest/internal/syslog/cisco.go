@@ -65,10 +65,15 @@ func nodeFollows(s string) bool {
 
 func timeBegins(c byte) bool { return digit(c) || c == '.' }
 
-// startsName reports whether s begins with a number or an address that a colon and a blank follow: not with a time.
+// startsName reports whether s begins with a number or an address that a colon and a blank follow, or with a node of
+// IOS-XR's: not with a time.
 func startsName(s string) bool {
-	name, _, ok := strings.Cut(s[:min(len(s), maxTag)], ": ")
-	return ok && (digits(name) || canBeHost(name))
+	s = s[:min(len(s), maxTag)]
+	if name, _, ok := strings.Cut(s, ": "); ok && (digits(name) || canBeHost(name)) {
+		return true
+	}
+	node, _, ok := strings.Cut(s, ":")
+	return ok && strings.Count(node, "/") >= 2 && strings.IndexByte(node, ' ') < 0
 }
 
 // prelude keeps what a prelude holds.
