@@ -425,3 +425,25 @@ func TestConcurrentSenders(t *testing.T) {
 		t.Fatalf("%d answered 200, %d stored", total, len(seen))
 	}
 }
+
+// TestSourceRate: a batch is taken whole, and what it is over the rate of its source delays the next request, which is not read.
+func TestSourceRate(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, nil)
+	r.rate.Store(1)
+	batch := "[" + strings.Repeat(good("h", "")+",", 9) + good("h", "") + "]"
+	if rec := r.send(t, batch); rec.Code != http.StatusOK {
+		t.Fatalf("%d %s", rec.Code, rec.Body)
+	}
+	rec := r.send(t, "{") // would be a 400
+	if rec.Code != http.StatusTooManyRequests || rec.Header().Get("Retry-After") != "8" || !strings.Contains(rec.Body.String(), "source_max_rate") {
+		t.Errorf("%d, Retry-After %q: %s", rec.Code, rec.Header().Get("Retry-After"), rec.Body)
+	}
+	r.rate.Store(0)
+	if rec := r.send(t, good("h", "")); rec.Code != http.StatusOK {
+		t.Errorf("without a rate: %d %s", rec.Code, rec.Body)
+	}
+	if n := len(r.stored(t)); n != 11 {
+		t.Errorf("%d events are stored", n)
+	}
+}
