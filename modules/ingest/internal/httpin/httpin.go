@@ -2,7 +2,7 @@
 //
 // Principles:
 //  1. A 200 is a promise: it is written after Submit, which returns after the durable write.
-//  2. The checks come in one order: key, bytes, decoding, number of events, rate, values, capacity, write.
+//  2. The checks come in one order: key, rate of the source, bytes, decoding, number of events, rate, values, capacity, write.
 //  3. Every bad event of a batch is named by its index; a document that is not whole queues nothing.
 //  4. Memory follows what was received, never what was announced. Bodies share a bounded amount, in which each identity has its part.
 //  5. Nothing is decoded for a client that has left.
