@@ -5,6 +5,7 @@
 //     no part of a timestamp (a year, a zone) is left for the reader of hostnames.
 //  2. A timestamp without a zone is in the zone that the caller names. A zone's abbreviation is read in that zone first,
 //     because several places share one: CST is China's where the caller's zone is, and America's elsewhere.
+//     An hour that a zone has twice, or not at all, is the moment nearer to the receipt.
 //  3. A missing year is the latest one that puts the timestamp at most a day after its receipt: a log line reports what was.
 //  4. Nothing is allocated, and the time is linear in what is read.
 package stamp
@@ -295,40 +296,60 @@ func (c *civil) unix(received int64, loc *time.Location) (unix int64, ok bool) {
 		if !validDate(c.year, c.month, c.day) {
 			return 0, false
 		}
-		return c.in(c.year, loc), true
+		return c.in(c.year, received, loc), true
 	}
 	const day = 24 * 3600
 	for year := c.latest; year >= c.latest-10; year-- { // 29 February is up to eight years ago
 		if !validDate(year, c.month, c.day) || daysSince1970(year, c.month, c.day)*day > received+3*day {
 			continue
 		}
-		if unix = c.in(year, loc); unix <= received+day {
+		if unix = c.in(year, received, loc); unix <= received+day {
 			return unix, true
 		}
 	}
 	return 0, false
 }
 
-// in returns the Unix time in a year.
-func (c *civil) in(year int, loc *time.Location) int64 {
-	unix := daysSince1970(year, c.month, c.day)*86400 + int64(c.second)
+// in returns the Unix time in a year. An hour that comes twice, when summer time ends, or never, when it begins, is read as
+// the moment that is nearer to the receipt.
+func (c *civil) in(year int, received int64, loc *time.Location) int64 {
+	wall := daysSince1970(year, c.month, c.day)*86400 + int64(c.second)
 	if c.zoned {
-		return unix - int64(c.offset)
+		return wall - int64(c.offset)
 	}
 	offset, known := 0, false
 	if c.zone != "" {
 		if offset, known = offsetOf(c.zone); known && offset == 0 {
-			return unix
+			return wall
 		}
 	}
 	if loc == time.UTC {
-		return unix - int64(offset)
+		return wall - int64(offset)
 	}
-	local := time.Date(year, time.Month(c.month), c.day, 0, 0, c.second, 0, loc)
-	if known {
-		if name, _ := local.Zone(); name != c.zone {
-			return unix - int64(offset)
+	const day = 24 * 3600 // further from UTC than any zone; no zone changes its offset twice in two days
+	name, before := time.Unix(wall-day, 0).In(loc).Zone()
+	later, after := time.Unix(wall+day, 0).In(loc).Zone()
+	switch {
+	case known && c.zone != name && c.zone != later:
+		return wall - int64(offset)
+	case known && c.zone != name:
+		return wall - int64(after)
+	case known && c.zone != later, before == after: // the usual one
+		return wall - int64(before)
+	case c.zone == "DST":
+		return wall - int64(max(before, after))
+	}
+	first, second := wall-int64(before), wall-int64(after)
+	_, atFirst := time.Unix(first, 0).In(loc).Zone()
+	_, atSecond := time.Unix(second, 0).In(loc).Zone()
+	if isFirst := atFirst == before; isFirst != (atSecond == after) { // one of them is that time of the day, the other is not
+		if isFirst {
+			return first
 		}
+		return second
 	}
-	return local.Unix()
+	if max(first-received, received-first) <= max(second-received, received-second) {
+		return first
+	}
+	return second
 }
