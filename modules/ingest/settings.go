@@ -1,9 +1,12 @@
 package ingest
 
 import (
+	"fmt"
 	"slices"
+	"time"
 
 	"github.com/muttproject/mutt/modules/ingest/internal/decode"
+	"github.com/muttproject/mutt/modules/ingest/internal/syslog"
 	"github.com/muttproject/mutt/platform/config/static"
 	"github.com/muttproject/mutt/platform/connect/tlsconf"
 )
@@ -15,6 +18,9 @@ type Config struct {
 	SyslogTCPAddr  string
 	SyslogTLSAddr  string // off unless its certificate is configured
 	TLS, SyslogTLS tlsconf.ListenerConfig
+	SyslogZone     *time.Location
+	SyslogHostname syslog.HostFrom
+	SyslogSources  []syslog.Source
 	RequiredFields []string // of an event over HTTP
 	Aliases        []decode.Alias
 	MaxBodyBytes   int64 // of a request on the wire
@@ -36,6 +42,12 @@ func (c *Config) Settings() []static.Setting {
 			About: "Address of the listener of syslog over TLS (RFC 5425); by default 0.0.0.0:6514 when a certificate is configured",
 			Value: static.Listener(&c.SyslogTLSAddr, 6514)},
 	}, tlsconf.ListenerSettings("syslog_tls", &c.SyslogTLS), []static.Setting{
+		{Path: "syslog.zone", Default: "local", Variables: static.Variables("MUTT_SYSLOG_ZONE"),
+			About: "Time zone of syslog timestamps that name none: a name such as Europe/Berlin, UTC, or local for that of the process (TZ)", Value: zone(&c.SyslogZone)},
+		{Path: "syslog.hostname", Default: string(syslog.HostFromMessage), Variables: static.Variables("MUTT_SYSLOG_HOSTNAME"),
+			About: "Hostname of syslog events: the one in the message, the address of the peer, or its name by reverse DNS", Value: static.OneOf(&c.SyslogHostname, syslog.HostPolicies()...)},
+		{Path: "syslog.sources", Default: static.EmptyList, Variables: static.Variables("MUTT_SYSLOG_SOURCES"),
+			About: "Networks whose syslog messages are read differently, 'NETWORK zone=ZONE hostname=POLICY'; of each setting the smallest network that has it counts", Value: sources(&c.SyslogSources)},
 		{Path: "ingest.required_fields", Default: "hostname,timestamp,message", Variables: static.Variables("MUTT_INGEST_REQUIRED_FIELDS"),
 			About: "Fields that an event over HTTP must have", Value: fields(&c.RequiredFields)},
 		{Path: "ingest.aliases", Default: "host=hostname,@timestamp=timestamp,time=timestamp,msg=message,log=message", Variables: static.Variables("MUTT_INGEST_ALIASES"),
@@ -65,11 +77,21 @@ func fields(field *[]string) static.Value {
 	}, static.List(field).Get)
 }
 
-// aliases takes a list of member=field, which may be empty.
+// aliases takes a list of member=field.
 func aliases(field *[]decode.Alias) static.Value {
-	var texts []string
-	list := static.List(&texts)
-	return static.NewValue("a list of member=field, or []", func(text string) error {
+	return parsed(field, "a list of member=field, or []", decode.ParseAliases)
+}
+
+// sources takes a list of networks with settings.
+func sources(field *[]syslog.Source) static.Value {
+	return parsed(field, "a list of 'NETWORK zone=ZONE hostname=POLICY', or []", syslog.ParseSources)
+}
+
+// parsed takes a list, which may be empty, of what parse reads and String writes.
+func parsed[T fmt.Stringer](field *[]T, takes string, parse func(items []string) ([]T, error)) static.Value {
+	var items []string
+	list := static.List(&items)
+	return static.NewValue(takes, func(text string) error {
 		if text == static.EmptyList {
 			*field = nil
 			return nil
@@ -77,16 +99,27 @@ func aliases(field *[]decode.Alias) static.Value {
 		if err := list.Set(text); err != nil {
 			return err
 		}
-		parsed, err := decode.ParseAliases(texts)
+		read, err := parse(items)
 		if err == nil {
-			*field = parsed
+			*field = read
 		}
 		return err
 	}, func() any {
 		texts := make([]string, len(*field))
-		for i, a := range *field {
-			texts[i] = a.String()
+		for i, item := range *field {
+			texts[i] = item.String()
 		}
 		return texts
 	}).OrEmpty()
+}
+
+// zone takes the name of a time zone.
+func zone(field **time.Location) static.Value {
+	return static.NewValue("the name of a time zone, UTC or local", func(text string) error {
+		read, err := syslog.ParseZone(text)
+		if err == nil {
+			*field = read
+		}
+		return err
+	}, func() any { return syslog.ZoneName(*field) })
 }

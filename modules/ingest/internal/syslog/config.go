@@ -1,8 +1,11 @@
 package syslog
 
 import (
+	"net"
 	"runtime"
 	"time"
+
+	"github.com/muttproject/mutt/modules/ingest/internal/reverse"
 )
 
 // Config configures the listeners. All fields are required but the addresses; Defaults returns the bounds of a process.
@@ -13,7 +16,10 @@ type Config struct {
 	UDPSockets       int
 	Patience         time.Duration  // how long a datagram waits for the queue before it is dropped
 	StopTimeout      time.Duration  // bounds Stop when its context does not
-	Location         *time.Location // of RFC 3164 timestamps
+	Location         *time.Location // of timestamps that name no zone
+	Host             HostFrom
+	Sources          []Source         // whose policies are their own
+	Resolver         reverse.Resolver // of names by reverse DNS
 }
 
 // receiveBuffer is how many bytes each UDP socket asks the kernel for.
@@ -23,7 +29,7 @@ const receiveBuffer = 8 << 20
 // UTF-8 and escaped fields can approach.
 func Defaults() Config {
 	return Config{MaxMessageBytes: 64 << 10, UDPSockets: min(runtime.GOMAXPROCS(0), 4),
-		Patience: 5 * time.Second, StopTimeout: 10 * time.Second, Location: time.Local}
+		Patience: 5 * time.Second, StopTimeout: 10 * time.Second, Location: time.Local, Host: HostFromMessage, Resolver: &net.Resolver{PreferGo: true}}
 }
 
 func enabled(addr string) bool { return addr != "" && addr != "off" }

@@ -120,7 +120,8 @@ type bundle struct {
 func complete(c Config) Config {
 	d := Defaults()
 	c.MaxMessageBytes, c.UDPSockets = cmp.Or(c.MaxMessageBytes, d.MaxMessageBytes), cmp.Or(c.UDPSockets, d.UDPSockets)
-	c.Patience, c.StopTimeout, c.Location = cmp.Or(c.Patience, d.Patience), cmp.Or(c.StopTimeout, d.StopTimeout), time.UTC
+	c.Patience, c.StopTimeout, c.Location = cmp.Or(c.Patience, d.Patience), cmp.Or(c.StopTimeout, d.StopTimeout), cmp.Or(c.Location, time.UTC)
+	c.Host, c.Resolver = cmp.Or(c.Host, d.Host), cmp.Or(c.Resolver, d.Resolver)
 	return c
 }
 

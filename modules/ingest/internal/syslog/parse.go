@@ -43,6 +43,11 @@ type Parser struct {
 	sd     sdScratch
 	joined []byte // a message that is put together
 
+	sources *sources // nil when all senders are read alike
+	peer    string   // whose policy is in force
+	origin  *origin
+	origins map[string]*origin
+
 	headed        bool // the line begins with the header of network gear
 	clockReplaced bool // the last line's timestamp could not be believed
 }
@@ -61,6 +66,9 @@ func (p *Parser) Parse(l *Line, e *event.Event) Format {
 	p.line, p.at = strings.TrimRight(view(l.Text), "\r\n\x00"), l.At
 	p.object.reset()
 	p.headed, p.clockReplaced = false, false
+	if p.sources != nil && (p.origin == nil || p.peer != l.Peer) {
+		p.turnTo(l.Peer)
+	}
 	*e = event.Event{
 		Source: event.SourceSyslog, Severity: event.Absent, Facility: event.Absent,
 		Timestamp: l.At.UnixMicro(), Hostname: l.Peer, SourceIP: l.Peer,
@@ -73,7 +81,9 @@ func (p *Parser) Parse(l *Line, e *event.Event) Format {
 		e.Message = p.line
 	}
 	if l.Verified != "" {
-		p.certify(e, l.Verified)
+		p.claim(e, l.Verified)
+	} else if p.origin != nil && p.origin.Host != HostFromMessage {
+		p.rename(l, e)
 	}
 	if l.Truncated {
 		p.object.key("truncated").raw("true")

@@ -40,6 +40,7 @@ type Server struct {
 	doorUDP *netguard.Door
 	doorTCP *netguard.Door
 	doorTLS *netguard.Door
+	sources *sources
 	drops   atomic.Int64 // of the kernel, at the last look
 
 	mu      sync.Mutex
@@ -65,10 +66,10 @@ func New(cfg Config, d Deps) (*Server, error) {
 	if err := deps.Check(d, "ClearText", "TLS"); err != nil {
 		return nil, err
 	}
-	if cfg.MaxMessageBytes < 1 || cfg.UDPSockets < 1 || cfg.Patience <= 0 || cfg.StopTimeout <= 0 || cfg.Location == nil {
+	if cfg.MaxMessageBytes < 1 || cfg.UDPSockets < 1 || cfg.Patience <= 0 || cfg.StopTimeout <= 0 || cfg.Location == nil || cfg.Host == "" || cfg.Resolver == nil {
 		return nil, errors.New("syslog: a bound is not set")
 	}
-	s := &Server{cfg: cfg, deps: d, failed: make(chan error, 1), done: make(chan struct{}),
+	s := &Server{cfg: cfg, deps: d, sources: newSources(&cfg), failed: make(chan error, 1), done: make(chan struct{}),
 		doorUDP: d.Guard.SyslogDoor("syslog_udp"), doorTCP: d.Guard.SyslogDoor("syslog_tcp"), doorTLS: d.Guard.SyslogDoor("syslog_tls")}
 	var err error
 	if s.metrics, err = newMetrics(d.Metrics, s.kernelDrops); err != nil {
@@ -112,6 +113,7 @@ func (s *Server) Start(ctx context.Context) error {
 		var reports sync.WaitGroup
 		reports.Go(func() { s.report.run(reporting) })
 		s.readers.Wait()
+		s.sources.close()
 		end()
 		reports.Wait()
 	}()
@@ -178,7 +180,9 @@ func (s *Server) runSocket(ctx context.Context, conn *net.UDPConn) {
 }
 
 func (s *Server) newFeed(m *transportMetrics, f failing) *feed {
-	return &feed{parser: NewParser(s.cfg.Location), sink: s.deps.Sink, metrics: m, failing: f}
+	parser := NewParser(s.cfg.Location)
+	parser.sources = s.sources
+	return &feed{parser: parser, sink: s.deps.Sink, metrics: m, failing: f}
 }
 
 // fail reports that a listener ended; the first error is the one to report.

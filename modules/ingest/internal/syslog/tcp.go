@@ -83,6 +83,7 @@ func (s *tcpServer) serve(ctx context.Context, conn net.Conn) {
 	defer wait.set(causeNone)
 	feed, frames := s.newFeed(wait), newFramer(s.cfg.MaxMessageBytes)
 	peer, guarded := peerOf(conn), netguard.Of(conn)
+	s.greet(ctx, feed, peer)
 	var lines []Line
 	for {
 		err := frames.fill(conn)
@@ -122,6 +123,16 @@ func (s *tcpServer) rest(wait time.Duration) {
 	case <-t.C:
 	case <-s.closing:
 	}
+}
+
+// nameWait bounds how long a connection waits for the name of its peer. It delays nobody else.
+const nameWait = time.Second
+
+// greet prepares a feed for the messages of a peer.
+func (s *tcpServer) greet(ctx context.Context, f *feed, peer string) {
+	ctx, cancel := context.WithTimeout(ctx, nameWait)
+	defer cancel()
+	f.parser.Expect(ctx, peer)
 }
 
 // stop ends accepting and reading; it does not wait.

@@ -9,7 +9,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/muttproject/mutt/platform/event"
 	"github.com/muttproject/mutt/platform/netguard"
 )
 
@@ -57,15 +56,4 @@ func nameOf(c *x509.Certificate) string {
 		return c.IPAddresses[0].String()
 	}
 	return ""
-}
-
-// certify makes the hostname of the certificate that of the event. What the line says instead is kept.
-func (p *Parser) certify(e *event.Event, verified string) {
-	if strings.EqualFold(e.Hostname, verified) {
-		return
-	}
-	if e.Hostname != e.SourceIP {
-		p.object.key("claimed_hostname").quoted(e.Hostname)
-	}
-	e.Hostname = verified
 }
