@@ -18,8 +18,12 @@ func FoldHost(name string) string {
 
 // AppendFoldedHost appends the identity of a host to dst.
 func AppendFoldedHost(dst []byte, name string) []byte {
-	for i := range len(name) {
-		dst = append(dst, FoldByte(name[i]))
+	start := len(dst)
+	dst = append(dst, name...)
+	for i, c := range dst[start:] {
+		if 'A' <= c && c <= 'Z' { // as FoldByte, and most names are folded already: nothing is written
+			dst[start+i] = c + 'a' - 'A'
+		}
 	}
 	return dst
 }
