@@ -108,7 +108,8 @@ func authorizationTable(t *testing.T, p *parts) {
 	page := "# Who may call what\n\nGenerated from the code; do not edit. The least role of each route: `public` needs no key, `any` takes every valid one, and\n" +
 		"`viewer`, `operator`, `admin` include each other in this order. `ingest` stands beside them; an admin may send events too. HEAD is\n" +
 		"served wherever GET is, to the same callers. See [Keys, roles and sessions](../guides/access.md). Profiles (`/debug/pprof`) are shown\n" +
-		"to this machine only, unless `ops.remote_profiles` is set.\n\n" +
+		"to this machine only, unless `ops.remote_profiles` is set; each is collected for at most 60 seconds, one at a time. A listener on loopback\n" +
+		"answers to localhost, loopback addresses and the names in `admin.hosts`; by another name every route is 421 (`wrong_host`).\n\n" +
 		"| listener | method | path | least role |\n| --- | --- | --- | --- |\n" + strings.Join(rows, "")
 	path := filepath.Join("..", "docs", "reference", "authorization.md")
 	if *update {

@@ -44,6 +44,7 @@ type Config struct {
 	Ingest   ingest.Config
 	UI       ui.Config
 	Ops      httpserver.OpsConfig
+	Hosts    httpserver.Hosts
 	Limits   netguard.Config
 	Forward  forward.Config
 	Redis    redis.Server

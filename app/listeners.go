@@ -79,7 +79,7 @@ func (p *parts) http(o httpserver.Options, routes []httpserver.Route) (lifecycle
 	if err != nil {
 		return nil, err
 	}
-	o.Logger, o.Gate, o.Door, o.TLS = p.opts.Logger.Named(o.Name), p.gate, p.guard.HTTPDoor(o.Name), endpoint
+	o.Logger, o.Gate, o.Door, o.TLS, o.Hosts = p.opts.Logger.Named(o.Name), p.gate, p.guard.HTTPDoor(o.Name), endpoint, p.opts.Config.Hosts
 	s := httpserver.New(o, routes...)
 	p.servers = append(p.servers, s)
 	return s, nil

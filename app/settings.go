@@ -16,7 +16,7 @@ import (
 func settings(c *Config) []static.Setting {
 	withStore := []Role{Alerter, UI, Janitor}
 	table := slices.Concat(c.processSettings(), c.Keys.settings(), tlsconf.ListenerSettings("", &c.TLS),
-		readBy(c.Ingest.Settings(), Ingestor), readBy(c.UI.Settings(), UI), c.Ops.Settings(), c.Limits.Settings(), readBy(c.Forward.Settings(), Forwarder),
+		readBy(c.Ingest.Settings(), Ingestor), readBy(c.UI.Settings(), UI), c.Ops.Settings(), c.Hosts.Settings(), c.Limits.Settings(), readBy(c.Forward.Settings(), Forwarder),
 		c.Redis.Settings(), c.Queue.Settings(), readBy(c.Postgres.Settings(), withStore...),
 		c.Secrets.Settings(), c.Logins.Settings(), c.Vault.Settings())
 	derive(table, "listeners.syslog_tls", c.syslogTLSAddr)

@@ -16,6 +16,7 @@ import (
 	"net/http"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -56,7 +57,8 @@ type Options struct {
 	// ProxiedTLS says that browsers come by a proxy that speaks TLS, so that the cookies of sessions are those of TLS.
 	ProxiedTLS bool
 	// TLS is how clients must speak to the listener; nil for clear text.
-	TLS *tlsconf.Endpoint
+	TLS   *tlsconf.Endpoint
+	Hosts Hosts // that the listener answers to while it is bound to loopback
 }
 
 // Server is one HTTP listener with its routes.
@@ -66,6 +68,8 @@ type Server struct {
 	routes []Route
 	http   *http.Server
 	failed chan error
+
+	loopback atomic.Bool // set by Start: only this machine reaches the listener
 
 	mu       sync.Mutex
 	listener net.Listener
@@ -87,7 +91,7 @@ func New(o Options, routes ...Route) *Server {
 	e.Logger.SetOutput(discard{})
 	s := &Server{opts: o, echo: e, routes: withHead(routes), failed: make(chan error, 1)}
 	e.HTTPErrorHandler = s.renderError
-	e.Pre(s.annotate)
+	e.Pre(s.annotate, s.knownHost)
 	e.Use(s.recoverPanic, negotiate)
 	if o.Around != nil {
 		e.Use(o.Around)
@@ -168,6 +172,7 @@ func (s *Server) Start(ctx context.Context) error {
 	if s.stopped {
 		return errors.Join(errors.New("started after stop"), l.Close())
 	}
+	s.loopback.Store(boundToLoopback(l.Addr()))
 	l = s.opts.Door.Wrap(l)
 	s.listener = l
 	go func() {
