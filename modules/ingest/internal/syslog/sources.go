@@ -245,7 +245,7 @@ func (p *Parser) rename(l *Line, e *event.Event) {
 
 // claim makes name the hostname of an event, unless the line has it in another spelling. What the line says instead is kept.
 func (p *Parser) claim(e *event.Event, name string) {
-	if strings.EqualFold(e.Hostname, name) {
+	if event.SameHost(e.Hostname, name) {
 		return
 	}
 	if e.Hostname != e.SourceIP {
