@@ -61,8 +61,8 @@ func (g *Guard) door(name string, quiet time.Duration) *Door {
 	for _, c := range []cause{causeListenerFull, causeSourceFull, causeFirstByte, causeIdle, causeWriteTimeout} {
 		d.closed[c] = m.closed.WithLabelValues(name, causeNames[c])
 	}
-	state := func(name, unit, begins, ends, remedy string) *trouble.State {
-		return g.board.State(trouble.Kind{Name: name + "_" + name, Unit: unit, Begins: begins, Ends: ends, Remedy: remedy})
+	state := func(what, unit, begins, ends, remedy string) *trouble.State {
+		return g.board.State(trouble.Kind{Name: name + "_" + what, Unit: unit, Begins: begins, Ends: ends, Remedy: remedy})
 	}
 	d.refusing[causeNotAllowed] = state("not_allowed", "connections", fmt.Sprintf("connections to the %s listener are refused: their addresses are not in %s", name, setting),
 		fmt.Sprintf("no connection to the %s listener is refused for its address any more", name), "add the address to "+setting+", or keep the peer from connecting")

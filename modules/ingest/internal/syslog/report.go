@@ -7,12 +7,26 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+
+	"github.com/muttproject/mutt/platform/trouble"
 )
 
-const (
-	lookEvery  = time.Second
-	reportOnce = time.Minute
-)
+const lookEvery = time.Second
+
+// reporter passes what was lost on to the log, the health check and the counters: once a second it looks at the sums.
+type reporter struct {
+	metrics *metrics
+	rcvbuf  func() int64
+	lost    func(why string, n int64)
+	board   *trouble.Board
+
+	seen losses // at the last look
+
+	dropped [causes]*trouble.State
+	kernel  *trouble.State
+	bytes   [dropCauses]*trouble.State
+	waiting *trouble.State
+}
 
 // losses are sums since the start.
 type losses struct {
@@ -21,61 +35,55 @@ type losses struct {
 	bytes   [dropCauses]int64
 }
 
-func (l losses) minus(o losses) losses {
-	for c := range l.dropped {
-		l.dropped[c] -= o.dropped[c]
-	}
-	l.kernel -= o.kernel
-	for c := range l.bytes {
-		l.bytes[c] -= o.bytes[c]
-	}
-	return l
-}
-
-func (l losses) plus(o losses) losses { return l.minus(losses{}.minus(o)) }
-
-func (l losses) messages() int64 {
-	n := l.kernel
-	for _, d := range l.dropped {
-		n += d
-	}
-	return n
-}
-
-// reporter tells the log, the health check and the counters about losses: one line a minute, not one per message.
-type reporter struct {
-	metrics *metrics
-	log     *zap.Logger
-	rcvbuf  func() int64
-	lost    func(why string, n int64)
-
-	reported     losses // what the log knows
-	lastReport   time.Time
-	lastWaitLine time.Time
-
-	mu       sync.Mutex
-	seen     losses // at the last look
-	lastLoss time.Time
-	recent   losses // of the last minute with losses
+// lossWords say why messages are lost, and what to do about it.
+var lossWords = [causes]struct{ why, remedy string }{
+	causeQueueFull:   {"the queue holds as many events as max_ingest_queue_size allows", "look at what keeps the alerter from judging, or raise max_ingest_queue_size"},
+	causeBytesFull:   {"the queue holds as many bytes as it may", "look at what keeps the alerter from judging, make room, or raise max_ingest_queue_bytes"},
+	causeQueueAway:   {"the queue cannot be written", "look at the storage of the queue"},
+	causeRateLimited: {"more events arrive than ingest_max_rate allows", "raise ingest_max_rate, or find who sends so much"},
+	causeSourceRate:  {"sources send more than source_max_rate allows", "raise source_max_rate, add a relay to limits.trusted_relays, or find who sends so much"},
+	causeBacklog:     {"datagrams come faster than the queue takes them", "send over TCP, or look at the storage of the queue"},
+	causeRefused:     {"they cannot be stored as events", "mutt_ingest_rejected_events_total counts them by reason"},
+	causeStopping:    {"the process stops and cannot store them in time", "raise shutdown_timeout"},
+	causeOther:       {"the intake failed", "look at the log for the error"},
 }
 
 func newReporter(m *metrics, log *zap.Logger, rcvbuf func() int64, lost func(string, int64)) *reporter {
-	return &reporter{metrics: m, log: log, rcvbuf: rcvbuf, lost: lost}
+	b := trouble.NewBoard(log, time.Now)
+	r := &reporter{metrics: m, rcvbuf: rcvbuf, lost: lost, board: b}
+	for c := causeNone + 1; c < causes; c++ {
+		r.dropped[c] = b.State(trouble.Kind{Name: "syslog_lost_" + c.String(), Unit: "messages", Begins: "syslog messages are lost: " + lossWords[c].why,
+			Ends: "no more syslog messages are lost to this cause", Remedy: lossWords[c].remedy})
+	}
+	r.kernel = b.State(trouble.Kind{Name: "syslog_lost_" + CauseKernel, Unit: "datagrams",
+		Begins: "syslog datagrams are lost: the kernel drops them because the receive buffer is full", Ends: "the kernel drops no more syslog datagrams",
+		Remedy: "raise net.core.rmem_max, or give CAP_NET_ADMIN"})
+	r.bytes[dropGarbage] = b.State(trouble.Kind{Name: "syslog_garbage", Unit: "bytes",
+		Begins: "syslog peers send bytes that belong to no message, which are dropped", Ends: "syslog peers send messages alone again",
+		Remedy: "check the framing of the senders: octet counts in bytes, or one message per line"})
+	r.bytes[dropOversize] = b.State(trouble.Kind{Name: "syslog_oversize", Unit: "bytes",
+		Begins: "syslog messages are cut at the maximum length and the rest is dropped", Ends: "no more syslog messages are cut"})
+	r.waiting = b.State(trouble.Kind{Name: "syslog_waiting", Quiet: 2 * lastRetry,
+		Begins: "syslog connections wait for the queue and nothing is lost", Ends: "no syslog connection waits for the queue any more"})
+	return r
 }
 
 // run looks once a second until ctx ends, and then reports what is not yet reported.
 func (r *reporter) run(ctx context.Context) {
+	running, end := context.WithCancel(context.WithoutCancel(ctx))
+	var board sync.WaitGroup
+	board.Go(func() { r.board.Run(running) })
 	tick := time.NewTicker(lookEvery)
 	defer tick.Stop()
-	for {
+	for ctx.Err() == nil {
 		select {
-		case now := <-tick.C:
-			r.look(now, false)
+		case <-tick.C:
 		case <-ctx.Done():
-			r.look(time.Now(), true)
-			return
 		}
+		r.look()
 	}
+	end()
+	board.Wait()
 }
 
 func (r *reporter) sums() (l losses) {
@@ -85,92 +93,38 @@ func (r *reporter) sums() (l losses) {
 		}
 	}
 	l.kernel = r.metrics.kernel()
-	for c := dropPadding + 1; c < dropCauses; c++ { // padding loses nothing
+	for c := range l.bytes {
 		l.bytes[c] = r.metrics.bytes[c].Load()
 	}
 	return l
 }
 
-func (r *reporter) look(now time.Time, last bool) {
+// look passes on what was lost since the last look.
+func (r *reporter) look() {
 	sums := r.sums()
-	r.count(sums.minus(r.seen)) // only look writes seen
-	r.mu.Lock()
-	if sums != r.seen {
-		if now.Sub(r.lastLoss) > reportOnce {
-			r.recent = losses{}
-		}
-		r.recent = r.recent.plus(sums.minus(r.seen))
-		r.seen, r.lastLoss = sums, now
-	}
-	r.mu.Unlock()
-	if sums != r.reported && (last || now.Sub(r.lastReport) >= reportOnce) {
-		r.logLosses(sums.minus(r.reported))
-		r.reported, r.lastReport = sums, now
-	}
-	if n := r.metrics.waiting.Load(); n > 0 && now.Sub(r.lastWaitLine) >= reportOnce {
-		r.log.Warn("syslog connections wait for the queue; nothing is lost", zap.Int64("connections", n))
-		r.lastWaitLine = now
-	}
-}
-
-// count passes new losses on.
-func (r *reporter) count(l losses) {
-	for c, n := range l.dropped {
-		if n > 0 {
+	for c, state := range r.dropped {
+		if n := sums.dropped[c] - r.seen.dropped[c]; n > 0 {
+			state.Add(n)
 			r.lost(cause(c).String(), n)
 		}
 	}
-	if l.kernel > 0 {
-		r.lost(CauseKernel, l.kernel)
+	if n := sums.kernel - r.seen.kernel; n > 0 {
+		r.kernel.Describe(fmt.Sprintf("it has %d bytes", r.rcvbuf()))
+		r.kernel.Add(n)
+		r.lost(CauseKernel, n)
 	}
+	for c, state := range r.bytes {
+		if n := sums.bytes[c] - r.seen.bytes[c]; n > 0 && state != nil { // padding loses nothing
+			state.Add(n)
+		}
+	}
+	r.seen = sums
+	waiting := r.metrics.waiting.Load()
+	if waiting > 0 {
+		r.waiting.Describe(fmt.Sprintf("%d connections", waiting))
+	}
+	r.waiting.Set(waiting > 0)
 }
 
-func (r *reporter) logLosses(l losses) {
-	if l.messages() > 0 {
-		fields := []zap.Field{zap.Int64("messages", l.messages())}
-		for c, n := range l.dropped {
-			if n > 0 {
-				fields = append(fields, zap.Int64(cause(c).String(), n))
-			}
-		}
-		if l.kernel > 0 {
-			fields = append(fields, zap.Int64("kernel", l.kernel), zap.Int64("receive_buffer_bytes", r.rcvbuf()),
-				zap.String("remedy", "raise net.core.rmem_max, or give CAP_NET_ADMIN"))
-		}
-		r.log.Warn("syslog messages were lost", fields...)
-	}
-	if n := l.bytes[dropGarbage]; n > 0 {
-		r.log.Warn("syslog peers sent bytes that belong to no message; they were dropped", zap.Int64("bytes", n),
-			zap.String("remedy", "check the framing of the senders: octet counts in bytes, or one message per line"))
-	}
-	if n := l.bytes[dropOversize]; n > 0 {
-		r.log.Warn("syslog messages were cut at the maximum length; the rest was dropped", zap.Int64("bytes", n))
-	}
-}
-
-// warnings says in words what went wrong in the last minute.
-func (r *reporter) warnings() (w []string) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if n := r.metrics.waiting.Load(); n > 0 {
-		w = append(w, fmt.Sprintf("%d syslog connections wait for the queue", n))
-	}
-	if time.Since(r.lastLoss) > reportOnce {
-		return w
-	}
-	if r.recent.kernel > 0 {
-		w = append(w, fmt.Sprintf("the kernel dropped %d syslog datagrams: the receive buffer is too small", r.recent.kernel))
-	}
-	for c, n := range r.recent.dropped {
-		if n > 0 {
-			w = append(w, fmt.Sprintf("%d syslog messages were dropped: %s", n, cause(c)))
-		}
-	}
-	if n := r.recent.bytes[dropGarbage]; n > 0 {
-		w = append(w, fmt.Sprintf("%d bytes of syslog connections were dropped: they belong to no message", n))
-	}
-	if n := r.recent.bytes[dropOversize]; n > 0 {
-		w = append(w, fmt.Sprintf("%d bytes of syslog messages were dropped: the messages were longer than the maximum", n))
-	}
-	return w
-}
+// warnings says in words what goes wrong.
+func (r *reporter) warnings() []string { return r.board.Warnings() }

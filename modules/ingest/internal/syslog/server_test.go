@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -191,43 +192,41 @@ func contents(t *testing.T, file string) (texts []string) {
 	return texts
 }
 
-// A storm of losses is one line a minute and a warning in the health check that goes away.
+// A storm of losses is a line when it begins, one a minute, and a warning in the health check that goes away.
 func TestReporter(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		core, logs := observer.New(zapcore.InfoLevel)
-		kernel := int64(0)
-		m, err := newMetrics(newRegistry(), func() int64 { return kernel })
+		var kernel atomic.Int64
+		m, err := newMetrics(newRegistry(), kernel.Load)
 		if err != nil {
 			t.Fatal(err)
 		}
-		counted := map[string]int64{}
+		counted := map[string]int64{} // by the reporter alone
 		r := newReporter(m, zap.New(core), func() int64 { return 4096 }, func(why string, n int64) { counted[why] += n })
+		go r.run(t.Context())
+		<-time.After(lookEvery / 2)
 		for second := range 150 {
 			m.udp.lost(causeQueueFull, 10)
-			if second == 70 {
-				kernel = 5
+			if second == 100 {
+				kernel.Store(5)
 				m.waiting.Add(1)
 			}
 			<-time.After(time.Second)
-			r.look(time.Now(), false)
 		}
-		lost := logs.FilterMessage("syslog messages were lost").All()
-		if len(lost) != 3 || logs.Len() != 3+2 {
+		const full = "syslog messages are lost: the queue holds as many events as max_ingest_queue_size allows"
+		if n, other := logs.FilterMessage(full).Len(), logs.FilterMessageSnippet("kernel").Len(); n != 3 || other != 1 || logs.Len() != n+other+1 {
 			t.Errorf("%d lines: %v", logs.Len(), logs.All())
 		}
-		if got := lost[2].ContextMap(); got["queue_full"] != int64(600) || got["kernel"] != int64(5) || got["messages"] != int64(605) {
-			t.Error(got)
-		}
-		if w := r.warnings(); len(w) != 3 {
-			t.Error(w)
+		want := []string{full + " (1500 messages in 2m30s)", "the receive buffer is full: it has 4096 bytes (5 datagrams in 50s)", "wait for the queue and nothing is lost: 1 connections (for 50s)"}
+		if w := r.warnings(); len(w) != 3 || w[0] != want[0] || !strings.HasSuffix(w[1], want[1]) || !strings.HasSuffix(w[2], want[2]) {
+			t.Errorf("%q", w)
 		}
 		if counted["queue_full"] != 1500 || counted[CauseKernel] != 5 || len(counted) != 2 {
 			t.Error("counted", counted)
 		}
 		m.waiting.Add(-1)
 		<-time.After(2 * time.Minute)
-		r.look(time.Now(), false)
 		if w := r.warnings(); len(w) != 0 {
 			t.Error("losses are warned of for ever", w)
 		}
