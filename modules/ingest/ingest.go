@@ -29,6 +29,7 @@ import (
 	"github.com/muttproject/mutt/platform/lifecycle"
 	"github.com/muttproject/mutt/platform/netguard"
 	"github.com/muttproject/mutt/platform/openapi"
+	"github.com/muttproject/mutt/platform/trouble"
 )
 
 // Bounds of a request over HTTP (behaviour.md, Ingestor).
@@ -63,10 +64,12 @@ type Deps struct {
 
 // Module is the ingestor of a process.
 type Module struct {
-	intake *intake.Intake
-	http   *httpin.Handler
-	syslog *syslog.Server
-	writer *watchedWriter
+	intake   *intake.Intake
+	http     *httpin.Handler
+	syslog   *syslog.Server
+	writer   *watchedWriter
+	troubles *trouble.Board
+	reporter *lifecycle.Runner
 }
 
 var (
@@ -80,11 +83,14 @@ func New(c Config, d Deps) (*Module, error) {
 	if err := errors.Join(static.Validate(c.Settings()), deps.Check(d, "SyslogTCP", "SyslogTLS")); err != nil {
 		return nil, fmt.Errorf("ingest module: %w", err)
 	}
-	m := &Module{writer: &watchedWriter{Writer: d.Writer, now: d.Now}}
+	board := trouble.NewBoard(d.Log, d.Now)
+	states := newTroubles(board)
+	m := &Module{writer: &watchedWriter{Writer: d.Writer, now: d.Now, troubles: states}, troubles: board}
+	m.reporter = lifecycle.NewRunner("ingest-troubles", func(ctx context.Context) error { board.Run(ctx); return nil })
 	m.intake = intake.New(intake.Deps{Writer: m.writer, Partition: d.Partition, Depth: d.Depth, Now: d.Now,
 		Limiter: newRateLimit(d), Metrics: intake.NewMetrics(d.Registerer)}, intake.Limits{MaxEvent: intake.MaxEvent})
 	rate := d.Guard.NewRate(d.Dynamic.SourceRate.Get)
-	away := newTurnedAway(d.Registerer, d.Beside)
+	away := newTurnedAway(d.Registerer, d.Beside, states)
 	m.http = httpin.New(httpin.Config{MaxBody: c.MaxBodyBytes, MaxDecoded: maxDecodedBytes, MaxMemory: c.BodyMemory, MaxEvents: maxEvents, Required: c.RequiredFields,
 		Aliases: c.Aliases},
 		httpin.Deps{Intake: m.intake, Metrics: httpin.NewMetrics(d.Registerer, d.Depth, d.Bytes), View: d.View, Now: d.Now, TurnedAway: away.http,
@@ -120,14 +126,19 @@ func (m *Module) SyslogTLSAddr() net.Addr { return m.syslog.TLSAddr() }
 func (m *Module) Name() string { return "ingest" }
 
 // Start opens the syslog listeners. The HTTP listener is the process's, see Routes.
-func (m *Module) Start(ctx context.Context) error { return m.syslog.Start(ctx) }
+func (m *Module) Start(ctx context.Context) error {
+	if err := m.reporter.Start(ctx); err != nil {
+		return err
+	}
+	return m.syslog.Start(ctx)
+}
 
 // Drain closes the syslog listeners; what they have read is stored. HTTP requests that run go on.
 func (m *Module) Drain(ctx context.Context) error { return m.syslog.Stop(ctx) }
 
 // Stop refuses new events and waits for the submissions that run.
 func (m *Module) Stop(ctx context.Context) error {
-	return errors.Join(m.syslog.Stop(ctx), m.intake.Close(ctx))
+	return errors.Join(m.syslog.Stop(ctx), m.intake.Close(ctx), m.reporter.Stop(ctx))
 }
 
 // Failed delivers the error of a listener that ended by itself.
@@ -136,8 +147,7 @@ func (m *Module) Failed() <-chan error { return m.syslog.Failed() }
 // Ready tells what the health report should.
 func (m *Module) Ready(ctx context.Context) (warnings []string, err error) {
 	warnings, err = m.syslog.Ready(ctx)
-	more, failed := m.writer.ready()
-	return append(warnings, more...), errors.Join(err, failed)
+	return append(warnings, m.troubles.Warnings()...), errors.Join(err, m.writer.ready())
 }
 
 // sink lets the syslog listeners submit.

@@ -20,13 +20,14 @@ type Beside interface {
 type turnedAway struct {
 	beside            Beside
 	refused, rejected *prometheus.CounterVec
+	troubles          *troubles
 }
 
-func newTurnedAway(r prometheus.Registerer, beside Beside) *turnedAway {
+func newTurnedAway(r prometheus.Registerer, beside Beside, troubles *troubles) *turnedAway {
 	counter := func(name, help string) *prometheus.CounterVec {
 		return prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, []string{"reason"})
 	}
-	t := &turnedAway{beside: beside,
+	t := &turnedAway{beside: beside, troubles: troubles,
 		refused:  counter("mutt_ingest_refused_events_total", "Events that MUTT was not there to take, by reason; an event that is sent again counts again."),
 		rejected: counter("mutt_ingest_rejected_events_total", "Events that are wrong or over the rate limit, by reason."),
 	}
@@ -51,7 +52,14 @@ func (t *turnedAway) http(why error, n int) {
 	if code == fault.QueueFull {
 		reason = string(queue.WhyFull(why))
 	}
-	t.count(fault.Describe(code).Status >= http.StatusInternalServerError, reason, int64(n))
+	refused := fault.Describe(code).Status >= http.StatusInternalServerError // the writer reports what keeps it from storing
+	switch {
+	case code == fault.RateLimited:
+		t.troubles.rate.Add(int64(n))
+	case !refused:
+		t.troubles.wrong.Add(int64(n))
+	}
+	t.count(refused, reason, int64(n))
 }
 
 // syslog counts messages that were lost.

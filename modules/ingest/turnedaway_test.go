@@ -5,12 +5,15 @@ import (
 	"fmt"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/zap"
 
 	"github.com/muttproject/mutt/platform/fault"
 	"github.com/muttproject/mutt/platform/queue"
+	"github.com/muttproject/mutt/platform/trouble"
 )
 
 // besides is a Beside that remembers, by "kind reason".
@@ -96,7 +99,7 @@ func TestCountsWhatIsTurnedAway(t *testing.T) {
 			}
 		})
 	}
-	away := newTurnedAway(prometheus.NewRegistry(), &besides{})
+	away := newTurnedAway(prometheus.NewRegistry(), &besides{}, newTroubles(trouble.NewBoard(zap.NewNop(), time.Now)))
 	away.syslog("backlog", 3)
 	away.syslog("refused", 4)
 	away.syslog("rate_limited", 5)

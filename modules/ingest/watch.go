@@ -5,6 +5,8 @@ import (
 	"sync"
 	"time"
 
+	"go.uber.org/zap"
+
 	"github.com/muttproject/mutt/platform/fault"
 	"github.com/muttproject/mutt/platform/queue"
 )
@@ -16,7 +18,8 @@ const failureTold = 10 * time.Second
 // watchedWriter remembers whether the queue took the last submission.
 type watchedWriter struct {
 	Writer
-	now func() time.Time
+	now      func() time.Time
+	troubles *troubles
 
 	mu     sync.Mutex
 	failed error // of the last submission, nil when it was taken
@@ -30,22 +33,26 @@ func (w *watchedWriter) Append(ctx context.Context, items []queue.Item) error {
 	if err != nil && !away {
 		return err
 	}
+	switch f, _ := fault.As(err); {
+	case err == nil:
+	case f.Code == fault.QueueFull:
+		w.troubles.full.Describe(f.Message)
+		w.troubles.full.Add(1)
+	default:
+		w.troubles.away.Add(1, zap.Error(err))
+	}
 	w.mu.Lock()
 	w.failed, w.at = err, w.now()
 	w.mu.Unlock()
 	return err
 }
 
-// ready tells what senders are told now: a full queue is a warning, one that cannot be written an error.
-func (w *watchedWriter) ready() (warnings []string, err error) {
+// ready returns the error that senders get now because the queue cannot be written. A full queue is no error.
+func (w *watchedWriter) ready() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.failed == nil || w.now().Sub(w.at) > failureTold {
-		return nil, nil
+	if w.now().Sub(w.at) > failureTold || fault.Is(w.failed, fault.QueueFull) {
+		return nil
 	}
-	f, ok := fault.As(w.failed)
-	if ok && f.Code == fault.QueueFull {
-		return []string{"senders are told to wait: " + f.Message}, nil
-	}
-	return nil, w.failed
+	return w.failed
 }

@@ -91,7 +91,7 @@ func (b *Board) State(k Kind) *State {
 func (s *State) Add(n int64, fields ...zap.Field) {
 	s.count.Add(n)
 	if !s.active.Load() {
-		s.begin(fields)
+		s.begin(n, fields)
 	}
 }
 
@@ -107,7 +107,7 @@ func (s *State) Set(on bool, fields ...zap.Field) {
 		s.set.Store(true)
 	}
 	if !s.active.Load() {
-		s.begin(fields)
+		s.begin(0, fields)
 	}
 }
 
@@ -129,18 +129,23 @@ func (s *State) Count() int64 { return s.count.Load() }
 // Active reports whether the state has begun and is not over.
 func (s *State) Active() bool { return s.active.Load() }
 
-func (s *State) begin(fields []zap.Field) {
+// begin logs the beginning with the n occurrences that it began with.
+func (s *State) begin(n int64, fields []zap.Field) {
 	now := s.board.now()
 	s.board.mu.Lock()
 	begun := !s.active.Load()
 	if begun {
 		s.active.Store(true)
 		s.since, s.last, s.told = now, now, now
-		s.base, s.logged = s.seen, s.seen
+		s.base, s.logged = s.seen, s.seen+n
 	}
 	s.board.mu.Unlock()
 	if begun {
-		s.board.log.Warn(s.text(), append(s.fields(), fields...)...)
+		all := append(s.fields(), fields...)
+		if n > 0 && s.kind.Unit != "" {
+			all = append(all, zap.Int64(s.kind.Unit, n))
+		}
+		s.board.log.Warn(s.text(), all...)
 	}
 }
 
@@ -172,7 +177,7 @@ func (b *Board) Look() {
 	now := b.now()
 	for _, s := range b.list() {
 		if s.due() {
-			s.begin(nil) // an occurrence fell between the end and the next begin
+			s.begin(0, nil) // an occurrence fell between the end and the next begin
 		}
 		s.look(now, false)
 	}

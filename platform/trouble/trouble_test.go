@@ -51,8 +51,8 @@ func TestLinesOfAState(t *testing.T) {
 		}
 		time.Sleep(2 * time.Minute)
 		want := []string{
-			"warn the queue is full peer=0",
-			"warn the queue is full events=122 since_last_line=122 lasted=1m1s",
+			"warn the queue is full events=2 peer=0",
+			"warn the queue is full events=122 since_last_line=120 lasted=1m1s",
 			"warn the queue is full events=242 since_last_line=120 lasted=2m1s",
 			"warn the queue is full events=300 since_last_line=58 lasted=3m1s",
 			"info the queue has room again events=300 lasted=2m30s",

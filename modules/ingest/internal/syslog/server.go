@@ -151,7 +151,7 @@ func (s *Server) listenTCP(ctx context.Context, addr, variable string, door *net
 		s.udp, s.tcp = nil, nil
 		return nil, listenFailed(err, "TCP", addr, variable)
 	}
-	return &tcpServer{listener: endpoint.Wrap(door.Wrap(l), nil), endpoint: endpoint, cfg: &s.cfg, metrics: s.metrics, rate: s.deps.Rate,
+	return &tcpServer{listener: endpoint.Wrap(door.Wrap(l), nil), endpoint: endpoint, cfg: &s.cfg, metrics: s.metrics, rate: s.deps.Rate, waiting: s.report.waiting,
 		conns: map[net.Conn]struct{}{}, closing: make(chan struct{}),
 		newFeed: func(f failing) *feed { return s.newFeed(&s.metrics.tcp, f) }}, nil
 }

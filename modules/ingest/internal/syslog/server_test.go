@@ -310,3 +310,13 @@ func TestStopWithStuckSink(t *testing.T) {
 	close(release)
 	b.sink.wait(t, 1)
 }
+
+// Every cause of a loss has its words and what to do about it.
+func TestEveryLossHasWords(t *testing.T) {
+	t.Parallel()
+	for c := causeNone + 1; c < causes; c++ {
+		if lossWords[c].why == "" || lossWords[c].remedy == "" {
+			t.Errorf("%s has no words", c)
+		}
+	}
+}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/muttproject/mutt/platform/connect/tlsconf"
 	"github.com/muttproject/mutt/platform/netguard"
+	"github.com/muttproject/mutt/platform/trouble"
 )
 
 // tcpServer accepts connections and gives each a goroutine.
@@ -21,6 +22,7 @@ type tcpServer struct {
 	cfg      *Config
 	metrics  *metrics
 	rate     *netguard.Rate
+	waiting  *trouble.State
 	newFeed  func(failing) *feed
 
 	closing  chan struct{} // closed by stop
@@ -79,7 +81,7 @@ func (s *tcpServer) serve(ctx context.Context, conn net.Conn) {
 	if err != nil {
 		return
 	}
-	wait := &waitState{waiting: &s.metrics.waiting}
+	wait := &waitState{waiting: &s.metrics.waiting, state: s.waiting}
 	defer wait.set(causeNone)
 	feed, frames := s.newFeed(wait), newFramer(s.cfg.MaxMessageBytes)
 	peer, guarded := peerOf(conn), netguard.Of(conn)
@@ -152,6 +154,7 @@ func (s *tcpServer) stop() {
 // waitState counts a connection among the waiting ones while its submissions fail.
 type waitState struct {
 	waiting *atomic.Int64
+	state   *trouble.State // begins here; the reporter, which knows all connections, ends it
 	on      bool
 }
 
@@ -160,6 +163,7 @@ func (w *waitState) set(c cause) {
 		w.on = on
 		if on {
 			w.waiting.Add(1)
+			w.state.Set(true)
 		} else {
 			w.waiting.Add(-1)
 		}
