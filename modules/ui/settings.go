@@ -17,6 +17,9 @@ type Config struct {
 	// SecureCookies is set where a proxy before MUTT speaks TLS, so that the cookie needs TLS although this process sees none.
 	SecureCookies bool
 	Prometheus    Prometheus
+	// Tryouts is how many calls that try rules out run at once, and TryoutTime how long each may take.
+	Tryouts    int
+	TryoutTime time.Duration
 }
 
 // Prometheus says where the objectives are measured. Without a URL they are measured by MUTT's own counters.
@@ -41,6 +44,10 @@ func (c *Config) Settings() []static.Setting {
 		{Path: "prometheus.url", Example: "http://127.0.0.1:9090", Variables: static.Variables("PROMETHEUS_URL"),
 			About: "Prometheus that scrapes every process, from which the objectives are measured; by default MUTT's own counters",
 			Value: static.URL(&c.Prometheus.URL, "MUTT shows none to Prometheus")},
+		{Path: "limits.tryouts", Default: "2", Variables: static.Variables("MUTT_LIMITS_TRYOUTS"),
+			About: "Calls of /rules/test and /rules/preview that this process runs at once, one for each caller", Value: static.Whole(&c.Tryouts, 1, 64)},
+		{Path: "limits.tryout_time", Default: "10s", Variables: static.Variables("MUTT_LIMITS_TRYOUT_TIME"),
+			About: "Longest time of one call of /rules/test or /rules/preview", Value: static.Span(&c.TryoutTime)},
 	}, peer().Settings(&c.Prometheus.TLS))
 }
 

@@ -125,7 +125,7 @@ func New(cfg Config, d Deps) (*Module, error) {
 		Store: d.Store, Queues: d.Queues, Dynamic: d.Config, DynamicEnabled: d.DynamicEnabled, Apply: d.Apply, Fold: d.Fold, Processes: d.Processes,
 		Letters: d.Letters, Hold: d.Hold,
 		Objectives: measured.Now, Document: document.JSON(), Docs: docs, Version: d.version, Logger: d.Logger, Now: d.Now,
-		Secrets: d.Secrets,
+		Secrets: d.Secrets, Tryouts: cfg.Tryouts, TryoutTime: cfg.TryoutTime,
 	})}, nil
 }
 

@@ -15,12 +15,12 @@ type RuleTestRequest struct {
 // TestEvent is an event as far as rules look at it.
 type TestEvent struct {
 	Hostname   string     `json:"hostname" doc:"who reports it" maxlen:"253" example:"sw1"`
-	Message    string     `json:"message,omitempty" doc:"what happened" example:"link down on Gi0/1"`
+	Message    string     `json:"message,omitempty" doc:"what happened" maxlen:"65536" example:"link down on Gi0/1"`
 	Severity   *int       `json:"syslog_severity,omitempty" doc:"0 to 7" min:"0" max:"7"`
-	TrapOID    string     `json:"trap_oid,omitempty" doc:"of an SNMP trap"`
+	TrapOID    string     `json:"trap_oid,omitempty" doc:"of an SNMP trap" maxlen:"1024"`
 	Source     string     `json:"source,omitempty" doc:"the way it came; http when absent" enum:"source"`
-	SourceIP   string     `json:"source_ip,omitempty" doc:"address of the device"`
-	AppName    string     `json:"app_name,omitempty" doc:"as in RFC 5424"`
+	SourceIP   string     `json:"source_ip,omitempty" doc:"address of the device" maxlen:"1024"`
+	AppName    string     `json:"app_name,omitempty" doc:"as in RFC 5424" maxlen:"1024"`
 	ReceivedAt *time.Time `json:"received_at,omitempty" doc:"for rules with a validity; now when absent"`
 }
 
@@ -45,7 +45,7 @@ type Verdict struct {
 
 // RulePreviewRequest asks what drafts of rules would change.
 type RulePreviewRequest struct {
-	Rules  []RuleInFile `json:"rules" doc:"the drafts, each with a name or a match"`
+	Rules  []RuleInFile `json:"rules" doc:"the drafts, each with a name or a match; their expressions are bounded together" maxlen:"10000"`
 	Mode   string       `json:"mode,omitempty" doc:"merge: they replace the stored ones of their names, or join them; replace: only they are there; merge when absent" enum:"merge|replace"`
 	Events int          `json:"events,omitempty" doc:"how many audited events to look at, the newest first; 1000 when absent or 0" min:"0" max:"10000"`
 }
@@ -56,6 +56,7 @@ type RulePreview struct {
 	Changed int             `json:"changed" doc:"of which another handling, fate or team would come" min:"0"`
 	Changes []PreviewChange `json:"changes" doc:"by what they are and would be, the most frequent first"`
 	Samples []PreviewSample `json:"samples" doc:"some of the events that would change"`
+	Partial bool            `json:"partial,omitempty" doc:"the time of the call was over before all events were judged: events are the newest"`
 }
 
 // PreviewChange counts the events that would go from one handling to another.

@@ -2,6 +2,7 @@ package rule
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"math"
@@ -52,11 +53,19 @@ const anySeverity = 1<<9 - 1
 
 // Compile builds the index of the active rules. It fails with every fault of every rule, each naming its rule.
 func Compile(rules []Rule, t Tables) (*Set, error) {
+	return CompileWithin(context.Background(), rules, t)
+}
+
+// CompileWithin is Compile for rules of which nobody knows what they cost: it ends when ctx does, with its cause.
+func CompileWithin(ctx context.Context, rules []Rule, t Tables) (*Set, error) {
 	s := &Set{version: t.Version, oids: oidIndex{}, equals: map[string][]int32{}}
 	var errs []error
 	for i := range rules {
 		if !rules[i].IsActive {
 			continue
+		}
+		if ctx.Err() != nil {
+			return nil, context.Cause(ctx)
 		}
 		r := rules[i]
 		r.Normalize()
@@ -103,6 +112,9 @@ func compileRule(r *Rule) (compiled, error) {
 	expr, _ := c.text.(regexText)
 	sig, err := parseSignature(r.Signature, expr.re)
 	errs.add(err)
+	if sig != nil {
+		sig.steps = expr.steps
+	}
 	c.signature = sig
 	return c, errors.Join(errs...)
 }

@@ -24,9 +24,9 @@ const Unhandled = "unhandled"
 // alone; expect asks the whole set, where the rule that is named must win, or none for "unhandled". The examples
 // of an inactive rule are checked for matches and not_matches only.
 //
-// It ends with the cause of ctx, which is looked at between examples: an expensive expression takes its time per byte.
+// It ends when ctx does, with its cause.
 func CheckExamples(ctx context.Context, rules []Rule) error {
-	set, err := Compile(rules, Tables{})
+	set, err := CompileWithin(ctx, rules, Tables{})
 	if err != nil {
 		return err
 	}
@@ -97,11 +97,12 @@ func (f *faults) alone(ctx context.Context, r Rule) {
 		{r.Examples.NotMatches, false, "should not match and does"},
 	} {
 		for _, m := range c.messages {
-			if ctx.Err() != nil {
+			e, now := r.fitting(m)
+			_, got, err := set.matchWithin(ctx, &e, now, sc)
+			if err != nil {
 				return
 			}
-			e, now := r.fitting(m)
-			if _, got := set.Match(&e, now, sc); got != c.want {
+			if got != c.want {
 				f.example(&r, m, c.fault)
 			}
 		}
@@ -111,12 +112,13 @@ func (f *faults) alone(ctx context.Context, r Rule) {
 // among checks what a rule expects of the whole set.
 func (f *faults) among(ctx context.Context, set *Set, r *Rule, sc *Scratch) {
 	for _, m := range slices.Sorted(maps.Keys(r.Examples.Expect)) {
-		if ctx.Err() != nil {
-			return
-		}
 		e, now := r.fitting(m)
 		want, got := cmp.Or(r.Examples.Expect[m], Unhandled), Unhandled
-		if winner, ok := set.Match(&e, now, sc); ok {
+		winner, ok, err := set.matchWithin(ctx, &e, now, sc)
+		if err != nil {
+			return
+		}
+		if ok {
 			got = winner.Name
 		}
 		if got != want {

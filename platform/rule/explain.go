@@ -1,6 +1,7 @@
 package rule
 
 import (
+	"context"
 	"fmt"
 	"time"
 
@@ -19,21 +20,26 @@ type Step struct {
 
 // Explain tells how e is judged at now (Unix µs): every rule of better rank than the winner with the reason why
 // it lost, then the winner. Without a winner it tells of all active rules. It uses no index, so it also serves
-// to check the index. For tools; its cost grows with the number of rules.
-func (s *Set) Explain(e *event.Event, now int64) []Step {
+// to check the index. For tools; its cost grows with the number of rules. When ctx ends, so does Explain, with its cause; the last
+// step is then the rule that it was at.
+func (s *Set) Explain(ctx context.Context, e *event.Event, now int64) ([]Step, error) {
 	sc := s.NewScratch()
 	sc.begin(s, e, now)
+	sc.ctx = ctx
 	var steps []Step
 	for i := range s.rules {
 		c := &s.rules[i]
 		field, reason := c.why(sc)
+		if sc.over() {
+			return append(steps, Step{RuleID: c.rule.ID, Name: c.rule.Name, Priority: c.rule.Priority, Reason: "it was not judged to its end"}), context.Cause(ctx)
+		}
 		steps = append(steps, Step{RuleID: c.rule.ID, Name: c.rule.Name, Priority: c.rule.Priority,
 			Matched: field == "", Field: field, Reason: reason})
 		if field == "" {
 			break
 		}
 	}
-	return steps
+	return steps, nil
 }
 
 // why gives the first field that does not fit and the reason in words, or nothing when the rule matches.

@@ -91,6 +91,7 @@ type fileParser struct {
 	json   bool           // the file is JSON, whose types count
 	names  map[string]int // name to the line of its rule
 	values int            // texts of examples so far
+	steps  int            // of the expressions so far
 	rules  []Rule
 	errs   []lineFault
 }
@@ -144,6 +145,10 @@ func (p *fileParser) document(n *yaml.Node) {
 	}
 	for i, item := range rules.value.Content {
 		p.rule(i, resolve(item))
+		if p.steps > MaxSteps {
+			p.fail(item.Line, "rules", "%s", tooManySteps)
+			return
+		}
 	}
 }
 
@@ -177,7 +182,7 @@ func (p *fileParser) rule(i int, n *yaml.Node) {
 		p.names[r.Name] = n.Line
 	}
 	r.Normalize()
-	if len(p.errs) == before {
+	if p.steps += r.steps(); len(p.errs) == before && p.steps <= MaxSteps {
 		p.found(where, 0, n.Line, entries, r.Validate())
 	}
 	p.rules = append(p.rules, r)

@@ -46,11 +46,11 @@ func TestCaseOfAHostDoesNotMatter(t *testing.T) {
 		if d := cmp.Diff(a, b); d != "" {
 			t.Fatalf("%q and %q: %s", one.Hostname, two.Hostname, d)
 		}
-		steps := set.Explain(&two, 0)
+		steps := explain(set, &two, 0)
 		for i := range steps {
 			steps[i].Reason = strings.ReplaceAll(steps[i].Reason, two.Hostname, one.Hostname)
 		}
-		if d := cmp.Diff(set.Explain(&one, 0), steps); d != "" {
+		if d := cmp.Diff(explain(set, &one, 0), steps); d != "" {
 			t.Fatalf("explanations of %q and %q: %s", one.Hostname, two.Hostname, d)
 		}
 	})

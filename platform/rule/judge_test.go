@@ -271,7 +271,7 @@ func TestExplainSaysWhy(t *testing.T) {
 	e := eventOf("link down")
 	e.Severity = 4
 	var got []string
-	for _, s := range set.Explain(&e, 0) {
+	for _, s := range explain(set, &e, 0) {
 		got = append(got, fmt.Sprint(s.Name, " ", s.Field, " ", s.Matched))
 		if (s.Reason == "") != s.Matched {
 			t.Errorf("%s: reason %q", s.Name, s.Reason)
@@ -283,7 +283,7 @@ func TestExplainSaysWhy(t *testing.T) {
 		t.Error(diff)
 	}
 	e.Severity = event.Absent
-	if r := set.Explain(&e, 0)[2].Reason; r != "the event has no severity" {
+	if r := explain(set, &e, 0)[2].Reason; r != "the event has no severity" {
 		t.Errorf("absent severity: %q", r)
 	}
 }

@@ -31,16 +31,19 @@ func parseRegex(expr string) (regexText, error) {
 		return regexText{}, fault.Field(fault.Unprocessable, "match_string", "the expression is not valid RE2: %s",
 			strings.TrimPrefix(err.Error(), "error parsing regexp: "))
 	}
+	large := fault.Field(fault.Unprocessable, "match_string", "the expression is too large: it compiles to more than %d steps; repeat less", maxProgram)
+	if programSize(tree) > 2*maxProgram { // which is seen before it costs anything
+		return regexText{}, large
+	}
 	prog, err := syntax.Compile(tree.Simplify())
 	if err != nil || len(prog.Inst) > maxProgram {
-		return regexText{}, fault.Field(fault.Unprocessable, "match_string",
-			"the expression is too large: it compiles to more than %d steps; repeat less", maxProgram)
+		return regexText{}, large
 	}
 	re, err := regexp.Compile("(?i)" + expr)
 	if err != nil {
 		return regexText{}, fault.Field(fault.Unprocessable, "match_string", "the expression is not valid RE2: %s", err)
 	}
-	return regexText{re: re, clauses: requiredLiterals(tree)}, nil
+	return regexText{re: re, steps: len(prog.Inst), clauses: requiredLiterals(tree)}, nil
 }
 
 // needs is what is known about the texts that an expression matches.

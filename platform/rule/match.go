@@ -1,6 +1,7 @@
 package rule
 
 import (
+	"context"
 	"net/netip"
 	"slices"
 
@@ -12,6 +13,7 @@ import (
 type Scratch struct {
 	event *event.Event
 	now   int64
+	ctx   context.Context // of a tool that may give up (JudgeWithin); nil otherwise
 	texts arena
 
 	seen  []uint32 // generation in which a literal was seen, by literal
@@ -196,7 +198,7 @@ func (s *Set) closerLook(sc *Scratch, best int32) int32 {
 		} else {
 			rank, always = always[0], always[1:]
 		}
-		if rank >= best {
+		if rank >= best || sc.over() {
 			break
 		}
 		if c := &s.rules[rank]; rank != last && c.holds(sc) && sc.saw(c.clauses) && c.text.match(sc) {

@@ -147,7 +147,7 @@ func TestMatchEqualsNaive(t *testing.T) {
 			if ok != (want >= 0) || ok && got.ID != rules[want].ID {
 				t.Fatalf("event %+v: index says %+v, model says %d", e, got, want)
 			}
-			steps := set.Explain(&e, now)
+			steps := explain(set, &e, now)
 			if won := len(steps) > 0 && steps[len(steps)-1].Matched; won != ok || ok && steps[len(steps)-1].RuleID != got.ID {
 				t.Fatalf("explain tells another winner than %v: %+v", got, steps)
 			}

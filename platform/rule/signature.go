@@ -22,6 +22,7 @@ const varbindPrefix = "varbind."
 type signature struct {
 	parts []signaturePart
 	re    *regexp.Regexp // set when a part is a group of it
+	steps int            // of re
 }
 
 // signaturePart is a literal (name ""), a field of the event or rule, a named group, or a variable.
@@ -95,7 +96,11 @@ func parsePlaceholder(name string, re *regexp.Regexp) (signaturePart, error) {
 func (s *signature) render(sc *Scratch, r *Rule) string {
 	var groups []int
 	if s.re != nil {
-		groups = s.re.FindStringSubmatchIndex(sc.event.Message)
+		if text := sc.interruptible(s.steps); text != nil {
+			groups = s.re.FindReaderSubmatchIndex(text)
+		} else {
+			groups = s.re.FindStringSubmatchIndex(sc.event.Message)
+		}
 	}
 	at := sc.texts.begin()
 	for i := range s.parts {

@@ -44,11 +44,17 @@ func (t globText) miss() string           { return "the message does not match t
 // regexText searches the message as it is. Bytes that are no UTF-8 count as U+FFFD.
 type regexText struct {
 	re      *regexp.Regexp
+	steps   int // that it compiles to
 	clauses [][]string
 	shown   string
 }
 
-func (t regexText) match(sc *Scratch) bool { return t.re.MatchString(sc.event.Message) }
-func (t regexText) literals() [][]string   { return t.clauses }
-func (t regexText) alone() bool            { return false }
-func (t regexText) miss() string           { return "the message does not match the expression " + t.shown }
+func (t regexText) match(sc *Scratch) bool {
+	if text := sc.interruptible(t.steps); text != nil {
+		return t.re.MatchReader(text)
+	}
+	return t.re.MatchString(sc.event.Message)
+}
+func (t regexText) literals() [][]string { return t.clauses }
+func (t regexText) alone() bool          { return false }
+func (t regexText) miss() string         { return "the message does not match the expression " + t.shown }

@@ -71,7 +71,17 @@ func (t *Tx) ChangeByID(id int64) (*Change, error) { return changeByID(t.ctx, t.
 // ChangesWith returns the rows that were written in one change with c, in their order, c among them, at most limit. Rows of one
 // change are neighbours, so only as many are looked at on each side.
 func (t *Tx) ChangesWith(c *Change, limit int) ([]Change, error) {
-	return list(t.ctx, t.tx, scanChange, `SELECT `+changeColumns+` FROM config_audit_log
+	return changesWith(t.ctx, t.tx, c, limit)
+}
+
+// ChangesWith is Tx.ChangesWith outside of a change.
+func (s *Store) ChangesWith(ctx context.Context, c *Change, limit int) ([]Change, error) {
+	found, err := changesWith(ctx, s.reader, c, limit)
+	return found, s.fail(ctx, err, "read the change audit")
+}
+
+func changesWith(ctx context.Context, q querier, c *Change, limit int) ([]Change, error) {
+	return list(ctx, q, scanChange, `SELECT `+changeColumns+` FROM config_audit_log
 		WHERE id BETWEEN $1 AND $2 AND revision = $3 ORDER BY id LIMIT $4`, c.ID-int64(limit), c.ID+int64(limit), c.Revision, limit)
 }
 

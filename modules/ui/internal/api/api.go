@@ -47,6 +47,7 @@ type Store interface {
 	APIKeys(ctx context.Context) ([]store.APIKey, error)
 	Changes(ctx context.Context, f store.ChangeFilter) (store.Page[store.Change], error)
 	ChangeByID(ctx context.Context, id int64) (*store.Change, error)
+	ChangesWith(ctx context.Context, c *store.Change, limit int) ([]store.Change, error)
 	ChainHead(ctx context.Context) (store.ChainHead, error)
 	VerifyPart(ctx context.Context, p store.VerifyParams) (store.ChainPart, error)
 	CompareRecords(ctx context.Context, after store.RecordPoint, limit int) (store.RecordsPart, error)
@@ -97,20 +98,24 @@ type Deps struct {
 	// SessionIdle is how long a session lives without a call, for the answers that say so.
 	SessionIdle   time.Duration
 	SecureCookies bool // also where this process itself speaks no TLS
+	// Tryouts is how many calls that try rules out run at once, and TryoutTime how long each may take.
+	Tryouts    int
+	TryoutTime time.Duration
 }
 
 // API holds the handlers.
 type API struct {
 	Deps
 	rules, hosts, teams listCache
-	checking            chan struct{}                // held while examples are checked
+	checking            chan struct{} // held while rules from outside are compiled and their examples checked
+	trying              tryouts
 	config              atomic.Pointer[storedConfig] // as it was read last
 }
 
 // New makes the API.
 func New(d Deps) *API {
 	deps.Must(d)
-	return &API{Deps: d, checking: make(chan struct{}, 1)}
+	return &API{Deps: d, checking: make(chan struct{}, 1), trying: tryouts{most: d.Tryouts, freed: make(chan struct{})}}
 }
 
 // endpoint is one operation below a prefix.

@@ -93,6 +93,7 @@ func newBundleOn(t *testing.T, o store.Options, change ...func(*Deps)) *bundle {
 	docs, err := page.Docs(os.DirFS(filepath.Join("..", "..", "..", "..", "web")), document.Guide())
 	b.must(err)
 	d := Deps{
+		Tryouts: 2, TryoutTime: time.Minute,
 		Store: b.store, Queues: b.queue, Dynamic: dynamic, DynamicEnabled: true, Logger: zap.NewNop(), Now: now, Fold: b.fold,
 		Document: document.JSON(), Docs: docs, Letters: deadletter.NewBoard(b.queue, b.coord),
 		Apply:   func(context.Context) error { b.applied.Add(1); return nil },

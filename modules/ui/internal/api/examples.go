@@ -9,10 +9,8 @@ import (
 )
 
 const (
-	checkWithin = 10 * time.Second       // the examples of one call
-	undoWithin  = 250 * time.Millisecond // those of all rules that a rollback puts back, inside its transaction,
-	undoEach    = time.Millisecond       // and for each of the rules, which must be compiled
-	checkTries  = 3                      // how often a call is checked anew because the rules were changed meanwhile
+	checkWithin = 10 * time.Second // the rules of one call, with their examples
+	checkTries  = 3                // how often a call is checked again because the rules were changed meanwhile
 )
 
 // checkRule refuses what does not compile, and what contradicts its own examples. What a rule expects of the others
@@ -25,16 +23,20 @@ func (a *API) checkRule(ctx context.Context, r rule.Rule) error {
 	return a.checkExamples(ctx, own)
 }
 
-// checkExamples runs examples outside every transaction, because judging waits for those, and for one call at a time:
-// expensive ones take a core for as long as they are allowed to.
+// checkExamples runs examples outside of every transaction, because judging waits for those.
 func (a *API) checkExamples(ctx context.Context, rules []rule.Rule) error {
+	return a.aside(ctx, func(ctx context.Context) error { return examplesWithin(ctx, checkWithin, rules) })
+}
+
+// aside runs what compiles rules from outside for one call at a time: it takes a core, and memory, for as long as it is allowed to.
+func (a *API) aside(ctx context.Context, do func(context.Context) error) error {
 	select {
 	case a.checking <- struct{}{}:
 	case <-ctx.Done():
 		return ctx.Err()
 	}
 	defer func() { <-a.checking }()
-	return examplesWithin(ctx, checkWithin, rules)
+	return do(ctx)
 }
 
 func examplesWithin(ctx context.Context, bound time.Duration, rules []rule.Rule) error {

@@ -26,7 +26,7 @@ func expensive(examples int) rule.Rule {
 }
 
 // TestExamplesHoldUpNoWrite holds that a change, as judging does it, is committed while the examples of an import, of a
-// new rule and of a changed one are being checked, and that a check ends with its caller.
+// new rule, of a changed one and of one that a rollback puts back are being checked, and that a check ends with its caller.
 func TestExamplesHoldUpNoWrite(t *testing.T) {
 	t.Parallel()
 	b := newBundle(t)
@@ -35,10 +35,18 @@ func TestExamplesHoldUpNoWrite(t *testing.T) {
 	b.must(err)
 	file, err := json.Marshal(map[string]any{"version": 1, "rules": []json.RawMessage{one}})
 	b.must(err)
+	var deleted int64 // row of the change audit
+	for _, fn := range []func(tx *store.Tx) error{
+		func(tx *store.Tx) error { _, err := tx.CreateRule(expensive(100)); return err },
+		func(tx *store.Tx) error { err := tx.DeleteRule(2); deleted = tx.AuditID(); return err },
+	} {
+		_, err := b.store.Change(t.Context(), store.Actor{Name: "another"}, "", fn)
+		b.must(err)
+	}
 	for _, c := range []struct {
 		method, path string
 		body         []byte
-	}{{"POST", "/api/v2/rules/import", file}, {"POST", "/api/v2/rules", one}, {"PUT", "/api/v2/rules/1", []byte(strings.Replace(string(one), `"id":0,`, "", 1))}} {
+	}{{"POST", "/api/v2/config/rollback", fmt.Appendf(nil, `{"audit_id":%d}`, deleted)}, {"POST", "/api/v2/rules/import", file}, {"POST", "/api/v2/rules", one}, {"PUT", "/api/v2/rules/1", []byte(strings.Replace(string(one), `"id":0,`, "", 1))}} {
 		ctx, cancel := context.WithCancel(t.Context())
 		req := httptest.NewRequestWithContext(ctx, c.method, c.path, strings.NewReader(string(c.body)))
 		req.Header.Set("X-API-KEY", "admin")

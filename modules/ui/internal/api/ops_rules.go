@@ -80,18 +80,20 @@ rules:
 `
 
 func opTestRule() openapi.Operation {
-	return openapi.Op(tagRules, "testRule", "Try an event on the rules", "Tells which rule wins, and why each better-ranked one lost; with a draft as if it were stored. Nothing is stored.",
+	return openapi.Op(tagRules, "testRule", "Try an event on the rules", "Tells which rule wins, and why each better-ranked one lost; with a draft as if it were stored. Nothing is stored. "+
+		"A caller has one such call at once, the process a few (`limits.tryouts`); a call that takes longer than `limits.tryout_time` is refused with 422.",
 		openapi.TakesAs(openapi.Content{MediaType: openapi.JSON, Type: apiclient.RuleTestRequest{},
 			Example: map[string]any{"event": map[string]any{"hostname": "sw1", "message": "link down on Gi0/1"}}}),
-		openapi.Gives(ok, "how it is judged", apiclient.RuleTest{}))
+		openapi.Gives(ok, "how it is judged", apiclient.RuleTest{}), openapi.Fails(fault.RateLimited, fault.Busy))
 }
 
 func opPreviewRules() openapi.Operation {
 	return openapi.Op(tagRules, "previewRules", "Try drafts of rules on past events",
-		"Judges the newest audited events by the stored rules and with the drafts, and tells how many would be handled otherwise. Nothing is stored.",
+		"Judges the newest audited events by the stored rules and with the drafts, and tells how many would be handled otherwise. Nothing is stored. "+
+			"The expressions of the drafts may compile to 1,000,000 steps together. A caller has one such call at once, the process a few (`limits.tryouts`); after `limits.tryout_time` the answer is partial.",
 		openapi.TakesAs(openapi.Content{MediaType: openapi.JSON, Type: apiclient.RulePreviewRequest{},
 			Example: map[string]any{"rules": []any{exampleRule()}, "events": 500}}),
-		openapi.Gives(ok, "what would change", apiclient.RulePreview{}))
+		openapi.Gives(ok, "what would change", apiclient.RulePreview{}), openapi.Fails(fault.RateLimited, fault.Busy))
 }
 
 func exampleRule() map[string]any {

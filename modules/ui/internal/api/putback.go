@@ -7,7 +7,6 @@ import (
 
 	"github.com/muttproject/mutt/platform/event"
 	"github.com/muttproject/mutt/platform/fault"
-	"github.com/muttproject/mutt/platform/rule"
 	"github.com/muttproject/mutt/platform/store"
 )
 
@@ -110,15 +109,10 @@ func (r *restorer) putBackRule(u *undo, target record) error {
 	if err != nil {
 		return fmt.Errorf("render rule %d: %w", id, err)
 	}
-	old, err := rule.Decode(text)
-	if err != nil {
-		return ruleFault("", err)
+	old, known := r.checked[string(text)]
+	if !known {
+		return r.moved()
 	}
-	own, err := ownExamples(old)
-	if err != nil {
-		return err
-	}
-	r.examples = append(r.examples, own...)
 	if old.ID = id; u.present != nil {
 		return r.tx.UpdateRule(old)
 	}

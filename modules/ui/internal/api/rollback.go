@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
-	"time"
 
 	"github.com/labstack/echo/v4"
 
@@ -16,7 +15,6 @@ import (
 	"github.com/muttproject/mutt/platform/authn"
 	"github.com/muttproject/mutt/platform/fault"
 	"github.com/muttproject/mutt/platform/httpserver"
-	"github.com/muttproject/mutt/platform/rule"
 	"github.com/muttproject/mutt/platform/store"
 )
 
@@ -44,24 +42,28 @@ func (a *API) rollback(c echo.Context) error {
 	}
 	admin := httpserver.Identity(c).Role.Allows(authn.Admin)
 	var out apiclient.RolledBack
-	_, err = a.change(c, reason, func(tx change) error {
-		row, err := tx.ChangeByID(in.AuditID)
-		switch {
-		case err != nil:
-			return err
-		case row == nil:
-			return noChange("audit_id", in.AuditID)
-		}
-		r := &restorer{api: a, tx: tx, admin: admin, force: in.Force}
-		if in.Whole {
-			out, err = r.whole(row)
-		} else {
-			out, err = r.one(row)
-		}
+	err = a.settled(func(moved func() error) error {
+		checked, err := a.checkUndone(c.Request().Context(), in)
 		if err != nil {
 			return err
 		}
-		return examplesWithin(c.Request().Context(), undoWithin+time.Duration(len(r.examples))*undoEach, r.examples)
+		_, err = a.change(c, reason, func(tx change) error {
+			row, err := tx.ChangeByID(in.AuditID)
+			switch {
+			case err != nil:
+				return err
+			case row == nil:
+				return noChange("audit_id", in.AuditID)
+			}
+			r := &restorer{api: a, tx: tx, admin: admin, force: in.Force, checked: checked, moved: moved}
+			if in.Whole {
+				out, err = r.whole(row)
+			} else {
+				out, err = r.one(row)
+			}
+			return err
+		})
+		return err
 	})
 	if err != nil {
 		return err
@@ -79,7 +81,8 @@ type restorer struct {
 	admin, force bool
 
 	hosts, teams map[string]string // stored spellings by their lower-case form; nil until they are read
-	examples     []rule.Rule       // what rules that were put back say of themselves: checked once, after the last
+	checked      checkedRules
+	moved        func() error // says that what was checked is not what the rollback finds
 }
 
 // one puts back what a row replaced.
@@ -169,18 +172,25 @@ func (r *restorer) undo(row *store.Change) (*undo, int64, error) {
 		return nil, 0, fault.Field(fault.Unprocessable, "audit_id", "change %d is of %s, which cannot be rolled back", row.ID, row.TableName).
 			WithRemedy("dynamic keys, rules, development hosts and teams can; make any other change by hand")
 	}
-	u := &undo{row: row}
+	present, revision, err := r.tx.Record(row.TableName, row.RecordID)
+	if err != nil {
+		return nil, 0, err
+	}
+	u, err := newUndo(row, present)
+	return u, revision, err
+}
+
+func newUndo(row *store.Change, present record) (*undo, error) {
+	u := &undo{row: row, present: present}
 	for text, into := range map[string]*record{row.OldValue: &u.old, row.NewValue: &u.now} {
 		if text == "" {
 			continue
 		}
 		if err := json.Unmarshal([]byte(text), into); err != nil {
-			return nil, 0, fault.Wrap(fault.Corrupt, err, "the values of change %d do not decode", row.ID)
+			return nil, fault.Wrap(fault.Corrupt, err, "the values of change %d do not decode", row.ID)
 		}
 	}
-	present, revision, err := r.tx.Record(row.TableName, row.RecordID)
-	u.present = present
-	return u, revision, err
+	return u, nil
 }
 
 func (u *undo) name() string { return u.row.TableName + " " + strconv.Quote(u.row.RecordID) }

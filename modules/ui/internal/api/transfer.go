@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -83,7 +84,7 @@ func (a *API) importRules(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	rules, reason, err := importBody(c)
+	rules, reason, err := a.importBody(c)
 	if err != nil {
 		return err
 	}
@@ -94,6 +95,9 @@ func (a *API) importRules(c echo.Context) error {
 			return err
 		}
 		target := opts.target(stored, rules)
+		if err := rule.CheckSteps(target); err != nil {
+			return err
+		}
 		if opts.examples {
 			if err := a.checkExamples(c.Request().Context(), target); err != nil {
 				return err
@@ -240,16 +244,20 @@ func fileTypes() []string {
 }
 
 // importBody reads rules as YAML, or as JSON in the form of the export or of GET /rules.
-func importBody(c echo.Context) (rules []rule.Rule, reason string, err error) {
+func (a *API) importBody(c echo.Context) (rules []rule.Rule, reason string, err error) {
 	body, mediaType, err := readBody(c, maxImport, fileTypes()...)
 	if err != nil {
 		return nil, "", err
 	}
-	if mediaType == jsonType {
-		return rulesFromJSON(body)
-	}
-	rules, err = rule.ParseFile("import", body)
-	return rules, "", ruleFault("", err)
+	err = a.aside(c.Request().Context(), func(context.Context) (err error) {
+		if mediaType == jsonType {
+			rules, reason, err = rulesFromJSON(body)
+			return err
+		}
+		rules, err = rule.ParseFile("import", body)
+		return ruleFault("", err)
+	})
+	return rules, reason, err
 }
 
 func rulesFromJSON(body []byte) ([]rule.Rule, string, error) {
@@ -270,9 +278,15 @@ func rulesFromJSON(body []byte) ([]rule.Rule, string, error) {
 	names := make(map[string]int, len(*doc.Rules))
 	rules := make([]rule.Rule, len(*doc.Rules))
 	var errs []error
+	unread := make([]error, len(rules))
 	for i, raw := range *doc.Rules {
-		where := fmt.Sprintf("rules[%d].", i)
-		r, err := rule.Decode(raw)
+		rules[i], unread[i] = rule.Decode(raw)
+	}
+	if err := rule.CheckSteps(rules); err != nil {
+		return nil, "", err
+	}
+	for i, r := range rules {
+		where, err := fmt.Sprintf("rules[%d].", i), unread[i]
 		if err == nil {
 			err = r.Validate()
 		}
@@ -280,7 +294,7 @@ func rulesFromJSON(body []byte) ([]rule.Rule, string, error) {
 		if first, twice := names[r.Name]; twice && err == nil {
 			errs = append(errs, fault.Field(fault.Unprocessable, where+"name", "is the name of rules[%d] too", first))
 		}
-		names[r.Name], rules[i] = i, r
+		names[r.Name] = i
 	}
 	return rules, doc.Reason, ruleFault("", errors.Join(errs...))
 }

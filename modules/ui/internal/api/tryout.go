@@ -2,11 +2,13 @@ package api
 
 import (
 	"cmp"
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
 	"slices"
 	"time"
+	"unicode/utf8"
 
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/labstack/echo/v4"
@@ -26,7 +28,7 @@ const (
 	previewPage   = 500
 )
 
-// testRule tells how an event is judged by the stored rules, or by them and a draft, and why. Nothing is stored.
+// testRule reports how an event is judged by the stored rules, or by them and a draft, and why. Nothing is stored.
 func (a *API) testRule(c echo.Context) error {
 	var in struct {
 		Event *apiclient.TestEvent `json:"event"`
@@ -46,32 +48,63 @@ func (a *API) testRule(c echo.Context) error {
 	if in.Rule != nil && in.Rule.Kind() != 'n' {
 		drafts = append(drafts, in.Rule)
 	}
-	rules, tables, err := a.withDrafts(c, drafts, modeMerge, func(int) string { return "rule." })
+	var out apiclient.RuleTest
+	err = a.tryOut(c, func(ctx context.Context) error {
+		rules, tables, err := a.withDrafts(ctx, drafts, modeMerge, func(int) string { return "rule." })
+		if err != nil {
+			return err
+		}
+		set, err := rule.CompileWithin(ctx, rules, tables)
+		if err != nil {
+			return ruleFault("", err)
+		}
+		out, err = a.explained(ctx, set, e)
+		return err
+	})
 	if err != nil {
 		return err
 	}
-	set, err := rule.Compile(rules, tables)
+	return answer(c, http.StatusOK, out)
+}
+
+// explained judges an event and says why it is judged so.
+func (a *API) explained(ctx context.Context, set *rule.Set, e *event.Event) (out apiclient.RuleTest, err error) {
+	steps, err := set.Explain(ctx, e, e.ReceivedAt)
+	if n := len(steps); fault.Is(err, fault.Unprocessable) && n > 0 {
+		last := &steps[n-1]
+		return out, a.tooExpensive(fmt.Sprintf(": rule %q (id %d), %d of %d in the order of judging, was not judged to its end", last.Name, last.RuleID, n, set.Len()))
+	}
 	if err != nil {
-		return ruleFault("", err)
+		return out, err
 	}
 	var d event.Decision
-	set.Judge(e, e.ReceivedAt, set.NewScratch(), &d)
-	out := apiclient.RuleTest{Verdict: verdict(&d), Signature: d.Signature, Severity: int(d.Severity), Steps: set.Explain(e, e.ReceivedAt)}
+	if err := set.JudgeWithin(ctx, e, e.ReceivedAt, set.NewScratch(), &d); err != nil {
+		return out, err
+	}
+	out = apiclient.RuleTest{Verdict: verdict(&d), Signature: d.Signature, Severity: int(d.Severity), Steps: steps}
 	if n := len(out.Steps) - maxSteps; n > 0 {
 		out.Steps, out.StepsLeftOut = out.Steps[n:], n
 	}
 	if out.Steps == nil {
 		out.Steps = []rule.Step{}
 	}
-	return answer(c, http.StatusOK, out)
+	return out, nil
 }
 
-// testEvent makes an event of what a caller says of it.
+// testEvent creates an event from what a caller says of it.
 func (a *API) testEvent(in *apiclient.TestEvent) (*event.Event, error) {
 	e := &event.Event{Hostname: in.Hostname, Message: in.Message, Severity: event.Absent, Facility: event.Absent, TrapOID: in.TrapOID,
 		Source: event.SourceHTTP, SourceIP: in.SourceIP, AppName: in.AppName}
 	if err := checkHostname(in.Hostname); err != nil {
 		return nil, err
+	}
+	for _, text := range []struct {
+		field, value string
+		most         int
+	}{{"message", in.Message, maxMessage}, {"trap_oid", in.TrapOID, maxDetail}, {"source_ip", in.SourceIP, maxDetail}, {"app_name", in.AppName, maxDetail}} {
+		if n := utf8.RuneCountInString(text.value); n > text.most {
+			return nil, fault.Field(fault.Unprocessable, "event."+text.field, "has %d characters, at most %d are allowed", n, text.most)
+		}
 	}
 	if in.Severity != nil {
 		if *in.Severity < 0 || *in.Severity > 7 {
@@ -93,10 +126,10 @@ func (a *API) testEvent(in *apiclient.TestEvent) (*event.Event, error) {
 	return e, nil
 }
 
-// withDrafts gives the stored rules with drafts among them. A draft of a new name gets the id that it would get next, so that
-// ties are decided as they would be.
-func (a *API) withDrafts(c echo.Context, drafts []jsontext.Value, mode string, where func(int) string) ([]rule.Rule, rule.Tables, error) {
-	stored, tables, err := a.Store.Ruleset(c.Request().Context())
+// withDrafts returns the stored rules with drafts among them. A draft of a new name gets the id that it would get next, so that
+// ties are decided as they would be. Drafts that are too large together are refused before the first is compiled.
+func (a *API) withDrafts(ctx context.Context, drafts []jsontext.Value, mode string, where func(int) string) ([]rule.Rule, rule.Tables, error) {
+	stored, tables, err := a.Store.Ruleset(ctx)
 	if err != nil {
 		return nil, tables, err
 	}
@@ -106,10 +139,18 @@ func (a *API) withDrafts(c echo.Context, drafts []jsontext.Value, mode string, w
 	}
 	list := make([]rule.Rule, len(drafts))
 	for i, raw := range drafts {
-		if list[i], err = rule.Decode(raw); err == nil {
-			err = list[i].Validate()
+		if list[i], err = rule.Decode(raw); err != nil {
+			return nil, tables, ruleFault(where(i), err)
 		}
-		if err != nil {
+	}
+	if err := rule.CheckSteps(list); err != nil {
+		return nil, tables, err
+	}
+	for i := range list {
+		if ctx.Err() != nil {
+			return nil, tables, context.Cause(ctx)
+		}
+		if err := list[i].Validate(); err != nil {
 			return nil, tables, ruleFault(where(i), err)
 		}
 	}
@@ -135,7 +176,7 @@ func verdict(d *event.Decision) apiclient.Verdict {
 	return v
 }
 
-// previewRules judges the newest audited events by the stored rules and by drafts, and tells what would change.
+// previewRules judges the newest audited events by the stored rules and by drafts, and reports what would change.
 func (a *API) previewRules(c echo.Context) error {
 	var in struct {
 		Rules  *[]jsontext.Value `json:"rules"`
@@ -150,40 +191,53 @@ func (a *API) previewRules(c echo.Context) error {
 	switch {
 	case in.Rules == nil:
 		return fault.Field(fault.Unprocessable, "rules", "is required: a list of drafts")
+	case len(*in.Rules) > maxDrafts:
+		return fault.Field(fault.Unprocessable, "rules", "has %d drafts, at most %d are allowed", len(*in.Rules), maxDrafts)
 	case mode != modeMerge && mode != modeReplace:
 		return fault.Field(fault.Unprocessable, "mode", "is merge or replace")
 	case wanted < 1 || wanted > maxPreview:
 		return fault.Field(fault.Unprocessable, "events", "is a whole number from 0 to %d; 0 takes %d", maxPreview, previewEvents)
 	}
-	present, tables, err := a.Store.Ruleset(c.Request().Context())
+	var out apiclient.RulePreview
+	err := a.tryOut(c, func(ctx context.Context) error {
+		present, tables, err := a.Store.Ruleset(ctx)
+		if err != nil {
+			return err
+		}
+		drafted, _, err := a.withDrafts(ctx, *in.Rules, mode, func(i int) string { return fmt.Sprintf("rules[%d].", i) })
+		if err != nil {
+			return err
+		}
+		p, err := newPreview(ctx, present, drafted, tables)
+		if err != nil {
+			return ruleFault("", err)
+		}
+		err = a.newestEvents(ctx, wanted, p.judge)
+		if p.out.Partial = c.Request().Context().Err() == nil && ctx.Err() != nil; err != nil && !p.out.Partial {
+			return err
+		}
+		out = p.result()
+		return nil
+	})
 	if err != nil {
 		return err
 	}
-	drafted, _, err := a.withDrafts(c, *in.Rules, mode, func(i int) string { return fmt.Sprintf("rules[%d].", i) })
-	if err != nil {
-		return err
-	}
-	p, err := newPreview(present, drafted, tables)
-	if err != nil {
-		return ruleFault("", err)
-	}
-	if err := a.newestEvents(c, wanted, p.judge); err != nil {
-		return err
-	}
-	return answer(c, http.StatusOK, p.result())
+	return answer(c, http.StatusOK, out)
 }
 
 // newestEvents walks over the newest audited events, at most n.
-func (a *API) newestEvents(c echo.Context, n int, do func(*store.AuditLog)) error {
+func (a *API) newestEvents(ctx context.Context, n int, do func(context.Context, *store.AuditLog) error) error {
 	f := store.AuditFilter{}
 	for n > 0 {
 		f.Limit = min(n, previewPage)
-		page, err := a.Store.AuditLogs(c.Request().Context(), f)
+		page, err := a.Store.AuditLogs(ctx, f)
 		if err != nil {
 			return err
 		}
 		for i := range page.Items {
-			do(&page.Items[i])
+			if err := do(ctx, &page.Items[i]); err != nil {
+				return err
+			}
 		}
 		n -= len(page.Items)
 		if f.Before = page.Next; page.Next == (event.ID{}) {
@@ -201,13 +255,13 @@ type preview struct {
 	counts        map[[2]string]int
 }
 
-func newPreview(present, drafted []rule.Rule, tables rule.Tables) (*preview, error) {
+func newPreview(ctx context.Context, present, drafted []rule.Rule, tables rule.Tables) (*preview, error) {
 	p := &preview{counts: map[[2]string]int{}, out: apiclient.RulePreview{Changes: []apiclient.PreviewChange{}, Samples: []apiclient.PreviewSample{}}}
 	var err error
-	if p.before, err = rule.Compile(present, tables); err != nil {
+	if p.before, err = rule.CompileWithin(ctx, present, tables); err != nil {
 		return nil, err
 	}
-	if p.after, err = rule.Compile(drafted, tables); err != nil {
+	if p.after, err = rule.CompileWithin(ctx, drafted, tables); err != nil {
 		return nil, err
 	}
 	p.scratch = [2]*rule.Scratch{p.before.NewScratch(), p.after.NewScratch()}
@@ -215,7 +269,7 @@ func newPreview(present, drafted []rule.Rule, tables rule.Tables) (*preview, err
 }
 
 // judge judges one audited event by both.
-func (p *preview) judge(l *store.AuditLog) {
+func (p *preview) judge(ctx context.Context, l *store.AuditLog) error {
 	var raw struct {
 		Message  string
 		Severity *int8  `json:"syslog_severity"`
@@ -225,7 +279,7 @@ func (p *preview) judge(l *store.AuditLog) {
 		AppName  string `json:"app_name"`
 	}
 	if json.Unmarshal([]byte(l.RawMessage), &raw) != nil {
-		return // written by a MUTT that wrote something else
+		return nil // written by a MUTT that wrote something else
 	}
 	e := event.Event{Hostname: l.Hostname, Message: raw.Message, Severity: event.Absent, Facility: event.Absent, TrapOID: raw.TrapOID,
 		SourceIP: raw.SourceIP, AppName: raw.AppName, ReceivedAt: l.ReceivedAt.UnixMicro()}
@@ -234,11 +288,15 @@ func (p *preview) judge(l *store.AuditLog) {
 	}
 	e.Source, _ = event.ParseSource(raw.Source)
 	var old, now event.Decision
-	p.before.Judge(&e, e.ReceivedAt, p.scratch[0], &old)
-	p.after.Judge(&e, e.ReceivedAt, p.scratch[1], &now)
+	if err := p.before.JudgeWithin(ctx, &e, e.ReceivedAt, p.scratch[0], &old); err != nil {
+		return err
+	}
+	if err := p.after.JudgeWithin(ctx, &e, e.ReceivedAt, p.scratch[1], &now); err != nil {
+		return err
+	}
 	p.out.Events++
 	if old.Handling == now.Handling && old.Fate == now.Fate && old.Team == now.Team {
-		return
+		return nil
 	}
 	p.out.Changed++
 	p.counts[[2]string{outcome(&old), outcome(&now)}]++
@@ -246,6 +304,7 @@ func (p *preview) judge(l *store.AuditLog) {
 		p.out.Samples = append(p.out.Samples, apiclient.PreviewSample{ID: l.ID.String(), ReceivedAt: l.ReceivedAt.UTC().Truncate(time.Microsecond),
 			Hostname: l.Hostname, Message: e.Message, Before: verdict(&old), After: verdict(&now)})
 	}
+	return nil
 }
 
 // outcome names what is done with an event.
