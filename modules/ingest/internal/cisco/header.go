@@ -16,6 +16,7 @@ type Header struct {
 	Priority          int    // and this is its PRI
 	Counter, Sequence string // of the logging process, and of the message
 	Host              string
+	Origin            string    // a name that is not one of a host: "AP:a44c.11aa.bbcc", "asa.example.net/ctx1"
 	Node              string    // IOS-XR: "RP/0/RSP0/CPU0"
 	Process, PID      string    // IOS-XR: "bgp[1052]"; WLC: "*spamApTask0"
 	Time              [2]string // the device's own time: what the relay made the APP-NAME, and the rest
@@ -159,7 +160,7 @@ func (r *reader) appName(message string) {
 		r.last, timed = zone, true
 	case isUptime(app) || isDate(app):
 		r.last, timed = clock, true
-	case isNode(app) || isRack(app) && timeFollows(next):
+	case IsNode(app) || isRack(app) && timeFollows(next):
 		r.Node, r.last = app, other
 	case app[0] == '*' && len(app) > 1 && isName(app[1:]):
 		r.Process, r.last = app[1:], other
@@ -232,9 +233,9 @@ func (r *reader) word(w string, colon bool, next string) (ok bool) {
 		}
 	case isDate(w), isClock(w), colon && isUptime(w):
 		r.last = clock
-	case timed && (before == clock || before == year) && (stamp.IsZone(w) || colon && isAbbreviation(w) || isOffset(w)):
+	case timed && (before == clock || before == year) && (isZone(w) || colon && isAbbreviation(w)):
 		r.last = zone
-	case colon && isNode(w) && r.Node == "":
+	case colon && IsNode(w) && r.Node == "":
 		r.Node, r.last = w, other
 	case colon && w[0] == '*' && len(w) > 1 && isName(w[1:]) && r.Process == "":
 		r.Process, r.last = w[1:], other
@@ -247,6 +248,8 @@ func (r *reader) word(w string, colon bool, next string) (ok bool) {
 	case r.name == "" && isHost(w):
 		r.name, r.alone, r.last = w, !colon, name
 		r.named = timed || r.Sequence != ""
+	case r.Origin == "" && (colon || r.firewall) && isOrigin(w):
+		r.Origin, r.last = w, other
 	default:
 		return false
 	}
@@ -256,6 +259,9 @@ func (r *reader) word(w string, colon bool, next string) (ok bool) {
 // names decides what the words are that can be hostnames; ok is false when one of them can as well be text.
 func (r *reader) names() (ok bool) {
 	timed := r.to > 0 || r.Time[0] != ""
+	if (r.Node != "" || r.Origin != "") && !timed && r.Sequence == "" && !r.firewall {
+		return false
+	}
 	if r.name != "" {
 		// Without a colon, a hostname has a time before or after it. With one and neither a time nor a number, it is the name of a
 		// process, or text.
@@ -319,6 +325,18 @@ func isUptime(s string) bool {
 	return pairs == 2
 }
 
+// isZone reports whether s is a time zone: by a known abbreviation, by its offset, or by both ("GMT+1").
+func isZone(s string) bool {
+	if stamp.IsZone(s) {
+		return true
+	}
+	offset, named := strings.CutPrefix(s, "UTC")
+	if !named {
+		offset, named = strings.CutPrefix(s, "GMT")
+	}
+	return isOffset(offset) || named && len(offset) == 2 && (offset[0] == '+' || offset[0] == '-') && isDigit(offset[1])
+}
+
 func isOffset(s string) bool {
 	return len(s) >= 3 && len(s) <= 6 && (s[0] == '+' || s[0] == '-') && allDigits(strings.Replace(s[1:], ":", "", 1))
 }
@@ -333,8 +351,8 @@ func isAbbreviation(s string) bool {
 	return len(s) >= 2 && len(s) <= 5
 }
 
-// isNode reports whether s can be a node of IOS-XR.
-func isNode(s string) bool {
+// IsNode reports whether s can be a node of IOS-XR.
+func IsNode(s string) bool {
 	slashes := 0
 	for i := range len(s) {
 		switch c := s[i]; {
@@ -361,7 +379,7 @@ func isName(s string) bool {
 			return false
 		}
 	}
-	return letters && s[len(s)-1] != '.'
+	return letters && s[len(s)-1] != '.' // which a domain may end with, and a sentence does
 }
 
 // isHost reports whether s can be the hostname of a device. An IPv6 address may have lost its beginning to a relay, so only
@@ -372,6 +390,11 @@ func isHost(s string) bool {
 		return addr.Is4() || first&0xe0 == 0x20 || first >= 0xfc
 	}
 	return isName(s) && !stamp.IsZone(s) && !isUptime(s)
+}
+
+// isOrigin reports whether s is a name with colons or slashes in it.
+func isOrigin(s string) bool {
+	return strings.ContainsAny(s, ":/") && isName(strings.NewReplacer(":", "", "/", "").Replace(s))
 }
 
 func isDigit(c byte) bool { return c-'0' <= 9 }

@@ -43,7 +43,14 @@ func TestReadHeader(t *testing.T) {
 		{"", "<189>45: Nov 30 08:00:00: %SYS-5-X: x", header{Whole: true, Priority: 189, Sequence: "45"}, "Nov 30 08:00:00", "%SYS-5-X: x"},
 		{"Aaa", "17: %AAA-5-LOGIN: x", header{Sequence: "17"}, "", "%AAA-5-LOGIN: x"},
 		{"collect", "rtr-3: *Nov 30 08:00:00: %SYS-5-X: x", header{Host: "rtr-3"}, "*Nov 30 08:00:00", "%SYS-5-X: x"},
+		{"45", " Nov 30 08:00:00.123 GMT+1: %SYS-5-X: x", header{Sequence: "45", AppUsed: true}, "Nov 30 08:00:00.123 GMT+1", "%SYS-5-X: x"},
+		{"", "45: AP:a44c.11aa.bbcc: *Nov 30 08:00:00.1: %CAPWAP-3-X: x", header{Sequence: "45", Origin: "AP:a44c.11aa.bbcc"}, "*Nov 30 08:00:00.1", "%CAPWAP-3-X: x"},
+		{"", "asa.example.net/ctx1 : %ASA-4-106023: x", header{Origin: "asa.example.net/ctx1"}, "", "%ASA-4-106023: x"},
+		// An address that lost its beginning to the relay is not a host.
+		{"2001", "db8::9: *Nov 30 08:00:00: %SYS-5-X: x", header{Sequence: "2001", Origin: "db8::9", AppUsed: true}, "*Nov 30 08:00:00", "%SYS-5-X: x"},
 		// Text that is not a header stays.
+		{"", "lib/x: %SYS-5-X: x", header{}, "", ""},
+		{"", "see http://x: %SYS-5-X: x", header{}, "", ""},
 		{"Ebra", "%LINEPROTO-5-UPDOWN: x", header{}, "", ""},
 		{"", "%SYS-5-X: x", header{}, "", ""},
 		{"", "error: %SYS-5-X: x", header{}, "", ""},
@@ -51,7 +58,6 @@ func TestReadHeader(t *testing.T) {
 		{"app", "rtr-3: 5 of %SYS-5-X: x", header{}, "", ""},
 		{"", "5: a\"b/c: %SYS-5-X: x", header{}, "", ""},
 		{"", "no mnemonic, 100 % of it", header{}, "", ""},
-		{"2001", "db8::9: *Nov 30 08:00:00: %SYS-5-X: x", header{}, "", ""}, // an address that lost its beginning
 	} {
 		got, text, ok := cisco.ReadHeader(c.app, "", c.message)
 		if ok {
@@ -79,7 +85,7 @@ func FuzzReadHeader(f *testing.F) {
 		if !strings.HasSuffix(message, text) || cisco.Mnemonic(text) == 0 {
 			t.Errorf("text %q of %q", text, message)
 		}
-		for _, part := range []string{h.Counter, h.Sequence, h.Host, h.Node, h.Process, h.PID, string(h.AppendTime(nil))} {
+		for _, part := range []string{h.Counter, h.Sequence, h.Host, h.Origin, h.Node, h.Process, h.PID, string(h.AppendTime(nil))} {
 			if quoted, err := json.Marshal(part); err != nil || string(quoted) != `"`+part+`"` {
 				t.Errorf("%q of %q, %q: %v", part, app, message, err)
 			}

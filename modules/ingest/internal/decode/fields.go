@@ -3,6 +3,7 @@ package decode
 import (
 	"fmt"
 	"math/bits"
+	"slices"
 	"strings"
 
 	"github.com/muttproject/mutt/modules/ingest/internal/cisco"
@@ -136,12 +137,18 @@ func (d *Decoder) device() {
 	if h.Process != "" {
 		e.AppName, e.ProcID = h.Process, h.PID
 	}
-	if h.Host != "" {
+	if h.Host != "" && h.Host != e.Hostname {
+		if e.Hostname != "" && !d.has("relay") {
+			d.openField()
+			s := d.doc.known[fHostname]
+			d.fields = appendCompact(append(d.fields, `"relay":`...), d.body[s.start:s.end])
+		}
 		e.Hostname = h.Host
 	}
 	d.text = h.AppendTime(d.text)
 	d.derive("counter", h.Counter)
 	d.derive("sequence", h.Sequence)
+	d.derive("origin", h.Origin)
 	d.derive("node", h.Node)
 	d.derive("device_time", view(d.text[start:]))
 }
@@ -149,16 +156,16 @@ func (d *Decoder) device() {
 // derive puts a part of the message into Fields, unless the sender has a member of that name. JSON escapes none
 // of its characters (cisco.Header).
 func (d *Decoder) derive(name, text string) {
-	if text == "" {
+	if text == "" || d.has(name) {
 		return
-	}
-	for _, m := range d.doc.other {
-		if view(d.body[m.name.start+1:m.name.end-1]) == name {
-			return
-		}
 	}
 	d.openField()
 	d.fields = append(append(append(append(append(d.fields, '"'), name...), `":"`...), text...), '"')
+}
+
+// has reports whether the sender has a member of a name that MUTT does not know.
+func (d *Decoder) has(name string) bool {
+	return slices.ContainsFunc(d.doc.other, func(m member) bool { return view(d.body[m.name.start+1:m.name.end-1]) == name })
 }
 
 // scalar returns the text of a string, and of a number or a boolean as it is written; ok is false for an object or an array.

@@ -28,12 +28,12 @@ func TestHeaderOfADeviceInTheMessage(t *testing.T) {
 	const head = `{"hostname":"relay-1","timestamp":"2026-11-23T09:59:59Z",`
 	for _, c := range []struct{ members, host, app, pid, message, fields string }{
 		{`"app_name":"n9k-1","message":"2026 Nov 23 09:00:00 UTC: %ETHPORT-5-SPEED: x"`,
-			"n9k-1", "", "", "%ETHPORT-5-SPEED: x", `{"device_time":"2026 Nov 23 09:00:00 UTC"}`},
+			"n9k-1", "", "", "%ETHPORT-5-SPEED: x", `{"relay":"relay-1","device_time":"2026 Nov 23 09:00:00 UTC"}`},
 		{`"app_name":"48","message":" rtr-3: *Nov 23 09:00:00.777 EST: %SYS-5-CONFIG_I: x"`,
-			"rtr-3", "", "", "%SYS-5-CONFIG_I: x", `{"sequence":"48","device_time":"*Nov 23 09:00:00.777 EST"}`},
+			"rtr-3", "", "", "%SYS-5-CONFIG_I: x", `{"relay":"relay-1","sequence":"48","device_time":"*Nov 23 09:00:00.777 EST"}`},
 		{`"app_name":"UTC","message":"%SYS-5-CONFIG_I: x","device_time":"mine"`, "relay-1", "", "", "%SYS-5-CONFIG_I: x", `{"device_time":"mine"}`},
 		{`"message":"<187>45: xr-1 RP/0/RP0/CPU0:Nov 23 09:00:00.9 : bgp[1052]: %ROUTING-BGP-5-X : x"`,
-			"xr-1", "bgp", "1052", "%ROUTING-BGP-5-X : x", `{"sequence":"45","node":"RP/0/RP0/CPU0","device_time":"Nov 23 09:00:00.9"}`},
+			"xr-1", "bgp", "1052", "%ROUTING-BGP-5-X : x", `{"relay":"relay-1","sequence":"45","node":"RP/0/RP0/CPU0","device_time":"Nov 23 09:00:00.9"}`},
 		{`"app_name":"Ebra","message":"%LINEPROTO-5-UPDOWN: x"`, "relay-1", "Ebra", "", "%LINEPROTO-5-UPDOWN: x", ""},
 		{`"app_name":"app","message":"5 of %SYS-5-CONFIG_I: x"`, "relay-1", "app", "", "5 of %SYS-5-CONFIG_I: x", ""},
 	} {

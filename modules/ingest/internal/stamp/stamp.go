@@ -276,7 +276,7 @@ func cisco(s string) bool { return s != "" && s[0] == '%' }
 // offsetLength returns the length of an offset from UTC: "+hh:mm", "+hhmm" or, directly after the time, "+hh" or "+h".
 func offsetLength(s string, direct bool) int {
 	switch {
-	case direct && len(s) >= 2 && digit(s[1]) && (len(s) == 2 || !digit(s[2]) && s[2] != ':'):
+	case direct && len(s) >= 2 && digit(s[1]) && (len(s) == 2 || !digit(s[2]) && (s[2] != ':' || strings.HasPrefix(s[3:], " "))):
 		return 2
 	case len(s) < 3 || !pair(s, 1):
 		return 0

@@ -41,7 +41,7 @@ func readPrelude(s string) (p prelude) {
 			p.counter, p.sequence = p.sequence, word
 		case word[0] == '*' && p.task == "" && len(word) > 1:
 			p.task = word[1:]
-		case strings.IndexByte(word, '/') > 0 && p.node == "":
+		case p.node == "" && cisco.IsNode(word):
 			p.node = word
 		case p.host == "" && canBeHost(word):
 			p.host = word
@@ -116,7 +116,13 @@ func (p *Parser) relayed(e *event.Event) {
 
 // device reads what the device wrote before its mnemonic.
 func (p *Parser) device(e *event.Event) {
-	h, text, ok := cisco.ReadHeader(e.AppName, e.ProcID, e.Message)
+	app, message := e.AppName, e.Message
+	p.joined = p.joined[:0]
+	if strings.HasPrefix(e.Hostname, ".") { // the relay took the device's time for a hostname and an APP-NAME: ".Nov", "30"
+		p.joined = append(append(append(append(append(p.joined, e.Hostname...), ' '), app...), ' '), message...)
+		app, message = "", view(p.joined)
+	}
+	h, text, ok := cisco.ReadHeader(app, e.ProcID, message)
 	if !ok {
 		return
 	}
@@ -124,38 +130,39 @@ func (p *Parser) device(e *event.Event) {
 	if h.Whole {
 		e.Facility, e.Severity = int8(h.Priority>>3), int8(h.Priority&7)
 	}
-	if h.AppUsed {
+	if h.AppUsed || app != e.AppName {
 		e.AppName = ""
 	}
 	if h.Process != "" {
 		e.AppName, e.ProcID = h.Process, h.PID
 	}
-	p.joined = p.joined[:0]
-	if strings.HasPrefix(e.Hostname, ".") { // the relay took the device's time for a hostname and an APP-NAME: ".Nov", "30"
-		p.joined = append(append(p.joined, e.Hostname...), ' ')
-		h.Time[0], h.Sequence = h.Sequence, ""
+	if strings.HasPrefix(e.Hostname, ".") {
 		e.Hostname = e.SourceIP
 	}
-	p.joined = h.AppendTime(p.joined)
+	relay := e.Hostname
 	if h.Host != "" {
 		e.Hostname = h.Host
 	}
+	stamp := len(p.joined)
+	p.joined = h.AppendTime(p.joined)
+	p.relay(e, relay)
 	p.keep("counter", h.Counter)
 	p.keep("sequence", h.Sequence)
+	p.keep("origin", h.Origin)
 	p.keep("node", h.Node)
-	p.keep("device_time", view(p.joined))
+	p.keep("device_time", view(p.joined[stamp:]))
 }
 
 // whole reads a line with a header of its own in the content of another one, as syslog-ng sends it with flags(no-parse), or
 // for an RFC 5424 line that it took for one of RFC 3164: then the version can be the APP-NAME.
 func (p *Parser) whole(e *event.Event) {
-	s := trimBlanks(e.Message)
+	s, relay := trimBlanks(e.Message), e.Hostname
 	if s == "" || s[0] != '<' && s[0] != '1' && s[0] != '2' {
 		return
 	}
 	if e.AppName != "" {
-		if strings.HasPrefix(s, "2") {
-			p.header(s, e)
+		if strings.HasPrefix(s, "2") && p.header(s, e) {
+			p.relay(e, relay)
 		}
 		return
 	}
@@ -165,5 +172,13 @@ func (p *Parser) whole(e *event.Event) {
 	}
 	if ok {
 		e.Facility, e.Severity = int8(pri>>3), int8(pri&7)
+	}
+	p.relay(e, relay)
+}
+
+// relay keeps the hostname of the relay's header where the device's is the event's.
+func (p *Parser) relay(e *event.Event, hostname string) {
+	if hostname != e.Hostname && hostname != e.SourceIP {
+		p.keep("relay", hostname)
 	}
 }
