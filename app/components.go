@@ -125,7 +125,7 @@ func components() []component {
 		{id: "ops", needs: []componentID{"limits", "tls"}, build: buildOps}, // early: a process that waits for a server answers whether it is alive
 		{id: "secrets", needs: []componentID{"tls"}, build: openSecrets},
 		{id: "store", mode: Embedded, needs: []componentID{"datadir"}, build: openSQLiteStore},
-		{id: "queue", mode: Embedded, needs: []componentID{"datadir"}, build: openSQLiteQueue},
+		{id: "queue", mode: Embedded, needs: []componentID{"datadir", "store"}, build: openSQLiteQueue},
 		{id: "coord", mode: Embedded, build: openLocalCoord},
 		{id: "redis", mode: Distributed, needs: []componentID{"secrets"}, build: openRedis},
 		{id: "queue", mode: Distributed, needs: []componentID{"redis"}, build: openRedisQueue},

@@ -17,6 +17,7 @@ import (
 	"github.com/muttproject/mutt/platform/connect"
 	"github.com/muttproject/mutt/platform/connect/postgres"
 	"github.com/muttproject/mutt/platform/connect/redis"
+	"github.com/muttproject/mutt/platform/connect/sqlite"
 	"github.com/muttproject/mutt/platform/connect/tlsconf"
 	"github.com/muttproject/mutt/platform/connect/vault"
 	"github.com/muttproject/mutt/platform/fault"
@@ -49,6 +50,7 @@ type Config struct {
 	Forward  forward.Config
 	Redis    redis.Server
 	Queue    redisq.Config
+	Room     sqlite.RoomConfig
 	Postgres postgres.Server
 	Secrets  secrets.Config
 	Logins   connect.Config

@@ -43,13 +43,34 @@ func openSQLiteStore(ctx context.Context, p *parts) (lifecycle.Service, error) {
 }
 
 func openSQLiteQueue(ctx context.Context, p *parts) (lifecycle.Service, error) {
-	d, err := sqliteq.Open(ctx, filepath.Join(p.opts.Config.DataDir, "queue.db"), sqliteq.Options{Now: p.opts.Now})
+	room := sqlite.NewRoom(sqlite.RoomOptions{RoomConfig: p.opts.Config.Room, Dir: p.opts.Config.DataDir, Log: p.opts.Logger.Named("disk"),
+		Registerer: p.registry, Now: p.opts.Now})
+	d, err := sqliteq.Open(ctx, filepath.Join(p.opts.Config.DataDir, "queue.db"), sqliteq.Options{Now: p.opts.Now, Room: room})
 	if err != nil {
 		return nil, err
 	}
+	room.Watch(d.Demand, d.Spare, p.store.Spare)
 	p.queue = queue.New(d, queue.Options{Partitions: 1, Process: p.run, Owner: p.process, Now: p.opts.Now, Registerer: p.registry})
 	p.depths = directDepths{p.queue}
-	return &opened{name: "queue", ready: silently(p.queue.Ping), close: d.Close}, nil
+	return &diskQueue{Runner: lifecycle.NewRunner("queue", room.Run), queue: p.queue, driver: d, room: room}, nil
+}
+
+// diskQueue looks at the disk until the driver is closed.
+type diskQueue struct {
+	*lifecycle.Runner
+	queue  *queue.Queue
+	driver *sqliteq.Driver
+	room   *sqlite.Room
+}
+
+// Ready reads from the queue, and fails while the disk has no room for events.
+func (q *diskQueue) Ready(ctx context.Context) ([]string, error) {
+	warnings, err := q.room.Ready()
+	return warnings, errors.Join(q.queue.Ping(ctx), err)
+}
+
+func (q *diskQueue) Stop(ctx context.Context) error {
+	return errors.Join(q.Runner.Stop(ctx), q.driver.Close())
 }
 
 // openLocalCoord makes the in-process coordination; it holds nothing that would have to be closed.

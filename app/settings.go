@@ -17,7 +17,7 @@ func settings(c *Config) []static.Setting {
 	withStore := []Role{Alerter, UI, Janitor}
 	table := slices.Concat(c.processSettings(), c.Keys.settings(), tlsconf.ListenerSettings("", &c.TLS),
 		readBy(c.Ingest.Settings(), Ingestor), readBy(c.UI.Settings(), UI), c.Ops.Settings(), c.Hosts.Settings(), c.Limits.Settings(), readBy(c.Forward.Settings(), Forwarder),
-		c.Redis.Settings(), c.Queue.Settings(), readBy(c.Postgres.Settings(), withStore...),
+		c.Room.Settings(), c.Redis.Settings(), c.Queue.Settings(), readBy(c.Postgres.Settings(), withStore...),
 		c.Secrets.Settings(), c.Logins.Settings(), c.Vault.Settings())
 	derive(table, "listeners.syslog_tls", c.syslogTLSAddr)
 	slices.SortStableFunc(table, func(a, b static.Setting) int { return section(a.Path) - section(b.Path) })

@@ -157,8 +157,11 @@ type AppendParams struct {
 	Cap     int64   // QueueFull when the queue would hold more events than this (ready, claimed and delayed); 0 for no cap
 	// CapBytes refuses likewise, with the reason FullBytes, when the queue would hold more bytes than this; see SizeOf.
 	CapBytes int64
-	Process  string
-	Counts   []Count
+	// Intake marks events that come in. A storage that has no more than its reserve refuses them with QueueFull and the reason,
+	// and goes on with everything else.
+	Intake  bool
+	Process string
+	Counts  []Count
 }
 
 // DuplicateError says which events of which entry came with a key that was seen within 24 h.

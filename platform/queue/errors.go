@@ -33,10 +33,12 @@ type FullReason string
 const (
 	FullEvents FullReason = "queue_full"       // the queue holds as many events as it may, or more arrive than can be written
 	FullBytes  FullReason = "queue_bytes_full" // the queue holds as many bytes as it may
+	FullDisk   FullReason = "disk_reserve"     // the disk has no more than its reserve
+	FullRedis  FullReason = "redis_reserve"    // Redis has no more than its reserve
 )
 
 // FullReasons lists the reasons of QueueFull.
-func FullReasons() []FullReason { return []FullReason{FullEvents, FullBytes} }
+func FullReasons() []FullReason { return []FullReason{FullEvents, FullBytes, FullDisk, FullRedis} }
 
 // Error returns the name of the reason.
 func (r FullReason) Error() string { return string(r) }
@@ -62,6 +64,11 @@ func OverBytes(q Name, live, more, most int64) error {
 	return fault.Wrap(fault.QueueFull, FullBytes, "queue %s holds events of %d bytes, with %d more it would exceed %d", q, live, more, most).
 		WithRetryAfter(fullRetry).
 		WithRemedy("send again after Retry-After; look at why consumers are slow, or raise max_ingest_queue_bytes")
+}
+
+// NoRoom returns the refusal of an intake by a storage that has no more than its reserve, of which it says so.
+func NoRoom(why FullReason, says, remedy string) error {
+	return fault.Wrap(fault.QueueFull, why, "%s", says).WithRetryAfter(fullRetry).WithRemedy("%s", remedy)
 }
 
 // entryOverhead is what storages need for an entry beside its body, in bytes: places, ids, indexes.

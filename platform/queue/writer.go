@@ -193,7 +193,7 @@ func (w *Writer) write(drafts []*draft, p *press) {
 // append is one append. What a sender sent before is taken out, and the rest tried again.
 func (w *Writer) append(drafts []*draft, p *press) {
 	for len(drafts) > 0 {
-		params := AppendParams{Counts: p.counts(drafts, w.q.Minute())}
+		params := AppendParams{Counts: p.counts(drafts, w.q.Minute()), Intake: w.opts.Queue == Ingest}
 		if w.opts.Cap != nil {
 			params.Cap = w.opts.Cap()
 		}

@@ -67,6 +67,7 @@ type Store struct {
 	writer   *sql.DB   // transactions that write
 	reader   *sql.DB
 	close    func() error
+	spare    func(context.Context) (int64, error) // nil for a database on a server
 	path     string
 	log      *zap.Logger
 	now      func() time.Time
@@ -96,7 +97,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 		if err != nil {
 			return nil, sqlite.Fault(err, fault.StoreUnavailable, "open the store")
 		}
-		s.dialect, s.writer, s.reader, s.close, s.path = sqliteDialect(), db.Writer, db.Reader, db.Close, db.Path()
+		s.dialect, s.writer, s.reader, s.close, s.path, s.spare = sqliteDialect(), db.Writer, db.Reader, db.Close, db.Path(), db.Spare
 	}
 	s.judging, s.counting, s.folding = newJudging(s.dialect), newCounting(s.dialect), newFolding(s.dialect)
 	return s, nil
@@ -119,6 +120,14 @@ func (s *Store) Close() error {
 func (s *Store) Ping(ctx context.Context) error {
 	_, _, err := s.Revisions(ctx)
 	return err
+}
+
+// Spare returns the bytes within the database file that its next writes use before the file grows; 0 for a database on a server.
+func (s *Store) Spare(ctx context.Context) (int64, error) {
+	if s.spare == nil {
+		return 0, nil
+	}
+	return s.spare(ctx)
 }
 
 // querier is what *sql.DB and *sql.Tx have in common.

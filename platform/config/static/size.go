@@ -29,6 +29,26 @@ func Size(field *int64, lo, hi int64) Value {
 	}, func() any { return sizeText(*field) })
 }
 
+// Auto in the field of an AutoSize stands for the word auto.
+const Auto = -1
+
+// AutoSize takes a Size, or the word auto for one that its owner chooses.
+func AutoSize(field *int64, lo, hi int64) Value {
+	size := Size(field, lo, hi)
+	return NewValue("auto, or "+size.Takes(), func(t string) error {
+		if t == "auto" {
+			*field = Auto
+			return nil
+		}
+		return size.Set(t)
+	}, func() any {
+		if *field == Auto {
+			return "auto"
+		}
+		return size.Get()
+	})
+}
+
 func parseSize(text string) (int64, bool) {
 	number, factor := strings.TrimSpace(text), int64(1)
 	for _, u := range units() {

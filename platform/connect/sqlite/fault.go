@@ -51,6 +51,9 @@ func IsUnique(err error) bool {
 		(e.Code() == codes.SQLITE_CONSTRAINT_UNIQUE || e.Code() == codes.SQLITE_CONSTRAINT_PRIMARYKEY)
 }
 
+// IsFull reports that the disk has no room for a write.
+func IsFull(err error) bool { return Primary(err) == codes.SQLITE_FULL }
+
 // Primary gives SQLite's primary result code, 0 when err is none of SQLite's.
 func Primary(err error) int {
 	var e *native.Error

@@ -22,8 +22,10 @@ type Options struct {
 	Readers     int // reading connections, 2 by default
 	PageSize    int // bytes, for a new file; SQLite's own default when 0
 	CacheKiB    int // page cache of each connection, 8 MiB by default
-	// CheckpointPages is the size in pages from which the log is copied back into the file; 2000 by default.
+	// CheckpointPages is the size in pages from which the log is copied back into the file; 2000 by default, and fewer on a
+	// small disk, see logShare.
 	CheckpointPages int
+	logBytes        int64 // what the log file shrinks to after a burst
 }
 
 func (o Options) withDefaults() Options {
@@ -42,11 +44,21 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
+// onDiskOf bounds the log by the size of the disk.
+func (o Options) onDiskOf(total int64) Options {
+	const largePage = 8192
+	o.CheckpointPages = max(1, int(min(int64(o.CheckpointPages), total/logShare/largePage)))
+	o.logBytes = min(mostLogBytes, total/logShare)
+	return o
+}
+
 const (
 	busyTimeoutMS = 10_000
 	mmapBytes     = 64 << 20
-	// logBytes is what the log file shrinks to after a burst.
-	logBytes = 64 << 20
+	mostLogBytes  = 64 << 20
+	// logShare is the part of a disk that one log may take before it is copied back: on a disk of 64 MB, two logs of their
+	// normal size would leave nothing for the databases.
+	logShare = 16
 )
 
 // DB is one open file.
@@ -71,6 +83,11 @@ func Open(ctx context.Context, path string, o Options) (*DB, error) {
 	if err := private.Ensure(path); err != nil { // SQLite gives the log files its mode
 		return nil, fmt.Errorf("create the database file: %w", err)
 	}
+	_, total, err := space(filepath.Dir(path))
+	if err != nil || total <= 0 {
+		total = unbounded // not known: the log has its normal size
+	}
+	o = o.onDiskOf(total)
 	// Same promise, half the time: see the documentation of native.Fdatasync. Where it is missing, fsync is used.
 	if _, err := native.Fdatasync(true); err != nil && !errors.Is(err, native.ErrFdatasyncUnavailable) {
 		return nil, fmt.Errorf("choose fdatasync: %w", err)
@@ -117,7 +134,7 @@ func writerDSN(path string, o Options) string {
 	q.Set("_synchronous", o.Synchronous)
 	q.Set("_foreign_keys", "on")
 	q.Add("_pragma", "wal_autocheckpoint("+strconv.Itoa(o.CheckpointPages)+")")
-	q.Add("_pragma", "journal_size_limit("+strconv.Itoa(logBytes)+")")
+	q.Add("_pragma", "journal_size_limit("+strconv.FormatInt(o.logBytes, 10)+")")
 	return dsn(path, q)
 }
 

@@ -62,7 +62,7 @@ func TestSettings(t *testing.T) {
 		{Options{CheckpointPages: 7}, "wal_autocheckpoint", "7"},
 		{Options{PageSize: 16384}, "page_size", "16384"},
 		{Options{CacheKiB: 100}, "cache_size", "-100"},
-		{Options{}, "journal_size_limit", fmt.Sprint(logBytes)},
+		{Options{}, "journal_size_limit", fmt.Sprint(mostLogBytes)},
 	} {
 		db := open(t, c.opts)
 		if got := pragma(t, db, c.pragma, true); got != c.want {

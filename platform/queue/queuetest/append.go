@@ -22,6 +22,7 @@ func appendClauses() []clause {
 		{"empty, non-UTF-8 and 1 MiB bodies survive, larger ones are refused", bodies},
 		{"full says so and loses nothing", full},
 		{"full in bytes says so, and counts what waits exactly", fullInBytes},
+		{"a storage with no more than its reserve refuses what comes in and nothing else", reserved},
 		{"bytes are those of the events, not of their compressed form", bytesOfEvents},
 		{"an append of several partitions is refused", onePartition},
 		{"a cancelled append stores nothing", appendCancelled},
@@ -186,6 +187,42 @@ func fullInBytes(f *fixture) {
 	held(queue.SizeOf(letter.Body))
 	f.crash()
 	held(queue.SizeOf(letter.Body))
+}
+
+// reserved does everything but intake while only the reserve is left.
+func reserved(f *fixture) {
+	intake := func(e queue.Entry) error {
+		return f.d.Append(f.ctx(), queue.AppendParams{Entries: []queue.Entry{e}, Intake: true, Counts: []queue.Count{{Minute: 1, Kind: queue.CountReceived, N: 1}}})
+	}
+	kept, over, letter := entry(1), entry(1), deadLetter(queue.Ingest)
+	f.must(intake(kept))
+	f.Fill(true)
+	err := intake(over)
+	f.refused(err, fault.QueueFull)
+	if e, _ := fault.As(err); e.RetryAfter <= 0 || queue.WhyFull(err) == queue.FullEvents || queue.WhyFull(err) == queue.FullBytes {
+		f.t.Errorf("the sender needs a time to come again and the reason: %+v, %s", e, queue.WhyFull(err))
+	}
+	f.must(intake(kept)) // a repeat of what was taken in
+	if got := f.counted(); got["received/"] != 1 {
+		f.t.Fatalf("counted %v", got)
+	}
+	l := f.acquire("a")
+	f.claims(l, kept.ID)
+	alert := entry(1)
+	alert.Queue = queue.Alert
+	f.settle(queue.SettleParams{Lease: l, Ack: []event.ID{kept.ID}, Publish: []queue.Entry{alert}, Dead: []queue.DeadLetter{letter}})
+	f.append(entry(1)) // what does not come in
+	if n, err := f.d.Requeue(f.ctx(), queue.RequeueParams{Queue: queue.Ingest, IDs: []event.ID{letter.ID}, Process: "p1"}); err != nil || n != 1 {
+		f.t.Fatalf("requeued %d, %v", n, err)
+	}
+	a := f.acquireAt(queue.Alert, 0, "a")
+	f.claims(a, alert.ID)
+	f.ack(a, alert.ID)
+	f.ack(l, claimedIDs(f.claim(l, 10))...)
+	f.depth(queue.Ingest, queue.Depth{})
+	f.Fill(false)
+	f.must(intake(over))
+	f.claims(l, over.ID)
 }
 
 func bytesOfEvents(f *fixture) {

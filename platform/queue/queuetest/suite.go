@@ -30,6 +30,8 @@ type Rig struct {
 	Advance func(time.Duration)
 	// StepWall steps the client's wall clock alone.
 	StepWall func(time.Duration)
+	// Fill makes the storage have no more than its reserve, or room again.
+	Fill func(full bool)
 	// Close ends the driver and frees the storage before the test ends. Optional to call.
 	Close func()
 	// Unit is the time that the suite reckons in: large against the storage's own delays.

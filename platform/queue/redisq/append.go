@@ -41,12 +41,20 @@ func (d *Driver) appendMarked(ctx context.Context, p queue.AppendParams, m mark)
 	if p.Cap > 0 || p.CapBytes > 0 {
 		elsewhere = d.elsewhere(ctx, q, partition)
 	}
-	c := d.call().num(timestamp(d.opts.Now())).num(p.Cap).num(elsewhere.events).num(p.CapBytes).num(elsewhere.bytes).num(m.low).num(m.to).num(markLife.Milliseconds())
+	room := int64(1)
+	if p.Intake && !d.memory.take(ctx, partition, costOf(p.Entries)) {
+		room = 0
+	}
+	c := d.call().num(timestamp(d.opts.Now())).num(p.Cap).num(elsewhere.events).num(p.CapBytes).num(elsewhere.bytes).num(room).num(m.low).num(m.to).num(markLife.Milliseconds())
 	c.key(k.lane(q).light()...).key(k.minutes, k.mark(q, d.id)).num(int64(len(p.Entries)))
 	for i := range p.Entries {
 		c.entry(k, &p.Entries[i])
 	}
 	r, err := d.run(ctx, d.scripts.append, "append to the queue", c.counts(k, p.Process, p.Counts))
+	if p.Intake && overLimit(err) {
+		d.memory.look(ctx, partition)
+		return noRoom()
+	}
 	if err != nil {
 		return err
 	}
@@ -55,6 +63,8 @@ func (d *Driver) appendMarked(ctx context.Context, p queue.AppendParams, m mark)
 		return queue.OverEvents(q, r.int(0), r.int(1), p.Cap)
 	case "LARGE":
 		return queue.OverBytes(q, r.int(0), r.int(1), p.CapBytes)
+	case "RESERVE":
+		return noRoom()
 	case "BACK":
 		return &rollback{mark: r.int(0)}
 	case "REPEAT":
@@ -65,6 +75,19 @@ func (d *Driver) appendMarked(ctx context.Context, p queue.AppendParams, m mark)
 		return dup
 	}
 	return r.refused(queue.Lease{})
+}
+
+// noRoom is the refusal of events by a Redis that has no more than its reserve.
+func noRoom() error {
+	return queue.NoRoom(queue.FullRedis, "Redis is full up to its reserve: no events are taken in", memoryRemedy)
+}
+
+// costOf is what Redis needs for entries, in bytes.
+func costOf(entries []queue.Entry) (sum int64) {
+	for i := range entries {
+		sum += int64(len(entries[i].Body)) + entryCost
+	}
+	return sum
 }
 
 // readMark gives this process' mark of a lane, 0 when there is none.

@@ -14,6 +14,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -38,6 +39,8 @@ type Options struct {
 	Now     func() time.Time // the process's clock, for when entries were appended and died
 	// Shift moves Redis's clock, as scripts see it, for leases and for all else. Tests let time pass with it.
 	Shift func() (lease, wall time.Duration)
+	// Memory answers instead of the node of a partition. Tests fill Redis with it.
+	Memory func(ctx context.Context, partition int) (used, limit int64, err error)
 }
 
 func (o Options) withDefaults() Options {
@@ -61,6 +64,7 @@ type Driver struct {
 	watches *watches
 	fence   *fence
 	guard   *guard
+	memory  *memory
 	recall  *recall        // nil in Memory mode
 	guards  sync.WaitGroup // what runs for these two
 
@@ -78,7 +82,7 @@ func Open(ctx context.Context, o Options) (*Driver, error) {
 		return nil, err
 	}
 	o = o.withDefaults()
-	if err := deps.Check(o); err != nil {
+	if err := deps.Check(o, "Memory"); err != nil {
 		return nil, fmt.Errorf("open the queue: %w", err)
 	}
 	s, err := loadScripts()
@@ -94,6 +98,7 @@ func Open(ctx context.Context, o Options) (*Driver, error) {
 	}
 	d.ctx, d.end = context.WithCancel(context.WithoutCancel(ctx))
 	d.watches, d.fence = newWatches(d), newFence()
+	d.memory = newMemory(d)
 	d.guard = &guard{client: o.Client, mode: o.Durability, log: o.Logger}
 	if err := d.begin(ctx); err != nil {
 		return nil, errors.Join(err, d.Close())
@@ -111,7 +116,9 @@ func (d *Driver) begin(ctx context.Context) error {
 	if err := d.guard.check(limited); err != nil {
 		return err
 	}
+	d.memory.lookAll(limited)
 	d.guards.Go(func() { d.guard.run(d.ctx) })
+	d.guards.Go(func() { d.memory.run(d.ctx) })
 	if d.opts.Durability != Memory {
 		d.recall = newRecall(d, d.opts.Partitions, d.opts.Logger)
 		d.guards.Go(func() { d.recall.run(d.ctx) })
@@ -121,7 +128,9 @@ func (d *Driver) begin(ctx context.Context) error {
 
 // Warnings says, for health, what the durability mode costs, what of it Redis does not tell or does not keep any more, and
 // what was lost within the last hour.
-func (d *Driver) Warnings() []string { return append(d.guard.told(), d.recall.warnings()...) }
+func (d *Driver) Warnings() []string {
+	return slices.Concat(d.guard.told(), d.memory.warnings(), d.recall.warnings())
+}
 
 // Capabilities says what this driver can do.
 func (d *Driver) Capabilities() queue.Capabilities {

@@ -1,5 +1,10 @@
 package redisq
 
+import "context"
+
+// LookAtMemory asks for the memory now, as happens once a second.
+func (d *Driver) LookAtMemory() { d.memory.lookAll(context.Background()) }
+
 // Kept gives how many bytes are kept for a recall.
 func (d *Driver) Kept() int64 { return d.recall.bytes.Load() }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -11,6 +12,7 @@ import (
 	"go.uber.org/goleak"
 	"go.uber.org/zap"
 
+	"github.com/muttproject/mutt/platform/config/static"
 	login "github.com/muttproject/mutt/platform/connect"
 	"github.com/muttproject/mutt/platform/connect/redis"
 	"github.com/muttproject/mutt/platform/queue"
@@ -74,7 +76,7 @@ func connect(t testing.TB, mode redis.Mode, s *testkit.RedisServer, addrs ...str
 
 // config is the one of a Redis as the tests run it.
 func config(prefix string, partitions int) redisq.Config {
-	return redisq.Config{KeyPrefix: prefix, Partitions: partitions, Durability: redisq.Everysec}
+	return redisq.Config{KeyPrefix: prefix, Partitions: partitions, Durability: redisq.Everysec, Reserve: static.Auto}
 }
 
 func open(t testing.TB, o redisq.Options) *redisq.Driver {
@@ -94,17 +96,33 @@ type storage struct {
 	prefix string
 	dial   func(testing.TB) rueidis.Client
 	crash  func() // of Redis, nil for none
+	full   atomic.Bool
+	driver *redisq.Driver // opened last
 	ends   []func()
 }
 
 func (s *storage) open() queue.Driver {
 	client := s.dial(s.t)
-	d := open(s.t, redisq.Options{Client: client, Config: config(s.prefix, partitions), Now: s.clock.now, Shift: s.clock.shift, Logger: zap.NewNop()})
+	d := open(s.t, redisq.Options{Client: client, Config: config(s.prefix, partitions), Now: s.clock.now, Shift: s.clock.shift, Memory: s.memory, Logger: zap.NewNop()})
+	s.driver = d
 	s.ends = append(s.ends, func() {
 		_ = d.Close()
 		client.Close()
 	})
 	return d
+}
+
+// memory is that of a Redis which is full or not.
+func (s *storage) memory(context.Context, int) (used, limit int64, err error) {
+	if s.full.Load() {
+		return 1 << 30, 1 << 30, nil
+	}
+	return 0, 1 << 30, nil
+}
+
+func (s *storage) fill(full bool) {
+	s.full.Store(full)
+	s.driver.LookAtMemory()
 }
 
 // end closes all that was opened.
@@ -131,7 +149,7 @@ func (s *storage) rig(end func()) *queuetest.Rig {
 		}
 	})
 	s.t.Cleanup(closeAll)
-	return &queuetest.Rig{Driver: s.open(), Crash: s.again, Advance: s.clock.advance, StepWall: s.clock.step, Close: closeAll, Unit: time.Minute,
+	return &queuetest.Rig{Driver: s.open(), Crash: s.again, Advance: s.clock.advance, StepWall: s.clock.step, Fill: s.fill, Close: closeAll, Unit: time.Minute,
 		Restart: func() queue.Driver {
 			s.end()
 			return s.again()

@@ -13,7 +13,7 @@ import (
 // keep puts an append that was just acknowledged into the window. Bodies are copied: what they were cut from may be much larger.
 func (r *recall) keep(l *recallLane, p queue.AppendParams) {
 	k := kept{params: p, from: l.acked, to: l.sent, at: r.now()}
-	k.params.Cap, k.params.CapBytes = 0, 0 // accepted is accepted
+	k.params.Cap, k.params.CapBytes, k.params.Intake = 0, 0, false // accepted is accepted
 	k.params.Entries = slices.Clone(p.Entries)
 	k.params.Counts = slices.Clone(p.Counts)
 	for i := range k.params.Entries {

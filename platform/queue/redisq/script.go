@@ -23,7 +23,7 @@ type scripts struct {
 	claim, release        *rueidis.Lua
 	dead, exhume, giveUp  *rueidis.Lua
 	stored, depth, purge  *rueidis.Lua
-	roster                *rueidis.Lua
+	roster, memory        *rueidis.Lua
 }
 
 func loadScripts() (*scripts, error) {
@@ -34,7 +34,8 @@ func loadScripts() (*scripts, error) {
 	s := &scripts{}
 	for name, into := range map[string]**rueidis.Lua{"append": &s.append, "settle": &s.settle, "acquire": &s.acquire,
 		"renew": &s.renew, "yield": &s.yield, "claim": &s.claim, "release": &s.release, "dead": &s.dead,
-		"exhume": &s.exhume, "giveup": &s.giveUp, "stored": &s.stored, "depth": &s.depth, "purge": &s.purge, "roster": &s.roster} {
+		"exhume": &s.exhume, "giveup": &s.giveUp, "stored": &s.stored, "depth": &s.depth, "purge": &s.purge, "roster": &s.roster,
+		"memory": &s.memory} {
 		text, err := scriptFiles.ReadFile("script/" + name + ".lua")
 		if err != nil {
 			return nil, fmt.Errorf("read the queue's scripts: %w", err)

@@ -37,6 +37,10 @@ func (t *tx) append(p *queue.AppendParams) error {
 		if p.CapBytes > 0 && d.Bytes+more.bytes > p.CapBytes {
 			return queue.OverBytes(name, d.Bytes, more.bytes, p.CapBytes)
 		}
+		if p.Intake && !t.w.d.opts.Room.Take(2*bodies(fresh)+demand(more)) { // a body is in the log and in the file
+			return queue.NoRoom(queue.FullDisk, "the disk is full up to its reserve: no events are taken in",
+				"send again after Retry-After; free space on the disk of the data directory")
+		}
 	}
 	if err := t.insert(fresh); err != nil || repeat {
 		return err
@@ -48,6 +52,19 @@ func (t *tx) append(p *queue.AppendParams) error {
 func total(entries []queue.Entry) (sum tally) {
 	for i := range entries {
 		sum.add(1, int64(entries[i].Events), queue.SizeOf(entries[i].Body))
+	}
+	return sum
+}
+
+// demand is what events need on the disk when they are judged: their audit rows, in the log and in the file of the store.
+func demand(t tally) int64 {
+	const row = 1 << 10 // beside the text: two copies of the row's other columns and of its places in the indexes
+	return 2*t.bytes + row*t.events
+}
+
+func bodies(entries []queue.Entry) (sum int64) {
+	for i := range entries {
+		sum += int64(len(entries[i].Body))
 	}
 	return sum
 }

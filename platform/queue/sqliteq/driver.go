@@ -31,7 +31,23 @@ type Options struct {
 	Monotonic func() time.Duration
 	// Now is the wall clock, for times that are stored and for delays.
 	Now func() time.Time
+	// Room is the disk's, for events that come in; by default there is always some.
+	Room Room
 }
+
+// Room decides whether events may be taken in. *sqlite.Room is one.
+type Room interface {
+	// Take reports whether events that need so many bytes may be taken in.
+	Take(bytes int64) bool
+	// Look is called when a write failed because the disk is full.
+	Look()
+}
+
+// endless is a Room without an end.
+type endless struct{}
+
+func (endless) Take(int64) bool { return true }
+func (endless) Look()           {}
 
 // Driver is the queue driver of the embedded mode. Its file must not be open elsewhere (sqlite.Lock guards that).
 type Driver struct {
@@ -61,6 +77,9 @@ func Open(ctx context.Context, path string, o Options) (*Driver, error) {
 	if o.Monotonic == nil {
 		start := time.Now()
 		o.Monotonic = func() time.Duration { return time.Since(start) }
+	}
+	if o.Room == nil {
+		o.Room = endless{}
 	}
 	if err := deps.Check(o); err != nil {
 		return nil, fmt.Errorf("open the queue: %w", err)
@@ -128,6 +147,17 @@ func (d *Driver) Depth(_ context.Context, q queue.Name) (queue.Depth, error) {
 	defer d.mu.Unlock()
 	return depth(d.view, q, d.opts.Monotonic()), nil
 }
+
+// Demand returns what the events of the ingest queue need on the disk until they are judged.
+func (d *Driver) Demand() int64 {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	now := depth(d.view, queue.Ingest, 0)
+	return demand(tally{events: now.Live(), bytes: now.Bytes})
+}
+
+// Spare returns the bytes within the file that its next writes use before the file grows.
+func (d *Driver) Spare(ctx context.Context) (int64, error) { return d.db.Spare(ctx) }
 
 // Close lets what has begun end, refuses everything after, and closes the file.
 func (d *Driver) Close() error {

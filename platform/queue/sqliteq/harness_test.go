@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -123,19 +124,25 @@ func copyFile(to, from string) error {
 	return err
 }
 
+// room is a disk that is full or not.
+type room struct{ full atomic.Bool }
+
+func (r *room) Take(int64) bool { return !r.full.Load() }
+func (r *room) Look()           {}
+
 // harness makes rigs of this driver on clocks of their own. A crash here is the end of the process, which needs no fsync;
 // TestSyncPolicy holds that there are fsyncs.
 func harness() queuetest.Harness {
 	return queuetest.Harness{Open: func(t testing.TB) *queuetest.Rig {
-		c := newClock()
+		c, disk := newClock(), &room{}
 		root, err := os.MkdirTemp(t.TempDir(), "rig")
 		if err != nil {
 			t.Fatalf("make a directory: %v", err)
 		}
 		s := &storage{t: t, clock: c, root: root, path: filepath.Join(root, "queue.db"),
-			options: sqliteq.Options{Synchronous: "OFF", Monotonic: c.monotonic, Now: c.now}}
+			options: sqliteq.Options{Synchronous: "OFF", Monotonic: c.monotonic, Now: c.now, Room: disk}}
 		t.Cleanup(s.close)
-		return &queuetest.Rig{Driver: s.open(), Crash: s.crash, Restart: s.restart, Advance: c.advance, StepWall: c.step,
+		return &queuetest.Rig{Driver: s.open(), Crash: s.crash, Restart: s.restart, Advance: c.advance, StepWall: c.step, Fill: disk.full.Store,
 			Close: s.close, Unit: time.Second}
 	}}
 }

@@ -114,6 +114,9 @@ func mutants() map[string]struct {
 		"append ignores the cap in bytes": {"full in bytes says so, and counts what waits exactly", func(m *mutant, d queue.Driver) {
 			m.append = func(ctx context.Context, p queue.AppendParams) error { p.CapBytes = 0; return d.Append(ctx, p) }
 		}},
+		"append ignores the reserve": {"a storage with no more than its reserve refuses what comes in and nothing else", func(m *mutant, d queue.Driver) {
+			m.append = func(ctx context.Context, p queue.AppendParams) error { p.Intake = false; return d.Append(ctx, p) }
+		}},
 		"bytes are those of all entries ever": {"full in bytes says so, and counts what waits exactly", func(m *mutant, d queue.Driver) {
 			var most int64
 			m.depth = func(ctx context.Context, q queue.Name) (queue.Depth, error) {

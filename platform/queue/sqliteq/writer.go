@@ -154,6 +154,9 @@ func (w *writer) commit(ops []*op) {
 	}
 	for i, o := range ops {
 		if err != nil {
+			if sqlite.IsFull(err) {
+				w.d.opts.Room.Look()
+			}
 			outcomes[i] = sqlite.Fault(err, fault.QueueUnavailable, "write the queue")
 		}
 		o.done <- outcomes[i]

@@ -16,6 +16,8 @@ const (
 	causeNone        cause = iota
 	causeQueueFull         // the queue held as many events as it may for too long
 	causeBytesFull         // the queue held as many bytes as it may for too long
+	causeDiskReserve       // the disk had no more than its reserve for too long
+	causeRedisReserve      // Redis had no more than its reserve for too long
 	causeQueueAway         // the queue could not be written for too long
 	causeRateLimited       // the event rate limit was used up for too long
 	causeSourceRate        // the source sent more than source_max_rate
@@ -26,7 +28,8 @@ const (
 	causes
 )
 
-var causeNames = [causes]string{"", string(queue.FullEvents), string(queue.FullBytes), "queue_unavailable", CauseRateLimited, CauseSourceRate, "backlog", CauseRefused, "stopping", "other"}
+var causeNames = [causes]string{"", string(queue.FullEvents), string(queue.FullBytes), string(queue.FullDisk), string(queue.FullRedis),
+	"queue_unavailable", CauseRateLimited, CauseSourceRate, "backlog", CauseRefused, "stopping", "other"}
 
 func (c cause) String() string { return causeNames[c] }
 
@@ -43,8 +46,13 @@ const CauseKernel = "kernel_drop"
 func causeOf(err error) cause {
 	switch fault.CodeOf(err) {
 	case fault.QueueFull:
-		if queue.WhyFull(err) == queue.FullBytes {
+		switch queue.WhyFull(err) {
+		case queue.FullBytes:
 			return causeBytesFull
+		case queue.FullDisk:
+			return causeDiskReserve
+		case queue.FullRedis:
+			return causeRedisReserve
 		}
 		return causeQueueFull
 	case fault.QueueUnavailable:

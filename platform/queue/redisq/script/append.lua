@@ -1,5 +1,5 @@
 -- Append: all entries that are not known yet, or nothing.
-local at, cap, elsewhere, cap_bytes, elsewhere_bytes = arg(), num(), num(), num(), num()
+local at, cap, elsewhere, cap_bytes, elsewhere_bytes, room = arg(), num(), num(), num(), num(), num()
 local low, high, mark_life = num(), num(), arg()
 local l, minutes, mark = lane(), key(), key()
 
@@ -27,6 +27,8 @@ local live = l.ready_events + l.claimed_events + l.delayed_events + elsewhere
 if cap > 0 and #entries > 0 and live + events > cap then return {'FULL', live, events} end
 local held = l.bytes + elsewhere_bytes
 if cap_bytes > 0 and #entries > 0 and held + bytes > cap_bytes then return {'LARGE', held, bytes} end
+
+if room == 0 and #entries > 0 then return {'RESERVE'} end -- a repeat of what is stored is none of it
 
 -- A sender's key is remembered with the time, the entry and the index. The same again is no repeat of an event.
 local wall, taken
