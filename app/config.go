@@ -135,7 +135,7 @@ const configFile = "MUTT_CONFIG"
 
 // otherVariables lists the MUTT_ variables that are no settings: those of commands and of the project's own tests.
 func otherVariables() []string {
-	return []string{configFile, "MUTT_SERVER", "MUTT_API_KEY", "MUTT_ADMIN_DSN", "MUTT_REDIS_ADMIN_USER", "MUTT_REDIS_ADMIN_PASS", "MUTT_SOURCE", "MUTT_LOGHUB_DIR", "MUTT_TEST_", "MUTT_BENCH_"}
+	return []string{configFile, "MUTT_SERVER", "MUTT_CA_FILE", "MUTT_API_KEY", "MUTT_ADMIN_DSN", "MUTT_REDIS_ADMIN_USER", "MUTT_REDIS_ADMIN_PASS", "MUTT_SOURCE", "MUTT_LOGHUB_DIR", "MUTT_TEST_", "MUTT_BENCH_"}
 }
 
 // file reads the file; none is fine unless it was named. A file that was only found, such as mutt.yaml in the working directory, is refused

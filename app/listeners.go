@@ -14,24 +14,26 @@ import (
 	"github.com/muttproject/mutt/platform/lifecycle"
 )
 
-// Names of listeners that belong to the process; those of the modules are package ui's.
+// Names of listeners, as their settings of TLS have them.
 const (
+	AdminListener     = ui.AdminListener
+	IngestListener    = ui.IngestListener
+	SyslogTLSListener = "syslog_tls"
 	opsListener       = "ops"
-	syslogTLSListener = "syslog_tls" // as its settings call it
 )
 
 // listenerTLS returns the settings of TLS for a listener, its own and those of all listeners. The default authorities of clients
 // concern syslog only: a caller of HTTP has a key, and browsers and probes have no certificate.
 func (c *Config) listenerTLS(listener string) (own, common tlsconf.ListenerConfig) {
-	if listener == syslogTLSListener {
+	if listener == SyslogTLSListener {
 		return c.Ingest.SyslogTLS, c.TLS
 	}
 	common = c.TLS
 	common.ClientCAFile = ""
 	switch listener {
-	case ui.IngestListener:
+	case IngestListener:
 		own = c.Ingest.TLS
-	case ui.AdminListener:
+	case AdminListener:
 		own = c.UI.TLS
 	case opsListener:
 		own = c.Ops.TLS
@@ -50,7 +52,7 @@ func (c *Config) SpeaksTLS(listener string) (certFile string) {
 
 // syslogTLSAddr derives the address of syslog over TLS: it is open when there is a certificate for it.
 func (c *Config) syslogTLSAddr() (text, because string) {
-	if c.SpeaksTLS(syslogTLSListener) == "" {
+	if c.SpeaksTLS(SyslogTLSListener) == "" {
 		return "", ""
 	}
 	return "0.0.0.0:6514", "a certificate is configured"
@@ -58,10 +60,10 @@ func (c *Config) syslogTLSAddr() (text, because string) {
 
 // checkListeners lists what contradicts itself in the settings of TLS.
 func (c *Config) checkListeners() (wrong []string) {
-	if c.Ingest.SyslogTLSAddr != Off && c.SpeaksTLS(syslogTLSListener) == "" {
+	if c.Ingest.SyslogTLSAddr != Off && c.SpeaksTLS(SyslogTLSListener) == "" {
 		wrong = append(wrong, "listeners.syslog_tls needs a certificate: set listeners.tls.cert_file and listeners.tls.key_file")
 	}
-	for _, listener := range []string{ui.IngestListener, ui.AdminListener, opsListener} {
+	for _, listener := range []string{IngestListener, AdminListener, opsListener} {
 		if own, common := c.listenerTLS(listener); own.ClientCAFile != "" && !own.Over(common).On() {
 			wrong = append(wrong, "listeners."+listener+"_tls.client_ca_file needs a certificate of the listener: set listeners.tls.cert_file and listeners.tls.key_file")
 		}
@@ -92,8 +94,8 @@ func (c *Config) clearText(roles RoleSet) (open []string) {
 		role       Role
 		protected  bool
 	}{
-		{name: ui.IngestListener, addr: c.Ingest.Addr, role: Ingestor},
-		{name: ui.AdminListener, addr: c.UI.Addr, role: UI, protected: c.UI.SecureCookies},
+		{name: IngestListener, addr: c.Ingest.Addr, role: Ingestor},
+		{name: AdminListener, addr: c.UI.Addr, role: UI, protected: c.UI.SecureCookies},
 		{name: opsListener, addr: c.Ops.Addr, protected: !c.Ops.RemoteProfiles}, // no other route takes a key
 	} {
 		if l.addr != Off && !l.protected && (l.role == "" || roles.Has(l.role)) && c.SpeaksTLS(l.name) == "" && !connect.ThisMachine(l.addr) {
@@ -114,7 +116,7 @@ func (p *parts) reportClearText() {
 	p.opts.Logger.Warn("API keys reach listeners in clear text from other machines", zap.Strings("listeners", open), zap.String("remedy", remedy))
 	admin := open[:0:0]
 	for _, name := range open {
-		if name != ui.IngestListener {
+		if name != IngestListener {
 			admin = append(admin, name)
 		}
 	}

@@ -117,8 +117,8 @@ func buildTally(_ context.Context, p *parts) (lifecycle.Service, error) {
 }
 
 func buildIntake(_ context.Context, p *parts) (lifecycle.Service, error) {
-	own, common := p.opts.Config.listenerTLS(syslogTLSListener)
-	overTLS, err := p.tls.Listen(syslogTLSListener, own, common)
+	own, common := p.opts.Config.listenerTLS(SyslogTLSListener)
+	overTLS, err := p.tls.Listen(SyslogTLSListener, own, common)
 	if err != nil {
 		return nil, err
 	}

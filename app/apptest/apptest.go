@@ -23,6 +23,7 @@ import (
 	"github.com/muttproject/mutt/app"
 	"github.com/muttproject/mutt/platform/apiclient"
 	"github.com/muttproject/mutt/platform/store"
+	"github.com/muttproject/mutt/platform/testkit"
 )
 
 // Keys that every MUTT of this package accepts, generated ones, which are let in while their source is throttled too; and the one that it
@@ -50,6 +51,8 @@ type Options struct {
 	NoMigrate     bool                                      // as 'serve' does it on PostgreSQL: the schema must be there
 	Servers       *Servers                                  // nil for embedded storage
 	RotationHold  time.Duration                             // of a command that was killed; 0 for what serve has
+	TLS           *testkit.Authority                        // of the certificate of every listener; nil for clear text
+	Names         []string                                  // of that certificate; by default those of this machine
 }
 
 // MUTT is a running MUTT.
@@ -65,11 +68,14 @@ type MUTT struct {
 	Destination *Destination      // nil with Options.NoDestination
 	DataDir     string
 
-	IngestURL string // "http://127.0.0.1:…", "" without the role
+	IngestURL string // "http://127.0.0.1:…", with TLS https; "" without the role
 	AdminURL  string
 	OpsURL    string
 	SyslogUDP string // host:port
 	SyslogTCP string
+	SyslogTLS string // "" without TLS
+
+	CertFile, KeyFile string // with TLS
 }
 
 // Start runs a MUTT until the test ends.
@@ -84,6 +90,14 @@ func Start(t testing.TB, o Options) *MUTT {
 	m := &MUTT{t: t, opts: o, DataDir: o.DataDir, http: &http.Client{Transport: &http.Transport{}, Timeout: patience}}
 	if !o.NoDestination {
 		m.Destination = NewDestination(t)
+	}
+	if o.TLS != nil {
+		if o.Names == nil {
+			o.Names = []string{"localhost", "127.0.0.1"}
+		}
+		m.CertFile, m.KeyFile = o.TLS.PairFor(t, time.Now().Add(30*24*time.Hour), o.Names...)
+		m.http.Transport = &http.Transport{TLSClientConfig: o.TLS.Client(), ForceAttemptHTTP2: true}
+		m.http.Transport.(*http.Transport).TLSClientConfig.ServerName = strings.Replace(o.Names[0], "*", "mutt", 1)
 	}
 	t.Cleanup(m.Stop)
 	if len(o.Rules) > 0 {
@@ -104,6 +118,9 @@ func (m *MUTT) environ() []string {
 		"MUTT_SYSLOG_UDP_ADDR": "127.0.0.1:0", "MUTT_SYSLOG_TCP_ADDR": "127.0.0.1:0",
 		"INGEST_API_KEY": IngestKey, "WEBUI_API_KEY": AdminKey, "MOOG_API_KEY": MoogKey,
 		"MOOG_RATE_LIMIT": "1000000", "LOG_LEVEL": "warn",
+	}
+	if m.opts.TLS != nil {
+		env["MUTT_TLS_CERT_FILE"], env["MUTT_TLS_KEY_FILE"], env["MUTT_SYSLOG_TLS_ADDR"] = m.CertFile, m.KeyFile, "127.0.0.1:0"
 	}
 	if m.Destination != nil {
 		env["MOOG_WEBHOOK_URL"] = m.Destination.URL
@@ -146,10 +163,13 @@ func (m *MUTT) place(listeners map[string]string) {
 		if listeners[name] == "" {
 			return ""
 		}
+		if m.opts.TLS != nil {
+			return "https://" + listeners[name]
+		}
 		return "http://" + listeners[name]
 	}
 	m.IngestURL, m.AdminURL, m.OpsURL = url("ingest"), url("admin"), url("ops")
-	m.SyslogUDP, m.SyslogTCP = listeners["syslog-udp"], listeners["syslog-tcp"]
+	m.SyslogUDP, m.SyslogTCP, m.SyslogTLS = listeners["syslog-udp"], listeners["syslog-tcp"], listeners["syslog-tls"]
 	if m.AdminURL == "" {
 		m.Client = nil
 		return

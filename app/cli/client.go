@@ -2,8 +2,10 @@ package cli
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"io"
+	"net/http"
 	"os"
 
 	"github.com/spf13/cobra"
@@ -16,6 +18,7 @@ import (
 type clientFlags struct {
 	server string
 	key    keyFlags
+	trust  trustFlags
 	output *string
 }
 
@@ -27,7 +30,8 @@ func addClientFlags(cmd *cobra.Command) *clientFlags {
 }
 
 func (f *clientFlags) addTo(cmd *cobra.Command) {
-	cmd.PersistentFlags().StringVar(&f.server, "server", "", "admin address of a running MUTT (also MUTT_SERVER; default http://127.0.0.1:8090)")
+	cmd.PersistentFlags().StringVar(&f.server, "server", "", "admin address of a running MUTT (also MUTT_SERVER; default 127.0.0.1:8090, with https when the admin listener has a certificate)")
+	f.trust.addTo(cmd.PersistentFlags())
 	f.key.addTo(cmd.PersistentFlags(), "API key", "MUTT_API_KEY", "the generated one in the data directory, for a server on this machine")
 	f.output = outputFlag(cmd.PersistentFlags(), cmd)
 }
@@ -39,13 +43,24 @@ func (f *clientFlags) client(s streams) (*apiclient.Client, error) {
 		server = lookup(s.environ, "MUTT_SERVER")
 	}
 	if server == "" {
-		server = "http://127.0.0.1:8090"
+		server = localURL(s, app.AdminListener, "8090")
 	}
 	key, err := f.key.find(s, server, app.AdminKeyFile, "MUTT_API_KEY", "WEBUI_API_KEY")
 	if err != nil {
 		return nil, err
 	}
-	return apiclient.New(apiclient.Options{BaseURL: server, Key: key, UserAgent: "mutt/" + app.Version})
+	over, err := f.trust.config(s, hostOf(server), app.AdminListener)
+	if err != nil {
+		return nil, err
+	}
+	return apiclient.New(apiclient.Options{BaseURL: server, Key: key, UserAgent: "mutt/" + app.Version, Transport: transport(over)})
+}
+
+// transport returns the default one with a TLS configuration.
+func transport(over *tls.Config) *http.Transport {
+	tr := http.DefaultTransport.(*http.Transport).Clone() // its documented type
+	tr.TLSClientConfig = over
+	return tr
 }
 
 // do makes one call to the server and decodes its answer into out.

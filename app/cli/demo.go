@@ -54,6 +54,12 @@ func demo(ctx context.Context, s streams, rate float64) error {
 		OnAdmin: func(file, key string) { tellKey(s, file, key) },
 		Started: func(map[string]string) { close(ready) },
 	})
+	scheme := func(listener string) string {
+		if cfg.SpeaksTLS(listener) != "" {
+			return "https://"
+		}
+		return "http://"
+	}
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error {
 		if err := srv.Serve(l); !errors.Is(err, http.ErrServerClosed) {
@@ -68,7 +74,7 @@ func demo(ctx context.Context, s streams, rate float64) error {
 	g.Go(func() error {
 		select {
 		case <-ready:
-			return demoTraffic(ctx, s, a.Listeners(), rate)
+			return demoTraffic(ctx, s, scheme(app.AdminListener)+reachable(a.Listeners()["admin"]), scheme(app.IngestListener)+reachable(a.Listeners()["ingest"]), a.Listeners(), rate)
 		case <-ctx.Done():
 			return nil
 		}
@@ -77,8 +83,7 @@ func demo(ctx context.Context, s streams, rate float64) error {
 }
 
 // demoTraffic imports the starter rules and sends events until ctx ends.
-func demoTraffic(ctx context.Context, s streams, listeners map[string]string, rate float64) error {
-	admin, ingest := "http://"+reachable(listeners["admin"]), "http://"+reachable(listeners["ingest"])
+func demoTraffic(ctx context.Context, s streams, admin, ingest string, listeners map[string]string, rate float64) error {
 	f := clientFlags{server: admin}
 	c, err := f.client(s)
 	if err != nil {

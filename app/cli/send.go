@@ -3,6 +3,7 @@ package cli
 import (
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"slices"
 	"strings"
@@ -18,6 +19,7 @@ import (
 type sendFlags struct {
 	to, target, host, tag string
 	key                   keyFlags
+	trust                 trustFlags
 	count                 int64
 	rate                  float64
 	duration, retry       time.Duration
@@ -29,7 +31,7 @@ func newSend(s streams) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "send [FILE]",
 		Short: "send events from a file or generated ones",
-		Long: "Sends events over HTTP, syslog UDP or syslog TCP and says what was accepted, how fast, and with what latency.\n" +
+		Long: "Sends events over HTTP or syslog (UDP, TCP, TLS) and says what was accepted, how fast, and with what latency.\n" +
 			"FILE holds an event a line, a JSON object or plain text; - reads the standard input. Without FILE events of\n" +
 			"imaginary network gear are generated.",
 		Example: "  mutt send --count 1000\n  mutt send --to syslog-tcp --target 127.0.0.1:5514 --rate 500 --duration 10s\n  mutt send events.ndjson",
@@ -41,9 +43,10 @@ func newSend(s streams) *cobra.Command {
 		},
 	}
 	fl := cmd.Flags()
-	fl.StringVar(&f.to, "to", "http", "transport: http, syslog-udp or syslog-tcp")
+	fl.StringVar(&f.to, "to", "http", "transport: http, syslog-udp, syslog-tcp or syslog-tls")
 	fl.StringVar(&f.target, "target", "", "URL, or host:port for syslog (default: this machine's standard ports)")
 	f.key.addTo(fl, "API key for http", "INGEST_API_KEY", "the generated one in the data directory, for a server on this machine")
+	f.trust.addTo(fl)
 	whole(fl, &f.count, "count", "n", 100, "events to generate; 0 for no end")
 	fl.Float64Var(&f.rate, "rate", 0, "events per second; 0 for as fast as they are taken")
 	fl.DurationVar(&f.duration, "duration", 0, "stop after this time; 0 for when the events end")
@@ -62,7 +65,7 @@ func newSend(s streams) *cobra.Command {
 }
 
 // transports lists what --to takes.
-func transports() []string { return []string{"http", "syslog-udp", "syslog-tcp"} }
+func transports() []string { return []string{"http", "syslog-udp", "syslog-tcp", "syslog-tls"} }
 
 func runSend(cmd *cobra.Command, s streams, f *sendFlags, args []string, output string) error {
 	if !slices.Contains(transports(), f.to) {
@@ -124,7 +127,14 @@ func openSource(s streams, f *sendFlags, args []string) (src send.Source, lines 
 // complete fills what the flags left open: the standard ports and the key.
 func (f *sendFlags) complete(o *send.Options, s streams) (err error) {
 	if o.Target == "" {
-		o.Target = map[bool]string{true: "http://127.0.0.1:8080/api/v2/ingest", false: "127.0.0.1:5514"}[o.Transport == "http"]
+		switch o.Transport {
+		case "http":
+			o.Target = localURL(s, app.IngestListener, "8080") + "/api/v2/ingest"
+		case "syslog-tls":
+			o.Target = "127.0.0.1:6514"
+		default:
+			o.Target = "127.0.0.1:5514"
+		}
 	} else if o.Transport == "http" && strings.Count(o.Target, "/") == 2 {
 		o.Target += "/api/v2/ingest"
 	}
@@ -134,8 +144,14 @@ func (f *sendFlags) complete(o *send.Options, s streams) (err error) {
 			o.Batch = 1
 		}
 	}
-	if o.Transport == "http" {
-		o.Key, err = f.key.find(s, o.Target, app.IngestKeyFile, "INGEST_API_KEY")
+	switch o.Transport {
+	case "http":
+		if o.TLS, err = f.trust.config(s, hostOf(o.Target), app.IngestListener); err == nil {
+			o.Key, err = f.key.find(s, o.Target, app.IngestKeyFile, "INGEST_API_KEY")
+		}
+	case "syslog-tls":
+		host, _, _ := net.SplitHostPort(o.Target) // a target without a port fails when it is connected to
+		o.TLS, err = f.trust.config(s, host, app.SyslogTLSListener)
 	}
 	return err
 }

@@ -9,6 +9,7 @@ package send
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"sync"
@@ -18,7 +19,8 @@ import (
 
 // Options say what to send, where and how fast.
 type Options struct {
-	Transport string        // http, syslog-udp, syslog-tcp
+	Transport string        // http, syslog-udp, syslog-tcp, syslog-tls
+	TLS       *tls.Config   // of an https target and of syslog-tls; nil for the system's authorities
 	Target    string        // URL for http, host:port for syslog
 	Key       string        // API key for http
 	Source    Source        // where events come from
@@ -119,10 +121,10 @@ func (r *run) dial(ctx context.Context) (transport, error) {
 	switch r.o.Transport {
 	case "http":
 		return newHTTP(r.o)
-	case "syslog-tcp", "syslog-udp":
+	case "syslog-tcp", "syslog-udp", "syslog-tls":
 		return newSyslog(ctx, r.o)
 	default:
-		return nil, fmt.Errorf("there is no transport %q: it is http, syslog-udp or syslog-tcp", r.o.Transport)
+		return nil, fmt.Errorf("there is no transport %q: it is http, syslog-udp, syslog-tcp or syslog-tls", r.o.Transport)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -27,7 +28,7 @@ func newHTTP(o Options) (*httpTransport, error) {
 	if _, err := http.NewRequest(http.MethodPost, o.Target, nil); err != nil {
 		return nil, fmt.Errorf("target %q: %w", o.Target, err)
 	}
-	return &httpTransport{o, &http.Client{Timeout: 2 * time.Minute, Transport: &http.Transport{MaxIdleConnsPerHost: 1}}}, nil
+	return &httpTransport{o, &http.Client{Timeout: 2 * time.Minute, Transport: &http.Transport{MaxIdleConnsPerHost: 1, TLSClientConfig: o.TLS}}}, nil
 }
 
 // ingestReply is what a batch is answered with (contracts.md section 2).
@@ -49,6 +50,10 @@ func (t *httpTransport) send(ctx context.Context, batch []byte, n int) (accepted
 	req.Header.Set("X-API-KEY", t.o.Key)
 	req.Header.Set("Content-Type", "application/x-ndjson")
 	resp, err := t.client.Do(req)
+	var untrusted *tls.CertificateVerificationError
+	if errors.As(err, &untrusted) { // it is the same at the next try
+		return 0, 0, err
+	}
 	if err != nil {
 		return 0, 0, &retryError{err, firstRetry}
 	}
@@ -116,7 +121,12 @@ func newSyslog(ctx context.Context, o Options) (*syslogTransport, error) {
 	if o.Transport == "syslog-udp" {
 		network = "udp"
 	}
-	conn, err := (&net.Dialer{Timeout: 10 * time.Second}).DialContext(ctx, network, o.Target)
+	dialer := &net.Dialer{Timeout: 10 * time.Second}
+	dial := dialer.DialContext
+	if o.Transport == "syslog-tls" {
+		dial = (&tls.Dialer{NetDialer: dialer, Config: o.TLS}).DialContext
+	}
+	conn, err := dial(ctx, network, o.Target)
 	if err != nil {
 		return nil, fmt.Errorf("connect to %s: %w", o.Target, err)
 	}

@@ -10,6 +10,8 @@ package apiclient
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -184,7 +186,20 @@ func (c *Client) unreachable(ctx context.Context, err error) error {
 	if cause := ctx.Err(); errors.Is(cause, context.Canceled) {
 		return fmt.Errorf("call %s: %w", c.base.Redacted(), cause)
 	}
-	return fault.Wrap(fault.ServerUnreachable, err, "no MUTT server answers at %s", c.base.Redacted())
+	if errors.Is(err, http.ErrSchemeMismatch) {
+		return fault.Wrap(fault.ServerUnreachable, err, "what answers at %s speaks clear text", c.base.Redacted()).WithRemedy("begin the address with http://")
+	}
+	var untrusted *tls.CertificateVerificationError
+	if !errors.As(err, &untrusted) {
+		return fault.Wrap(fault.ServerUnreachable, err, "no MUTT server answers at %s", c.base.Redacted())
+	}
+	var name x509.HostnameError
+	if errors.As(err, &name) {
+		return fault.Wrap(fault.ServerUnreachable, err, "the certificate of the server does not name the host of %s", c.base.Redacted()).
+			WithRemedy("give an address that the certificate names, or have a certificate issued for this one (subjectAltName)")
+	}
+	return fault.Wrap(fault.ServerUnreachable, err, "the certificate of the server at %s is not trusted", c.base.Redacted()).
+		WithRemedy("give the authority of the certificate with --ca-file FILE, or in MUTT_CA_FILE")
 }
 
 // answerError is the error form of httpserver.

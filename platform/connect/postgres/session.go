@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"strings"
 	"sync/atomic"
 
 	"github.com/jackc/pgx/v5"
@@ -79,6 +80,8 @@ func (o *opener) connect(ctx context.Context, c connect.Credential) (*pgconn.PgC
 		return nil, refusal{err}
 	case err == nil:
 		o.exposure.Connected(conn.Conn().RemoteAddr(), cc.TLSConfig, cc.Password != "")
+	case strings.HasSuffix(err.Error(), "server refused TLS connection"): // the library has no value for it
+		err = errors.Join(err, tlsconf.ErrNoTLS)
 	case State(err) == "":
 		err = asked.Because(err)
 	}

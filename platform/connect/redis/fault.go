@@ -43,7 +43,7 @@ func Fault(err error, doing string) error {
 	case errors.Is(err, rueidis.ErrClosing):
 		return fault.Wrap(fault.Closed, err, "%s: the connections to Redis are closed", doing)
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded):
-		return away(err, "check that Redis runs and is not overloaded, and REDIS_TLS_ENABLED: a Redis without TLS does not answer to TLS",
+		return away(err, "check that Redis runs and is not overloaded; a Redis without TLS does not answer to TLS: "+peer().AllowClearText(),
 			"%s: Redis did not answer in time", doing)
 	default:
 		return away(err, "", "%s: Redis cannot be reached", doing)

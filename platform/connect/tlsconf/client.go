@@ -51,6 +51,9 @@ type Asked struct{ asked, shown atomic.Bool }
 // ErrNotShown says that the server wants a client certificate that it accepts, and got none.
 var ErrNotShown = errors.New("the server asks for a client certificate")
 
+// ErrNoTLS says that the server answered that it does not speak TLS.
+var ErrNoTLS = errors.New("the server refuses TLS")
+
 // ErrNotLiked says that the connection ended after a client certificate was shown.
 var ErrNotLiked = errors.New("the server was shown a client certificate")
 

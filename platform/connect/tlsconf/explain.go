@@ -15,8 +15,8 @@ func (p Peer) Explain(err error) (message, remedy string, ok bool) {
 	switch {
 	case errors.As(err, &untrusted):
 		message, remedy = p.unverified(untrusted.Err)
-	case errors.As(err, &plain):
-		message, remedy = p.Name+" does not speak TLS", "check "+p.Enabled+" and the port"
+	case errors.As(err, &plain), errors.Is(err, ErrNoTLS):
+		message, remedy = p.Name+" does not speak TLS", p.AllowClearText()
 	case errors.Is(err, ErrNotShown):
 		message, remedy = p.Name+" asks for a client certificate", "set "+p.Cert+" and "+p.Key+" to a certificate of an authority that the server trusts"
 	case errors.Is(err, ErrNotLiked):
@@ -40,6 +40,19 @@ func (p Peer) unverified(err error) (message, remedy string) {
 	case errors.As(err, &name):
 		return "the certificate of " + p.Name + " is not trusted: it does not name this host", "give the name that is in the server's certificate, or have it issued for this one"
 	default:
-		return "the certificate of " + p.Name + " is not trusted", "check " + p.CA + " and the names in the server's certificate"
+		remedy = "set " + p.CA + " to the file of the authority that issued it"
+		if !p.URL {
+			remedy += "; only where clear text is meant, set " + p.Enabled + "=false"
+		}
+		return "the certificate of " + p.Name + " is not trusted", remedy
 	}
+}
+
+// AllowClearText says what to do about a server that does not speak TLS.
+func (p Peer) AllowClearText() string {
+	if p.URL {
+		return "check " + p.Enabled + " and the port"
+	}
+	return "turn TLS on at the server, with " + p.CA + " for its authority, or set " + p.Enabled + "=false to talk to it in clear text: " +
+		"TLS is on by default unless every address is this machine"
 }
