@@ -97,7 +97,7 @@ func New(c Config, d Deps) (*Module, error) {
 			Guard: d.Guard, Rate: rate})
 	listeners := syslog.Defaults()
 	listeners.UDPAddr, listeners.TCPAddr, listeners.TLSAddr = c.SyslogUDPAddr, c.SyslogTCPAddr, c.SyslogTLSAddr
-	listeners.Location, listeners.Host, listeners.Sources = c.SyslogZone, c.SyslogHostname, c.SyslogSources
+	listeners.Location, listeners.Host, listeners.Sources, listeners.JoinLines = c.SyslogZone, c.SyslogHostname, c.SyslogSources, c.SyslogJoinLines
 	var err error
 	if m.syslog, err = syslog.New(listeners, syslog.Deps{Sink: sink{m.intake}, Log: d.Log, Metrics: d.Registerer,
 		Guard: d.Guard, Rate: rate, Lost: away.syslog,

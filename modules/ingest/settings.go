@@ -13,18 +13,19 @@ import (
 
 // Config holds the static settings of the module.
 type Config struct {
-	Addr           string // of the HTTP listener, which is the process's; see Routes
-	SyslogUDPAddr  string
-	SyslogTCPAddr  string
-	SyslogTLSAddr  string // off unless its certificate is configured
-	TLS, SyslogTLS tlsconf.ListenerConfig
-	SyslogZone     *time.Location
-	SyslogHostname syslog.HostFrom
-	SyslogSources  []syslog.Source
-	RequiredFields []string // of an event over HTTP
-	Aliases        []decode.Alias
-	MaxBodyBytes   int64 // of a request on the wire
-	BodyMemory     int64 // that the bodies of all requests hold at the same time
+	Addr            string // of the HTTP listener, which is the process's; see Routes
+	SyslogUDPAddr   string
+	SyslogTCPAddr   string
+	SyslogTLSAddr   string // off unless its certificate is configured
+	TLS, SyslogTLS  tlsconf.ListenerConfig
+	SyslogZone      *time.Location
+	SyslogHostname  syslog.HostFrom
+	SyslogSources   []syslog.Source
+	SyslogJoinLines bool
+	RequiredFields  []string // of an event over HTTP
+	Aliases         []decode.Alias
+	MaxBodyBytes    int64 // of a request on the wire
+	BodyMemory      int64 // that the bodies of all requests hold at the same time
 }
 
 // Settings declares the settings.
@@ -46,6 +47,8 @@ func (c *Config) Settings() []static.Setting {
 			About: "Time zone of syslog timestamps that name none: a name such as Europe/Berlin, UTC, or local for that of the process (TZ)", Value: zone(&c.SyslogZone)},
 		{Path: "syslog.hostname", Default: string(syslog.HostFromMessage), Variables: static.Variables("MUTT_SYSLOG_HOSTNAME"),
 			About: "Hostname of syslog events: the one in the message, the address of the peer, or its name by reverse DNS", Value: static.OneOf(&c.SyslogHostname, syslog.HostPolicies()...)},
+		{Path: "syslog.join_lines", Default: "false", Variables: static.Variables("MUTT_SYSLOG_JOIN_LINES"),
+			About: "True joins lines over TCP that continue a message to it: those without a PRI after one that has it, and indented ones", Value: static.Bool(&c.SyslogJoinLines)},
 		{Path: "syslog.sources", Default: static.EmptyList, Variables: static.Variables("MUTT_SYSLOG_SOURCES"),
 			About: "Networks whose syslog messages are read differently, 'NETWORK zone=ZONE hostname=POLICY'; of each setting the smallest network that has it counts", Value: sources(&c.SyslogSources)},
 		{Path: "ingest.required_fields", Default: "hostname,timestamp,message", Variables: static.Variables("MUTT_INGEST_REQUIRED_FIELDS"),

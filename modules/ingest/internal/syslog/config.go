@@ -20,6 +20,7 @@ type Config struct {
 	Host             HostFrom
 	Sources          []Source         // whose policies are their own
 	Resolver         reverse.Resolver // of names by reverse DNS
+	JoinLines        bool             // over TCP, lines that continue a message are joined to it
 }
 
 // receiveBuffer is how many bytes each UDP socket asks the kernel for.

@@ -8,6 +8,7 @@
 //  3. What waits is bounded in bytes: per socket a fixed backlog, per connection one buffer.
 //  4. Frames depend on the bytes alone, never on how they were cut into reads or on what the connection sent before.
 //     Bytes that belong to no message cost nothing after them; they are counted.
+//     With Config.JoinLines the last line of a connection is held until it is known to be complete; nothing that was read is lost.
 //  5. An event's strings view the read buffer; a Batch copies what it keeps. Nothing is allocated per message.
 //  6. Contents of messages are never logged.
 //

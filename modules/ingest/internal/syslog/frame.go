@@ -45,6 +45,8 @@ type framer struct {
 	skipLine bool // the rest of an over-long line is still to come
 	unsigned bool // that line had no PRI: another line may begin within it
 
+	counted bool // the last frame was octet-counted
+
 	dropped [dropCauses]int // bytes; the owner takes them from here
 }
 
@@ -104,7 +106,7 @@ func (f *framer) next(eof bool) (frame []byte, truncated, ok bool) {
 			return nil, false, false
 		}
 		var again bool
-		if counted == yes {
+		if f.counted = counted == yes; f.counted {
 			frame, truncated, ok, again = f.octets(data, header, count, eof)
 		} else {
 			frame, truncated, ok, again = f.line(data, signed == yes, eof)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -86,28 +87,39 @@ func (s *tcpServer) serve(ctx context.Context, conn net.Conn) {
 	feed, frames := s.newFeed(wait), newFramer(s.cfg.MaxMessageBytes)
 	peer, guarded := peerOf(conn), netguard.Of(conn)
 	s.greet(ctx, feed, peer)
+	join, most := &joiner{max: s.cfg.MaxMessageBytes}, maxBatch-2 // a frame can complete two messages
 	var lines []Line
 	for {
-		err := frames.fill(conn)
+		err := s.fill(conn, frames, join)
 		guarded.SetBusy(true)
+		silent := join.open && errors.Is(err, os.ErrDeadlineExceeded) && !s.stops()
+		end := err != nil && !silent
 		at, read := time.Now(), 0
-		for {
+		for more := true; more; {
 			lines = lines[:0]
-			for len(lines) < maxBatch {
-				frame, truncated, ok := frames.next(err != nil)
-				if !ok {
+			for len(lines) < most {
+				var l Line
+				if l.Text, l.Truncated, more = frames.next(end); !more {
 					break
 				}
-				lines = append(lines, Line{Text: frame, Peer: peer, Verified: verified, At: at, Truncated: truncated})
+				l.Peer, l.Verified, l.At = peer, verified, at
+				if s.cfg.JoinLines {
+					lines = join.add(lines, l, frames.counted)
+				} else {
+					lines = append(lines, l)
+				}
+			}
+			if !more && (end || silent) {
+				lines = join.flush(lines)
 			}
 			s.metrics.droppedBytes(&frames.dropped)
-			if len(lines) == 0 {
-				break
+			if len(lines) > 0 {
+				read += len(lines)
+				feed.deliver(ctx, lines, time.Time{})
 			}
-			read += len(lines)
-			feed.deliver(ctx, lines, time.Time{})
+			join.keep()
 		}
-		if err != nil {
+		if end {
 			return
 		}
 		if wait := s.rate.Stream(guarded.Peer(), read); wait > 0 {
@@ -115,6 +127,34 @@ func (s *tcpServer) serve(ctx context.Context, conn net.Conn) {
 		}
 		guarded.SetBusy(false)
 	}
+}
+
+// fill reads once; while a message is held, only until it is complete.
+func (s *tcpServer) fill(conn net.Conn, frames *framer, join *joiner) error {
+	if !join.open {
+		return frames.fill(conn)
+	}
+	began := time.Now()
+	s.setDeadline(conn, began.Add(join.patience()))
+	err := frames.fill(conn)
+	s.setDeadline(conn, time.Time{})
+	join.waited += time.Since(began)
+	return err
+}
+
+// setDeadline sets the deadline of reads, unless the server stops: then that of stop holds.
+func (s *tcpServer) setDeadline(conn net.Conn, at time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.stopping {
+		conn.SetReadDeadline(at)
+	}
+}
+
+func (s *tcpServer) stops() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.stopping
 }
 
 // rest waits, at most until the server stops: what the peer has sent meanwhile is then read in any case.
