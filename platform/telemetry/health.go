@@ -113,6 +113,9 @@ func bounded(ctx context.Context, c Check) result {
 // sentence gives what may be shown of an error: a fault's message and remedy, never a foreign error's text,
 // which may hold an address.
 func sentence(err error) string {
+	if fault.Is(err, fault.FileUnsafe) { // its message names a path
+		return fault.Describe(fault.FileUnsafe).Meaning + "; the log names it"
+	}
 	if f, ok := fault.As(err); ok {
 		remedy := f.Remedy
 		if remedy == "" {

@@ -19,7 +19,6 @@ const (
 
 // keeping is what one Redis says about how it keeps its data; a field is empty when it does not say.
 type keeping struct {
-	node     string // address
 	aof      string // appendonly: yes or no
 	fsync    string // appendfsync: always, everysec or no
 	eviction string // maxmemory-policy
@@ -66,8 +65,8 @@ func (d Durability) promise() string {
 	}
 }
 
-// unchecked is the warning for what a Redis does not tell.
-func (d Durability) unchecked(k keeping, settings []string) string {
-	return fmt.Sprintf("Redis %s does not tell its settings %s: queue.durability %s cannot be checked; "+
-		"allow the user CONFIG GET, or see to them yourself", k.node, strings.Join(settings, ", "), d)
+// unchecked is the warning about settings that a Redis does not tell. It names no node: anybody may read /health.
+func (d Durability) unchecked(settings []string) string {
+	return fmt.Sprintf("Redis does not tell its settings %s: queue.durability %s cannot be checked; "+
+		"allow the user CONFIG GET, or check the settings yourself", strings.Join(settings, ", "), d)
 }

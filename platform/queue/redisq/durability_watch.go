@@ -34,6 +34,7 @@ type guard struct {
 // check asks every node. An error carries QueueNotDurable, QueueEvicts, or QueueUnavailable when no node answers.
 func (g *guard) check(ctx context.Context) error {
 	var warnings []string
+	nodes := map[string][]string{} // that a warning is about, for the log
 	if p := g.mode.promise(); p != "" {
 		warnings = append(warnings, p)
 	}
@@ -45,13 +46,14 @@ func (g *guard) check(ctx context.Context) error {
 			away = err
 			continue
 		}
-		answered, k.node = true, node
+		answered = true
 		unknown, err := g.mode.judge(k)
 		switch {
 		case err != nil:
 			failed = err
 		case len(unknown) > 0:
-			warnings = append(warnings, g.mode.unchecked(k, unknown))
+			warning := g.mode.unchecked(unknown)
+			warnings, nodes[warning] = append(warnings, warning), append(nodes[warning], node)
 		}
 	}
 	if !answered {
@@ -61,17 +63,17 @@ func (g *guard) check(ctx context.Context) error {
 		warnings = append(warnings, remedied(failed))
 	}
 	slices.Sort(warnings)
-	g.tell(warnings)
+	g.tell(slices.Compact(warnings), nodes)
 	return failed
 }
 
 // tell keeps the warnings for health and logs those that are new.
-func (g *guard) tell(warnings []string) {
+func (g *guard) tell(warnings []string, nodes map[string][]string) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	for _, w := range warnings {
 		if !slices.Contains(g.warnings, w) {
-			g.log.Warn(w)
+			g.log.Warn(w, zap.Strings("nodes", nodes[w]))
 		}
 	}
 	g.warnings = warnings

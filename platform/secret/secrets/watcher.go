@@ -341,6 +341,9 @@ func because(lead string, err error) string {
 	if !ok {
 		return ""
 	}
+	if f.Code == fault.FileUnsafe { // its message names a path, and anybody may read /health
+		return lead + fault.Describe(f.Code).Meaning + "; the log names it"
+	}
 	if f.Remedy == "" {
 		return lead + f.Message
 	}
