@@ -40,7 +40,7 @@ type modelConn struct {
 // TestSeatsAgainstModel draws accepts, uses, services and closes, and compares each decision with one that looks at all connections.
 func TestSeatsAgainstModel(t *testing.T) {
 	t.Parallel()
-	for seed := range uint64(100) {
+	for seed := range uint64(50) {
 		synctest.Test(t, func(t *testing.T) { playSeats(t, seed) })
 	}
 }
