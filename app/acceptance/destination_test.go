@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"go.uber.org/zap"
+
 	"github.com/muttproject/mutt/app/apptest"
 	"github.com/muttproject/mutt/platform/apiclient"
 )
@@ -58,7 +60,7 @@ func circuitBreaker(t *testing.T, in mode) {
 	t.Parallel()
 	env := quick()
 	env["CIRCUIT_BREAKER_ENABLED"], env["CIRCUIT_BREAKER_THRESHOLD"], env["CIRCUIT_BREAKER_TIMEOUT"] = "true", "3", "2"
-	env["MOOG_MAX_RETRIES"] = "100"
+	env["MOOG_MAX_RETRIES"], env["LOG_LEVEL"] = "100", "info"
 	m := in.start(t, env)
 	var broken atomic.Bool
 	broken.Store(true)
@@ -79,6 +81,19 @@ func circuitBreaker(t *testing.T, in mode) {
 	broken.Store(false)
 	if l := m.ExpectBalanced(); l.Delivery.Delivered != 10 || l.Delivery.Parked != 0 {
 		t.Errorf("the books say %+v", l)
+	}
+	for state, begins := range map[string]string{"breaker_open": "the circuit breaker of the destination is open and alerts wait in the queue",
+		"destination_fails": "the destination fails and alerts wait: HTTP 500"} {
+		apptest.Eventually(t, state+" ends in the log", func() (bool, any) {
+			lines := m.Logs.With("state", state)
+			return len(lines) > 1 && lines[len(lines)-1].Level == zap.InfoLevel, lines
+		})
+		if lines := m.Logs.With("state", state); lines[0].Message != begins || len(lines) > 4 {
+			t.Errorf("%s was logged as %+v", state, lines)
+		}
+	}
+	if a := m.Do(http.MethodGet, m.OpsURL+"/health", nil); strings.Contains(string(a.Body), "alerts wait") {
+		t.Errorf("health goes on about it: %s", a.Body)
 	}
 }
 

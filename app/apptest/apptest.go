@@ -63,6 +63,7 @@ type MUTT struct {
 	http *http.Client
 
 	Level zap.AtomicLevel // what is logged at least; log_level moves it
+	Logs  Log             // what was logged at that level
 
 	Client      *apiclient.Client // with the admin key; nil without the role ui
 	Destination *Destination      // nil with Options.NoDestination
@@ -147,7 +148,7 @@ func (m *MUTT) run() {
 	level := zap.NewAtomicLevelAt(zapcore.WarnLevel)
 	m.Level = level
 	a := app.New(app.Options{Roles: m.opts.Roles, Config: cfg, Level: level, Migrate: !m.opts.NoMigrate, RotationHold: m.opts.RotationHold,
-		Logger: zaptest.NewLogger(m.t, zaptest.Level(level)).WithOptions(searched(m.t)), Getenv: lookup(environ), Now: time.Now,
+		Logger: zaptest.NewLogger(m.t, zaptest.Level(level)).WithOptions(searched(m.t), m.Logs.kept()), Getenv: lookup(environ), Now: time.Now,
 		OnAdmin: func(string, string) {}, Started: func(map[string]string) {}})
 	if err := a.Start(m.t.Context()); err != nil {
 		m.t.Fatalf("start: %v", err)
