@@ -91,9 +91,17 @@ func (a *API) verifyRecords(c echo.Context) error {
 	out := apiclient.RecordsVerified{Valid: len(part.Differences) == 0, Complete: part.Complete, Compared: part.Compared, UnknownCount: part.UnknownCount,
 		Differences: make([]apiclient.AuditDifference, len(part.Differences)), Unknown: make([]apiclient.AuditRecord, len(part.Unknown)), To: part.To.Table + ":" + part.To.Record}
 	for i, d := range part.Differences {
+		if d.Table == store.TableKeys && !seesKeys(c) {
+			out.Differences[i] = apiclient.AuditDifference{TableName: d.Table, Message: "an API key differs; which one is shown to the role admin only"}
+			continue
+		}
 		out.Differences[i] = apiclient.AuditDifference{TableName: d.Table, RecordID: d.Record, Member: d.Member, Message: d.Message}
 	}
 	for i, u := range part.Unknown {
+		if u.Table == store.TableKeys && !seesKeys(c) {
+			out.Unknown[i] = apiclient.AuditRecord{TableName: u.Table}
+			continue
+		}
 		out.Unknown[i] = apiclient.AuditRecord{TableName: u.Table, RecordID: u.Record}
 	}
 	return answer(c, http.StatusOK, out)

@@ -29,7 +29,18 @@ func expensive(examples int) rule.Rule {
 // new rule, of a changed one and of one that a rollback puts back are being checked, and that a check ends with its caller.
 func TestExamplesHoldUpNoWrite(t *testing.T) {
 	t.Parallel()
-	b := newBundle(t)
+	t.Run("sqlite", func(t *testing.T) {
+		t.Parallel()
+		newBundle(t).checkWhileOthersWrite()
+	})
+	t.Run("postgres", func(t *testing.T) {
+		t.Parallel()
+		newPostgresBundle(t).checkWhileOthersWrite()
+	})
+}
+
+func (b *bundle) checkWhileOthersWrite() {
+	t := b.T
 	b.createRule(sampleRule)
 	one, err := json.Marshal(expensive(100))
 	b.must(err)

@@ -34,15 +34,21 @@ func TestGeneratedRequests(t *testing.T) {
 	})
 	t.Run("postgres", func(t *testing.T) {
 		t.Parallel()
-		server := testkit.Postgres(t, testkit.PostgresOptions{})
-		pool, err := postgres.Open(t.Context(), postgres.Config{Host: server.Host, Port: server.Port, Database: server.NewDatabase(t), MaxConns: 4,
-			TLS: tlsconf.Fixed(server.TLS()), Name: "api test", Credentials: connect.Only(server.User, server.Password)})
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(pool.Close)
-		newBundleOn(t, store.Options{Postgres: pool, Logger: zap.NewNop(), Now: time.Now}).attack(25)
+		newPostgresBundle(t).attack(25)
 	})
+}
+
+// newPostgresBundle is newBundle on a PostgreSQL of its own.
+func newPostgresBundle(t *testing.T) *bundle {
+	t.Helper()
+	server := testkit.Postgres(t, testkit.PostgresOptions{})
+	pool, err := postgres.Open(t.Context(), postgres.Config{Host: server.Host, Port: server.Port, Database: server.NewDatabase(t), MaxConns: 4,
+		TLS: tlsconf.Fixed(server.TLS()), Name: "api test", Credentials: connect.Only(server.User, server.Password)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(pool.Close)
+	return newBundleOn(t, store.Options{Postgres: pool, Logger: zap.NewNop(), Now: time.Now})
 }
 
 func (b *bundle) attack(rounds int) {

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"net/http"
 	"strings"
 	"testing"
@@ -202,6 +203,28 @@ func TestOnlyAdminsSeeChangesOfKeys(t *testing.T) {
 			}
 			b.refuse(403, "", "role admin", of)
 			b.refuse(403, "", "role admin", one)
+		}
+	}
+}
+
+// planted is a store in which SQL has changed one key and one rule, and has put in another key.
+type planted struct{ Store }
+
+func (planted) CompareRecords(context.Context, store.RecordPoint, int) (store.RecordsPart, error) {
+	return store.RecordsPart{Complete: true, Differences: []store.Difference{{Table: store.TableKeys, Record: "4711", Member: "role", Message: "is admin"},
+		{Table: store.TableRules, Record: "4712"}}, Unknown: []store.RecordPoint{{Table: store.TableKeys, Record: "4713"}}}, nil
+}
+
+// TestOnlyAdminsSeeWhichKeysDiffer: everybody who may verify learns that a key differs, and admins learn which.
+func TestOnlyAdminsSeeWhichKeysDiffer(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t, func(d *Deps) { d.Store = planted{d.Store} })
+	for role, seen := range map[string]bool{"viewer": false, "operator": false, "admin": true} {
+		rec := b.do(request{method: "GET", path: "/audit/verify/records", key: role})
+		text := rec.Body.String()
+		if rec.Code != 200 || strings.Contains(text, "4711") != seen || strings.Contains(text, "4713") != seen || strings.Contains(text, "is admin") != seen ||
+			!strings.Contains(text, "4712") || !strings.Contains(text, "api_keys") {
+			t.Errorf("%s: got %d %s", role, rec.Code, text)
 		}
 	}
 }
