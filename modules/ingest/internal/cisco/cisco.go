@@ -1,7 +1,9 @@
 // Package cisco knows the mnemonics of Cisco's messages ("%LINK-3-UPDOWN: …"), for every way that a message takes to MUTT.
 //
-// Principle: a mnemonic is part of the message. Relays that parse a line as RFC 3164 make it the APP-NAME; it is put back,
-// so that a rule matches the line that came directly and the one that came through a relay.
+// Principles:
+//  1. A mnemonic is part of the message, and begins it. Relays that parse a line as RFC 3164 make it the APP-NAME, or leave the
+//     device's own header before it; so a rule matches the line that came directly and the one that came through a relay.
+//  2. What stands before a mnemonic is taken off only when every word of it is known to be a part of a header. Text stays.
 package cisco
 
 import "strings"

@@ -115,7 +115,7 @@ func (d *Decoder) relayed() {
 		e.Message = view(joined[start:])
 		return
 	}
-	if cisco.MayHaveHeader(e.AppName, e.Message) {
+	if cisco.MayHaveHeader(e.AppName, e.ProcID, e.Message) {
 		d.device()
 	}
 }

@@ -109,7 +109,7 @@ func (p *Parser) relayed(e *event.Event) {
 			return
 		}
 	}
-	if !p.headed && cisco.MayHaveHeader(e.AppName, e.Message) {
+	if !p.headed && cisco.MayHaveHeader(e.AppName, e.ProcID, e.Message) {
 		p.device(e)
 	}
 }
