@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/muttproject/mutt/app"
 	"github.com/muttproject/mutt/app/apptest"
@@ -45,6 +46,42 @@ func queueCap(t *testing.T, in mode) {
 	}
 	m.ExpectAudit(10, url.Values{"hostname": {"full"}})
 	m.Send(apptest.Event("full", down("Gi0/1"))) // and there is room again
+}
+
+// TestQueueCapInBytes floods the ingest queue without a key while nobody judges: the large messages fill it long before their
+// number does. What was taken in is judged, and the queue then holds no bytes.
+func TestQueueCapInBytes(t *testing.T) { inBothModes(t, queueCapInBytes) }
+
+func queueCapInBytes(t *testing.T, in mode) {
+	t.Parallel()
+	const most = 8 << 20
+	m := in.run(t, apptest.Options{Roles: app.RoleSet{app.Ingestor, app.UI}, Env: map[string]string{"MAX_INGEST_QUEUE_BYTES": strconv.Itoa(most)}})
+	f := newFlood(t, m.SyslogUDP)
+	large := apptest.Event("full", strings.Repeat("x", 100_000)) // compresses to nothing, and counts all the same
+	refused := ""
+	apptest.EventuallyWithin(t, 30*time.Second, "senders are told to wait", func() (bool, any) {
+		a := m.Post("/api/v2/ingest", large)
+		refused = string(a.Body)
+		return a.Status == http.StatusServiceUnavailable && a.Header.Get("Retry-After") != "", refused
+	})
+	if !strings.Contains(refused, "bytes") {
+		t.Errorf("a sender got %s", refused)
+	}
+	apptest.EventuallyWithin(t, 30*time.Second, "datagrams are counted as dropped for the bytes", func() (bool, any) {
+		text := string(m.Do(http.MethodGet, m.OpsURL+"/metrics", nil).Body)
+		return figure(text, `mutt_ingest_syslog_dropped_total{cause="queue_bytes_full",transport="udp"}`) > 0, nil
+	})
+	f.stop()
+	// In Redis, what the other partitions hold is known as of 200 ms ago, in which the flood is 6 MB.
+	if q := m.Queue("ingest"); q.Bytes > 2*most || q.Bytes < most/2 || q.Depth > 300 {
+		t.Errorf("the queue is %+v", q)
+	}
+	m.Restart(app.Roles())
+	m.ExpectBalanced()
+	if q := m.Queue("ingest"); q.Bytes != 0 {
+		t.Errorf("an empty queue holds %d bytes", q.Bytes)
+	}
+	m.Send(large) // and there is room again
 }
 
 // TestIngestRateLimit answers 429 with Retry-After above the configured rate, from the moment of the change.
