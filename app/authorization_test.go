@@ -109,7 +109,7 @@ func authorizationTable(t *testing.T, p *parts) {
 		"`viewer`, `operator`, `admin` include each other in this order. `ingest` stands beside them; an admin may send events too. HEAD is\n" +
 		"served wherever GET is, to the same callers. See [Keys, roles and sessions](../guides/access.md). Profiles (`/debug/pprof`) are shown\n" +
 		"to this machine only, unless `ops.remote_profiles` is set; each is collected for at most 60 seconds, one at a time. A listener on loopback\n" +
-		"answers to localhost, loopback addresses and the names in `admin.hosts`; by another name every route is 421 (`wrong_host`).\n\n" +
+		"answers to localhost, loopback addresses and the names in `admin.hosts`; by another name every route but those of events is 421 (`wrong_host`).\n\n" +
 		"| listener | method | path | least role |\n| --- | --- | --- | --- |\n" + strings.Join(rows, "")
 	path := filepath.Join("..", "docs", "reference", "authorization.md")
 	if *update {

@@ -96,6 +96,37 @@ func TestHostsOfLoopback(t *testing.T) {
 	}
 }
 
+// TestRoutesForAnyHost: a route that only a key opens answers to every name, and nothing beside it does.
+func TestRoutesForAnyHost(t *testing.T) {
+	t.Parallel()
+	post := route("/open", authn.Public, func(c echo.Context) error { return c.String(http.StatusOK, "ok") })
+	post.Method, post.AnyHost = http.MethodPost, true
+	s := New(Options{Name: "test", Addr: "127.0.0.1:0", Logger: zap.NewNop(), Door: netguardtest.HTTP(t)}, post,
+		route("/open", authn.Public, func(c echo.Context) error { return c.String(http.StatusOK, "ok") }))
+	if err := s.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Stop(context.WithoutCancel(t.Context())); err != nil {
+			t.Error(err)
+		}
+	})
+	for request, want := range map[string]string{"POST /open": "200", "POST /open?a=b": "200", "GET /open": "421", "HEAD /open": "421", "POST /open/": "421",
+		"POST //open": "421", "POST /other": "421"} {
+		conn, err := net.Dial("tcp", s.Addr())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.WriteString(conn, request+" HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n"); err != nil {
+			t.Fatal(err)
+		}
+		answer, err := io.ReadAll(conn)
+		if _ = conn.Close(); err != nil || !strings.HasPrefix(string(answer), "HTTP/1.1 "+want) {
+			t.Errorf("%s: %.60s %v, want %s", request, answer, err, want)
+		}
+	}
+}
+
 // TestARequestWithoutAHost: HTTP/1.0 has none, and no browser leaves it out.
 func TestARequestWithoutAHost(t *testing.T) {
 	t.Parallel()

@@ -42,6 +42,9 @@ type Route struct {
 	Path    string // echo's syntax: /rules/:id
 	Role    authn.Role
 	Handler Handler
+	// AnyHost says that a listener on loopback answers to every name here. It is for what needs a key that a browser does not have and
+	// send by itself, so that a page with a name of its own gains nothing.
+	AnyHost bool
 }
 
 // Options configure a Server.
@@ -69,6 +72,7 @@ type Server struct {
 	http   *http.Server
 	failed chan error
 
+	anyHost  map[string]bool // method and path of the routes that answer to every name
 	loopback atomic.Bool // set by Start: only this machine reaches the listener
 
 	mu       sync.Mutex
@@ -89,7 +93,7 @@ func New(o Options, routes ...Route) *Server {
 	e.HideBanner, e.HidePort = true, true
 	e.IPExtractor = echo.ExtractIPDirect() // no forwarded header is believed
 	e.Logger.SetOutput(discard{})
-	s := &Server{opts: o, echo: e, routes: withHead(routes), failed: make(chan error, 1)}
+	s := &Server{opts: o, echo: e, routes: withHead(routes), failed: make(chan error, 1), anyHost: map[string]bool{}}
 	e.HTTPErrorHandler = s.renderError
 	e.Pre(s.annotate, s.knownHost)
 	e.Use(s.recoverPanic, negotiate)
@@ -98,6 +102,9 @@ func New(o Options, routes ...Route) *Server {
 	}
 	for _, r := range s.routes {
 		e.Add(r.Method, r.Path, r.Handler, s.require(r.Role))
+		if r.AnyHost {
+			s.anyHost[r.Method+" "+r.Path] = true
+		}
 	}
 	limits := o.Door.Limits()
 	s.http = &http.Server{

@@ -74,12 +74,13 @@ func New(c Config, d Deps) *Handler {
 	return h
 }
 
-// Routes lists the routes with the least role of each.
+// Routes lists the routes with the least role of each. A proxy of this machine that keeps the name by which senders call it
+// needs no setting for events.
 func (h *Handler) Routes() []httpserver.Route {
 	return []httpserver.Route{
-		{Method: http.MethodPost, Path: "/ingest", Role: authn.Ingest, Handler: h.ingest},
-		{Method: http.MethodPost, Path: "/api/v1/ingest", Role: authn.Ingest, Handler: h.ingest},
-		{Method: http.MethodPost, Path: "/api/v2/ingest", Role: authn.Ingest, Handler: h.ingest},
+		{Method: http.MethodPost, Path: "/ingest", Role: authn.Ingest, Handler: h.ingest, AnyHost: true},
+		{Method: http.MethodPost, Path: "/api/v1/ingest", Role: authn.Ingest, Handler: h.ingest, AnyHost: true},
+		{Method: http.MethodPost, Path: "/api/v2/ingest", Role: authn.Ingest, Handler: h.ingest, AnyHost: true},
 		{Method: http.MethodGet, Path: "/admin/config", Role: authn.Admin, Handler: h.adminConfig},
 	}
 }
