@@ -16,9 +16,13 @@ func hasBody(r *http.Request) bool {
 	return r.ContentLength != 0 && r.Body != nil && r.Body != http.NoBody
 }
 
-// stranger bounds the time that the body of a public route may take: nobody has vouched for the caller.
+// stranger bounds the time that the body of a public route may take, and its answer over HTTP/2, where a peer that grants no window
+// holds up an answer without holding up the connection: nobody has vouched for the caller.
 func (s *Server) stranger(c echo.Context) {
 	r := c.Request()
+	if r.ProtoMajor > 1 {
+		_ = http.NewResponseController(c.Response().Writer).SetWriteDeadline(time.Now().Add(s.opts.Door.Limits().WriteTimeout))
+	}
 	switch {
 	case !hasBody(r):
 	case r.Method == http.MethodGet || r.Method == http.MethodHead: // no handler reads it

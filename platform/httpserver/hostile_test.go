@@ -2,6 +2,7 @@ package httpserver
 
 import (
 	"bufio"
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -15,6 +16,8 @@ import (
 
 	"github.com/labstack/echo/v4"
 	"go.uber.org/zap"
+	"golang.org/x/net/http2"
+	"golang.org/x/net/http2/hpack"
 
 	"github.com/muttproject/mutt/platform/authn"
 	"github.com/muttproject/mutt/platform/fault"
@@ -108,6 +111,59 @@ func TestPeersThatNeverRead(t *testing.T) {
 				t.Fatalf("a write ended after %s", after)
 			}
 		}
+		h.close()
+	})
+}
+
+// TestStreamsWithoutWindow: over HTTP/2, a stranger whose streams take nothing holds neither them nor more than some of them.
+func TestStreamsWithoutWindow(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		ended := make(chan time.Duration, 1000)
+		h := &hostile{T: t, wire: &wire{make(chan net.Conn), make(chan struct{})}, door: netguardtest.New(t, nil).HTTPDoor("ingest")}
+		h.server = New(Options{Name: "ingest", Door: h.door, Logger: zap.NewNop()}, Route{Method: "GET", Path: "/large", Role: authn.Public, Handler: func(c echo.Context) error {
+			start := time.Now()
+			err := c.Blob(200, "text/plain", make([]byte, 1<<20))
+			ended <- time.Since(start)
+			return err
+		}})
+		h.server.http.Protocols = new(http.Protocols)
+		h.server.http.Protocols.SetUnencryptedHTTP2(true)
+		go h.server.http.Serve(h.door.Wrap(h.wire))
+		here, there := net.Pipe()
+		h.wire.conns <- here
+		go io.Copy(io.Discard, there)
+		if _, err := io.WriteString(there, http2.ClientPreface); err != nil {
+			t.Fatal(err)
+		}
+		f := http2.NewFramer(there, nil)
+		if err := f.WriteSettings(http2.Setting{ID: http2.SettingInitialWindowSize, Val: 0}); err != nil {
+			t.Fatal(err)
+		}
+		var block bytes.Buffer
+		enc := hpack.NewEncoder(&block)
+		for n := range uint32(100) {
+			block.Reset()
+			for _, field := range [][2]string{{":method", "GET"}, {":scheme", "http"}, {":authority", "x"}, {":path", "/large"}} {
+				if err := enc.WriteField(hpack.HeaderField{Name: field[0], Value: field[1]}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := f.WriteHeaders(http2.HeadersFrameParam{StreamID: 2*n + 1, BlockFragment: block.Bytes(), EndStream: true, EndHeaders: true}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		if n := len(ended); n < 1 || n > maxStreams {
+			t.Errorf("%d answers ended of at most %d", n, maxStreams)
+		}
+		for range len(ended) {
+			if after := <-ended; after > time.Minute {
+				t.Fatalf("an answer was held for %s", after)
+			}
+		}
+		there.Close()
 		h.close()
 	})
 }

@@ -114,6 +114,7 @@ func New(o Options, routes ...Route) *Server {
 		WriteTimeout:      answerTimeout,
 		IdleTimeout:       limits.IdleTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,
+		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: maxStreams, WriteByteTimeout: limits.WriteTimeout},
 		ConnState:         busy,
 		ErrorLog:          log.New(handshakeLog{o.TLS}, "", 0),
 	}
@@ -126,6 +127,8 @@ const (
 	answerTimeout = 10 * time.Minute
 	// maxHeaderBytes bounds the headers of a request.
 	maxHeaderBytes = 16 << 10
+	// maxStreams bounds the requests that one connection over HTTP/2 has at a time.
+	maxStreams = 64
 )
 
 // busy reports which connections serve a request: they are not closed to make room for others.
