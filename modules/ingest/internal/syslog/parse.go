@@ -80,9 +80,7 @@ func (p *Parser) Parse(l *Line, e *event.Event) Format {
 	if e.Message == "" { // a message of structured data or a tag alone is matched by its whole line
 		e.Message = p.line
 	}
-	if l.Verified != "" {
-		p.claim(e, l.Verified)
-	} else if p.origin != nil && p.origin.Host != HostFromMessage {
+	if p.origin != nil || l.Verified != "" {
 		p.rename(l, e)
 	}
 	if l.Truncated {

@@ -1,6 +1,7 @@
 package syslog
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/netip"
@@ -229,18 +230,20 @@ func (p *Parser) Expect(ctx context.Context, peer string) {
 	}
 }
 
-// rename makes the name of the sender, by its policy, the hostname of its event.
+// rename makes the name in the certificate of the sender, or else its name by its policy, the hostname of its event.
 func (p *Parser) rename(l *Line, e *event.Event) {
-	name, s := l.Peer, p.origin
-	if s.Host == HostFromDNS {
-		if age := l.At.Sub(s.looked); age > nameRecheck || age < 0 {
-			s.name, s.looked = p.sources.names.Name(l.Peer), l.At
+	o := p.origin
+	switch {
+	case l.Verified != "":
+		p.claim(e, l.Verified)
+	case o.Host == HostFromPeer:
+		p.claim(e, l.Peer)
+	case o.Host == HostFromDNS:
+		if age := l.At.Sub(o.looked); age > nameRecheck || age < 0 {
+			o.name, o.looked = p.sources.names.Name(l.Peer), l.At
 		}
-		if s.name != "" {
-			name = s.name
-		}
+		p.claim(e, cmp.Or(o.name, l.Peer))
 	}
-	p.claim(e, name)
 }
 
 // claim makes name the hostname of an event, unless the line has it in another spelling. What the line says instead is kept.
