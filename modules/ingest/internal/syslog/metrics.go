@@ -13,17 +13,17 @@ import (
 type cause uint8
 
 const (
-	causeNone        cause = iota
-	causeQueueFull         // the queue held as many events as it may for too long
-	causeBytesFull         // the queue held as many bytes as it may for too long
-	causeDiskReserve       // the disk had no more than its reserve for too long
-	causeRedisReserve      // Redis had no more than its reserve for too long
-	causeQueueAway         // the queue could not be written for too long
-	causeRateLimited       // the event rate limit was used up for too long
-	causeSourceRate        // the source sent more than source_max_rate
-	causeBacklog           // datagrams came faster than the queue took them
-	causeRefused           // the intake or the queue refuses this event for good
-	causeStopping          // not stored when the time for stopping was over
+	causeNone         cause = iota
+	causeQueueFull          // the queue held as many events as it may for too long
+	causeBytesFull          // the queue held as many bytes as it may for too long
+	causeDiskReserve        // the disk had no more than its reserve for too long
+	causeRedisReserve       // Redis had no more than its reserve for too long
+	causeQueueAway          // the queue could not be written for too long
+	causeRateLimited        // the event rate limit was used up for too long
+	causeSourceRate         // the source sent more than source_max_rate
+	causeBacklog            // datagrams came faster than the queue took them
+	causeRefused            // the intake or the queue refuses this event for good
+	causeStopping           // not stored when the time for stopping was over
 	causeOther
 	causes
 )

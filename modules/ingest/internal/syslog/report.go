@@ -37,15 +37,17 @@ type losses struct {
 
 // lossWords say why messages are lost, and what to do about it.
 var lossWords = [causes]struct{ why, remedy string }{
-	causeQueueFull:   {"the queue holds as many events as max_ingest_queue_size allows", "look at what keeps the alerter from judging, or raise max_ingest_queue_size"},
-	causeBytesFull:   {"the queue holds as many bytes as it may", "look at what keeps the alerter from judging, make room, or raise max_ingest_queue_bytes"},
-	causeQueueAway:   {"the queue cannot be written", "look at the storage of the queue"},
-	causeRateLimited: {"more events arrive than ingest_max_rate allows", "raise ingest_max_rate, or find who sends so much"},
-	causeSourceRate:  {"sources send more than source_max_rate allows", "raise source_max_rate, add a relay to limits.trusted_relays, or find who sends so much"},
-	causeBacklog:     {"datagrams come faster than the queue takes them", "send over TCP, or look at the storage of the queue"},
-	causeRefused:     {"they cannot be stored as events", "mutt_ingest_rejected_events_total counts them by reason"},
-	causeStopping:    {"the process stops and cannot store them in time", "raise shutdown_timeout"},
-	causeOther:       {"the intake failed", "look at the log for the error"},
+	causeQueueFull:    {"the queue holds as many events as max_ingest_queue_size allows", "look at what keeps the alerter from judging, or raise max_ingest_queue_size"},
+	causeBytesFull:    {"the queue holds as many bytes as it may", "look at what keeps the alerter from judging, make room, or raise max_ingest_queue_bytes"},
+	causeQueueAway:    {"the queue cannot be written", "look at the storage of the queue"},
+	causeDiskReserve:  {"the disk has no more room than its reserve", "make room on the disk of the data directory; limits.disk_reserve is what is kept free"},
+	causeRedisReserve: {"Redis has no more memory than its reserve", "look at what keeps the alerter from judging, or raise maxmemory of Redis; limits.redis_reserve is what is kept free"},
+	causeRateLimited:  {"more events arrive than ingest_max_rate allows", "raise ingest_max_rate, or find who sends so much"},
+	causeSourceRate:   {"sources send more than source_max_rate allows", "raise source_max_rate, add a relay to limits.trusted_relays, or find who sends so much"},
+	causeBacklog:      {"datagrams come faster than the queue takes them", "send over TCP, or look at the storage of the queue"},
+	causeRefused:      {"they cannot be stored as events", "mutt_ingest_rejected_events_total counts them by reason"},
+	causeStopping:     {"the process stops and cannot store them in time", "raise shutdown_timeout"},
+	causeOther:        {"the intake failed", "look at the log for the error"},
 }
 
 func newReporter(m *metrics, log *zap.Logger, rcvbuf func() int64, lost func(string, int64)) *reporter {
