@@ -15,6 +15,7 @@ import (
 	"github.com/muttproject/mutt/platform/lifecycle"
 	"github.com/muttproject/mutt/platform/store"
 	"github.com/muttproject/mutt/platform/telemetry"
+	"github.com/muttproject/mutt/platform/trouble"
 )
 
 // revisionPoll is how often a process looks for changes (behaviour.md, guarantee 4).
@@ -32,6 +33,8 @@ type control struct {
 	level     zap.AtomicLevel
 	logLevel  config.Value[string]
 	log       *zap.Logger
+	troubles  *trouble.Board
+	away      *trouble.State                // the source
 	present   func() (bootstrapKeys, error) // the bootstrap keys by the configuration, asked by a reload
 	limits    *keyLimits
 	news      chan struct{} // holds one when the secrets have changed
@@ -58,6 +61,9 @@ func newControl(p *parts) *control {
 	default:
 		c.source = storeSource{p.store, c.log}
 	}
+	c.troubles = trouble.NewBoard(c.log, time.Now)
+	c.away = c.troubles.State(trouble.Kind{Name: "configuration_away", Unit: "tries", Quiet: 5 * time.Second,
+		Begins: "configuration changes do not arrive: " + c.source.about() + " cannot be read", Ends: "configuration changes arrive again"})
 	c.Runner = lifecycle.NewRunner("control", c.poll)
 	return c
 }
@@ -78,8 +84,9 @@ func (c *control) poll(ctx context.Context) error {
 		select {
 		case <-tick.C:
 			if err := c.Refresh(ctx); err != nil && ctx.Err() == nil {
-				c.log.Debug("cannot look for configuration changes", zap.Error(err))
+				c.away.Add(1, zap.Error(err))
 			}
+			c.troubles.Look()
 		case <-c.news:
 			if err := c.Reload(ctx); err != nil && ctx.Err() == nil {
 				c.log.Warn("the keys of the secret source are not stored yet, trying again", zap.Error(err))
