@@ -1,10 +1,11 @@
-# Builds a static binary and ships nothing else. Data lives in the volume /data.
-FROM golang:1.26 AS build
+# Builds a static binary and ships nothing else. Data lives in the volume /data. The base image is named by its patch version; whoever
+# publishes the image pins it by the digest that their registry has checked.
+FROM golang:1.26.8 AS build
 WORKDIR /src
 COPY go.mod go.sum ./
 RUN go mod download
 COPY . .
-RUN CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o /mutt . && mkdir /data
+RUN CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o /mutt . && mkdir -m 0700 /data
 
 FROM scratch
 COPY --from=build /mutt /mutt

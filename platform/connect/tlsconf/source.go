@@ -11,6 +11,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/muttproject/mutt/platform/fault"
+	"github.com/muttproject/mutt/platform/private"
 )
 
 // maxFile bounds a file, in bytes.
@@ -40,6 +41,7 @@ type state struct {
 	ca, cert, key []byte
 	config        *tls.Config
 	expires       time.Time // of the certificate; zero without one
+	exposed       string    // why others may read the key; "" when they may not
 }
 
 // New reads the files of a client. The error is fault.ConfigInvalid and names the setting.
@@ -103,6 +105,12 @@ func (s *Source) read(before *state) (*state, error) {
 			continue
 		}
 		text, err := os.ReadFile(f.path)
+		if f.file == s.key {
+			text, _, next.exposed, err = private.Read(f.path, maxFile)
+		}
+		if unsafe, ok := fault.As(err); ok { // the remedy has the path, which is not for /health
+			return nil, fault.Wrap(fault.ConfigInvalid, err, "%s: another user may change the file of the key", f.setting).WithRemedy("%s", unsafe.Remedy)
+		}
 		if err != nil {
 			return nil, fault.Wrap(fault.ConfigInvalid, err, "%s: the file cannot be read", f.setting)
 		}

@@ -25,6 +25,7 @@ type Watcher struct {
 
 	mu       sync.Mutex
 	sources  []*Source
+	exposed  []string           // what was logged of keys that others may read
 	metrics  *listenerMetrics   // nil until a listener speaks TLS
 	expiring map[*Source]string // the listener of a source
 }
@@ -56,6 +57,7 @@ func (w *Watcher) Open(p Peer, c Config) (*Source, error) {
 	if err != nil {
 		return nil, err
 	}
+	w.warnExposed(s)
 	if c.any() {
 		w.mu.Lock()
 		w.sources = append(w.sources, s)
@@ -78,6 +80,7 @@ func (w *Watcher) Listen(listener string, own, common ListenerConfig, protocols 
 	if err != nil {
 		return nil, err
 	}
+	w.warnExposed(s)
 	e := &Endpoint{source: s,
 		mistaken: state("clear_text_to_tls", "clear text was sent to the "+listener+" listener, which speaks TLS: nothing of it was taken",
 			"no more clear text is sent to the "+listener+" listener", "let the sender speak TLS"),
@@ -114,6 +117,20 @@ func newListenerMetrics(r prometheus.Registerer) *listenerMetrics {
 
 func (m *listenerMetrics) show(listener string, s *Source) {
 	m.expires.WithLabelValues(listener).Set(float64(s.now.Load().expires.Unix()))
+}
+
+// warnExposed logs once for each file that others may read the key in it.
+func (w *Watcher) warnExposed(s *Source) {
+	why := s.now.Load().exposed
+	w.mu.Lock()
+	fresh := why != "" && !slices.Contains(w.exposed, why)
+	if fresh {
+		w.exposed = append(w.exposed, why)
+	}
+	w.mu.Unlock()
+	if fresh {
+		w.o.Log.Warn("the key of a certificate can be read by others", s.about, zap.String("reason", why))
+	}
 }
 
 func (w *Watcher) run(ctx context.Context) error {
