@@ -7,7 +7,7 @@ type Login struct {
 	Key string `json:"key" doc:"the secret of an API key of at least the role viewer"`
 }
 
-// Session is the session that a call came by. Its token is in the cookie mutt_session, which scripts cannot read.
+// Session is the session that a call came by. Its token is in the cookie mutt_session, over TLS __Host-mutt_session, which scripts cannot read.
 type Session struct {
 	Name        string    `json:"name" doc:"as the audit shows it"`
 	Role        string    `json:"role" enum:"role" doc:"what it may do now"`

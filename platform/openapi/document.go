@@ -152,7 +152,7 @@ func (d *Document) root() *root {
 		Components: components{Headers: map[string]header{}, SecuritySchemes: map[string]securityScheme{
 			"key":    {Type: "apiKey", In: "header", Name: "X-API-KEY", Description: "an API key; x-mutt-role says which role it needs"},
 			"bearer": {Type: "http", Scheme: "bearer", Description: "the same key as Authorization: Bearer"},
-			"session": {Type: "apiKey", In: "cookie", Name: "mutt_session", Description: "of the admin listener: a session of POST /session; " +
+			"session": {Type: "apiKey", In: "cookie", Name: "mutt_session", Description: "of the admin listener: a session of POST /session; over TLS the cookie is __Host-mutt_session; " +
 				"what is no GET needs its csrf_token in X-CSRF-Token"},
 		}},
 	}
