@@ -22,7 +22,7 @@ func (p *Parser) rfc5424(s string, e *event.Event) bool {
 // header reads what follows the version.
 func (p *Parser) header(s string, e *event.Event) bool {
 	when, s, ok := cutWord(s)
-	if !ok {
+	if !ok || len(when) > maxHost { // what is longer is not a time, and would not fit into the fields when it is escaped
 		return false
 	}
 	t, n, valid := stamp.Read(when, p.at, p.loc)

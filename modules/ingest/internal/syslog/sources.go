@@ -192,9 +192,10 @@ func (p Policy) or(o Policy) Policy {
 	return p
 }
 
-// Bounds of what a parser remembers of senders.
+// Bounds of what a parser remembers of senders, and keeps of what they say.
 const (
 	maxOrigins  = 4096
+	maxClaimed  = 8 << 10                // bytes of a hostname that are kept: escaped, an absurd one would be more than an event may hold
 	nameRecheck = 100 * time.Millisecond // how old the name that a parser uses may be
 )
 
@@ -252,7 +253,7 @@ func (p *Parser) claim(e *event.Event, name string) {
 		return
 	}
 	if e.Hostname != e.SourceIP {
-		p.object.key("claimed_hostname").quoted(e.Hostname)
+		p.object.key("claimed_hostname").quoted(e.Hostname[:min(len(e.Hostname), maxClaimed)])
 	}
 	e.Hostname = name
 }

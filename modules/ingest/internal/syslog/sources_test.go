@@ -173,6 +173,22 @@ func TestHostnamesByDNS(t *testing.T) {
 	}
 }
 
+// TestAbsurdHeadersFit: no header, escaped as JSON, grows beyond what an event may hold; the line is kept.
+func TestAbsurdHeadersFit(t *testing.T) {
+	t.Parallel()
+	cfg := complete(Config{Host: HostFromPeer})
+	p := NewParser(cfg.Location)
+	p.sources = newSources(&cfg)
+	absurd := strings.Repeat("\x1b", 60<<10)
+	for _, line := range []string{"<13>1 - " + absurd + " app - - - m", "<13>1 2026-11-05T10:00:00Z" + absurd + " h app - - - m"} {
+		var e event.Event
+		p.Parse(&Line{Text: []byte(line), Peer: "192.0.2.1", At: received}, &e)
+		if size := len(e.Message) + len(e.Fields); size > 128<<10 || e.Hostname != "192.0.2.1" || !strings.HasSuffix(e.Message, "m") {
+			t.Errorf("%.40q: %d bytes, hostname %.40q", line, size, e.Hostname)
+		}
+	}
+}
+
 func BenchmarkParseBySource(b *testing.B) {
 	list, err := ParseSources([]string{"10.1.0.0/16 hostname=peer", "10.2.0.0/16 zone=Europe/Berlin"})
 	if err != nil {
