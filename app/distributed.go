@@ -86,9 +86,9 @@ type redisQueue struct {
 	driver *redisq.Driver
 }
 
-// Ready asks Redis, and tells what its settings do to the promise that nothing is lost.
+// Ready asks Redis. Its warnings say what the settings of Redis do to the promise that nothing is lost, and how full it is.
 func (q *redisQueue) Ready(ctx context.Context) ([]string, error) {
-	return q.driver.Warnings(), q.queue.Ping(ctx)
+	return append(q.driver.Warnings(), q.driver.MemoryWarnings()...), q.queue.Ping(ctx)
 }
 
 func (q *redisQueue) Stop(ctx context.Context) error {

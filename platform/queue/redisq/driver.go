@@ -14,7 +14,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"sync"
 	"time"
 
@@ -129,8 +128,11 @@ func (d *Driver) begin(ctx context.Context) error {
 // Warnings says, for health, what the durability mode costs, what of it Redis does not tell or does not keep any more, and
 // what was lost within the last hour.
 func (d *Driver) Warnings() []string {
-	return slices.Concat(d.guard.told(), d.memory.warnings(), d.recall.warnings())
+	return append(d.guard.told(), d.recall.warnings()...)
 }
+
+// MemoryWarnings says, for health, that events are refused because Redis is full, or that nothing bounds its memory.
+func (d *Driver) MemoryWarnings() []string { return d.memory.warnings() }
 
 // Capabilities says what this driver can do.
 func (d *Driver) Capabilities() queue.Capabilities {

@@ -10,13 +10,9 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/zap"
-
-	"github.com/muttproject/mutt/platform/connect/redis"
 	"github.com/muttproject/mutt/platform/event"
 	"github.com/muttproject/mutt/platform/fault"
 	"github.com/muttproject/mutt/platform/queue"
-	"github.com/muttproject/mutt/platform/queue/redisq"
 )
 
 // TestWakes measures from the append in one process to the end of a claim that waits in another.
@@ -169,73 +165,6 @@ func TestEverythingLost(t *testing.T) {
 		t.Errorf("claimed %v without %v", got, all)
 	}
 	l.ack(d, next, got...)
-}
-
-// TestReserve lets two processes fill a real Redis to its reserve: it never has to refuse anything by itself.
-func TestReserve(t *testing.T) {
-	l := newLab(t, "maxmemory 32mb")
-	one, two := l.driver(2), l.driver(2)
-	intake := func(d *redisq.Driver, partition int) error {
-		e := entry(1, 60_000)
-		e.Partition = partition
-		return d.Append(t.Context(), queue.AppendParams{Entries: []queue.Entry{e}, Intake: true})
-	}
-	var err error
-	for n := 0; err == nil && n < 1000; n++ {
-		for p := range 2 {
-			if err = errors.Join(err, intake(one, p)); err == nil {
-				err = intake(two, p)
-			}
-		}
-	}
-	l.refused(err, fault.QueueFull)
-	if why := queue.WhyFull(err); why != queue.FullRedis || !slices.ContainsFunc(one.Warnings(), func(w string) bool { return strings.Contains(w, "up to its reserve") }) &&
-		!slices.ContainsFunc(two.Warnings(), func(w string) bool { return strings.Contains(w, "up to its reserve") }) {
-		t.Errorf("refused because of %s; warnings %q, %q", why, one.Warnings(), two.Warnings())
-	}
-	if used := l.info("memory", "used_memory:"); used < 24<<20 || used > 32<<20 {
-		t.Errorf("%d bytes are used", used)
-	}
-	if stats := l.s.Do("INFO", "errorstats"); strings.Contains(stats, "errorstat_OOM") {
-		t.Errorf("Redis refused by itself: %s", stats)
-	}
-	for p := range 2 {
-		lease := l.acquire(one, queue.Ingest, p)
-		for ids := l.claim(one, lease, 100); len(ids) > 0; ids = l.claim(one, lease, 100) {
-			l.ack(one, lease, ids...)
-		}
-	}
-	one.LookAtMemory()
-	l.must(intake(one, 0))
-}
-
-// TestOverTheLimit: without a reserve, events that Redis refuses by itself are told to come again.
-func TestOverTheLimit(t *testing.T) {
-	l := newLab(t, "maxmemory 16mb")
-	c := config("mutt", 1)
-	c.Reserve = 0
-	d := open(t, redisq.Options{Client: connect(t, redis.Standalone, l.s), Config: c, Logger: zap.NewNop(), Now: time.Now})
-	var err error
-	for n := 0; err == nil && n < 1000; n++ {
-		err = d.Append(t.Context(), queue.AppendParams{Entries: []queue.Entry{entry(1, 100_000)}, Intake: true})
-	}
-	l.refused(err, fault.QueueFull)
-	if f, _ := fault.As(err); f.RetryAfter <= 0 || queue.WhyFull(err) != queue.FullRedis {
-		t.Errorf("%+v, %s", f, queue.WhyFull(err))
-	}
-}
-
-// TestNoLimit: a Redis without maxmemory is a warning, one with it is none.
-func TestNoLimit(t *testing.T) {
-	for settings, want := range map[string]bool{"maxmemory 0": true, "maxmemory 64mb": false} {
-		t.Run(settings, func(t *testing.T) {
-			l := newLab(t, settings)
-			d := l.driver(1)
-			if got := slices.ContainsFunc(d.Warnings(), func(w string) bool { return strings.Contains(w, "no maxmemory") }); got != want {
-				t.Errorf("%q", d.Warnings())
-			}
-		})
-	}
 }
 
 // TestOldest looks at the age of what is claimed, came back, or is new.
