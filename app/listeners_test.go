@@ -66,6 +66,16 @@ func TestTLSWithoutACertificate(t *testing.T) {
 	}
 }
 
+func TestDestinationInClearText(t *testing.T) {
+	t.Parallel()
+	for url, warned := range map[string]bool{"": false, "http://127.0.0.1:9000/": false, "http://[::1]/x": false, "http://localhost/": false,
+		"https://moog.example.net/": false, "http://moog.example.net:80/": true, "HTTP://192.0.2.1/": true} {
+		if w := clearTextBeyond(url); (w != "") != warned || strings.Contains(w, "example.net") {
+			t.Errorf("%s: %q", url, w)
+		}
+	}
+}
+
 // TestKeysInClearText: a start says which listeners take keys in clear text from other machines. Only administrators' keys are a lasting warning.
 func TestKeysInClearText(t *testing.T) {
 	t.Parallel()

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"net"
+	"net/url"
 	"slices"
 	"time"
 
@@ -12,6 +13,7 @@ import (
 	"github.com/muttproject/mutt/modules/ingest"
 	"github.com/muttproject/mutt/modules/janitor"
 	"github.com/muttproject/mutt/modules/ui"
+	"github.com/muttproject/mutt/platform/connect"
 	"github.com/muttproject/mutt/platform/connect/tlsconf"
 	"github.com/muttproject/mutt/platform/coord"
 	"github.com/muttproject/mutt/platform/deadletter"
@@ -62,17 +64,33 @@ func buildForward(_ context.Context, p *parts) (lifecycle.Service, error) {
 // the process then says that it has to be restarted, as for any other change of the destination.
 func (p *parts) destinationURL() string {
 	started := p.secrets.Current().Secret(secrets.MoogURL)
+	address := cmp.Or(started.Reveal(), p.opts.Config.Forward.URL)
+	exposed := clearTextBeyond(address)
+	if exposed != "" {
+		p.opts.Logger.Warn(exposed)
+	}
 	p.health.Add("destination", func(context.Context) (warnings []string, err error) {
+		if exposed != "" {
+			warnings = append(warnings, exposed)
+		}
 		if now := p.secrets.Current(); !now.Secret(secrets.MoogURL).Equal(started) {
 			warnings = append(warnings, "MOOG_WEBHOOK_URL has changed in the secret source: restart the process to deliver there")
 		}
 		return warnings, nil
 	})
-	url := cmp.Or(started.Reveal(), p.opts.Config.Forward.URL)
-	if url == "" {
+	if address == "" {
 		p.opts.Logger.Warn("no destination is configured: alerts wait in the queue until MOOG_WEBHOOK_URL is set")
 	}
-	return url
+	return address
+}
+
+// clearTextBeyond returns a warning for a destination that alerts and the key reach in clear text over the network; "" for others.
+func clearTextBeyond(destination string) string {
+	u, err := url.Parse(destination)
+	if err != nil || u.Scheme != "http" || connect.ThisMachine(u.Host) {
+		return ""
+	}
+	return "the destination is reached beyond this machine without TLS: who can read or change the traffic has its key and the alerts; set MOOG_WEBHOOK_URL to an https:// URL"
 }
 
 // buildLeader decides which of several janitors folds and prunes.
