@@ -1,6 +1,7 @@
 package syslog
 
 import (
+	"strconv"
 	"strings"
 	"time"
 	"unsafe"
@@ -91,7 +92,11 @@ func (p *Parser) Parse(l *Line, e *event.Event) Format {
 }
 
 func (p *Parser) parse(e *event.Event) Format {
-	pri, rest, ok := cutPRI(trimBlanks(strings.TrimPrefix(p.line, "\ufeff"))) // padding before the PRI
+	pri, rest, ok := cutPRI(unpadded(p.line))
+	if !ok && strings.HasPrefix(rest, "1 2") && p.rfc5424(rest, e) { // a template of a relay without the PRI
+		p.relayed(e)
+		return FormatRFC5424
+	}
 	if ok {
 		e.Facility, e.Severity = int8(pri>>3), int8(pri&7)
 		if p.rfc5424(rest, e) {
@@ -110,6 +115,39 @@ func (p *Parser) parse(e *event.Event) Format {
 	}
 	e.Message = p.line
 	return FormatRaw
+}
+
+// unpadded returns a line from its PRI on: without BOMs and blanks before it, as the framer removes them from a stream, and without an
+// octet count, which some senders write before a datagram, too. A count that is not that of the line is a part of it.
+func unpadded(line string) string {
+	if line == "" || line[0] == '<' {
+		return line
+	}
+	s := trimPadding(line)
+	n := 0
+	for n < len(s) && n <= maxCountDigits && digit(s[n]) {
+		n++
+	}
+	if n == 0 || n > maxCountDigits || n == len(s) || s[n] != ' ' {
+		return s
+	}
+	body := s[n+1:]
+	count, err := strconv.Atoi(s[:n])
+	if framed := trimPadding(body); err == nil && (count == len(body) || count == len(body)+1) && strings.HasPrefix(framed, "<") { // the LF was cut off
+		return framed
+	}
+	return s
+}
+
+// trimPadding removes the BOMs, blanks and ends of lines at the start of s.
+func trimPadding(s string) string {
+	for {
+		rest := strings.TrimLeft(strings.TrimPrefix(s, "\ufeff"), " \t\r\n\x00")
+		if len(rest) == len(s) {
+			return s
+		}
+		s = rest
+	}
 }
 
 // cutPRI takes "<n>", n being 0..191 (RFC 5424 section 6.2.1), off a line.

@@ -239,3 +239,28 @@ func TestParseDoesNotAllocate(t *testing.T) {
 		}
 	}
 }
+
+// TestPaddingBeforeThePRI: a datagram may begin with what the framer removes from a stream, and have the octet count of one.
+func TestPaddingBeforeThePRI(t *testing.T) {
+	t.Parallel()
+	const bsd, modern = "<30>Nov  5 10:00:00 core-7 sshd[1]: x", "<30>1 2026-11-05T10:00:00Z core-7 sshd 1 - - x"
+	for _, padding := range []string{"", "\ufeff", " \ufeff", "\ufeff \ufeff", "\t", "\r\n", "\x00"} {
+		for _, line := range []string{padding + bsd, padding + modern, padding + "37 " + bsd, padding + "38 " + bsd + "\n", "37 " + padding + bsd,
+			padding + "47 " + modern, padding + modern[len("<30>"):]} {
+			e, format := parseLine(NewParser(time.UTC), line)
+			want := [...]string{"core-7", "sshd", "1", "x"}
+			if got := [...]string{e.Hostname, e.AppName, e.ProcID, e.Message}; padding != "" && strings.HasPrefix(line, "37 ") {
+				if got[3] != line { // the count is not that of what follows
+					t.Errorf("%q: %q", line, got)
+				}
+			} else if got != want || format == FormatRaw || strings.Contains(line, "<30>") != (e.Severity == 6 && e.Facility == 3) {
+				t.Errorf("%q: %v %q severity %d", line, format, got, e.Severity)
+			}
+		}
+	}
+	for _, line := range []string{"40 " + bsd, "37" + bsd, "037x " + bsd, "12345678 " + bsd, "37 ", "37", "1 2", "5 GB left"} {
+		if e, _ := parseLine(NewParser(time.UTC), line); e.Message != line || e.Hostname != peer {
+			t.Errorf("%q: host %q, message %q", line, e.Hostname, e.Message)
+		}
+	}
+}

@@ -88,6 +88,10 @@ func (p *Parser) host(s string, e *event.Event) string {
 	}
 	host, rest := cutHost(s)
 	if host == "" {
+		if host, rest, ok := cutSnare(s); ok {
+			e.Hostname = host
+			return rest
+		}
 		return s
 	}
 	e.Hostname = host
@@ -140,7 +144,7 @@ func cutHost(s string) (host, rest string) {
 	return host, rest
 }
 
-// cutSnare reads "HOST TAB MSWinEventLog TAB …": Snare for Windows without a syslog header.
+// cutSnare reads "HOST TAB MSWinEventLog TAB …": Snare for Windows, without a syslog header or with a tab in it.
 func cutSnare(s string) (host, rest string, ok bool) {
 	host, rest, ok = strings.Cut(s[:min(len(s), maxHost+len("\tMSWinEventLog\t"))], "\t")
 	if !ok || !strings.HasPrefix(rest, "MSWinEventLog\t") || !canBeHost(host) {
