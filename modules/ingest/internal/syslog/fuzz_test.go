@@ -20,6 +20,7 @@ func FuzzParse(f *testing.F) {
 	for _, line := range append(benchLines,
 		`<34>1 2003-10-11T22:14:15.003Z m su - ID47 [a@1 b="c\"\]\\" b=""][d] x`, "<13>1 - - - - - - ", "<13>1 - - - - - [a b=\"\xff\"]",
 		"<1>1 2026-11-05T10:11:60Z a b c d -", "Oct 11 22:14:15 h a[1]: m", "<13> Oct 11 22:14:15 h", "<187>123: *Mar  1 00:00:00.123: %LINK-3-UPDOWN: x",
+		" \ufeff\t<13>Feb 29 00:00:00 h a: b", "30 <13>Nov  5 10:00:00 h a[1]: bc", "1 2026-11-05T10:11:12Z h a p m - x",
 		"<13>Feb 29 00:00:00 h [a]: b", "<999>x", "<13>1 2026-11-05T10:11:12Z h a p m [", "\x00", "<13>2026-11-05T10:11:12+99:00 h a: m") {
 		f.Add([]byte(line))
 	}
@@ -62,7 +63,11 @@ func checkWhole(t *testing.T, line string, e *event.Event, format Format) {
 	if format != FormatRFC3164 || e.Message == line {
 		return
 	}
-	head := strings.TrimLeft(strings.TrimPrefix(strings.TrimSuffix(line, e.Message), "\ufeff"), " ")
+	const padding = "\ufeff \t\r\n\x00"
+	head := strings.TrimLeft(strings.TrimSuffix(line, e.Message), padding)
+	if count, framed, found := strings.Cut(head, " "); found && strings.Trim(count, "0123456789") == "" && strings.HasPrefix(strings.TrimLeft(framed, padding), "<") {
+		head = strings.TrimLeft(framed, padding)
+	}
 	if _, rest, ok := cutPRI(head); ok {
 		head = rest
 	}
