@@ -244,7 +244,7 @@ func TestRedisReserve(t *testing.T) {
 	}
 	apptest.EventuallyWithin(t, 30*time.Second, "health is well again", func() (bool, any) {
 		a := healthOf(t, s)
-		return strings.Contains(a, `"healthy"`) && !strings.Contains(a, "reserve"), a
+		return strings.Contains(a, `"healthy"`) && !strings.Contains(a, "full up to its reserve"), a
 	})
 	t.Logf("logged above info: %v", s.complaints(t))
 	p.stop()
