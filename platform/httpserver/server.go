@@ -73,7 +73,7 @@ type Server struct {
 	failed chan error
 
 	anyHost  map[string]bool // method and path of the routes that answer to every name
-	loopback atomic.Bool // set by Start: only this machine reaches the listener
+	loopback atomic.Bool     // set by Start: only this machine reaches the listener
 
 	mu       sync.Mutex
 	listener net.Listener

@@ -26,6 +26,7 @@ type Conn struct {
 	peer  Peer
 	state atomic.Int32
 	heard atomic.Bool  // the peer sent something
+	spoke atomic.Bool  // the peer sent a whole message
 	last  atomic.Int64 // when it last sent something, or was last served
 	timer *time.Timer  // looks for silence; nil when the owner does that
 
@@ -77,13 +78,25 @@ func (c *Conn) SetBusy(busy bool) {
 	c.state.CompareAndSwap(stateBusy, stateIdle)
 }
 
-// used returns twice the moment at which the connection was last used, and for a busy one twice now and 1, so that it sorts after
-// every idle one.
-func (c *Conn) used(now int64) int64 {
-	if c.state.Load() == stateIdle {
-		return 2 * min(c.last.Load(), now)
+// Spoke reports that the peer sent a whole message. Until then the connection is idle whatever it sends, so that peers that send a byte
+// now and then keep nobody out; from then on a pause between two messages does not make it idle. It does nothing for no connection.
+func (c *Conn) Spoke() {
+	if c != nil && !c.spoke.Load() {
+		c.spoke.Store(true)
 	}
-	return 2*now + 1
+}
+
+// used returns twice the moment at which the connection was last used, and for a busy one twice now and 1, so that it sorts after
+// every idle one. One that never spoke counts as if it had been used when it would be idle now.
+func (c *Conn) used(now int64) int64 {
+	twice := 2*now + 1
+	if c.state.Load() == stateIdle {
+		twice = 2 * min(c.last.Load(), now)
+	}
+	if !c.spoke.Load() {
+		twice -= 2 * c.door.seats.quiet // for a busy one too, still after every idle one: what is returned never decreases
+	}
+	return twice
 }
 
 // Read reads, and notes that the peer sent something.

@@ -1,6 +1,7 @@
 package netguard
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -131,6 +132,70 @@ func TestIdleConnectionsKeepNobodyOut(t *testing.T) {
 		}
 		guarded.Close()
 		for _, c := range append(hostile, device, late) {
+			c.Close()
+		}
+	})
+}
+
+// TestUnfinishedMessagesKeepNobodyOut: connections that sent bytes, but no whole message, make room at once; those between two messages
+// do not.
+func TestUnfinishedMessagesKeepNobodyOut(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		g := newGuard(t, func(c *Config) { c.Connections, c.ConnectionsPerSource = 8, 4 })
+		d, l := g.SyslogDoor("syslog_tcp"), newPipes()
+		guarded := d.Wrap(l)
+		go func() { // a message is what ends with a line
+			for {
+				c, err := guarded.Accept()
+				if err != nil {
+					return
+				}
+				go func() {
+					defer c.Close()
+					buf := make([]byte, 16)
+					for {
+						n, err := c.Read(buf)
+						if err != nil {
+							return
+						}
+						Of(c).SetBusy(true)
+						if bytes.IndexByte(buf[:n], '\n') >= 0 {
+							Of(c).Spoke()
+						}
+						Of(c).SetBusy(false)
+					}
+				}()
+			}
+		}()
+		var open []net.Conn
+		dial := func(addr, text string) net.Conn {
+			c := l.dial(addr)
+			synctest.Wait()
+			fmt.Fprint(c, text)
+			synctest.Wait()
+			open = append(open, c)
+			return c
+		}
+		device := dial("192.0.2.7:1", "message\n")
+		for i := range 40 {
+			dial(fmt.Sprintf("10.0.0.%d:1", i%10), "<1")
+		}
+		second := dial("192.0.2.8:1", "message\n")
+		for i := range 40 {
+			dial(fmt.Sprintf("10.0.1.%d:1", i%2), "")
+		}
+		if isClosed(device) || isClosed(second) {
+			t.Error("a device was disconnected between two messages")
+		}
+		for i := range 10 { // whole messages from everywhere: those are in use
+			dial(fmt.Sprintf("10.0.2.%d:1", i), "message\n")
+		}
+		if late := dial("192.0.2.9:1", ""); !isClosed(late) {
+			t.Error("a listener in use let one in")
+		}
+		guarded.Close()
+		for _, c := range open {
 			c.Close()
 		}
 	})

@@ -62,8 +62,9 @@ func New(c Config, d Deps) (*Guard, error) {
 	if files := fileLimit(); files > 0 && d.Listeners > 0 {
 		if fits := connectionsWithin(files, d.Listeners); fits < c.Connections {
 			g.limits.Connections = fits
+			g.limits.ConnectionsPerSource = min(c.ConnectionsPerSource, max(1, fits/2)) // one source never fills a listener
 			d.Logger.Warn("limits.connections was lowered: this process may not open as many files",
-				zap.Int("limits.connections", c.Connections), zap.Int("connections_per_listener", fits), zap.Int("listeners", d.Listeners), zap.Int("open_files", files),
+				zap.Int("limits.connections", c.Connections), zap.Int("connections_per_listener", fits), zap.Int("connections_per_source", g.limits.ConnectionsPerSource), zap.Int("listeners", d.Listeners), zap.Int("open_files", files),
 				zap.String("remedy", "raise the limit of open files (ulimit -n, LimitNOFILE= of systemd), or lower limits.connections"))
 		}
 	}

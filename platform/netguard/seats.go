@@ -13,7 +13,7 @@ const searchAgain = int64(100 * time.Millisecond)
 // search brings up to date as far as it needs: using a connection costs an atomic store, and each correction is paid for by a use.
 type seats struct {
 	total, perSource int
-	quiet            int64 // a connection is idle when it was not used for this long, in nanoseconds
+	quiet            int64 // a connection that spoke is idle when it was not used for this long, in nanoseconds
 
 	mu      sync.Mutex
 	taken   int
@@ -60,7 +60,7 @@ func (s *seats) take(c *Conn, now int64) (evicted *Conn, why cause, ok bool) {
 		s.holders[h.source] = h
 		heap.Push(&s.most, h)
 	}
-	c.stamp, c.holder = 2*now, h
+	c.stamp, c.holder = 2*(now-s.quiet), h
 	heap.Push(&h.conns, c)
 	s.fix(h)
 	s.taken++

@@ -60,7 +60,13 @@ func playSeats(t *testing.T, seed uint64) {
 		}
 		return n
 	}
-	idle := func(m *modelConn) bool { return !m.busy && m.last <= g.now()-int64(quiet) }
+	last := func(m *modelConn) int64 {
+		if m.spoke.Load() {
+			return m.last
+		}
+		return m.last - int64(quiet)
+	}
+	idle := func(m *modelConn) bool { return !m.busy && last(m) <= g.now()-int64(quiet) }
 	for step := range 400 {
 		time.Sleep(time.Duration(1 + rnd.IntN(int(time.Second)))) // virtual; longer than a fruitless search is remembered, or not
 		switch what := rnd.IntN(10); {
@@ -96,8 +102,8 @@ func playSeats(t *testing.T, seed uint64) {
 				}
 			}
 			if len(candidates) > 0 {
-				victim := slices.MinFunc(candidates, func(a, b *modelConn) int { return int(a.last - b.last) })
-				if evicted == nil || evicted.last.Load() != victim.last || before[evicted.peer.Source] != before[victim.peer.Source] {
+				victim := slices.MinFunc(candidates, func(a, b *modelConn) int { return int(last(a) - last(b)) })
+				if evicted == nil || last(&modelConn{Conn: evicted, last: evicted.last.Load()}) != last(victim) || before[evicted.peer.Source] != before[victim.peer.Source] {
 					t.Fatalf("seed %d step %d: evicted %v, want %v", seed, step, evicted, victim.peer)
 				}
 				open = slices.DeleteFunc(open, func(m *modelConn) bool { return m.Conn == evicted })
@@ -117,6 +123,9 @@ func playSeats(t *testing.T, seed uint64) {
 			m := open[rnd.IntN(len(open))]
 			m.last = g.now()
 			m.Conn.last.Store(m.last)
+			if rnd.IntN(2) == 0 {
+				m.Spoke()
+			}
 		default:
 			i := rnd.IntN(len(open))
 			d.seats.leave(open[i].Conn)

@@ -115,6 +115,7 @@ func (s *tcpServer) serve(ctx context.Context, conn net.Conn) {
 			s.metrics.droppedBytes(&frames.dropped)
 			if len(lines) > 0 {
 				read += len(lines)
+				guarded.Spoke()
 				feed.deliver(ctx, lines, time.Time{})
 			}
 			join.keep()
