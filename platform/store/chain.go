@@ -2,7 +2,6 @@ package store
 
 import (
 	"crypto/sha256"
-	"database/sql"
 	"encoding/binary"
 	"encoding/hex"
 
@@ -34,24 +33,37 @@ func (c *Change) digest() string {
 	return hex.EncodeToString(sum[:])
 }
 
-// writeAudit appends the pending rows to the chain.
-func (t *Tx) writeAudit(head ChainPoint, reason string) (ChainPoint, error) {
+// chainColumns is the number of parameters of a row of the change audit.
+const chainColumns = 13
+
+// newAudit returns the statements that append rows to the change audit.
+func newAudit(d dialect) bulk {
+	return newBulk(d, `config_audit_log (`+changeColumns+`)`, "", chainColumns, 50, 10, 1)
+}
+
+// chain continues the chain with the pending rows: it returns its new head, and the parameters of the rows.
+func (t *Tx) chain(head ChainPoint, reason string) (ChainPoint, []any) {
+	args := make([]any, 0, len(t.pending)*chainColumns)
+	var prevHash any = head.Hash
+	var at, by, why, correlation, revision any = event.Micros(t.at), t.actor.Name, reason, t.actor.CorrelationID, t.revision
 	for i := range t.pending {
 		c := &t.pending[i]
 		c.ID, c.PrevHash = head.ID+1, head.Hash
 		c.ChangedAt, c.ChangedBy, c.CorrelationID = t.at, t.actor.Name, t.actor.CorrelationID
 		c.Reason, c.Revision = reason, t.revision
 		c.Hash = c.digest()
-		if err := t.exec(`INSERT INTO config_audit_log (id, changed_at, changed_by, operation, table_name, record_id,
-			old_value, new_value, reason, correlation_id, revision, prev_hash, hash)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`,
-			c.ID, event.Micros(c.ChangedAt), c.ChangedBy, c.Operation, c.TableName, c.RecordID,
-			nullText(c.OldValue), nullText(c.NewValue), c.Reason, c.CorrelationID, c.Revision, c.PrevHash, c.Hash); err != nil {
-			return head, err
-		}
-		head = ChainPoint{c.ID, c.Hash}
+		var hash any = c.Hash
+		args = append(args, c.ID, at, by, c.Operation, c.TableName, c.RecordID, nullText(c.OldValue), nullText(c.NewValue),
+			why, correlation, revision, prevHash, hash)
+		head, prevHash = ChainPoint{c.ID, c.Hash}, hash
 	}
-	return head, nil
+	return head, args
 }
 
-func nullText(s string) sql.NullString { return sql.NullString{String: s, Valid: s != ""} }
+// nullText returns a parameter: NULL for no text.
+func nullText(s string) any {
+	if s == "" {
+		return nil
+	}
+	return s
+}

@@ -22,6 +22,15 @@ func objectOf(v any) (object, error) {
 	return o, nil
 }
 
+// jsonText returns a text as a member of an object.
+func jsonText(s string) json.RawMessage {
+	text, err := json.Marshal(s)
+	if err != nil { // which no string causes
+		panic(fmt.Sprintf("store: encode a text: %v", err))
+	}
+	return text
+}
+
 func (o object) text() string {
 	if o == nil {
 		return ""

@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 
-	"github.com/muttproject/mutt/platform/event"
 	"github.com/muttproject/mutt/platform/fault"
 )
 
@@ -34,30 +33,50 @@ func (s *Store) Teams(ctx context.Context) ([]Team, error) {
 	return out, s.fail(ctx, err, "read the teams")
 }
 
-// DevHosts lists the development hosts as this change sees them.
-func (t *Tx) DevHosts() ([]DevHost, error) { return devHosts(t.ctx, t.tx) }
-
-// Teams lists the teams as this change sees them.
-func (t *Tx) Teams() ([]Team, error) { return teams(t.ctx, t.tx) }
-
-// devHost returns the entry of a host, in whatever case it is stored.
-func (t *Tx) devHost(hostname string) (*DevHost, error) {
-	return first(list(t.ctx, t.tx, scanDevHost,
-		`SELECT hostname, revision FROM development_hosts WHERE lower(hostname) = $1`, event.FoldHost(hostname)))
-}
-
-// team returns the entry of a host, in whatever case it is stored.
-func (t *Tx) team(hostname string) (*Team, error) {
-	return first(list(t.ctx, t.tx, scanTeam,
-		`SELECT hostname, team_assignment, revision FROM device_teams WHERE lower(hostname) = $1`, event.FoldHost(hostname)))
-}
-
 // first gives the first item, nil when there is none.
 func first[T any](items []T, err error) (*T, error) {
 	if err != nil || len(items) == 0 {
 		return nil, err
 	}
 	return &items[0], nil
+}
+
+// DevHosts lists the development hosts as this change sees them.
+func (t *Tx) DevHosts() ([]DevHost, error) {
+	stored, err := t.hosts.all(func() ([]Team, error) {
+		return list(t.ctx, t.tx, scanHostEntry, `SELECT hostname, revision FROM development_hosts ORDER BY hostname`)
+	})
+	if err != nil {
+		return nil, err
+	}
+	out := make([]DevHost, len(stored))
+	for i, e := range stored {
+		out[i] = DevHost{Hostname: e.Hostname, Revision: e.Revision}
+	}
+	return out, nil
+}
+
+// Teams lists the teams as this change sees them.
+func (t *Tx) Teams() ([]Team, error) {
+	return t.teams.all(func() ([]Team, error) { return teams(t.ctx, t.tx) })
+}
+
+// scanHostEntry reads a development host as an entry without a team.
+func scanHostEntry(rows *sql.Rows, e *Team) error { return rows.Scan(&e.Hostname, &e.Revision) }
+
+// devHost returns the entry of a host, in whatever case it is stored.
+func (t *Tx) devHost(hostname string) (*Team, error) {
+	return t.hosts.one(hostname, func(identity string) (*Team, error) {
+		return first(list(t.ctx, t.tx, scanHostEntry, `SELECT hostname, revision FROM development_hosts WHERE lower(hostname) = $1`, identity))
+	})
+}
+
+// team returns the entry of a host, in whatever case it is stored.
+func (t *Tx) team(hostname string) (*Team, error) {
+	return t.teams.one(hostname, func(identity string) (*Team, error) {
+		return first(list(t.ctx, t.tx, scanTeam,
+			`SELECT hostname, team_assignment, revision FROM device_teams WHERE lower(hostname) = $1`, identity))
+	})
 }
 
 // PutDevHost adds a development host; AlreadyExists when it is one, in whatever case of its name.
@@ -72,12 +91,9 @@ func (t *Tx) PutDevHost(hostname string) error {
 	if old != nil {
 		return fault.Field(fault.AlreadyExists, "hostname", "%q is a development host already", old.Hostname)
 	}
-	if err := t.exec(`INSERT INTO development_hosts (hostname, revision) VALUES ($1, $2)`, hostname, t.revision); err != nil {
-		return err
-	}
-	shown, err := objectOf(DevHost{Hostname: hostname})
-	t.record(TableDevHosts, hostname, nil, shown)
-	return err
+	t.hosts.set(Team{Hostname: hostname, Revision: t.revision})
+	t.record(TableDevHosts, hostname, nil, hostObject(hostname))
+	return nil
 }
 
 // DeleteDevHost makes a host a production host again.
@@ -89,17 +105,14 @@ func (t *Tx) DeleteDevHost(hostname string) error {
 	if old == nil {
 		return fault.New(fault.NotFound, "%q is not a development host", hostname)
 	}
-	return t.removeDevHost(old.Hostname)
+	t.removeDevHost(old.Hostname)
+	return nil
 }
 
 // removeDevHost removes the entry with this spelling.
-func (t *Tx) removeDevHost(spelling string) error {
-	if err := t.exec(`DELETE FROM development_hosts WHERE hostname = $1`, spelling); err != nil {
-		return err
-	}
-	shown, err := objectOf(DevHost{Hostname: spelling})
-	t.record(TableDevHosts, spelling, shown, nil)
-	return err
+func (t *Tx) removeDevHost(spelling string) {
+	t.hosts.drop(spelling)
+	t.record(TableDevHosts, spelling, hostObject(spelling), nil)
 }
 
 // PutTeam sets the team of a device, whether it had one or not. The spelling that is stored stays.
@@ -112,22 +125,16 @@ func (t *Tx) PutTeam(team Team) error {
 		return err
 	}
 	var before object
-	query := `INSERT INTO device_teams (hostname, team_assignment, revision) VALUES ($1, $2, $3)`
 	if old != nil {
 		if old.TeamAssignment == team.TeamAssignment {
 			return nil
 		}
-		if before, err = objectOf(Team{Hostname: old.Hostname, TeamAssignment: old.TeamAssignment}); err != nil {
-			return err
-		}
-		team.Hostname, query = old.Hostname, `UPDATE device_teams SET team_assignment = $2, revision = $3 WHERE hostname = $1`
+		before, team.Hostname = teamObject(*old), old.Hostname
 	}
-	if err := t.exec(query, team.Hostname, team.TeamAssignment, t.revision); err != nil {
-		return err
-	}
-	after, err := objectOf(Team{Hostname: team.Hostname, TeamAssignment: team.TeamAssignment})
-	t.record(TableTeams, team.Hostname, before, after, "hostname")
-	return err
+	team.Revision = t.revision
+	t.teams.set(team)
+	t.record(TableTeams, team.Hostname, before, teamObject(team), "hostname")
+	return nil
 }
 
 // DeleteTeam takes a device's team away.
@@ -139,15 +146,12 @@ func (t *Tx) DeleteTeam(hostname string) error {
 	if old == nil {
 		return fault.New(fault.NotFound, "%q has no team", hostname)
 	}
-	return t.removeTeam(*old)
+	t.removeTeam(*old)
+	return nil
 }
 
 // removeTeam removes the entry with this spelling.
-func (t *Tx) removeTeam(team Team) error {
-	if err := t.exec(`DELETE FROM device_teams WHERE hostname = $1`, team.Hostname); err != nil {
-		return err
-	}
-	before, err := objectOf(Team{Hostname: team.Hostname, TeamAssignment: team.TeamAssignment})
-	t.record(TableTeams, team.Hostname, before, nil)
-	return err
+func (t *Tx) removeTeam(team Team) {
+	t.teams.drop(team.Hostname)
+	t.record(TableTeams, team.Hostname, teamObject(team), nil)
 }

@@ -24,9 +24,7 @@ func (s *Store) mergeHosts(ctx context.Context) error {
 			return err
 		}
 		for _, h := range repeated(hosts, func(h DevHost) string { return h.Hostname }) {
-			if err := t.removeDevHost(h.Hostname); err != nil {
-				return err
-			}
+			t.removeDevHost(h.Hostname)
 			removed = append(removed, zap.String("development_host", h.Hostname))
 		}
 		teams, err := t.Teams()
@@ -34,9 +32,7 @@ func (s *Store) mergeHosts(ctx context.Context) error {
 			return err
 		}
 		for _, team := range repeated(teams, func(t Team) string { return t.Hostname }) {
-			if err := t.removeTeam(team); err != nil {
-				return err
-			}
+			t.removeTeam(team)
 			removed = append(removed, zap.Strings("team", []string{team.Hostname, team.TeamAssignment}))
 		}
 		return nil

@@ -105,6 +105,9 @@ func (t *Tx) createAPIKey(k APIKey) (int64, error) {
 	if k.CreatedAt.IsZero() {
 		k.CreatedAt = t.at
 	}
+	if err := t.within(); err != nil {
+		return 0, err
+	}
 	if err := t.tx.QueryRowContext(t.ctx, `INSERT INTO api_keys (name, role, hash, bootstrap, rate_limit, created_at, expires_at, second, second_until, revision)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) RETURNING id`, k.Name, k.Role, k.Hash, number(k.Bootstrap), k.RateLimit,
 		event.Micros(k.CreatedAt), nullTime(k.ExpiresAt), nullBytes(k.Second), nullTime(k.SecondUntil), t.revision).Scan(&k.ID); err != nil {

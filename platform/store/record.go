@@ -23,15 +23,13 @@ func (t *Tx) Record(table, id string) (map[string]json.RawMessage, int64, error)
 		if h == nil || h.Hostname != id {
 			return nil, 0, err
 		}
-		o, err := objectOf(DevHost{Hostname: h.Hostname})
-		return o, h.Revision, err
+		return hostObject(h.Hostname), h.Revision, nil
 	case TableTeams:
 		team, err := t.team(id)
 		if team == nil || team.Hostname != id {
 			return nil, 0, err
 		}
-		o, err := objectOf(Team{Hostname: team.Hostname, TeamAssignment: team.TeamAssignment})
-		return o, team.Revision, err
+		return teamObject(*team), team.Revision, nil
 	case TableRules:
 		return t.ruleRecord(id)
 	default:

@@ -149,23 +149,21 @@ func auditedTables(bytewise string) []auditedTable {
 	}
 	return []auditedTable{
 		{TableRules, page(ruleColumns, TableRules, id), scanPresentRule},
-		{TableDevHosts, page(`hostname, revision`, TableDevHosts, `hostname`), func(rows *sql.Rows, p *presentRow) (err error) {
+		{TableDevHosts, page(`hostname, revision`, TableDevHosts, `hostname`), func(rows *sql.Rows, p *presentRow) error {
 			var h DevHost
 			if err := scanDevHost(rows, &h); err != nil {
 				return err
 			}
-			p.record, p.revision = h.Hostname, h.Revision
-			p.shown, err = objectOf(DevHost{Hostname: h.Hostname})
-			return err
+			p.record, p.revision, p.shown = h.Hostname, h.Revision, hostObject(h.Hostname)
+			return nil
 		}},
-		{TableTeams, page(`hostname, team_assignment, revision`, TableTeams, `hostname`), func(rows *sql.Rows, p *presentRow) (err error) {
+		{TableTeams, page(`hostname, team_assignment, revision`, TableTeams, `hostname`), func(rows *sql.Rows, p *presentRow) error {
 			var t Team
 			if err := scanTeam(rows, &t); err != nil {
 				return err
 			}
-			p.record, p.revision = t.Hostname, t.Revision
-			p.shown, err = objectOf(Team{Hostname: t.Hostname, TeamAssignment: t.TeamAssignment})
-			return err
+			p.record, p.revision, p.shown = t.Hostname, t.Revision, teamObject(t)
+			return nil
 		}},
 		{TableConfig, page(configColumns, TableConfig, `key`), func(rows *sql.Rows, p *presentRow) error {
 			var v ConfigValue

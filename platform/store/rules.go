@@ -97,6 +97,9 @@ func (t *Tx) CreateRule(r rule.Rule) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
+	if err := t.within(); err != nil {
+		return 0, err
+	}
 	if err := t.tx.QueryRowContext(t.ctx, `INSERT INTO alert_rules (name, definition, revision) VALUES ($1, $2, $3) RETURNING id`,
 		r.Name, definition, t.revision).Scan(&r.ID); err != nil {
 		return 0, err

@@ -62,16 +62,19 @@ type Store struct {
 	dialect  dialect
 	judging  judging
 	counting counting
+	changing changing
 	folding  bulk
 	rows     sync.Pool // of *copyRows
-	writer   *sql.DB   // transactions that write
-	reader   *sql.DB
-	close    func() error
-	spare    func(context.Context) (int64, error) // nil for a database on a server
-	path     string
-	log      *zap.Logger
-	now      func() time.Time
-	window   int
+	// preparing has room for the one change that is prepared ahead: it holds a reading connection, and memory.
+	preparing chan struct{}
+	writer    *sql.DB // transactions that write
+	reader    *sql.DB
+	close     func() error
+	spare     func(context.Context) (int64, error) // nil for a database on a server
+	path      string
+	log       *zap.Logger
+	now       func() time.Time
+	window    int
 
 	closed atomic.Bool
 	mu     sync.Mutex
@@ -85,7 +88,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 		return nil, fmt.Errorf("open the store: %w", err)
 	}
 	o = o.withDefaults()
-	s := &Store{path: o.Path, log: o.Logger, now: o.Now, window: o.ScanWindow, stmts: map[string]*sql.Stmt{}}
+	s := &Store{path: o.Path, log: o.Logger, now: o.Now, window: o.ScanWindow, stmts: map[string]*sql.Stmt{}, preparing: make(chan struct{}, 1)}
 	switch {
 	case (o.Path == "") == (o.Postgres == nil):
 		return nil, errors.New("open the store: one of Path and Postgres says where it is")
@@ -99,7 +102,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 		}
 		s.dialect, s.writer, s.reader, s.close, s.path, s.spare = sqliteDialect(), db.Writer, db.Reader, db.Close, db.Path(), db.Spare
 	}
-	s.judging, s.counting, s.folding = newJudging(s.dialect), newCounting(s.dialect), newFolding(s.dialect)
+	s.judging, s.counting, s.changing, s.folding = newJudging(s.dialect), newCounting(s.dialect), newChanging(s.dialect), newFolding(s.dialect)
 	return s, nil
 }
 

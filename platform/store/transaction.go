@@ -82,6 +82,11 @@ func (s *Store) withConn(ctx context.Context, fn func(*sql.Conn) error) error {
 
 // read runs fn in one read transaction: all its queries see the same state. fn may be run more than once.
 func (s *Store) read(ctx context.Context, doing string, fn func(querier) error) error {
+	return s.readTx(ctx, doing, func(tx *sql.Tx) error { return fn(tx) })
+}
+
+// readTx is read for what needs the transaction itself.
+func (s *Store) readTx(ctx context.Context, doing string, fn func(*sql.Tx) error) error {
 	for try := 1; ; try++ {
 		err := s.readOnce(ctx, fn)
 		if try == maxTries || ctx.Err() != nil || !s.dialect.lost(err) {
@@ -90,7 +95,7 @@ func (s *Store) read(ctx context.Context, doing string, fn func(querier) error) 
 	}
 }
 
-func (s *Store) readOnce(ctx context.Context, fn func(querier) error) error {
+func (s *Store) readOnce(ctx context.Context, fn func(*sql.Tx) error) error {
 	tx, err := s.reader.BeginTx(ctx, &sql.TxOptions{Isolation: s.dialect.snapshot, ReadOnly: true})
 	if err != nil {
 		return err

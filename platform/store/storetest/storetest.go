@@ -48,6 +48,7 @@ func Run(t *testing.T, h Harness) {
 		cases map[string]func(*testing.T, Harness)
 	}{
 		{"Change", changeCases()},
+		{"ChangeMany", changeManyCases()},
 		{"Configuration", configurationCases()},
 		{"Identities", identityCases()},
 		{"Position", positionCases()},

@@ -36,6 +36,7 @@ import (
 // Store is what the API needs of the relational store.
 type Store interface {
 	Change(ctx context.Context, actor store.Actor, reason string, fn func(*store.Tx) error) (int64, error)
+	ChangeMany(ctx context.Context, actor store.Actor, reason string, fn func(*store.Tx) error) (int64, error)
 	Revisions(ctx context.Context) (revision, ruleset int64, err error)
 	Position(ctx context.Context) (store.Position, error)
 	Rules(ctx context.Context) ([]rule.Rule, error)

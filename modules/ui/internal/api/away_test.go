@@ -48,6 +48,13 @@ func (f *fickle) Change(ctx context.Context, actor store.Actor, reason string, f
 	return f.Store.Change(ctx, actor, reason, fn)
 }
 
+func (f *fickle) ChangeMany(ctx context.Context, actor store.Actor, reason string, fn func(*store.Tx) error) (int64, error) {
+	if err := f.fail(ctx); err != nil {
+		return 0, err
+	}
+	return f.Store.ChangeMany(ctx, actor, reason, fn)
+}
+
 // Reading the configuration goes on while the store is away; writing is refused and changes nothing.
 func TestReadsGoOnWhileTheStoreIsAway(t *testing.T) {
 	t.Parallel()

@@ -26,6 +26,18 @@ type change struct {
 // change runs fn as the caller's change and brings it into force here before it returns. reason is that of the
 // body; X-Reason stands in for it.
 func (a *API) change(c echo.Context, reason string, fn func(change) error) (revision int64, err error) {
+	return a.changeBy(c, a.Store.Change, reason, fn)
+}
+
+// changeMany is change for what may change many hosts or teams.
+func (a *API) changeMany(c echo.Context, reason string, fn func(change) error) (revision int64, err error) {
+	return a.changeBy(c, a.Store.ChangeMany, reason, fn)
+}
+
+// storeChange is Change or ChangeMany of the store.
+type storeChange func(ctx context.Context, actor store.Actor, reason string, fn func(*store.Tx) error) (int64, error)
+
+func (a *API) changeBy(c echo.Context, do storeChange, reason string, fn func(change) error) (revision int64, err error) {
 	want, err := parseIfMatch(c.Request().Header.Values("If-Match"))
 	if err != nil {
 		return 0, err
@@ -34,7 +46,7 @@ func (a *API) change(c echo.Context, reason string, fn func(change) error) (revi
 		return 0, err
 	}
 	ctx := c.Request().Context()
-	revision, err = a.Store.Change(ctx, a.actor(c), reason, func(tx *store.Tx) error { return fn(change{tx, want}) })
+	revision, err = do(ctx, a.actor(c), reason, func(tx *store.Tx) error { return fn(change{tx, want}) })
 	if err != nil {
 		return 0, err
 	}

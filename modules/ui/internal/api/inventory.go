@@ -14,8 +14,13 @@ import (
 	"github.com/muttproject/mutt/platform/store"
 )
 
-// maxEntryChanges is how many changes the answer of an import lists.
-const maxEntryChanges = 1000
+const (
+	// maxEntryChanges is how many changes the answer of an import lists.
+	maxEntryChanges = 1000
+	// maxChanged bounds the entries that one change adds, changes and removes. They are one transaction, and on SQLite judging
+	// waits for it: see docs/guides/exposure.md.
+	maxChanged = 100_000
+)
 
 // inventory is a list that is imported from CSV: development hosts, as entries without a team, or teams.
 type inventory struct {
@@ -73,8 +78,10 @@ func (a *API) importInventory(c echo.Context, list inventory) error {
 		if err != nil {
 			return err
 		}
-		changes = entryChanges(present, wanted, opts.mode == modeReplace)
-	} else if _, err = a.change(c, "", func(tx change) error {
+		if changes, err = entryChanges(present, wanted, opts.mode == modeReplace); err != nil {
+			return err
+		}
+	} else if _, err = a.changeMany(c, "", func(tx change) error {
 		if err := tx.unchanged(); err != nil {
 			return err
 		}
@@ -82,7 +89,9 @@ func (a *API) importInventory(c echo.Context, list inventory) error {
 		if err != nil {
 			return err
 		}
-		changes = entryChanges(present, wanted, opts.mode == modeReplace)
+		if changes, err = entryChanges(present, wanted, opts.mode == modeReplace); err != nil {
+			return err
+		}
 		for _, ch := range changes {
 			if ch.Operation == "delete" {
 				err = list.remove(tx, ch.Hostname)
@@ -112,8 +121,9 @@ func entryFrom(cells []string) (t store.Team) {
 	return t
 }
 
-// entryChanges compares entries by their names in any case; the spelling that is stored stays.
-func entryChanges(present, wanted []store.Team, replace bool) (changes []apiclient.EntryChange) {
+// entryChanges compares entries by their names in any case; the spelling that is stored stays. TooLarge when they are more
+// than one change may have.
+func entryChanges(present, wanted []store.Team, replace bool) (changes []apiclient.EntryChange, err error) {
 	known := make(map[string]store.Team, len(present))
 	for _, t := range present {
 		known[event.FoldHost(t.Hostname)] = t
@@ -133,7 +143,12 @@ func entryChanges(present, wanted []store.Team, replace bool) (changes []apiclie
 			changes = append(changes, apiclient.EntryChange{Operation: "delete", Hostname: t.Hostname, From: t.TeamAssignment})
 		}
 	}
-	return changes
+	if len(changes) > maxChanged {
+		return nil, fault.New(fault.TooLarge, "the file changes %d entries, and one import changes at most %d", len(changes), maxChanged).
+			WithRemedy("split the file into parts of at most %d records and import one after the other in mode merge; "+
+				"the whole file in mode replace then only removes entries", maxChanged)
+	}
+	return changes, nil
 }
 
 // imported describes what an import did, or would do.

@@ -47,7 +47,11 @@ func (a *API) rollback(c echo.Context) error {
 		if err != nil {
 			return err
 		}
-		_, err = a.change(c, reason, func(tx change) error {
+		run := a.change
+		if in.Whole {
+			run = a.changeMany
+		}
+		_, err = run(c, reason, func(tx change) error {
 			row, err := tx.ChangeByID(in.AuditID)
 			switch {
 			case err != nil:
@@ -71,8 +75,8 @@ func (a *API) rollback(c echo.Context) error {
 	return answer(c, http.StatusOK, out)
 }
 
-// maxWhole bounds the rows that one rollback puts back: as many as an import can make.
-const maxWhole = 2 * maxCSVRows
+// maxWhole bounds the rows that one rollback puts back: as many as an import of hosts or teams can make.
+const maxWhole = maxChanged
 
 // restorer puts records back within one change.
 type restorer struct {
