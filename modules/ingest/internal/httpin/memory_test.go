@@ -289,7 +289,7 @@ func TestMemoryBound(t *testing.T) {
 	wg.Wait()
 	close(ended)
 	<-done
-	if bound := int64(32<<20 + (20+32)<<20); most > bound || most < 32<<20 {
+	if bound := int64(32<<20 + (20+32)<<20); most > bound || most < 16<<20 { // it is sampled: the very largest sum may be missed
 		t.Errorf("%d MiB were held, the bound is %d", most>>20, bound>>20)
 	}
 }

@@ -60,10 +60,10 @@ func TestTryoutsAreBoundedInSize(t *testing.T) { // not parallel: it measures me
 // TestTryoutsAreBoundedInTime: the answer says what took too long, or how far a preview came, and a call ends with its caller.
 func TestTryoutsAreBoundedInTime(t *testing.T) {
 	t.Parallel()
-	b := newBundle(t, func(d *Deps) { d.TryoutTime = 200 * time.Millisecond })
+	b := newBundle(t, func(d *Deps) { d.TryoutTime = 2 * time.Second }) // a busy machine compiles the rules within it
 	b.createRule(sampleRule)
 	began := time.Now()
-	b.refuse(422, "", `takes longer than 200ms: rule "costly 0" (id 2), 2 of 2 in the order of judging`, costlyTest(64<<10))
+	b.refuse(422, "", `takes longer than 2s: rule "costly 0" (id 2), 2 of 2 in the order of judging`, costlyTest(64<<10))
 
 	long := auditRow(1, "sw1", event.FateUnhandled, event.HandlingNone, 0)
 	long.Event.Message = strings.Repeat("x", 64<<10)
@@ -77,7 +77,7 @@ func TestTryoutsAreBoundedInTime(t *testing.T) {
 	if !got.Partial || got.Events > 5 { // fewer on a busy machine
 		t.Errorf("got %+v", got)
 	}
-	if took := time.Since(began); took > 10*time.Second { // the machine may be busy; without an end they take a minute
+	if took := time.Since(began); took > 30*time.Second { // the machine may be busy; without an end they take a minute
 		t.Errorf("both took %v", took)
 	}
 }
