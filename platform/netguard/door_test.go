@@ -474,6 +474,45 @@ func TestNetworksAgainstModel(t *testing.T) {
 	}
 }
 
+// FuzzParseNetwork compares with package net, which reads addresses and CIDRs by code of its own, and the set of two networks with a
+// comparison bit by bit.
+func FuzzParseNetwork(f *testing.F) {
+	for _, s := range [][2]string{{"10.0.0.0/8", "10.128.0.0/9"}, {"192.0.2.7", "::ffff:192.0.2.7"}, {"2001:db8::/32", "::/0"}, {"10.1.2.3/8", "fe80::1%eth0"}, {"0.0.0.0/0", "255.255.255.255"}} {
+		f.Add(s[0], s[1], []byte{10, 1, 2, 3})
+	}
+	f.Fuzz(func(t *testing.T, one, two string, address []byte) {
+		var prefixes []netip.Prefix
+		var nets []*net.IPNet
+		for _, text := range []string{one, two} {
+			p, err := ParseNetwork(text)
+			if err != nil {
+				continue
+			}
+			want := &net.IPNet{IP: net.ParseIP(text), Mask: net.CIDRMask(128, 128)}
+			if strings.Contains(text, "/") {
+				if _, want, err = net.ParseCIDR(text); err != nil {
+					t.Fatalf("%q is taken as %s; package net says %v", text, p, err)
+				}
+			}
+			if ones, size := want.Mask.Size(); !want.IP.Equal(p.Addr().AsSlice()) || size-ones != p.Addr().BitLen()-p.Bits() {
+				t.Fatalf("%q is taken as %s; package net says %s", text, p, want)
+			}
+			prefixes, nets = append(prefixes, p), append(nets, &net.IPNet{IP: p.Addr().AsSlice(), Mask: net.CIDRMask(p.Bits(), p.Addr().BitLen())})
+		}
+		addr, ok := netip.AddrFromSlice(address)
+		if !ok {
+			return
+		}
+		want := false
+		for _, n := range nets {
+			want = want || n.Contains(address)
+		}
+		if got := NewNetworks(prefixes).Contains(addr); got != want {
+			t.Fatalf("%s in %v: %v, want %v", addr, prefixes, got, want)
+		}
+	})
+}
+
 func TestConnectionsWithin(t *testing.T) {
 	t.Parallel()
 	for _, c := range [][3]int{{1024, 4, 192}, {4096, 4, 960}, {524288, 4, 131008}, {100, 4, 18}, {4, 4, 1}} {

@@ -69,16 +69,16 @@ func ParseNetwork(text string) (netip.Prefix, error) {
 	}
 	p, err := netip.ParsePrefix(text)
 	if err != nil {
-		return netip.Prefix{}, fmt.Errorf("has %q, which is neither an address nor a CIDR such as 10.0.0.0/8 or 2001:db8::/32", text)
+		return netip.Prefix{}, fmt.Errorf("%q is neither an address nor a CIDR such as 10.0.0.0/8 or 2001:db8::/32", text)
 	}
 	if p.Addr().Is4In6() {
 		if p.Bits() < 96 {
-			return netip.Prefix{}, fmt.Errorf("has %q, which holds more than IPv4 addresses: write 0.0.0.0/0 for all of them", text)
+			return netip.Prefix{}, fmt.Errorf("%q holds more than IPv4 addresses: write 0.0.0.0/0 for all of them", text)
 		}
 		p = netip.PrefixFrom(p.Addr().Unmap(), p.Bits()-96)
 	}
 	if p.Masked() != p {
-		return netip.Prefix{}, fmt.Errorf("has %q, whose address has bits beyond the /%d: write %s, or the address alone", text, p.Bits(), p.Masked())
+		return netip.Prefix{}, fmt.Errorf("%q has bits beyond the /%d: write %s, or %s for the address alone", text, p.Bits(), p.Masked(), p.Addr())
 	}
 	return p, nil
 }

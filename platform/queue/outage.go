@@ -1,7 +1,6 @@
 package queue
 
 import (
-
 	"go.uber.org/zap"
 
 	"github.com/muttproject/mutt/platform/fault"

@@ -32,7 +32,7 @@ func parseHostPattern(s string) (hostPattern, error) {
 	if strings.Contains(s, "/") {
 		p, err := netip.ParsePrefix(s)
 		if err != nil {
-			return hostPattern{}, fmt.Errorf("%q is no CIDR such as 10.1.0.0/16", s)
+			return hostPattern{}, fmt.Errorf("%q is not a CIDR such as 10.1.0.0/16", s)
 		}
 		if a := p.Addr(); a.Is4In6() && p.Bits() >= 96 {
 			p = netip.PrefixFrom(a.Unmap(), p.Bits()-96)

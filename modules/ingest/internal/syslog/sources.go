@@ -11,6 +11,7 @@ import (
 
 	"github.com/muttproject/mutt/modules/ingest/internal/reverse"
 	"github.com/muttproject/mutt/platform/event"
+	"github.com/muttproject/mutt/platform/netguard"
 )
 
 // HostFrom says what is the hostname of the events of a source.
@@ -47,7 +48,7 @@ func ParseSources(entries []string) (sources []Source, err error) {
 	for _, entry := range entries {
 		s, err := parseSource(entry)
 		if err != nil {
-			return nil, fmt.Errorf("takes entries such as '10.1.0.0/16 zone=Europe/Berlin hostname=peer'; in %q %w", entry, err)
+			return nil, fmt.Errorf("takes entries such as '10.1.0.0/16 zone=Europe/Berlin hostname=peer'; in %q: %w", entry, err)
 		}
 		if slices.ContainsFunc(sources, func(o Source) bool { return o.Network == s.Network }) {
 			return nil, fmt.Errorf("takes one entry for each network; %s has two: write their settings into one", s.Network)
@@ -62,7 +63,7 @@ func parseSource(entry string) (s Source, err error) {
 	if len(words) == 0 {
 		return s, fmt.Errorf("nothing is given")
 	}
-	if s.Network, err = parseNetwork(words[0]); err != nil {
+	if s.Network, err = netguard.ParseNetwork(words[0]); err != nil {
 		return s, err
 	}
 	if len(words) == 1 {
@@ -87,21 +88,6 @@ func parseSource(entry string) (s Source, err error) {
 		}
 	}
 	return s, nil
-}
-
-// parseNetwork reads a network or an address.
-func parseNetwork(text string) (netip.Prefix, error) {
-	if addr, err := netip.ParseAddr(text); err == nil && addr.Zone() == "" && !addr.Is4In6() {
-		return netip.PrefixFrom(addr, addr.BitLen()), nil
-	}
-	p, err := netip.ParsePrefix(text)
-	switch {
-	case err != nil || p.Addr().Is4In6():
-		return p, fmt.Errorf("%q is not a network or an address: use one such as 10.1.0.0/16, 192.0.2.7 or 2001:db8::/32", text)
-	case p != p.Masked():
-		return p, fmt.Errorf("%q has bits behind the length of the network: use %s, or %s for the address alone", text, p.Masked(), p.Addr())
-	}
-	return p, nil
 }
 
 // ParseZone reads the name of a time zone.

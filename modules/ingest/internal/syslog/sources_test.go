@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"net/netip"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -24,13 +25,13 @@ func TestParseSources(t *testing.T) {
 	}{
 		{"10.1.0.0/16 zone=Europe/Berlin hostname=peer", ""},
 		{"10.1.0.0/16 zone=UTC,2001:db8::/32 hostname=dns,192.0.2.7/32 zone=local,0.0.0.0/0 hostname=message", ""},
-		{"10.1.0.0/16", `in "10.1.0.0/16" nothing is said about the network: add zone=… or hostname=…`},
-		{"zone=UTC 10.1.0.0/16", `"zone=UTC" is not a network or an address: use one such as 10.1.0.0/16`},
-		{"10.1.0.0/33 zone=UTC", `"10.1.0.0/33" is not a network`},
-		{"core-1 zone=UTC", `"core-1" is not a network`},
-		{"::ffff:10.0.0.0/104 zone=UTC", "is not a network"},
-		{"fe80::1%eth0 zone=UTC", "is not a network"},
-		{"10.1.2.3/16 zone=UTC", "use 10.1.0.0/16, or 10.1.2.3 for the address alone"},
+		{"10.1.0.0/16", `in "10.1.0.0/16": nothing is said about the network: add zone=… or hostname=…`},
+		{"zone=UTC 10.1.0.0/16", `"zone=UTC" is neither an address nor a CIDR such as`},
+		{"10.1.0.0/33 zone=UTC", `"10.1.0.0/33" is neither an address nor a CIDR`},
+		{"core-1 zone=UTC", `"core-1" is neither an address nor a CIDR`},
+		{"::ffff:0.0.0.0/95 zone=UTC", "holds more than IPv4 addresses"},
+		{"fe80::1%eth0 zone=UTC", "is neither an address nor a CIDR"},
+		{"10.1.2.3/16 zone=UTC", "write 10.1.0.0/16, or 10.1.2.3 for the address alone"},
 		{"10.1.0.0/16 zone=Berlin", `such as Europe/Berlin, or UTC, or local for that of the process, not "Berlin"`},
 		{"10.1.0.0/16 zone=", `not ""`},
 		{"10.1.0.0/16 zone=../../etc/passwd", "takes the name of a time zone"},
@@ -56,9 +57,50 @@ func TestParseSources(t *testing.T) {
 			}
 		}
 	}
+	if got, err := ParseSources([]string{"::ffff:10.0.0.0/104 zone=UTC"}); err != nil || got[0].String() != "10.0.0.0/8 zone=UTC" {
+		t.Error(got, err)
+	}
 	if got, err := ParseSources([]string{" 192.0.2.7  hostname=DNS "}); err != nil || got[0].String() != "192.0.2.7/32 hostname=dns" {
 		t.Error(got, err)
 	}
+}
+
+// FuzzParseSources compares the policies of entries that are built from their parts with the parts, and holds that what is read of any
+// entry is read of its text again.
+func FuzzParseSources(f *testing.F) {
+	f.Add([]byte{10, 1, 0, 0}, uint8(16), uint8(1), uint8(2), "10.1.0.0/16 zone=UTC hostname=peer")
+	f.Add([]byte{0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 7}, uint8(128), uint8(0), uint8(3), "::ffff:192.0.2.7 hostname=DNS zone=local")
+	zones, hosts := []string{"", "UTC", "Europe/Berlin", "America/New_York"}, []HostFrom{"", HostFromMessage, HostFromPeer, HostFromDNS}
+	f.Fuzz(func(t *testing.T, address []byte, bits, zone, host uint8, entry string) {
+		if addr, ok := netip.AddrFromSlice(address); ok && !addr.Is4In6() {
+			network := netip.PrefixFrom(addr, int(bits)%(addr.BitLen()+1)).Masked()
+			z, h := zones[int(zone)%len(zones)], hosts[int(host)%len(hosts)]
+			text := network.String()
+			if h != "" {
+				text += " hostname=" + string(h)
+			}
+			if z != "" {
+				text += " zone=" + z
+			}
+			got, err := ParseSources([]string{text})
+			switch {
+			case z == "" && h == "":
+				if err == nil {
+					t.Fatalf("%q says nothing and is taken", text)
+				}
+			case err != nil:
+				t.Fatalf("%q: %v", text, err)
+			case got[0].Network != network || got[0].Host != h || (got[0].Zone == nil) != (z == "") || z != "" && got[0].Zone.String() != z:
+				t.Fatalf("%q is read as %+v", text, got[0])
+			}
+		}
+		if got, err := ParseSources([]string{entry}); err == nil {
+			again, err := ParseSources([]string{got[0].String()})
+			if err != nil || again[0].String() != got[0].String() || again[0].Network != got[0].Network || again[0].Host != got[0].Host {
+				t.Fatalf("%q is read as %s, and that as %v, %v", entry, got[0], again, err)
+			}
+		}
+	})
 }
 
 // resolver is a name server that knows one name for each address.
