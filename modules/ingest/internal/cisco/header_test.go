@@ -2,8 +2,11 @@ package cisco_test
 
 import (
 	"encoding/json"
+	"fmt"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -88,6 +91,32 @@ func FuzzReadHeader(f *testing.F) {
 		for _, part := range []string{h.Counter, h.Sequence, h.Host, h.Origin, h.Node, h.Process, h.PID, string(h.AppendTime(nil))} {
 			if quoted, err := json.Marshal(part); err != nil || string(quoted) != `"`+part+`"` {
 				t.Errorf("%q of %q, %q: %v", part, app, message, err)
+			}
+		}
+	})
+}
+
+// FuzzHeaderParts writes headers from their parts and takes them apart as relays do that read RFC 3164: at any of the places where such a
+// relay ends the APP-NAME. The parts come back whatever the place.
+func FuzzHeaderParts(f *testing.F) {
+	f.Add(uint32(53), uint32(1000), "link", uint8(5), "UP", false)
+	f.Add(uint32(0), uint32(86399), "sys", uint8(0), "CONFIG", true)
+	letters := func(s string) string {
+		return "AB" + strings.Map(func(r rune) rune { return 'C' + r%20 }, s[:min(len(s), 12)])
+	}
+	f.Fuzz(func(t *testing.T, sequence, second uint32, facility string, severity uint8, name string, star bool) {
+		at := time.Date(2026, 11, 30, 0, 0, int(second%86400), 0, time.UTC).Format("Jan _2 15:04:05.000")
+		if star {
+			at = "*" + at
+		}
+		number := strconv.Itoa(int(sequence%1_000_000) + 1)
+		text := fmt.Sprintf("%%%s-%d-%s: what was said", letters(facility), severity%8, letters(name))
+		for way, parts := range map[string][2]string{
+			"whole": {"", number + ": " + at + ": " + text}, "the number is the APP-NAME": {number, " " + at + ": " + text},
+		} {
+			h, got, ok := cisco.ReadHeader(parts[0], "", parts[1])
+			if !ok || got != text || h.Sequence != number || string(h.AppendTime(nil)) != at || h.AppUsed != (parts[0] != "") || h.Host != "" {
+				t.Fatalf("%s: %q, %q became %+v, %q, %v", way, parts[0], parts[1], h, got, ok)
 			}
 		}
 	})

@@ -3,6 +3,9 @@ package syslog
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -172,4 +175,38 @@ func checkData(t *testing.T, got map[string]map[string]any, want *map[string]map
 			}
 		}
 	}
+}
+
+// FuzzParseParts writes lines of RFC 3164 from parts that the fuzzer chooses, by package time and fmt, and expects the parts back. Parts
+// are made of few letters, so that what each one is does not depend on the rules of the parser.
+func FuzzParseParts(f *testing.F) {
+	f.Add(uint8(187), int64(1795430400), "core-1", "sshd", uint16(42), uint8(1), "link is down")
+	f.Add(uint8(0), int64(1795430400), "a.b", "x", uint16(0), uint8(9), "a: b [c] <13>")
+	only := func(s, letters string) string {
+		return strings.Map(func(r rune) rune { return rune(letters[int(r)%len(letters)]) }, s)
+	}
+	f.Fuzz(func(t *testing.T, pri uint8, unix int64, host, tag string, pid uint16, blanks uint8, text string) {
+		host, tag = "h"+only(host, "bcdefghkx019"), "t"+only(tag, "bcdefghkx019")
+		text = "is " + only(text, "abc :[]=<>019,.\"{}")
+		if text = strings.TrimRight(text, " "); pri > 191 || len(host) > 64 || len(tag) > 32 {
+			return
+		}
+		at := received.Add(-time.Duration(uint64(unix)%uint64(360*24*time.Hour/time.Second)) * time.Second).Truncate(time.Second).UTC()
+		gap := strings.Repeat(" ", 1+int(blanks)%4)
+		program, number := tag, ""
+		if pid > 0 {
+			number = strconv.Itoa(int(pid))
+			program += "[" + number + "]"
+		}
+		line := fmt.Sprintf("<%d>%s%s%s%s%s: %s", pri, at.Format(time.Stamp), gap, host, gap, program, text)
+		var e event.Event
+		if format := NewParser(time.UTC).Parse(&Line{Text: []byte(line), Peer: peer, At: received}, &e); format != FormatRFC3164 {
+			t.Fatalf("%q is %v", line, format)
+		}
+		got := []string{e.Hostname, e.AppName, e.ProcID, e.Message, time.UnixMicro(e.Timestamp).UTC().String(), fmt.Sprint(e.Facility, e.Severity)}
+		want := []string{host, tag, number, text, at.String(), fmt.Sprint(pri/8, pri%8)}
+		if !slices.Equal(got, want) {
+			t.Fatalf("%q became %q, want %q", line, got, want)
+		}
+	})
 }
