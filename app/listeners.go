@@ -106,7 +106,7 @@ func (c *Config) clearText(roles RoleSet) (open []string) {
 }
 
 // reportClearText says once at the start which listeners take keys in clear text from other machines, and keeps a warning in /health
-// when the keys are administrators'. Keys of senders alone are no lasting warning: the ingest listener is open to the network by default.
+// when the keys are administrators'. Keys of senders alone cause no lasting warning: the ingest listener is open to the network by default.
 func (p *parts) reportClearText() {
 	open := p.opts.Config.clearText(p.opts.Roles)
 	if len(open) == 0 {

@@ -44,7 +44,7 @@ func newFlood(t *testing.T, addr string) *flood {
 			case <-pace.C:
 			}
 			_, _ = random.Read(noise)
-			// A write fails while the listener is not open, which is no concern of the sender's.
+			// A write fails while the listener is not open; the sender goes on.
 			if _, err := fmt.Fprintf(conn, "<189>1 2026-11-23T10:00:00Z flood-%d app - - - %s", n%10, base64.StdEncoding.EncodeToString(noise)); err == nil {
 				f.sent.Add(1)
 			}

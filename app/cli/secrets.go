@@ -29,7 +29,7 @@ func secretsStatus(s streams, f *clientFlags) *cobra.Command {
 
 func writeSecrets(w io.Writer, got apiclient.Secrets) error {
 	if len(got.Secrets) == 0 {
-		return line(w, "There is nothing to rotate: no process has a password or key of a secret source. Embedded storage has no passwords, and makes its own keys (docs/guides/access.md).")
+		return line(w, "There is nothing to rotate: no process has a password or key of a secret source. Embedded storage has no passwords and generates its own keys (docs/guides/access.md).")
 	}
 	rows := [][]string{{"SECRET", "PROCESS", "LOADED", "IN USE", "SAFE", "BECAUSE"}}
 	for _, one := range got.Secrets {

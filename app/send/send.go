@@ -124,7 +124,7 @@ func (r *run) dial(ctx context.Context) (transport, error) {
 	case "syslog-tcp", "syslog-udp", "syslog-tls":
 		return newSyslog(ctx, r.o)
 	default:
-		return nil, fmt.Errorf("there is no transport %q: it is http, syslog-udp, syslog-tcp or syslog-tls", r.o.Transport)
+		return nil, fmt.Errorf("%q is not a transport: use http, syslog-udp, syslog-tcp or syslog-tls", r.o.Transport)
 	}
 }
 

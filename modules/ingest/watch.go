@@ -47,7 +47,7 @@ func (w *watchedWriter) Append(ctx context.Context, items []queue.Item) error {
 	return err
 }
 
-// ready returns the error that senders get now because the queue cannot be written. A full queue is no error.
+// ready returns the error that senders get now because the queue cannot be written. A full queue is not an error.
 func (w *watchedWriter) ready() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -102,7 +102,7 @@ func (h *Holder) patiently(ctx context.Context, do func() error) error {
 	return retry(ctx, 0, func() error {
 		err := do()
 		if fault.Is(err, fault.QueueUnavailable) {
-			h.outage.noticed("queue is away, waiting for it", err, zap.Int("partition", h.lease.Partition))
+			h.outage.noticed("the queue is unavailable, waiting for it", err, zap.Int("partition", h.lease.Partition))
 		}
 		return err
 	})

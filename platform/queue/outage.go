@@ -15,7 +15,7 @@ type outage struct {
 
 func newOutage(log *zap.Logger, b *trouble.Board) *outage {
 	return &outage{log: log, away: b.State(trouble.Kind{Name: "queue_away", Unit: "tries", Quiet: 2 * lastPause,
-		Begins: "the queue is away: work on it waits", Ends: "the queue is back"})}
+		Begins: "the queue is unavailable: its work waits", Ends: "the queue is available again"})}
 }
 
 // noticed reports an error of the storage. doing says what failed.

@@ -230,7 +230,7 @@ func TestStorageAway(t *testing.T) {
 		same(t, map[string]int{"a": 2, "b": 2}, f.after(5*time.Second))
 		same(t, 4, f.begun-begun) // each partition went to its holder at once
 		f.after(10 * time.Second)
-		same(t, 2, logs.FilterMessage("the queue is back").Len())
+		same(t, 2, logs.FilterMessage("the queue is available again").Len())
 		must(t, a.stop())
 		must(t, b.stop())
 	})

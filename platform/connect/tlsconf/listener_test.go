@@ -117,7 +117,7 @@ func TestWhichCertificate(t *testing.T) {
 	}
 }
 
-// TestListenerFilesThatDoNotFit: the error at the start names the setting that is to be mended, the listener's own or the default.
+// TestListenerFilesThatDoNotFit: the error at the start names the setting that must be changed, the listener's own or the default.
 func TestListenerFilesThatDoNotFit(t *testing.T) {
 	t.Parallel()
 	a := testkit.NewAuthority(t)

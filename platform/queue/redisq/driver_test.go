@@ -228,7 +228,7 @@ func TestBytesBesideAnEarlierVersion(t *testing.T) {
 		l.s.Do("ZREM", base+"ids", string(id[:]))
 		move("-1")
 	}
-	holds(3 * one) // as many as there may be at the most
+	holds(3 * one) // at most as many as the bound allows
 	lease := l.acquire(d, queue.Ingest, 0)
 	got := l.claim(d, lease, 10)
 	l.same(3, len(got))

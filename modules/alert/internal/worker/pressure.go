@@ -58,7 +58,7 @@ func (p *Pressure) Run(ctx context.Context) error {
 	}
 }
 
-// look gives how many alerts wait; the last known number when the queue is away.
+// look returns how many alerts wait; the last known number while the queue is unavailable.
 func (p *Pressure) look(ctx context.Context) int64 {
 	if d, err := p.depths.Depth(ctx, queue.Alert); err == nil {
 		p.live.Store(d.Live())

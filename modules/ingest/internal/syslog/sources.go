@@ -14,7 +14,7 @@ import (
 	"github.com/muttproject/mutt/platform/netguard"
 )
 
-// HostFrom says what is the hostname of the events of a source.
+// HostFrom is the policy that decides the hostname of the events of a source.
 type HostFrom string
 
 // The policies.
@@ -24,7 +24,7 @@ const (
 	HostFromDNS     HostFrom = "dns"     // the name of that address by reverse DNS, or the address while none is known
 )
 
-// Policy says how the messages of a source are read.
+// Policy is how the messages of a source are read.
 type Policy struct {
 	Zone *time.Location // of timestamps that name no zone
 	Host HostFrom
@@ -61,13 +61,13 @@ func ParseSources(entries []string) (sources []Source, err error) {
 func parseSource(entry string) (s Source, err error) {
 	words := strings.Fields(entry)
 	if len(words) == 0 {
-		return s, fmt.Errorf("nothing is given")
+		return s, fmt.Errorf("the entry is empty")
 	}
 	if s.Network, err = netguard.ParseNetwork(words[0]); err != nil {
 		return s, err
 	}
 	if len(words) == 1 {
-		return s, fmt.Errorf("nothing is said about the network: add zone=… or hostname=…")
+		return s, fmt.Errorf("the network has no setting: add zone=… or hostname=…")
 	}
 	for _, word := range words[1:] {
 		key, value, found := strings.Cut(word, "=")

@@ -25,7 +25,7 @@ func TestParseSources(t *testing.T) {
 	}{
 		{"10.1.0.0/16 zone=Europe/Berlin hostname=peer", ""},
 		{"10.1.0.0/16 zone=UTC,2001:db8::/32 hostname=dns,192.0.2.7/32 zone=local,0.0.0.0/0 hostname=message", ""},
-		{"10.1.0.0/16", `in "10.1.0.0/16": nothing is said about the network: add zone=… or hostname=…`},
+		{"10.1.0.0/16", `in "10.1.0.0/16": the network has no setting: add zone=… or hostname=…`},
 		{"zone=UTC 10.1.0.0/16", `"zone=UTC" is neither an address nor a CIDR such as`},
 		{"10.1.0.0/33 zone=UTC", `"10.1.0.0/33" is neither an address nor a CIDR`},
 		{"core-1 zone=UTC", `"core-1" is neither an address nor a CIDR`},

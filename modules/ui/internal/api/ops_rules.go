@@ -89,7 +89,7 @@ func opTestRule() openapi.Operation {
 
 func opPreviewRules() openapi.Operation {
 	return openapi.Op(tagRules, "previewRules", "Try drafts of rules on past events",
-		"Judges the newest audited events by the stored rules and with the drafts, and tells how many would be handled otherwise. Nothing is stored. "+
+		"Judges the newest audited events by the stored rules and with the drafts, and reports how many would be handled differently. Nothing is stored. "+
 			"The expressions of the drafts may compile to 1,000,000 steps together. A caller has one such call at once, the process a few (`limits.tryouts`); after `limits.tryout_time` the answer is partial.",
 		openapi.TakesAs(openapi.Content{MediaType: openapi.JSON, Type: apiclient.RulePreviewRequest{},
 			Example: map[string]any{"rules": []any{exampleRule()}, "events": 500}}),
