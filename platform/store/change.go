@@ -4,6 +4,8 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"maps"
+	"slices"
 	"time"
 )
 
@@ -45,7 +47,9 @@ type Tx struct {
 	config map[string]*ConfigValue
 
 	hosts, teams   entryList
-	rulesetVersion int64 // before this change
+	rules          ruleSet
+	highestRule    string // see dialect
+	rulesetVersion int64  // before this change
 
 	// ahead says that fn runs on a snapshot: see ChangeMany. unfit says that it did something that only the write
 	// transaction can do.
@@ -53,7 +57,7 @@ type Tx struct {
 }
 
 // changing holds the statements of a change.
-type changing struct{ audit, putHosts, dropHosts, putTeams, dropTeams bulk }
+type changing struct{ audit, putHosts, dropHosts, putTeams, dropTeams, putRules, dropRules bulk }
 
 func newChanging(d dialect) changing {
 	return changing{
@@ -64,6 +68,8 @@ func newChanging(d dialect) changing {
 		putTeams: newBulk(d, `device_teams (hostname, team_assignment, revision)`,
 			`ON CONFLICT (hostname) DO UPDATE SET team_assignment = excluded.team_assignment, revision = excluded.revision`, 3, 50, 10, 1),
 		dropTeams: newLookup(d, `DELETE FROM device_teams WHERE hostname`, "", 50, 10, 1),
+		putRules:  newBulk(d, `alert_rules (`+ruleColumns+`)`, "", 4, 50, 10, 1),
+		dropRules: newLookup(d, `DELETE FROM alert_rules WHERE id`, "", 50, 10, 1),
 	}
 }
 
@@ -74,10 +80,10 @@ func (s *Store) Change(ctx context.Context, actor Actor, reason string, fn func(
 	return s.commit(ctx, actor, reason, fn, nil)
 }
 
-// ChangeMany is Change for many hosts or teams. SQLite has one write transaction at a time, which judging waits for. So fn
+// ChangeMany is Change for many hosts, teams or rules. SQLite has one write transaction at a time, which judging waits for. So fn
 // runs on a snapshot first, where all that it changes is compared, encoded and chained; the write transaction
 // only stores it. fn runs again, within the transaction, when another change was committed in between, or when it
-// changes anything but hosts and teams. fn must not read from the store but by its Tx.
+// does what only the transaction can: anything but hosts, teams and rules, and new rules on PostgreSQL, which gives their ids. fn must not read from the store but by its Tx.
 func (s *Store) ChangeMany(ctx context.Context, actor Actor, reason string, fn func(*Tx) error) (int64, error) {
 	select {
 	case s.preparing <- struct{}{}:
@@ -106,8 +112,8 @@ type preparedChange struct {
 
 // preparedRows are the parameters of the statements of a change.
 type preparedRows struct {
-	head                                            ChainPoint
-	audit, putHosts, dropHosts, putTeams, dropTeams []any
+	head                                                                 ChainPoint
+	audit, putHosts, dropHosts, putTeams, dropTeams, putRules, dropRules []any
 }
 
 // prepareChange runs fn on a snapshot. It returns nil when fn has to run in the write transaction.
@@ -137,7 +143,7 @@ func (s *Store) prepareChange(ctx context.Context, actor Actor, reason string, f
 
 // newTx returns a change of the state from.
 func (s *Store) newTx(ctx context.Context, tx *sql.Tx, actor Actor, from Position) *Tx {
-	return &Tx{ctx: ctx, tx: tx, actor: actor, at: s.now().UTC().Truncate(time.Microsecond),
+	return &Tx{ctx: ctx, tx: tx, actor: actor, highestRule: s.dialect.highestRule, at: s.now().UTC().Truncate(time.Microsecond),
 		epoch: from.Epoch, revision: from.Revision + 1, rulesetVersion: from.Ruleset, lastRow: from.Head.ID}
 }
 
@@ -151,6 +157,16 @@ func (t *Tx) prepare(head ChainPoint, reason string) (r preparedRows) {
 	for _, e := range t.teams.put() {
 		r.putTeams = append(r.putTeams, e.Hostname, e.TeamAssignment, e.Revision)
 	}
+	for _, id := range slices.Sorted(maps.Keys(t.rules.touched)) {
+		row := t.rules.touched[id]
+		if row != nil && row.stored {
+			continue
+		}
+		// A rule that changes is stored anew: two may have exchanged their names.
+		if r.dropRules = append(r.dropRules, id); row != nil {
+			r.putRules = append(r.putRules, id, row.name, row.definition, t.revision)
+		}
+	}
 	r.dropHosts, r.dropTeams = t.hosts.dropped(), t.teams.dropped()
 	return r
 }
@@ -160,7 +176,7 @@ func (s *Store) commit(ctx context.Context, actor Actor, reason string, fn func(
 	ctx, done := s.patient(ctx)
 	defer done()
 	b := &s.changing
-	stmts, err := s.preparedBulks(ctx, &b.audit, &b.putHosts, &b.dropHosts, &b.putTeams, &b.dropTeams)
+	stmts, err := s.preparedBulks(ctx, &b.audit, &b.putHosts, &b.dropHosts, &b.putTeams, &b.dropTeams, &b.putRules, &b.dropRules)
 	if err != nil {
 		return 0, err
 	}
@@ -196,6 +212,7 @@ func (s *Store) commit(ctx context.Context, actor Actor, reason string, fn func(
 		}{
 			{&b.dropHosts, rows.dropHosts, stmts[2]}, {&b.putHosts, rows.putHosts, stmts[1]},
 			{&b.dropTeams, rows.dropTeams, stmts[4]}, {&b.putTeams, rows.putTeams, stmts[3]},
+			{&b.dropRules, rows.dropRules, stmts[6]}, {&b.putRules, rows.putRules, stmts[5]},
 			{&b.audit, rows.audit, stmts[0]},
 		} {
 			if err := part.bulk.exec(ctx, tx, part.args, part.stmts); err != nil {

@@ -35,6 +35,7 @@ type dialect struct {
 	snapshot sql.IsolationLevel // in which all reads of a transaction see one state
 	// inner is the context of the statements of a transaction that ends with ctx all the same.
 	inner        func(ctx context.Context) context.Context
+	highestRule  string // asks for the highest id that a rule has had; "" where only an INSERT says the next one
 	lockCounters string // lets one transaction at a time work on the counters of unhandled events; "" where all do
 	bytewise     string // after an expression: it is compared by its bytes
 	// guards compares the triggers with the text of the migrations.
@@ -60,6 +61,8 @@ func sqliteDialect() dialect {
 		lost:     func(error) bool { return false }, // one writer
 		backup:   "VACUUM INTO $1",
 		prepares: true,
+		// AUTOINCREMENT continues after it; an explicit id that is higher moves it.
+		highestRule: `SELECT COALESCE(max(seq), 0) FROM sqlite_sequence WHERE name = 'alert_rules'`,
 		// The driver starts a goroutine for every statement whose context can end.
 		inner:    context.WithoutCancel,
 		guards:   sqliteGuards,

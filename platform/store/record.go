@@ -69,10 +69,8 @@ func (t *Tx) RestoreRule(r rule.Rule) error {
 	if err != nil {
 		return err
 	}
-	if err := t.exec(`INSERT INTO alert_rules (id, name, definition, revision) VALUES ($1, $2, $3, $4)`,
-		r.ID, r.Name, definition, t.revision); err != nil {
-		return err
-	}
+	t.rules.touch(r.ID, "", &ruleRow{name: r.Name, definition: definition})
+	t.rules.highest = max(t.rules.highest, r.ID)
 	t.record(TableRules, strconv.FormatInt(r.ID, 10), nil, shown)
 	return nil
 }

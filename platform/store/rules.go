@@ -1,10 +1,12 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"encoding/json"
 	"errors"
+	"slices"
 	"strconv"
 
 	"github.com/muttproject/mutt/platform/fault"
@@ -19,6 +21,10 @@ func scanRule(rows *sql.Rows, r *rule.Rule) error {
 	if err := rows.Scan(&id, &name, &definition, &revision); err != nil {
 		return err
 	}
+	return decodeRule(r, id, name, definition, revision)
+}
+
+func decodeRule(r *rule.Rule, id int64, name, definition string, revision int64) error {
 	if err := json.Unmarshal([]byte(definition), r); err != nil {
 		return fault.Wrap(fault.Corrupt, err, "the definition of rule %d does not decode", id)
 	}
@@ -36,7 +42,7 @@ func ruleByID(ctx context.Context, q querier, id int64) (rule.Rule, error) {
 		return rule.Rule{}, err
 	}
 	if len(found) == 0 {
-		return rule.Rule{}, fault.New(fault.NotFound, "there is no rule %d", id)
+		return rule.Rule{}, noRule(id)
 	}
 	return found[0], nil
 }
@@ -81,11 +87,69 @@ func (s *Store) Ruleset(ctx context.Context) (all []rule.Rule, tables rule.Table
 	return all, tables, err
 }
 
+// ruleSet is what a change has made of rules so far. It is written when the change is complete.
+type ruleSet struct {
+	touched map[int64]*ruleRow // by id; nil for a rule that was removed
+	names   map[string]int64   // of the rules that were touched, before and now; 0 for a name that is free by now
+	highest int64              // id that was ever used, as far as it is known
+	counted bool               // highest is known
+}
+
+// ruleRow is a rule as it is stored.
+type ruleRow struct {
+	name, definition string
+	stored           bool // already
+}
+
+// touch replaces what is known of a rule; was is its name so far, "" for a rule that is new.
+func (l *ruleSet) touch(id int64, was string, now *ruleRow) {
+	if l.touched == nil {
+		l.touched, l.names = map[int64]*ruleRow{}, map[string]int64{}
+	}
+	l.touched[id] = now
+	if was != "" {
+		l.names[was] = 0
+	}
+	if now != nil {
+		l.names[now.name] = id
+	}
+}
+
 // Rules lists all rules as this change sees them.
-func (t *Tx) Rules() ([]rule.Rule, error) { return rules(t.ctx, t.tx) }
+func (t *Tx) Rules() ([]rule.Rule, error) {
+	all, err := rules(t.ctx, t.tx)
+	if err != nil || len(t.rules.touched) == 0 {
+		return all, err
+	}
+	all = slices.DeleteFunc(all, func(r rule.Rule) bool { _, touched := t.rules.touched[r.ID]; return touched })
+	for id, row := range t.rules.touched {
+		if row == nil {
+			continue
+		}
+		r, err := t.Rule(id)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, r)
+	}
+	slices.SortFunc(all, func(a, b rule.Rule) int { return cmp.Compare(a.ID, b.ID) })
+	return all, nil
+}
 
 // Rule gives one rule as this change sees it; NotFound when there is none.
-func (t *Tx) Rule(id int64) (rule.Rule, error) { return ruleByID(t.ctx, t.tx, id) }
+func (t *Tx) Rule(id int64) (r rule.Rule, err error) {
+	row, touched := t.rules.touched[id]
+	switch {
+	case !touched:
+		return ruleByID(t.ctx, t.tx, id)
+	case row == nil:
+		return r, noRule(id)
+	}
+	err = decodeRule(&r, id, row.name, row.definition, t.revision)
+	return r, err
+}
+
+func noRule(id int64) error { return fault.New(fault.NotFound, "there is no rule %d", id) }
 
 // CreateRule stores a new rule; its ID and Revision are set by the store. AlreadyExists when its name is taken.
 // The caller has checked that it compiles.
@@ -97,16 +161,42 @@ func (t *Tx) CreateRule(r rule.Rule) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	if err := t.within(); err != nil {
+	row := &ruleRow{name: r.Name, definition: definition}
+	if r.ID, err = t.newRuleID(row); err != nil {
 		return 0, err
 	}
-	if err := t.tx.QueryRowContext(t.ctx, `INSERT INTO alert_rules (name, definition, revision) VALUES ($1, $2, $3) RETURNING id`,
-		r.Name, definition, t.revision).Scan(&r.ID); err != nil {
-		return 0, err
-	}
+	t.rules.touch(r.ID, "", row)
 	shown["id"] = json.RawMessage(strconv.FormatInt(r.ID, 10))
 	t.record(TableRules, strconv.FormatInt(r.ID, 10), nil, shown)
 	return r.ID, nil
+}
+
+// newRuleID returns an id that no rule has had. Where only the database can say one, it stores the rule.
+func (t *Tx) newRuleID(row *ruleRow) (id int64, err error) {
+	l := &t.rules
+	if t.highestRule == "" {
+		if err := t.within(); err != nil {
+			return 0, err
+		}
+		// A rule of this change had the name: what is left of that rule is stored when the change is complete.
+		if _, had := l.names[row.name]; had {
+			if err := t.exec(`DELETE FROM alert_rules WHERE name = $1`, row.name); err != nil {
+				return 0, err
+			}
+		}
+		row.stored = true
+		err = t.tx.QueryRowContext(t.ctx, `INSERT INTO alert_rules (name, definition, revision) VALUES ($1, $2, $3) RETURNING id`,
+			row.name, row.definition, t.revision).Scan(&id)
+		return id, err
+	}
+	if !l.counted {
+		if err := t.tx.QueryRowContext(t.ctx, t.highestRule).Scan(&id); err != nil {
+			return 0, err
+		}
+		l.highest, l.counted = max(l.highest, id), true
+	}
+	l.highest++
+	return l.highest, nil
 }
 
 // UpdateRule replaces the rule with r.ID.
@@ -124,23 +214,18 @@ func (t *Tx) UpdateRule(r rule.Rule) error {
 			return err
 		}
 	}
-	if err := t.exec(`UPDATE alert_rules SET name = $1, definition = $2, revision = $3 WHERE id = $4`,
-		r.Name, definition, t.revision, r.ID); err != nil {
-		return err
-	}
+	t.rules.touch(r.ID, old.Name, &ruleRow{name: r.Name, definition: definition})
 	t.record(TableRules, strconv.FormatInt(r.ID, 10), before, after, "id", "name")
 	return nil
 }
 
 // DeleteRule removes a rule; audit rows that name it stay readable.
 func (t *Tx) DeleteRule(id int64) error {
-	_, before, err := t.ruleForChange(id)
+	old, before, err := t.ruleForChange(id)
 	if err != nil {
 		return err
 	}
-	if err := t.exec(`DELETE FROM alert_rules WHERE id = $1`, id); err != nil {
-		return err
-	}
+	t.rules.touch(id, old.Name, nil)
 	t.record(TableRules, strconv.FormatInt(id, 10), before, nil)
 	return nil
 }
@@ -154,18 +239,20 @@ func (t *Tx) ruleForChange(id int64) (rule.Rule, object, error) {
 	return old, shown, err
 }
 
-// nameFree checks before writing: a failed statement would end the transaction on PostgreSQL.
+// nameFree refuses a name that another rule has.
 func (t *Tx) nameFree(name string, except int64) error {
 	if name == "" {
 		return fault.Field(fault.Unprocessable, "name", "a rule needs a name")
 	}
-	var id int64
-	err := t.tx.QueryRowContext(t.ctx, `SELECT id FROM alert_rules WHERE name = $1`, name).Scan(&id)
-	switch {
-	case errors.Is(err, sql.ErrNoRows), err == nil && id == except:
+	id, touched := t.rules.names[name]
+	if !touched {
+		err := t.tx.QueryRowContext(t.ctx, `SELECT id FROM alert_rules WHERE name = $1`, name).Scan(&id)
+		if err != nil && !errors.Is(err, sql.ErrNoRows) {
+			return err
+		}
+	}
+	if id == 0 || id == except {
 		return nil
-	case err != nil:
-		return err
 	}
 	return fault.Field(fault.AlreadyExists, "name", "rule %d is called %q already", id, name)
 }

@@ -9,6 +9,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/muttproject/mutt/platform/fault"
+	"github.com/muttproject/mutt/platform/rule"
 	"github.com/muttproject/mutt/platform/store"
 )
 
@@ -54,7 +56,43 @@ func bulkSteps() []func(*store.Tx) error {
 		}
 		return errors.Join(err, failed)
 	}
-	return []func(*store.Tx) error{put, alter, list}
+	return []func(*store.Tx) error{put, alter, list, createRules, alterRules}
+}
+
+func createRules(tx *store.Tx) (err error) {
+	for i := range 60 {
+		_, failed := tx.CreateRule(sampleRule(fmt.Sprintf("rule %d", i+1)))
+		err = errors.Join(err, failed)
+	}
+	return err
+}
+
+// alterRules exchanges names, restores a rule under its id and changes a new one.
+func alterRules(tx *store.Tx) error {
+	named := func(id int64, name string) rule.Rule { r := sampleRule(name); r.ID = id; return r }
+	if err := tx.UpdateRule(named(3, "rule 4")); !fault.Is(err, fault.AlreadyExists) {
+		return fmt.Errorf("a name that is taken: %w", err)
+	}
+	err := errors.Join(tx.UpdateRule(named(1, "between")), tx.UpdateRule(named(2, "rule 1")), tx.UpdateRule(named(1, "rule 2")),
+		tx.DeleteRule(5), tx.DeleteRule(6), tx.RestoreRule(named(6, "rule 5")))
+	id, failed := tx.CreateRule(sampleRule("rule 6"))
+	err = errors.Join(err, failed, tx.UpdateRule(named(id, "rule 61")))
+	if err := tx.UpdateRule(named(3, "rule 61")); !fault.Is(err, fault.AlreadyExists) {
+		return fmt.Errorf("a name that was taken by this change: %w", err)
+	}
+	if _, err := tx.Rule(5); !fault.Is(err, fault.NotFound) {
+		return fmt.Errorf("a rule that was removed: %w", err)
+	}
+	all, failed := tx.Rules()
+	for i, r := range all {
+		if i > 0 && all[i-1].ID >= r.ID {
+			err = errors.Join(err, fmt.Errorf("rule %d is listed after rule %d", r.ID, all[i-1].ID))
+		}
+	}
+	if len(all) != 60 || id != 61 {
+		err = errors.Join(err, fmt.Errorf("%d rules, the last is %d", len(all), id))
+	}
+	return errors.Join(err, failed)
 }
 
 // manyAsOneByOne compares states and audit rows, with their hashes.

@@ -19,7 +19,7 @@ func (manyOnly) Change(context.Context, store.Actor, string, func(*store.Tx) err
 	return 0, errors.New("everything is done within the write transaction")
 }
 
-// TestBulkChangesArePreparedAhead holds that imports of hosts and teams, and the rollback of everything that they changed, are
+// TestBulkChangesArePreparedAhead holds that imports of hosts, teams and rules, and the rollback of everything that they changed, are
 // prepared before the write transaction.
 func TestBulkChangesArePreparedAhead(t *testing.T) {
 	t.Parallel()
@@ -30,6 +30,7 @@ func TestBulkChangesArePreparedAhead(t *testing.T) {
 		tables.Version = 0
 		return tables
 	}
+	b.expect(200, importCall("", "application/yaml", twoRules))
 	for path, files := range map[string][2]string{
 		"/dev-hosts": {"hostname\nlab1\nlab2\n", "hostname\nLAB2\nlab3\n"},
 		"/teams":     {"hostname,team\nsw1,A\nsw2,A\n", "hostname,team\nSW2,B\nsw3,B\n"},

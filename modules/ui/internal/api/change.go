@@ -29,7 +29,7 @@ func (a *API) change(c echo.Context, reason string, fn func(change) error) (revi
 	return a.changeBy(c, a.Store.Change, reason, fn)
 }
 
-// changeMany is change for what may change many hosts or teams.
+// changeMany is change for what may change many hosts, teams or rules.
 func (a *API) changeMany(c echo.Context, reason string, fn func(change) error) (revision int64, err error) {
 	return a.changeBy(c, a.Store.ChangeMany, reason, fn)
 }

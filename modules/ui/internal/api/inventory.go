@@ -17,7 +17,7 @@ import (
 const (
 	// maxEntryChanges is how many changes the answer of an import lists.
 	maxEntryChanges = 1000
-	// maxChanged bounds the entries that one change adds, changes and removes. They are one transaction, and on SQLite judging
+	// maxChanged bounds the entries or rules that one change adds, changes and removes. They are one transaction, and on SQLite judging
 	// waits for it: see docs/guides/exposure.md.
 	maxChanged = 100_000
 )
@@ -143,12 +143,17 @@ func entryChanges(present, wanted []store.Team, replace bool) (changes []apiclie
 			changes = append(changes, apiclient.EntryChange{Operation: "delete", Hostname: t.Hostname, From: t.TeamAssignment})
 		}
 	}
-	if len(changes) > maxChanged {
-		return nil, fault.New(fault.TooLarge, "the file changes %d entries, and one import changes at most %d", len(changes), maxChanged).
-			WithRemedy("split the file into parts of at most %d records and import one after the other in mode merge; "+
-				"the whole file in mode replace then only removes entries", maxChanged)
+	return changes, checkChanged(len(changes), "entries")
+}
+
+// checkChanged refuses an import that changes more than one transaction may.
+func checkChanged(n int, what string) error {
+	if n <= maxChanged {
+		return nil
 	}
-	return changes, nil
+	return fault.New(fault.TooLarge, "the file changes %d %s, and one import changes at most %d", n, what, maxChanged).
+		WithRemedy("split the file into parts of at most %d %s and import one after the other in mode merge; "+
+			"the whole file in mode replace then only removes what it does not name", maxChanged, what)
 }
 
 // imported describes what an import did, or would do.

@@ -75,7 +75,7 @@ func (a *API) rollback(c echo.Context) error {
 	return answer(c, http.StatusOK, out)
 }
 
-// maxWhole bounds the rows that one rollback puts back: as many as an import of hosts or teams can make.
+// maxWhole bounds the rows that one rollback puts back: as many as an import can change.
 const maxWhole = maxChanged
 
 // restorer puts records back within one change.

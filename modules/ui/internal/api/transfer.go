@@ -103,10 +103,14 @@ func (a *API) importRules(c echo.Context) error {
 				return err
 			}
 		}
-		if result = opts.plan(stored, target); opts.dryRun {
+		result = opts.plan(stored, target)
+		if err := checkChanged(len(result.Changes), "rules"); err != nil {
+			return err
+		}
+		if opts.dryRun {
 			return a.unchanged(c)
 		}
-		revision, err := a.change(c, reason, func(tx change) error {
+		revision, err := a.changeMany(c, reason, func(tx change) error {
 			if err := tx.unchanged(); err != nil {
 				return err
 			}
