@@ -75,14 +75,21 @@ func (w *Writer) submissions(items []Item) ([]*submission, error) {
 	return subs, nil
 }
 
-func split(items []Item, partitions int) []*submission {
-	byPartition := make([]*submission, partitions)
-	var subs []*submission
+// split sorts items by partition, in memory that is allocated once: the parts are sections of it.
+func split(items []Item, partitions int) (subs []*submission) {
+	counts := make([]int, partitions)
 	for i := range items {
-		s := byPartition[items[i].Partition]
+		counts[items[i].Partition]++
+	}
+	byPartition := make([]*submission, partitions)
+	sorted, index, at := make([]Item, len(items)), make([]int, len(items)), 0
+	for i := range items {
+		p := items[i].Partition
+		s := byPartition[p]
 		if s == nil {
-			s = &submission{partition: items[i].Partition}
-			byPartition[s.partition] = s
+			end := at + counts[p]
+			s = &submission{partition: p, items: sorted[at:at:end], index: index[at:at:end]}
+			byPartition[p], at = s, end
 			subs = append(subs, s)
 		}
 		s.items = append(s.items, items[i])

@@ -45,8 +45,11 @@ const (
 // MayHaveHeader reports whether ReadHeader can find anything, at the cost that the lines of other devices may have. An APP-NAME
 // with a PROCID is the name of a program, not a piece of a header.
 func MayHaveHeader(appName, procID, message string) bool {
-	if procID != "" || message == "" || message[0] == '%' && (appName == "" || appName[0] == '%') {
+	if procID != "" || message == "" {
 		return false
+	}
+	if message[0] == '%' && (appName == "" || appName[0] == '%' || appName[0] >= 'a' && appName[0] <= 'z' && strings.IndexByte(appName, '/') < 0 && !ofFirewall(message)) {
+		return false // only an APP-NAME could be a piece, and none begins like this but the hostname of a firewall
 	}
 	return strings.IndexByte(message[:min(len(message), maxHeader)], '%') >= 0
 }
