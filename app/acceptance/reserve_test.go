@@ -184,19 +184,35 @@ func TestDiskReserve(t *testing.T) {
 	p.stop()
 }
 
-// TestRedisReserve floods a process whose Redis may use 32 MB, without a key: intake is refused before Redis refuses anything,
-// all else goes on, and when the flood is over the process goes on by itself.
+// TestRedisReserve floods a process whose Redis may use 64 MB, without a key, while judging pauses for a destination that is away:
+// intake is refused before Redis refuses anything, all else goes on, judging too when the destination is back, and when the
+// flood is over the process goes on by itself.
 func TestRedisReserve(t *testing.T) {
 	t.Parallel()
 	servers := apptest.NewServers(t, "everysec")
-	var env []string
+	// The flood meets the bound however slow it is, and is slower than what a look at Redis's memory, once a second, lets through.
+	env := []string{"MUTT_LIMITS_REDIS_RESERVE=32MiB", "ALERTER_SHED_MODE=defer", "ALERTER_QUEUE_SHED_THRESHOLD=1"}
+	for name, value := range quick() {
+		env = append(env, name+"="+value)
+	}
 	for name, value := range servers.Env() {
 		env = append(env, name+"="+value)
 	}
-	servers.Redis.Do("CONFIG", "SET", "maxmemory", "32mb")
-	s := newSite(t, t.TempDir(), apptest.NewDestination(t).URL, env...)
+	servers.Redis.Do("CONFIG", "SET", "maxmemory", "64mb")
+	destination := apptest.NewDestination(t)
+	destination.Down()
+	s := newSite(t, t.TempDir(), destination.URL, env...)
 	p := launch(t, s, exec.Command(binary(t), "serve", "--migrate"))
 	p.ready()
+	rule := map[string]any{"name": "pages", "match_type": "regex", "match_string": "^m$", "prod_handling": "Ticket_only", "dev_handling": "Ignore", "team_assignment": "NETO"}
+	if err := s.client.Do(t.Context(), apiclient.Call{Method: http.MethodPost, Path: []string{"rules"}, Body: rule}, nil); err != nil {
+		t.Fatal(err)
+	}
+	apptest.Eventually(t, "judging pauses", func() (bool, any) {
+		post(t, s.ingest)
+		a := healthOf(t, s)
+		return strings.Contains(a, "judging pauses"), a
+	})
 	f := newFlood(t, s.tcp)
 	begin := time.Now()
 	apptest.EventuallyWithin(t, time.Minute, "the reserve is reached", func() (bool, any) {
@@ -225,10 +241,11 @@ func TestRedisReserve(t *testing.T) {
 		}
 		return n
 	}
-	before := judged()
 	for range 3 {
 		worksForPeople(t, s.client, s.admin)
 	}
+	before := judged()
+	destination.Up()
 	apptest.EventuallyWithin(t, time.Minute, "judging goes on, and datagrams are counted as dropped for the reserve", func() (bool, any) {
 		n := figureOf(t, s.ops, `mutt_ingest_syslog_dropped_total{cause="redis_reserve",transport="udp"}`)
 		return n > 0 && judged() > before, n

@@ -146,7 +146,7 @@ func testFaults(t *testing.T, p *testkit.PostgresServer) {
 	_, err := postgres.Open(t.Context(), with(c, func(c *postgres.Config) { c.Database = "no_such" }))
 	mustFail(t, err, fault.StoreUnavailable, "does not exist")
 	_, err = postgres.Open(t.Context(), with(c, func(c *postgres.Config) { c.TLS = tlsconf.Fixed(testkit.NewAuthority(t).Client()) }))
-	mustFail(t, err, fault.StoreUnavailable, "cannot be reached")
+	mustFail(t, err, fault.StoreUnavailable, "does not speak TLS")
 	_, err = postgres.Open(t.Context(), with(c, func(c *postgres.Config) { c.Port = 0 }))
 	mustFail(t, err, fault.ConfigInvalid, "needs a host")
 	_, err = postgres.Open(t.Context(), with(c, func(c *postgres.Config) { c.MinConns = 9 }))
