@@ -176,6 +176,9 @@ func TestPagesAreAccessible(t *testing.T) {
 		if lost := get[[]string](b, `[...document.querySelectorAll("a[href]")].map(a => a.getAttribute("href")).filter(h => h.startsWith("#") && h.length > 1 && !document.getElementById(h.slice(1)))`); len(lost) > 0 {
 			t.Errorf("%s links to %q, which is not there", name, lost)
 		}
+		if shift := get[float64](b, `new Promise(done => { let sum = 0; new PerformanceObserver(list => list.getEntries().forEach(e => sum += e.value)).observe({type: "layout-shift", buffered: true}); setTimeout(() => done(sum), 30); })`); shift > 0 {
+			t.Errorf("%s: its layout shifts by %v", name, shift)
+		}
 		get[bool](b, string(axe)+";true")
 		var violations []struct {
 			ID, Help string
@@ -220,4 +223,129 @@ func TestScreenshots(t *testing.T) {
 			t.Fatal(err)
 		}
 	})
+}
+
+// TestBrowserLogsIn: a person of each role logs in with the keyboard, a wrong key is refused where it stands, and the session ends.
+func TestBrowserLogsIn(t *testing.T) {
+	t.Parallel()
+	b := newConsole(t, Health{}).newTab()
+	b.look("dark", 1440)
+	b.do(chromedp.Navigate(b.url+"/events?q=host%3Aedge-fra-1"), chromedp.WaitVisible("#key"))
+	if focus := get[string](b, `document.activeElement.id`); focus != "key" {
+		t.Errorf("the focus is on %q", focus)
+	}
+	b.do(chromedp.SendKeys("#key", b.keys["viewer"][:40]+"\r"), chromedp.WaitVisible("#key-error"))
+	if why := get[string](b, `document.querySelector("#key-error").textContent`); !strings.Contains(why, "40 of 63 characters") {
+		t.Errorf("refused with %q", why)
+	}
+	b.mu.Lock()
+	b.complaints = nil // the browser logs the 401
+	b.mu.Unlock()
+	for _, role := range []string{"viewer", "operator", "admin"} {
+		b.do(chromedp.SendKeys("#key", "  "+b.keys[role]+" \r"), chromedp.WaitVisible("#main"))
+		if said := get[string](b, `document.querySelector(".who summary").innerText`); !strings.Contains(said, role) {
+			t.Errorf("%s is %q", role, said)
+		}
+		if role == "viewer" {
+			if at := get[string](b, `location.pathname + location.search`); at != "/events?q=host%3Aedge-fra-1" {
+				t.Errorf("back at %s", at)
+			}
+		}
+		if cookie := get[string](b, `document.cookie`); strings.Contains(cookie, "session") {
+			t.Errorf("scripts see the session: %s", cookie)
+		}
+		b.do(chromedp.Click(".who summary"), chromedp.Click(".menu button"), chromedp.WaitVisible("#key"))
+	}
+	b.sound("login")
+}
+
+// TestKeys: pages are used by the keyboard alone, keys rest while a field has the focus, and can be switched off.
+func TestKeys(t *testing.T) {
+	t.Parallel()
+	b := newConsole(t, Health{}).newTab()
+	b.look("light", 1440)
+	b.logIn("operator")
+	press := func(keys string) { b.do(chromedp.KeyEvent(keys)) }
+	until := func(what, script string) {
+		t.Helper()
+		for range 200 {
+			if get[bool](b, script) {
+				return
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
+		t.Fatalf("%s: not so at %s", what, get[string](b, `location.href + " focus " + document.activeElement.outerHTML.slice(0, 80)`))
+	}
+	press("\t\r")
+	until("the skip link leads to the content", `location.hash === "#main"`)
+	press("ge")
+	until("g e goes to Events", `location.pathname === "/events" && document.readyState === "complete"`)
+	press("jjk\r")
+	until("j, k and Enter open the first event", `!!document.querySelector("#peek-title") && document.readyState === "complete"`)
+	until("the row is marked", `!!document.querySelector("tbody tr:first-child[aria-current]")`)
+	b.do(chromedp.KeyEvent("\x1b"))
+	until("Esc closes it", `!document.querySelector("#peek-title") && document.readyState === "complete"`)
+	press("]")
+	until("] takes the longer range", `location.search.includes("range=24h") && document.readyState === "complete"`)
+	press("f")
+	until("f goes to the filter", `document.activeElement.id === "query"`)
+	press("gofate:unhandled\r")
+	until("keys are text in a field", `location.search.includes("gofate%3Aunhandled") && document.readyState === "complete"`)
+	press("?")
+	until("? shows the keys", `document.querySelector("#keys").open`)
+	b.do(chromedp.Click("#single"))
+	b.do(chromedp.KeyEvent("\x1b"))
+	until("Esc closes the sheet", `!document.querySelector("#keys").open`)
+	press("go")
+	time.Sleep(100 * time.Millisecond)
+	until("keys are off", `location.pathname === "/events"`)
+	b.sound("keys")
+}
+
+// TestTheme: the switch holds on the next page, without a flash, because the server knows it.
+func TestTheme(t *testing.T) {
+	t.Parallel()
+	b := newConsole(t, Health{}).newTab()
+	b.look("dark", 1440)
+	b.logIn("viewer")
+	colour := func() string { return get[string](b, `getComputedStyle(document.body).backgroundColor`) }
+	if colour() != "rgb(12, 19, 21)" {
+		t.Errorf("dark as the browser wants it: %s", colour())
+	}
+	b.do(chromedp.Click("#theme"))
+	if colour() != "rgb(244, 243, 238)" {
+		t.Errorf("after the switch: %s", colour())
+	}
+	b.do(chromedp.Navigate(b.url + "/events"))
+	if theme := get[string](b, `document.documentElement.dataset.theme`); theme != "light" || colour() != "rgb(244, 243, 238)" {
+		t.Errorf("on the next page: %s %s", theme, colour())
+	}
+	b.sound("theme")
+}
+
+// TestAttacksInTheBrowser: what a device or user wrote runs nowhere, and an inline script would be stopped.
+func TestAttacksInTheBrowser(t *testing.T) {
+	t.Parallel()
+	b := newConsole(t, Health{Warnings: []string{attack}}).newTab()
+	b.look("dark", 1440)
+	b.logIn("viewer")
+	for _, path := range []string{"/", "/events", "/events?q=" + url.QueryEscape(`"><script>document.title='owned'</script>`), "/login?next=" + url.QueryEscape(`/"><script>document.title='owned'</script>`)} {
+		b.do(chromedp.Navigate(b.url + path))
+		if title := get[string](b, `document.title`); !strings.HasSuffix(title, "· MUTT") {
+			t.Errorf("%s: a script ran: %s", path, title)
+		}
+		if images := get[int](b, `document.querySelectorAll("img").length`); images > 0 {
+			t.Errorf("%s has %d images of others", path, images)
+		}
+	}
+	b.sound("attacks")
+	get[bool](b, `{const s = document.createElement("script"); s.textContent = "document.title='owned'"; document.body.append(s); document.body.setAttribute("style", "color: red"); true}`)
+	if title := get[string](b, `document.title`); title == "owned" {
+		t.Error("the policy lets an inline script run")
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if len(b.complaints) == 0 {
+		t.Error("a violation of the policy is not noticed by these tests")
+	}
 }

@@ -5,9 +5,19 @@
   const one = (selector) => document.querySelector(selector);
   const wire = (selector, act) => {
     const element = one(selector);
-    if (!element) return;
-    element.hidden = false;
-    element.addEventListener("click", () => act(element));
+    if (element) element.addEventListener("click", () => act(element));
+  };
+
+  // Clipboards exist over TLS and on loopback only; elsewhere a selection is copied.
+  const copy = async (text) => {
+    if (navigator.clipboard) { await navigator.clipboard.writeText(text); return; }
+    const field = document.createElement("textarea");
+    field.value = text;
+    field.className = "sr";
+    document.body.append(field);
+    field.select();
+    document.execCommand("copy");
+    field.remove();
   };
 
   wire("#theme", () => {
@@ -25,12 +35,10 @@
     field.focus();
   });
   wire("#copy", async (button) => {
-    await navigator.clipboard.writeText(location.href);
+    await copy(location.href);
     button.firstChild.data = "Copied ";
     setTimeout(() => { button.firstChild.data = "Copy link "; }, 2000);
   });
-  // Clipboards exist over TLS and on loopback only.
-  if (!navigator.clipboard && one("#copy")) one("#copy").hidden = true;
 
   // The clock shows the server's time, whatever the browser's says.
   const clock = one("#clock");

@@ -132,7 +132,7 @@ func loginPage(f frame, v loginView) templ.Component {
 					return templ_7745c5c3_Err
 				}
 			}
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 13, "> <button class=\"bare\" type=\"button\" id=\"show\" aria-controls=\"key\" aria-pressed=\"false\" hidden>Show</button></div>")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 13, "> <button class=\"bare js\" type=\"button\" id=\"show\" aria-controls=\"key\" aria-pressed=\"false\">Show</button></div>")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
