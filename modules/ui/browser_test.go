@@ -130,6 +130,7 @@ func views() []view {
 		{"events-empty", "/events?q=host%3Aedge-fra-3+fate%3Asilenced"},
 		{"events-refused", "/events?q=host%3A"},
 		{"components", "/components"},
+		{"docs", "/docs"},
 	}
 }
 
@@ -348,4 +349,39 @@ func TestAttacksInTheBrowser(t *testing.T) {
 	if len(b.complaints) == 0 {
 		t.Error("a violation of the policy is not noticed by these tests")
 	}
+}
+
+// TestOverviewIsLive: figures follow the process, pausing stops that, and a server that is gone is said.
+func TestOverviewIsLive(t *testing.T) {
+	t.Parallel()
+	b := newConsole(t, Health{}).newTab()
+	b.look("dark", 1440)
+	b.logIn("viewer")
+	refresh := func() { get[bool](b, `htmx.trigger("#overview", "refresh"); true`) }
+	until := func(script string) {
+		t.Helper()
+		for range 300 {
+			if get[bool](b, script) {
+				return
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
+		t.Fatalf("not so: %s: %s", script, get[string](b, `document.querySelector("#o-verdict").innerText + " " + document.querySelector("#live-words").innerText`))
+	}
+	until(`document.querySelector("#verdict").textContent === "Everything works"`)
+	get[bool](b, `document.querySelector("#o-books").mark = document.querySelector("#o-verdict").mark = true`)
+	b.health.Store(&Health{Errors: []string{"store: PostgreSQL is unavailable"}})
+	refresh()
+	until(`document.querySelector("#verdict").textContent === "Something has failed" && !document.querySelector("#o-verdict").mark`)
+	until(`document.querySelector("#o-books").mark === true`) // it has not changed, and was not touched
+	b.do(chromedp.KeyEvent(" "))
+	until(`document.querySelector("#live-words").textContent === "paused"`)
+	b.do(chromedp.KeyEvent(" "))
+	until(`document.querySelector("#live-words").textContent === "live"`)
+	b.sound("live")
+	if err := b.server.Stop(b.Context()); err != nil {
+		t.Fatal(err)
+	}
+	refresh()
+	until(`document.querySelector("#live-words").textContent.startsWith("stale for") && document.querySelector("#overview").classList.contains("stale")`)
 }

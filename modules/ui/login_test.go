@@ -229,7 +229,7 @@ func TestSizes(t *testing.T) {
 	c := newConsole(t, Health{})
 	client := c.session("admin")
 	for _, v := range views() {
-		if n := compressed(c, c.get(client, v.path).body); n > 15<<10 {
+		if n := compressed(c, c.get(client, v.path).body); n > 15<<10 && v.name != "docs" { // which has every operation of the API
 			t.Errorf("%s has %d bytes of HTML", v.path, n)
 		}
 	}
@@ -286,7 +286,7 @@ func TestPagesWithoutScripts(t *testing.T) {
 	}
 	for path, want := range map[string]string{
 		"/":                                    "Something has failed",
-		"/events?q=fate%3Anonsense":            "Fate: is forwarded, recorded",
+		"/events?q=fate%3Anonsense":            "Fate is forwarded, recorded",
 		"/events?q=rule%3Ax":                   "is a whole number from 1",
 		"/events?q=sev%3Aerr":                  "cannot be searched for",
 		"/events?cursor=nonsense":              "ursor",

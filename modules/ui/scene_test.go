@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -31,17 +32,21 @@ const attack = `<img src=x onerror="document.title='owned'"><script>document.tit
 // console is the module on real parts, served on a port, with the data of a scene.
 type console struct {
 	*testing.T
-	url  string
-	keys map[string]string // by role
+	url    string
+	keys   map[string]string // by role
+	server *httpserver.Server
+	health atomic.Pointer[Health] // what the process says of itself
 }
 
-// sceneHealth is what the process's health says, which a test may change.
+// newConsole serves the pages to a process of this health.
 func newConsole(t *testing.T, health Health) *console {
 	t.Helper()
 	d, db := realParts(t, sceneTime)
 	ring := authn.NewKeyring(sceneTime)
 	d.Keys, d.Gate = ring, httpserver.NewGate(httpserver.GateOptions{Keys: ring, Registerer: prometheus.NewRegistry(), Logger: zap.NewNop(), Now: sceneTime})
-	d.Health = func(context.Context) Health { return health }
+	c := &console{T: t, keys: map[string]string{}}
+	c.health.Store(&health)
+	d.Health = func(context.Context) Health { return *c.health.Load() }
 	d.Status = func() Status {
 		return Status{Version: "v3.0.0", Listeners: []Listener{{Name: SyslogUDPListener, Protocol: "udp", Address: "[::]:5514"}}}
 	}
@@ -51,7 +56,6 @@ func newConsole(t *testing.T, health Health) *console {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := &console{T: t, keys: map[string]string{}}
 	var keys []authn.Key
 	for _, r := range roles() {
 		c.keys[r.String()] = authn.NewSecret().Reveal()
@@ -68,7 +72,7 @@ func newConsole(t *testing.T, health Health) *console {
 			t.Error(err)
 		}
 	})
-	c.url = "http://" + s.Addr()
+	c.url, c.server = "http://"+s.Addr(), s
 	return c
 }
 

@@ -49,6 +49,35 @@
     }, 1000);
   }
 
+  // Overview reads itself again every 10 s while it is seen and not paused. What has not changed stays as it is, and so does what has the
+  // focus or a selection.
+  const overview = one("#overview");
+  if (overview) {
+    let paused = false, failing = false, since = Date.now();
+    const say = () => {
+      const state = paused ? "paused" : failing ? "stale" : "live";
+      one("#live").className = `bare state js is-${state}`;
+      one("#live-words").textContent = failing && !paused ? `stale for ${Math.round((Date.now() - since) / 1000)} s` : state;
+      overview.classList.toggle("stale", state === "stale");
+    };
+    const refresh = () => { if (!paused && document.visibilityState === "visible") htmx.trigger(overview, "refresh"); };
+    wire("#live", () => { paused = !paused; say(); refresh(); });
+    setInterval(refresh, 10000);
+    setInterval(say, 1000);
+    document.addEventListener("visibilitychange", refresh);
+    document.addEventListener("htmx:oobBeforeSwap", (event) => {
+      const { target, fragment } = event.detail;
+      const chosen = getSelection();
+      const busy = target.contains(document.activeElement) || (!chosen.isCollapsed && target.contains(chosen.anchorNode));
+      if (busy || fragment.firstElementChild.isEqualNode(target)) event.detail.shouldSwap = false;
+    });
+    document.addEventListener("htmx:afterRequest", (event) => {
+      failing = !event.detail.successful;
+      if (!failing) since = Date.now();
+      say();
+    });
+  }
+
   document.addEventListener("htmx:configRequest", (event) => {
     const token = one("meta[name=csrf-token]");
     if (token) event.detail.headers["X-CSRF-Token"] = token.content;
@@ -72,12 +101,14 @@
   document.addEventListener("keydown", (event) => {
     const typing = event.target.closest("input:not([type=checkbox]), textarea, select, [contenteditable]");
     if (event.key === "Escape" && typing) { event.target.blur(); return; }
+    if (event.key === " " && event.target.closest("button, a, summary")) return; // Space presses what has the focus
     if (event.ctrlKey || event.altKey || event.metaKey || typing || one("dialog[open]")) return;
     if (event.key !== "Escape" && !enabled()) return;
     const menu = one("details[open].who");
     if (event.key === "Escape" && menu) { menu.open = false; menu.querySelector("summary").focus(); return; }
     if (event.key === "j" || event.key === "k") { move(event.key === "j" ? 1 : -1); event.preventDefault(); return; }
-    const sequence = before ? `${before} ${event.key}` : event.key;
+    const key = event.key === " " ? "Space" : event.key;
+    const sequence = before ? `${before} ${key}` : key;
     before = event.key === "g" && !before ? "g" : "";
     const target = document.querySelector(`[data-key="${CSS.escape(sequence)}"]`);
     if (!target) return;

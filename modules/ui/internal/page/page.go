@@ -203,7 +203,7 @@ func problemOf(c echo.Context, err error) *problem {
 	}
 	out := &problem{Message: f.Message, Remedy: f.Remedy, Code: string(f.Code), Correlation: httpserver.CorrelationID(c)}
 	if f.Field != "" {
-		out.Message = f.Field + ": " + f.Message
+		out.Message = f.Field + " " + f.Message
 	}
 	if out.Remedy == "" {
 		out.Remedy = fault.Describe(f.Code).Remedy
