@@ -38,7 +38,9 @@ func TestInside(t *testing.T) {
 			return c.HTML(200, "<p>"+string(body))
 		}
 	}
-	failed := func(c echo.Context, status int, e apiclient.Error) error { return c.HTML(status, "<h1>"+e.Code+" "+e.Error) }
+	failed := func(c echo.Context, status int, e apiclient.Error) error {
+		return c.HTML(status, "<h1>"+e.Code+" "+e.Error)
+	}
 	one, two := route("/page", authn.Viewer, page(&read)), route("/other", authn.Viewer, page(&secret))
 	one.Failed, two.Failed = failed, failed
 	s := New(Options{Name: "test", Door: netguardtest.HTTP(t), Addr: "127.0.0.1:0", Logger: zap.NewNop(), Gate: newGate(ring)}, read, secret, one, two)

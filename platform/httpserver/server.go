@@ -48,8 +48,11 @@ type Route struct {
 	AnyHost bool
 	// Failed writes the answer to a call that is refused or fails, for routes whose callers read pages; nil for the one form of errors
 	// that the API has.
-	Failed func(c echo.Context, status int, e apiclient.Error) error
+	Failed ErrorPage
 }
+
+// ErrorPage writes the answer to a call that is refused or fails as a page.
+type ErrorPage func(c echo.Context, status int, e apiclient.Error) error
 
 // Options configure a Server.
 type Options struct {
@@ -76,9 +79,9 @@ type Server struct {
 	http   *http.Server
 	failed chan error
 
-	anyHost  map[string]bool                                           // method and path of the routes that answer to every name
-	pages    map[string]func(echo.Context, int, apiclient.Error) error // Failed of the routes that have it, by method and path
-	loopback atomic.Bool                                               // set by Start: only this machine reaches the listener
+	anyHost  map[string]bool      // method and path of the routes that answer to every name
+	pages    map[string]ErrorPage // of the routes that have one, by method and path
+	loopback atomic.Bool          // set by Start: only this machine reaches the listener
 
 	mu       sync.Mutex
 	listener net.Listener
@@ -99,7 +102,7 @@ func New(o Options, routes ...Route) *Server {
 	e.IPExtractor = echo.ExtractIPDirect() // no forwarded header is believed
 	e.Logger.SetOutput(discard{})
 	s := &Server{opts: o, echo: e, routes: withHead(routes), failed: make(chan error, 1), anyHost: map[string]bool{},
-		pages: map[string]func(echo.Context, int, apiclient.Error) error{}}
+		pages: map[string]ErrorPage{}}
 	e.HTTPErrorHandler = s.renderError
 	e.Pre(s.annotate, s.knownHost)
 	e.Use(s.recoverPanic, negotiate)

@@ -235,6 +235,11 @@ func looserThan(s listState, chips []string) (out []looser) {
 	return out
 }
 
+// ranges are the lengths of time that a list of events can be of.
+func ranges() []time.Duration {
+	return []time.Duration{15 * time.Minute, time.Hour, 24 * time.Hour, 7 * 24 * time.Hour}
+}
+
 func rangeName(d time.Duration) string {
 	switch {
 	case d >= 48*time.Hour:

@@ -7,7 +7,6 @@ import (
 	"net/url"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/labstack/echo/v4"
 
@@ -300,9 +299,4 @@ func drawn(values []float64) (line, area string) {
 		fmt.Fprintf(&b, "%c%.2f %.2f", "ML"[min(i, 1)], float64(i)*100/float64(len(values)-1), 98-94*v/top)
 	}
 	return b.String(), b.String() + "L100 100L0 100Z"
-}
-
-// ranges are the lengths of time that a list of events can be of.
-func ranges() []time.Duration {
-	return []time.Duration{15 * time.Minute, time.Hour, 24 * time.Hour, 7 * 24 * time.Hour}
 }
