@@ -120,17 +120,20 @@ func (b *tab) sound(where string) {
 }
 
 // view is a page that the checks and the screenshots go through.
-type view struct{ name, path string }
+type view struct {
+	name, path string
+	act        func(b *tab) // what a person does there; nil for looking
+}
 
 func views() []view {
 	return []view{
-		{"overview", "/"},
-		{"events", "/events"},
-		{"events-filtered", "/events?" + url.Values{"q": {"host:edge-fra-1"}, "range": {"1h"}, "e": {idAt(sceneTime().Add(-135*time.Second).Add(264*time.Millisecond), 115).String()}}.Encode()},
-		{"events-empty", "/events?q=host%3Aedge-fra-3+fate%3Asilenced"},
-		{"events-refused", "/events?q=host%3A"},
-		{"components", "/components"},
-		{"docs", "/docs"},
+		{name: "overview", path: "/"},
+		{name: "events", path: "/events"},
+		{name: "events-filtered", path: "/events?" + url.Values{"q": {"host:edge-fra-1"}, "range": {"1h"}, "e": {idAt(sceneTime().Add(-135*time.Second).Add(264*time.Millisecond), 115).String()}}.Encode()},
+		{name: "events-empty", path: "/events?q=host%3Aedge-fra-3+fate%3Asilenced"},
+		{name: "events-refused", path: "/events?q=host%3A"},
+		{name: "components", path: "/components"},
+		{name: "docs", path: "/docs"},
 	}
 }
 
@@ -143,12 +146,18 @@ func (b *tab) each(f func(name string)) {
 			for _, width := range widths {
 				b.look(theme, width)
 				b.do(chromedp.Navigate(b.url + v.path))
+				if v.act != nil {
+					v.act(b)
+				}
 				f(fmt.Sprintf("%s-%d-%s", v.name, width, theme))
 			}
 		}
 	}
-	through(view{"login", "/login"})
-	through(view{"login-ended", "/login?ended=1"})
+	through(view{name: "login", path: "/login"})
+	through(view{name: "login-ended", path: "/login?ended=1"})
+	through(view{name: "login-refused", path: "/login", act: func(b *tab) {
+		b.do(chromedp.SendKeys("#key", b.keys["viewer"][:40]+"\r"), chromedp.WaitVisible("#key-error"), chromedp.Click("summary"))
+	}})
 	b.logIn("operator")
 	for _, v := range views() {
 		through(v)
@@ -167,8 +176,7 @@ func TestPagesAreAccessible(t *testing.T) {
 	looked := 0
 	b.each(func(name string) {
 		looked++
-		refused := strings.HasPrefix(name, "events-refused")
-		if !refused { // the browser logs the status of a page that is refused
+		if refused := strings.Contains(name, "-refused"); !refused { // the browser logs the status of a page that is refused
 			b.sound(name)
 		}
 		if wide := get[int](b, `document.documentElement.scrollWidth - innerWidth`); wide > 0 {
@@ -198,6 +206,23 @@ func TestPagesAreAccessible(t *testing.T) {
 	})
 	if looked < 30 {
 		t.Errorf("only %d pages were looked at", looked)
+	}
+}
+
+// TestWidths: no page scrolls sideways from 360 px on, at each side of the layouts' bounds.
+func TestWidths(t *testing.T) {
+	t.Parallel()
+	b := newConsole(t, Health{Errors: []string{strings.Repeat("long", 60)}}).newTab()
+	b.look("light", 1440)
+	b.logIn("admin")
+	for _, v := range append(views(), view{name: "login", path: "/login"}) {
+		b.do(chromedp.Navigate(b.url + v.path))
+		for _, width := range []int64{360, 720, 721, 1180, 1181, 1600} {
+			b.look("light", width)
+			if wide := get[int](b, `document.documentElement.scrollWidth - innerWidth`); wide > 0 {
+				t.Errorf("%s scrolls sideways by %d px at %d", v.name, wide, width)
+			}
+		}
 	}
 }
 

@@ -304,6 +304,19 @@ func TestPagesWithoutScripts(t *testing.T) {
 	}
 }
 
+// TestFirstHour: where no event has come, Overview teaches how to send one, for the name that the reader uses.
+func TestFirstHour(t *testing.T) {
+	t.Parallel()
+	c := newEmptyConsole(t, Health{})
+	client := c.session("viewer")
+	if got := c.get(client, "/").body; !strings.Contains(got, "No event has come yet") || !strings.Contains(got, "logger -n 127.0.0.1 -P 5514 -d") || !strings.Contains(got, "Nothing has been changed yet") {
+		t.Errorf("got %s", got)
+	}
+	if got := c.get(client, "/events").body; !strings.Contains(got, "No event came in the last hour") || !strings.Contains(got, "Look at 24 h") {
+		t.Errorf("got %s", got)
+	}
+}
+
 // linkBefore returns the link whose element has the mark.
 func linkBefore(body, mark string) string {
 	before, _, _ := strings.Cut(body, mark)

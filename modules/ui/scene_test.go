@@ -35,16 +35,25 @@ type console struct {
 	url    string
 	keys   map[string]string // by role
 	server *httpserver.Server
+	store  *store.Store
 	health atomic.Pointer[Health] // what the process says of itself
 }
 
-// newConsole serves the pages to a process of this health.
+// newConsole serves the pages of a process of this health, with the data of the scene.
 func newConsole(t *testing.T, health Health) *console {
+	t.Helper()
+	c := newEmptyConsole(t, health)
+	populate(t, c.store)
+	return c
+}
+
+// newEmptyConsole serves the pages of a process to which no event has come.
+func newEmptyConsole(t *testing.T, health Health) *console {
 	t.Helper()
 	d, db := realParts(t, sceneTime)
 	ring := authn.NewKeyring(sceneTime)
 	d.Keys, d.Gate = ring, httpserver.NewGate(httpserver.GateOptions{Keys: ring, Registerer: prometheus.NewRegistry(), Logger: zap.NewNop(), Now: sceneTime})
-	c := &console{T: t, keys: map[string]string{}}
+	c := &console{T: t, keys: map[string]string{}, store: db}
 	c.health.Store(&health)
 	d.Health = func(context.Context) Health { return *c.health.Load() }
 	d.Status = func() Status {
@@ -62,7 +71,6 @@ func newConsole(t *testing.T, health Health) *console {
 		keys = append(keys, authn.Key{Identity: authn.Identity{Name: "key:" + r.String(), Role: r}, Hash: authn.HashSecret(c.keys[r.String()])})
 	}
 	ring.Swap(keys)
-	populate(t, db)
 	s := httpserver.New(httpserver.Options{Name: "admin", Door: netguardtest.HTTP(t), Addr: "127.0.0.1:0", Logger: zap.NewNop(), Gate: d.Gate, Sessions: m.Sessions()}, m.Routes()...)
 	if err := s.Start(t.Context()); err != nil {
 		t.Fatal(err)

@@ -706,7 +706,7 @@ func logo() templ.Component {
 		}
 		ctx = templ.InitializeContext(ctx)
 		ctx = templ.ClearChildren(ctx)
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 61, "<svg viewBox=\"0 0 24 24\" aria-hidden=\"true\"><path fill=\"currentColor\" d=\"M3 1l5.5 5.5H15L21 13v2l-4.5 7.5h-8L3 15z\"></path> <path fill=\"currentColor\" opacity=\".55\" d=\"M15 6.5h6.5V13z\"></path> <circle class=\"eye\" cx=\"8.75\" cy=\"11\" r=\"1.25\"></circle> <path class=\"eye\" d=\"M10 16h5v1.25h-5zM10 18.5h5v1.25h-5z\"></path></svg>")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 61, "<svg viewBox=\"0 0 24 24\" aria-hidden=\"true\"><path fill=\"currentColor\" d=\"M3 1l5.5 5.5H15L21 13v2l-4.5 7.5h-8L3 15z\"></path> <path class=\"fold\" d=\"M15 6.5h6.5V13z\"></path> <circle class=\"eye\" cx=\"8.75\" cy=\"11\" r=\"1.25\"></circle> <path class=\"eye\" d=\"M10 16h5v1.25h-5zM10 18.5h5v1.25h-5z\"></path></svg>")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
