@@ -47,7 +47,7 @@ func (c *console) newTab() *tab {
 		chromedp.Flag("force-prefers-reduced-motion", true), chromedp.Flag("hide-scrollbars", true))
 	allocated, end := chromedp.NewExecAllocator(c.Context(), options...)
 	ctx, done := chromedp.NewContext(allocated, chromedp.WithListener(b.listen))
-	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
 	c.Cleanup(func() { cancel(); done(); end() })
 	b.ctx = ctx
 	return b
@@ -164,10 +164,19 @@ func (b *tab) each(f func(name string)) {
 	}
 }
 
-// TestPagesAreAccessible runs axe-core on every page in both themes and two widths; the browser complains of nothing, asks no other
-// host, and no page scrolls sideways.
-func TestPagesAreAccessible(t *testing.T) {
+// TestBrowser looks at the pages in a real browser, one at a time: a browser keeps the processors busy.
+func TestBrowser(t *testing.T) {
 	t.Parallel()
+	for name, test := range map[string]func(*testing.T){"accessible": pagesAreAccessible, "widths": pagesFitTheirWidth, "login": peopleLogIn, "keys": keysAct,
+		"theme": themeStays, "attacks": attacksRunNowhere, "live": overviewIsLive} {
+		t.Run(name, test)
+	}
+}
+
+// pagesAreAccessible runs axe-core on every page in both themes and two widths; the browser complains of nothing, asks no other
+// host, and no page scrolls sideways.
+func pagesAreAccessible(t *testing.T) {
+	t.Helper()
 	b := newConsole(t, Health{Warnings: []string{"redis: appendfsync is everysec: a power cut can cost its last second", "alerts: 3 devices use the old key"}}).newTab()
 	axe, err := os.ReadFile(filepath.Join("testdata", "axe.js"))
 	if err != nil {
@@ -209,9 +218,9 @@ func TestPagesAreAccessible(t *testing.T) {
 	}
 }
 
-// TestWidths: no page scrolls sideways from 360 px on, at each side of the layouts' bounds.
-func TestWidths(t *testing.T) {
-	t.Parallel()
+// pagesFitTheirWidth: no page scrolls sideways from 360 px on, at each side of the layouts' bounds.
+func pagesFitTheirWidth(t *testing.T) {
+	t.Helper()
 	b := newConsole(t, Health{Errors: []string{strings.Repeat("long", 60)}}).newTab()
 	b.look("light", 1440)
 	b.logIn("admin")
@@ -251,9 +260,9 @@ func TestScreenshots(t *testing.T) {
 	})
 }
 
-// TestBrowserLogsIn: a person of each role logs in with the keyboard, a wrong key is refused where it stands, and the session ends.
-func TestBrowserLogsIn(t *testing.T) {
-	t.Parallel()
+// peopleLogIn: a person of each role logs in with the keyboard, a wrong key is refused where it stands, and the session ends.
+func peopleLogIn(t *testing.T) {
+	t.Helper()
 	b := newConsole(t, Health{}).newTab()
 	b.look("dark", 1440)
 	b.do(chromedp.Navigate(b.url+"/events?q=host%3Aedge-fra-1"), chromedp.WaitVisible("#key"))
@@ -285,9 +294,9 @@ func TestBrowserLogsIn(t *testing.T) {
 	b.sound("login")
 }
 
-// TestKeys: pages are used by the keyboard alone, keys rest while a field has the focus, and can be switched off.
-func TestKeys(t *testing.T) {
-	t.Parallel()
+// keysAct: pages are used by the keyboard alone, keys rest while a field has the focus, and can be switched off.
+func keysAct(t *testing.T) {
+	t.Helper()
 	b := newConsole(t, Health{}).newTab()
 	b.look("light", 1440)
 	b.logIn("operator")
@@ -328,9 +337,9 @@ func TestKeys(t *testing.T) {
 	b.sound("keys")
 }
 
-// TestTheme: the switch holds on the next page, without a flash, because the server knows it.
-func TestTheme(t *testing.T) {
-	t.Parallel()
+// themeStays: the switch holds on the next page, without a flash, because the server knows it.
+func themeStays(t *testing.T) {
+	t.Helper()
 	b := newConsole(t, Health{}).newTab()
 	b.look("dark", 1440)
 	b.logIn("viewer")
@@ -349,9 +358,9 @@ func TestTheme(t *testing.T) {
 	b.sound("theme")
 }
 
-// TestAttacksInTheBrowser: what a device or user wrote runs nowhere, and an inline script would be stopped.
-func TestAttacksInTheBrowser(t *testing.T) {
-	t.Parallel()
+// attacksRunNowhere: what a device or user wrote runs nowhere, and an inline script would be stopped.
+func attacksRunNowhere(t *testing.T) {
+	t.Helper()
 	b := newConsole(t, Health{Warnings: []string{attack}}).newTab()
 	b.look("dark", 1440)
 	b.logIn("viewer")
@@ -376,9 +385,9 @@ func TestAttacksInTheBrowser(t *testing.T) {
 	}
 }
 
-// TestOverviewIsLive: figures follow the process, pausing stops that, and a server that is gone is said.
-func TestOverviewIsLive(t *testing.T) {
-	t.Parallel()
+// overviewIsLive: figures follow the process, pausing stops that, and a server that is gone is said.
+func overviewIsLive(t *testing.T) {
+	t.Helper()
 	b := newConsole(t, Health{}).newTab()
 	b.look("dark", 1440)
 	b.logIn("viewer")

@@ -274,7 +274,7 @@ func severityMark(severity int) templ.Component {
 				return templ_7745c5c3_Err
 			}
 		} else {
-			templ_7745c5c3_Err = bars([]int{4, 4, 4, 3, 2, 1, 0, 0}[severity], strings.Fields("emerg alert crit err warning notice info debug")[severity], []string{"bad", "bad", "bad", "bad", "warn", "", "dim", "dim"}[severity]).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = bars([...]int{4, 4, 4, 3, 2, 1, 0, 0}[severity], [...]string{"emerg", "alert", "crit", "err", "warning", "notice", "info", "debug"}[severity], [...]string{"bad", "bad", "bad", "bad", "warn", "", "dim", "dim"}[severity]).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -315,7 +315,7 @@ func sentMark(severity int) templ.Component {
 				return templ_7745c5c3_Err
 			}
 		} else if severity <= 5 {
-			templ_7745c5c3_Err = bars([]int{0, 0, 1, 2, 3, 4}[severity], strings.Fields("clear indeterminate warning minor major critical")[severity], []string{"", "dim", "", "warn", "bad", "bad"}[severity]).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = bars([...]int{0, 0, 1, 2, 3, 4}[severity], [...]string{"clear", "indeterminate", "warning", "minor", "major", "critical"}[severity], [...]string{"", "dim", "", "warn", "bad", "bad"}[severity]).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

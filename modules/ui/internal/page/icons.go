@@ -1,10 +1,22 @@
 package page
 
-import "github.com/a-h/templ"
+import (
+	"context"
+	"io"
+
+	"github.com/a-h/templ"
+)
 
 // icon draws a sign. It is for the eye: the word beside it carries the meaning.
 func icon(name string) templ.Component {
-	return templ.Raw(`<svg class="i" viewBox="0 0 16 16" aria-hidden="true">` + drawing(name) + `</svg>`)
+	return templ.ComponentFunc(func(_ context.Context, w io.Writer) error {
+		for _, part := range [...]string{`<svg class="i" viewBox="0 0 16 16" aria-hidden="true">`, drawing(name), `</svg>`} {
+			if _, err := io.WriteString(w, part); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
 // drawing returns the lines of a sign on a field of 16 by 16.
