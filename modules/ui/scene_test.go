@@ -57,7 +57,10 @@ func newEmptyConsole(t *testing.T, health Health) *console {
 	c.health.Store(&health)
 	d.Health = func(context.Context) Health { return *c.health.Load() }
 	d.Status = func() Status {
-		return Status{Version: "v3.0.0", Listeners: []Listener{{Name: SyslogUDPListener, Protocol: "udp", Address: "[::]:5514"}}}
+		return Status{Version: "v3.0.0", Commit: "2fa1b3c", Roles: []string{"ingestor", "alerter", "forwarder", "ui", "janitor"}, Storage: "embedded (SQLite)",
+			Since: sceneTime().Add(-6*24*time.Hour - 14*time.Hour), Listeners: []Listener{{Name: AdminListener, Protocol: "https", Address: "127.0.0.1:8090", Purpose: "the console and the admin API"},
+				{Name: IngestListener, Protocol: "http", Address: "[::]:8080", Purpose: "events as JSON"}, {Name: SyslogUDPListener, Protocol: "udp", Address: "[::]:5514", Purpose: "syslog datagrams"},
+				{Name: SyslogTLSListener, Protocol: "tcp", Purpose: "syslog streams over TLS"}}}
 	}
 	cfg := defaults()
 	cfg.Environment = "prod-eu"

@@ -26,6 +26,8 @@ type overviewView struct {
 	even    bool
 	slos    []objective
 	changes []change
+	runs    Status // this process
+	since   string
 
 	queuesFailed, ratesFailed, booksFailed, slosFailed, changesFailed *problem
 }
@@ -106,6 +108,8 @@ func (p *Pages) overview(c echo.Context) error {
 		l := &changes.Logs[i]
 		v.changes = append(v.changes, change{moment(l.ChangedAt, now), exact(l.ChangedAt), visible(l.ChangedBy), changed(l)})
 	}
+	v.runs = p.Status()
+	v.since = moment(v.runs.Since, now)
 	v.verdict = verdictOf(p.Health(c.Request().Context()), &v, queues.Queues, &metrics)
 	return p.show(c, http.StatusOK, overviewPage(p.frame(c, "overview", "Overview"), &v))
 }

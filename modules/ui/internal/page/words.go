@@ -74,7 +74,7 @@ func moment(t, now time.Time) string {
 	switch age := now.Sub(t); {
 	case t.YearDay() == now.YearDay() && t.Year() == now.Year():
 		return t.Format("15:04:05")
-	case age > 0 && age < 7*24*time.Hour:
+	case age > 0 && age < 6*24*time.Hour:
 		return t.Format("Mon 15:04")
 	case t.Year() == now.Year():
 		return t.Format("2 Jan 15:04")
