@@ -11,7 +11,7 @@ RUNS ?= 10
 MINUTES ?= 2
 RATE ?= 0
 
-.PHONY: help run build test test-quick verify fuzz bench bench-once kill chaos rotations install-tools vault-server clean
+.PHONY: help run build generate screenshots test test-quick verify fuzz bench bench-once kill chaos rotations install-tools vault-server clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -19,6 +19,12 @@ help: ## list the targets
 build: ## build bin/mutt, static and stripped
 	@mkdir -p bin
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN) .
+
+generate: ## make the Go files of the console's templates; a test holds them to be fresh
+	cd modules/ui/internal/page && $(GO) tool templ generate -log-level error
+
+screenshots: ## write every page of the console, both themes, 1440 and 390 px wide, into build/screenshots
+	MUTT_SCREENSHOTS=$(CURDIR)/build/screenshots $(GO) test -count=1 -run '^TestScreenshots$$' ./modules/ui
 
 run: build ## run the whole pipeline with a demonstration source and sink; Ctrl-C ends it
 	$(BIN) demo

@@ -216,12 +216,20 @@ func (m *matrix) call(s *httpserver.Server, r httpserver.Route, c caller) (code 
 		if c.csrf {
 			req.Header.Set(httpserver.HeaderCSRF, tokens[1])
 		}
-		if strings.HasSuffix(path, "/session") {
+		if strings.HasSuffix(path, "/session") || path == "/logout" {
 			delete(m.sessions, c.session) // the call may end it
 		}
 	}
 	rec := httptest.NewRecorder()
 	s.Handler().ServeHTTP(rec, req)
+	if r.Failed != nil { // a page: without a login it leads there, else it has the code
+		if strings.HasPrefix(rec.Header().Get("Location"), "/login?next=") {
+			return "unauthorized", rec.Code
+		}
+		if rec.Code == http.StatusForbidden && strings.Contains(rec.Body.String(), "<code>forbidden</code>") {
+			return "forbidden", rec.Code
+		}
+	}
 	if rec.Code != http.StatusUnauthorized && rec.Code != http.StatusForbidden {
 		return "", rec.Code
 	}

@@ -24,6 +24,8 @@ func thirdParty() map[string][]string {
 		"github.com/hashicorp/vault-client-go": {"platform/connect/vault"},
 		"github.com/hashicorp/vault":           {"platform/testkit/vaultserver"},
 		"github.com/labstack/echo":             {"platform/httpserver", "modules/ingest/internal/httpin", "modules/ui/internal/api", "modules/ui/internal/page"},
+		"github.com/a-h/templ":                 {"modules/ui/internal/page"},
+		"github.com/chromedp":                  {"modules/ui"},
 		"github.com/spf13/cobra":               {"app/cli"},
 		"github.com/pressly/goose":             {"platform/store"},
 		"github.com/leodido/go-syslog":         {"modules/ingest/internal/syslog"},

@@ -195,7 +195,7 @@ func buildUI(_ context.Context, p *parts) (lifecycle.Service, error) {
 		Store: p.store, Keys: p.keyring, Gate: p.gate, Queues: p.queue, Config: p.dynamic, Dynamic: p.handles.ui, DynamicEnabled: p.opts.Config.DynamicConfig, Apply: p.apply, Fold: p.books.Fold, Processes: p.processes,
 		Letters: p.letters,
 		Hold:    p.holdRotation, Secrets: p.secretStatus,
-		Status: func() ui.Status { return p.status(p.started) }, Assets: web.Assets, Logger: p.opts.Logger.Named("ui"), Now: p.opts.Now,
+		Status: func() ui.Status { return p.status(p.started) }, Health: p.healthWords, Assets: web.Assets, Logger: p.opts.Logger.Named("ui"), Now: p.opts.Now,
 		Senders: ingest.Operations(), OpenTLS: p.tls.Open,
 	})
 	if err != nil {
@@ -206,7 +206,13 @@ func buildUI(_ context.Context, p *parts) (lifecycle.Service, error) {
 	return p.http(httpserver.Options{Name: ui.AdminListener, Addr: c.Addr, Sessions: m.Sessions(), ProxiedTLS: c.SecureCookies}, routes)
 }
 
-// status is what the page at / shows.
+// healthWords is what the console shows of this process's health.
+func (p *parts) healthWords(ctx context.Context) ui.Health {
+	r, _ := p.health.Report(ctx)
+	return ui.Health{Errors: r.Errors, Warnings: r.Warnings}
+}
+
+// status is what the pages show of this process.
 func (p *parts) status(since time.Time) ui.Status {
 	s := ui.Status{Version: Version, Commit: Commit(), Storage: p.mode().about(), Since: since}
 	for _, r := range p.opts.Roles {
@@ -243,7 +249,7 @@ func listenerAbout(name string) ui.Listener {
 	case ui.SyslogTLSListener:
 		return ui.Listener{Protocol: "tcp", Purpose: "syslog streams over TLS"}
 	case ui.AdminListener:
-		return ui.Listener{Protocol: "http", Purpose: "this page and the admin API"}
+		return ui.Listener{Protocol: "http", Purpose: "the console and the admin API"}
 	default:
 		return ui.Listener{Protocol: "http", Purpose: "health, metrics and profiles"}
 	}

@@ -43,7 +43,7 @@ func names(roles ...Role) (out []string) {
 
 // section returns the place of a setting's section. Settings without a section come first, new sections last.
 func section(path string) int {
-	order := []string{"log", "dynamic_config", "listeners", "limits", "ops", "ingest", "syslog", "admin", "forward", "prometheus", "queue", "redis", "postgres", "secrets", "vault"}
+	order := []string{"log", "dynamic_config", "listeners", "limits", "ops", "ingest", "syslog", "admin", "ui", "forward", "prometheus", "queue", "redis", "postgres", "secrets", "vault"}
 	name, _, nested := strings.Cut(path, ".")
 	if !nested {
 		return -1

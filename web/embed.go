@@ -7,7 +7,7 @@ package web
 
 import "embed"
 
-// Assets holds templates/*.html (html/template) and static/* (served under /static/).
+// Assets holds templates/*.html (html/template), static/* (served under /static/), and the licences of what others made of it.
 //
-//go:embed templates static
+//go:embed templates static licences
 var Assets embed.FS

@@ -135,7 +135,7 @@ func keys(t *testing.T, in mode) {
 		{"admin key reads the configuration", "GET", m.IngestURL + "/admin/config", apptest.AdminKey, nil, 200},
 		{"health needs none", "GET", m.IngestURL + "/health", "", nil, 200},
 		{"version needs none", "GET", m.AdminURL + "/api/v1/version", "", nil, 200},
-		{"the page needs none", "GET", m.AdminURL + "/", "", nil, 200},
+		{"the login needs none", "GET", m.AdminURL + "/login", "", nil, 200},
 	} {
 		a := m.Do(c.method, c.url, c.body, "X-API-KEY", c.key, "Content-Type", "application/json")
 		if a.Status != c.want {

@@ -95,7 +95,7 @@ func demoTraffic(ctx context.Context, s streams, admin, ingest string, listeners
 	}
 	_, port, _ := net.SplitHostPort(listeners["syslog-udp"])
 	_ = printf(s.err, "\nMUTT runs. Each line below is an alert that was matched by a rule and delivered.\n"+
-		"  page and API    %s/\n"+
+		"  console and API %s/\n"+
 		"  send your own   logger -n 127.0.0.1 -P %s 'Interface Gi1/0/7, changed state to down'\n"+
 		"                  mutt send --count 10\n"+
 		"  rules           mutt rules list\n"+

@@ -1,8 +1,11 @@
 package ui
 
 import (
+	"errors"
 	"slices"
+	"strings"
 	"time"
+	"unicode"
 
 	"github.com/muttproject/mutt/platform/config/static"
 	"github.com/muttproject/mutt/platform/connect/tlsconf"
@@ -20,6 +23,8 @@ type Config struct {
 	// Tryouts is how many calls that try rules out run at once, and TryoutTime how long each may take.
 	Tryouts    int
 	TryoutTime time.Duration
+	// Environment names the installation beside the logo of the console, such as prod-eu.
+	Environment string
 }
 
 // Prometheus says where the objectives are measured. Without a URL they are measured by MUTT's own counters.
@@ -48,10 +53,23 @@ func (c *Config) Settings() []static.Setting {
 			About: "Calls of /rules/test and /rules/preview that this process runs at once, one for each caller", Value: static.Whole(&c.Tryouts, 1, 64)},
 		{Path: "limits.tryout_time", Default: "10s", Variables: static.Variables("MUTT_LIMITS_TRYOUT_TIME"),
 			About: "Longest time of one call of /rules/test or /rules/preview", Value: static.Span(&c.TryoutTime)},
+		{Path: "ui.environment", Example: "prod-eu", Variables: static.Variables("MUTT_UI_ENVIRONMENT"),
+			About: "Name of this installation, which the console shows beside the logo", Value: environment(&c.Environment)},
 	}, peer().Settings(&c.Prometheus.TLS))
 }
 
 // peer names the settings of TLS to Prometheus.
 func peer() tlsconf.Peer {
 	return tlsconf.Peer{Name: "Prometheus", Section: "prometheus", Sample: "prometheus", Enabled: "PROMETHEUS_URL", URL: true, CA: "PROMETHEUS_CA_CERT_PATH"}
+}
+
+// environment takes a name that fits beside the logo.
+func environment(field *string) static.Value {
+	return static.NewValue("a name of at most 40 characters", func(text string) error {
+		if len([]rune(text)) > 40 || strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) }) {
+			return errors.New("must be at most 40 printable characters, such as prod-eu")
+		}
+		*field = text
+		return nil
+	}, func() any { return *field })
 }

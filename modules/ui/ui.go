@@ -1,4 +1,4 @@
-// Package ui is the admin listener's content: the API of contracts.md section 4 and the plain page at "/".
+// Package ui is the admin listener's content: the API of contracts.md section 4 and the console, its pages for browsers.
 //
 // Principles:
 //  1. The module has no goroutine and no state of its own: it is routes, and the server that serves them is wired by app.
@@ -43,8 +43,11 @@ type Store interface {
 // Queues is what the module needs of the queues.
 type Queues = api.Queues
 
-// Status is what the process says about itself on the page at "/".
+// Status is what the process says about itself on the pages.
 type Status = page.Status
+
+// Health is what is wrong in the process, in words.
+type Health = page.Health
 
 // Listener is one listener of a Status.
 type Listener = page.Listener
@@ -85,8 +88,10 @@ type Deps struct {
 	Secrets func(context.Context) (apiclient.Secrets, error)
 	// Senders declares the operations of the ingest listener, for the API's document.
 	Senders []openapi.Operation
-	// Status is asked for each view of the page.
+	// Status is asked for each view of a page.
 	Status func() Status
+	// Health reports what is wrong in this process, in words.
+	Health func(context.Context) Health
 	Assets fs.FS // package web's
 	// OpenTLS reads the files of TLS to Prometheus.
 	OpenTLS tlsconf.Opener
@@ -97,7 +102,7 @@ type Deps struct {
 // Module is the ui role.
 type Module struct {
 	api      *api.API
-	page     *page.Page
+	pages    *page.Pages
 	sessions *session.Sessions
 }
 
@@ -105,10 +110,6 @@ type Module struct {
 func New(cfg Config, d Deps) (*Module, error) {
 	if err := errors.Join(static.Validate(cfg.Settings()), deps.Check(d)); err != nil {
 		return nil, fmt.Errorf("ui module: %w", err)
-	}
-	home, err := page.New(d.Assets, d.Status, d.Now)
-	if err != nil {
-		return nil, fmt.Errorf("ui: %w", err)
 	}
 	document := api.NewDocument(d.Senders, d.Config.Registry().Keys())
 	docs, err := page.Docs(d.Assets, document.Guide())
@@ -120,13 +121,18 @@ func New(cfg Config, d Deps) (*Module, error) {
 	if err != nil {
 		return nil, fmt.Errorf("ui: %w", err)
 	}
-	return &Module{page: home, sessions: sessions, api: api.New(api.Deps{
+	served := api.New(api.Deps{
 		Gate: d.Gate, Sessions: sessions, SessionIdle: cfg.SessionIdle, SecureCookies: cfg.SecureCookies,
 		Store: d.Store, Queues: d.Queues, Dynamic: d.Config, DynamicEnabled: d.DynamicEnabled, Apply: d.Apply, Fold: d.Fold, Processes: d.Processes,
 		Letters: d.Letters, Hold: d.Hold,
 		Objectives: measured.Now, Document: document.JSON(), Docs: docs, Version: d.version, Logger: d.Logger, Now: d.Now,
 		Secrets: d.Secrets, Tryouts: cfg.Tryouts, TryoutTime: cfg.TryoutTime,
-	})}, nil
+	})
+	pages, err := page.New(page.Deps{Files: d.Assets, Environment: cfg.Environment, Status: d.Status, Health: d.Health, API: served.Routes(), Login: served, Now: d.Now})
+	if err != nil {
+		return nil, fmt.Errorf("ui: %w", err)
+	}
+	return &Module{pages: pages, sessions: sessions, api: served}, nil
 }
 
 // objectives makes the reports of the service level objectives.
@@ -160,4 +166,4 @@ func Document(senders []openapi.Operation, keys []*config.Key) *openapi.Document
 func (m *Module) Sessions() httpserver.Sessions { return m.sessions }
 
 // Routes lists everything that the admin listener serves for this module.
-func (m *Module) Routes() []httpserver.Route { return append(m.page.Routes(), m.api.Routes()...) }
+func (m *Module) Routes() []httpserver.Route { return append(m.pages.Routes(), m.api.Routes()...) }

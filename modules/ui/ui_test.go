@@ -61,16 +61,22 @@ func server(t *testing.T) (*Module, *httpserver.Server) {
 }
 
 func realDeps(t *testing.T) Deps {
+	d, _ := realParts(t, time.Now)
+	return d
+}
+
+// realParts returns the dependencies on a store and queues of their own, by a clock, and the store.
+func realParts(t *testing.T, now func() time.Time) (Deps, *store.Store) {
 	t.Helper()
 	dir := t.TempDir()
-	s, err := store.Open(t.Context(), store.Options{Path: filepath.Join(dir, "mutt.db"), Connect: sqlite.Options{Synchronous: "OFF"}, Logger: zap.NewNop(), Now: time.Now})
+	s, err := store.Open(t.Context(), store.Options{Path: filepath.Join(dir, "mutt.db"), Connect: sqlite.Options{Synchronous: "OFF"}, Logger: zap.NewNop(), Now: now})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if err := s.Migrate(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	q, err := sqliteq.Open(t.Context(), filepath.Join(dir, "queue.db"), sqliteq.Options{Synchronous: "OFF", Now: time.Now})
+	q, err := sqliteq.Open(t.Context(), filepath.Join(dir, "queue.db"), sqliteq.Options{Synchronous: "OFF", Now: now})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -85,17 +91,18 @@ func realDeps(t *testing.T) Deps {
 	keys, dynamic := configtest.Load(t, DeclareDynamic, nil)
 	nothing := func(context.Context) error { return nil }
 	return Deps{
-		Store: s, Queues: queue.New(q, queue.Options{Registerer: prometheus.NewRegistry(), Now: time.Now, Process: "test", Owner: "test"}), Config: dynamic, Dynamic: keys, DynamicEnabled: true, Apply: nothing, Fold: nothing,
-		Letters:   deadletter.NewBoard(q, coord.NewLocal(time.Now)),
+		Store: s, Queues: queue.New(q, queue.Options{Registerer: prometheus.NewRegistry(), Now: now, Process: "test", Owner: "test"}), Config: dynamic, Dynamic: keys, DynamicEnabled: true, Apply: nothing, Fold: nothing,
+		Letters:   deadletter.NewBoard(q, coord.NewLocal(now)),
 		Processes: func(context.Context) ([]apiclient.Process, error) { return nil, nil },
 		Hold: func(context.Context, string, apiclient.RotationHold) (apiclient.RotationHeld, error) {
 			return apiclient.RotationHeld{}, nil
 		},
-		Senders: []openapi.Operation{}, Logger: zap.NewNop(), Now: time.Now, OpenTLS: tlsconf.New,
+		Senders: []openapi.Operation{}, Logger: zap.NewNop(), Now: now, OpenTLS: tlsconf.New,
 		Status:  func() Status { return Status{Version: "9.9.9", Commit: "abc", Roles: []string{"ui"}} },
+		Health:  func(context.Context) Health { return Health{} },
 		Assets:  os.DirFS(filepath.Join("..", "..", "web")),
 		Secrets: func(context.Context) (apiclient.Secrets, error) { return apiclient.Secrets{}, nil },
-	}
+	}, s
 }
 
 func TestMissingPartsAreNamed(t *testing.T) {

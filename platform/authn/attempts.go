@@ -88,6 +88,21 @@ func (a *Attempts) Throttled(from netip.Addr) (wait time.Duration, tell bool) {
 	return wait, tell
 }
 
+// Left returns how many attempts of a source may fail before it is throttled.
+func (a *Attempts) Left(from netip.Addr) int {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	s, known := a.sources[netguard.SourceOf(from)]
+	switch {
+	case !known && len(a.sources) < maxSources:
+		return attemptsPerMinute
+	case !known:
+		s = &a.rest
+	}
+	used := max(0, s.until.Sub(a.now()))
+	return max(0, int((time.Minute-used)/attemptCost))
+}
+
 // wait returns how long the source has no attempt left, 0 or less when it has one.
 func (s *attempter) wait(now time.Time) time.Duration {
 	return s.until.Sub(now.Add(time.Minute - attemptCost))

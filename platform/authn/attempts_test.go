@@ -13,9 +13,15 @@ func TestAttempts(t *testing.T) {
 	a := NewAttempts(func() time.Time { return now })
 	here, there := netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("::ffff:192.0.2.2")
 	for i := range 10 {
+		if left := a.Left(here); left != 10-i {
+			t.Errorf("before attempt %d: %d left", i, left)
+		}
 		if wait, tell := a.Failed(here); wait != 0 || tell != (i == 0) {
 			t.Fatalf("attempt %d: %v %v", i, wait, tell)
 		}
+	}
+	if here, there := a.Left(here), a.Left(there); here != 0 || there != 10 {
+		t.Errorf("left after ten: %d, and %d of another source", here, there)
 	}
 	for range 100 {
 		if wait, tell := a.Failed(here); wait != 6*time.Second || tell {

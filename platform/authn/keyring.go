@@ -72,7 +72,7 @@ func (k *Keyring) Swap(keys []Key) {
 // its name. The lookup is by hash, so its time tells nothing about a secret; the comparison is constant-time all the same.
 func (k *Keyring) Authenticate(secret string) (*Key, Verdict) {
 	key, verdict := k.Lookup(HashSecret(secret))
-	if verdict == Unknown && damaged(secret) {
+	if verdict == Unknown && IsDamaged(secret) {
 		verdict = Damaged
 	}
 	return key, verdict

@@ -37,8 +37,8 @@ func Generated(text string) bool {
 	return err == nil && len(b) == secretRandom+4 && crc32.ChecksumIEEE(b[:secretRandom]) == binary.BigEndian.Uint32(b[secretRandom:])
 }
 
-// damaged reports whether a text looks like a secret that MUTT made and is not one. Operators may choose other texts for
-// the bootstrap keys, so this is asked about unknown ones only.
-func damaged(text string) bool { return strings.HasPrefix(text, secretPrefix) && !Generated(text) }
+// IsDamaged reports whether a text looks like a secret that MUTT generated, but has another length or a wrong checksum. Operators may
+// choose other texts for the bootstrap keys, so callers ask this about unknown texts only.
+func IsDamaged(text string) bool { return strings.HasPrefix(text, secretPrefix) && !Generated(text) }
 
 func secretText() *base32.Encoding { return base32.StdEncoding.WithPadding(base32.NoPadding) }

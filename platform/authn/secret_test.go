@@ -12,18 +12,18 @@ func TestSecretForm(t *testing.T) {
 	for range 100 {
 		s := NewSecret()
 		text := s.Reveal()
-		if !form.MatchString(text) || seen[text] || damaged(text) {
+		if !form.MatchString(text) || seen[text] || IsDamaged(text) {
 			t.Fatalf("%q", text)
 		}
 		seen[text] = true
 		for _, bad := range []string{text[:len(text)-1], text + "a", text[:9] + "!" + text[10:], swap(text, 20), swap(text, 5), swap(text, 60), "mutt_"} {
-			if !damaged(bad) {
+			if !IsDamaged(bad) {
 				t.Errorf("%q is taken for whole", bad)
 			}
 		}
 	}
 	for _, other := range []string{"", "chosen-by-hand", "MUTT_X", "mutt"} {
-		if damaged(other) {
+		if IsDamaged(other) {
 			t.Errorf("%q is not ours", other)
 		}
 	}
@@ -41,5 +41,5 @@ func swap(text string, at int) string {
 func FuzzDamaged(f *testing.F) {
 	f.Add("mutt_")
 	f.Add(NewSecret().Reveal())
-	f.Fuzz(func(_ *testing.T, text string) { damaged(text) })
+	f.Fuzz(func(_ *testing.T, text string) { IsDamaged(text) })
 }

@@ -112,6 +112,9 @@ func (g *Gate) Admit(c echo.Context, secret string) (*authn.Key, error) {
 	}
 }
 
+// AttemptsLeft returns how many attempts the caller's address may still fail before it has to wait.
+func (g *Gate) AttemptsLeft(c echo.Context) int { return g.attempts.Left(source(c)) }
+
 // failed counts a failed attempt; err is what it is answered with unless there were too many.
 func (g *Gate) failed(c echo.Context, reason, name string, err *fault.Error) error {
 	g.failures.WithLabelValues(reason).Inc()

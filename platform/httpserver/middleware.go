@@ -203,7 +203,12 @@ func (s *Server) renderError(err error, c echo.Context) {
 	if f.Field != "" {
 		body.Error = f.Field + ": " + f.Message
 	}
-	if err = c.JSON(entry.Status, body); err != nil {
+	if failed := s.pages[c.Request().Method+" "+c.Path()]; failed != nil {
+		err = failed(c, entry.Status, body)
+	} else {
+		err = c.JSON(entry.Status, body)
+	}
+	if err != nil {
 		s.opts.Logger.Debug("cannot write an error answer", zap.Error(err))
 	}
 }

@@ -22,6 +22,7 @@ import (
 	"github.com/labstack/echo/v4"
 	"go.uber.org/zap"
 
+	"github.com/muttproject/mutt/platform/apiclient"
 	"github.com/muttproject/mutt/platform/authn"
 	"github.com/muttproject/mutt/platform/connect/tlsconf"
 	"github.com/muttproject/mutt/platform/deps"
@@ -45,7 +46,13 @@ type Route struct {
 	// AnyHost says that a listener on loopback answers to every name here. It is for what needs a key that a browser does not have and
 	// send by itself, so that a page with a name of its own gains nothing.
 	AnyHost bool
+	// Failed writes the answer to a call that is refused or fails, for routes whose callers read pages; nil for the one form of errors
+	// that the API has.
+	Failed ErrorPage
 }
+
+// ErrorPage writes the answer to a call that is refused or fails as a page.
+type ErrorPage func(c echo.Context, status int, e apiclient.Error) error
 
 // Options configure a Server.
 type Options struct {
@@ -72,8 +79,9 @@ type Server struct {
 	http   *http.Server
 	failed chan error
 
-	anyHost  map[string]bool // method and path of the routes that answer to every name
-	loopback atomic.Bool     // set by Start: only this machine reaches the listener
+	anyHost  map[string]bool      // method and path of the routes that answer to every name
+	pages    map[string]ErrorPage // of the routes that have one, by method and path
+	loopback atomic.Bool          // set by Start: only this machine reaches the listener
 
 	mu       sync.Mutex
 	listener net.Listener
@@ -93,7 +101,8 @@ func New(o Options, routes ...Route) *Server {
 	e.HideBanner, e.HidePort = true, true
 	e.IPExtractor = echo.ExtractIPDirect() // no forwarded header is believed
 	e.Logger.SetOutput(discard{})
-	s := &Server{opts: o, echo: e, routes: withHead(routes), failed: make(chan error, 1), anyHost: map[string]bool{}}
+	s := &Server{opts: o, echo: e, routes: withHead(routes), failed: make(chan error, 1), anyHost: map[string]bool{},
+		pages: map[string]ErrorPage{}}
 	e.HTTPErrorHandler = s.renderError
 	e.Pre(s.annotate, s.knownHost)
 	e.Use(s.recoverPanic, negotiate)
@@ -104,6 +113,9 @@ func New(o Options, routes ...Route) *Server {
 		e.Add(r.Method, r.Path, r.Handler, s.require(r.Role))
 		if r.AnyHost {
 			s.anyHost[r.Method+" "+r.Path] = true
+		}
+		if r.Failed != nil {
+			s.pages[r.Method+" "+r.Path] = r.Failed
 		}
 	}
 	limits := o.Door.Limits()

@@ -17,6 +17,7 @@ import (
 // Gate checks the key of a login as it does those of other calls.
 type Gate interface {
 	Admit(c echo.Context, secret string) (*authn.Key, error)
+	AttemptsLeft(c echo.Context) int
 }
 
 // login opens a session for the holder of a key.
@@ -32,27 +33,62 @@ func (a *API) login(c echo.Context) error {
 	if in.Key == "" {
 		return fault.Field(fault.Unprocessable, "key", "is required")
 	}
-	key, err := a.Gate.Admit(c, in.Key)
+	opened, err := a.LogIn(c, in.Key)
 	if err != nil {
 		return err
+	}
+	return a.answerSession(c, opened)
+}
+
+// LogIn opens a session for the holder of a key and sets its cookie. It ends the session that the browser had.
+func (a *API) LogIn(c echo.Context, secret string) (*authn.Session, error) {
+	key, err := a.Gate.Admit(c, secret)
+	if err != nil {
+		return nil, err
 	}
 	if !key.Identity.Role.Allows(authn.Viewer) {
-		return fault.New(fault.Forbidden, "a session needs at least the role viewer, and %s has %s", key.Identity.Name, key.Identity.Role)
+		return nil, fault.New(fault.Forbidden, "a session needs at least the role viewer, and %s has %s", key.Identity.Name, key.Identity.Role)
 	}
-	ctx := c.Request().Context()
-	name, _ := httpserver.SessionCookieOf(c, a.SecureCookies)
-	if old, err := c.Cookie(name); err == nil {
-		if err := a.Sessions.End(ctx, old.Value); err != nil {
-			return err
-		}
+	if err := a.endSession(c); err != nil {
+		return nil, err
 	}
-	token, opened, err := a.Sessions.Open(ctx, session.OfKey(key))
+	token, opened, err := a.Sessions.Open(c.Request().Context(), session.OfKey(key))
 	if err != nil {
-		return err
+		return nil, err
 	}
 	a.Logger.Info("session opened", zap.String("name", opened.Identity.Name), zap.String("source", c.RealIP()), zap.String("correlation_id", httpserver.CorrelationID(c)))
 	a.setCookie(c, token.Reveal(), opened.ExpiresAt)
-	return a.answerSession(c, opened)
+	return opened, nil
+}
+
+// LogOut ends the session whose cookie the request brings, everywhere, and removes the cookie. A request without one is fine.
+func (a *API) LogOut(c echo.Context) error {
+	if err := a.endSession(c); err != nil {
+		return err
+	}
+	a.setCookie(c, "", time.Time{})
+	return nil
+}
+
+// Forget removes the cookie of a session that is not open and reports whether the request brought one.
+func (a *API) Forget(c echo.Context) bool {
+	name, _ := httpserver.SessionCookieOf(c, a.SecureCookies)
+	if _, err := c.Cookie(name); err != nil {
+		return false
+	}
+	a.setCookie(c, "", time.Time{})
+	return true
+}
+
+// AttemptsLeft returns how many wrong keys the caller's address may still send before it has to wait.
+func (a *API) AttemptsLeft(c echo.Context) int { return a.Gate.AttemptsLeft(c) }
+
+func (a *API) endSession(c echo.Context) error {
+	name, _ := httpserver.SessionCookieOf(c, a.SecureCookies)
+	if cookie, err := c.Cookie(name); err == nil {
+		return a.Sessions.End(c.Request().Context(), cookie.Value)
+	}
+	return nil
 }
 
 func (a *API) getSession(c echo.Context) error {
@@ -68,15 +104,9 @@ func (a *API) logout(c echo.Context) error {
 	if _, err := sessionOf(c); err != nil {
 		return err
 	}
-	name, _ := httpserver.SessionCookieOf(c, a.SecureCookies)
-	cookie, err := c.Cookie(name)
-	if err != nil {
+	if err := a.LogOut(c); err != nil {
 		return err
 	}
-	if err := a.Sessions.End(c.Request().Context(), cookie.Value); err != nil {
-		return err
-	}
-	a.setCookie(c, "", time.Time{})
 	return answer(c, http.StatusOK, apiclient.Done{Message: "the session has ended"})
 }
 

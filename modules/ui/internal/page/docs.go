@@ -17,8 +17,12 @@ import (
 
 // Docs renders the API's document as a page of our own: no script, nothing from elsewhere, under the same policy as the
 // other pages (docs/adr/0013). It is rendered once: the document of a process does not change.
-func Docs(assets fs.FS, guide openapi.Guide) (httpserver.Handler, error) {
-	t, err := template.New("docs.html").Option("missingkey=error").ParseFS(assets, "templates/docs.html")
+func Docs(files fs.FS, guide openapi.Guide) (httpserver.Handler, error) {
+	assets, err := NewAssets(files)
+	if err != nil {
+		return nil, err
+	}
+	t, err := template.New("docs.html").Option("missingkey=error").Funcs(template.FuncMap{"asset": assets.Path}).ParseFS(files, "templates/docs.html")
 	if err != nil {
 		return nil, fmt.Errorf("parse the template of the API's page: %w", err)
 	}

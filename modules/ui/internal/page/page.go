@@ -1,31 +1,35 @@
-// Package page serves the plain page at "/" and the static files: what runs, where, and how to begin.
+// Package page serves the console: the pages that people see in a browser, their components and the static files.
 //
 // Principles:
-//  1. What is shown needs no key, so it holds no data: names, addresses and the way to the rest.
-//  2. Templates are parsed at start; a page that does not render is a start error, not a 500.
-//  3. A strict content security policy: own styles only, no scripts, no frames.
+//  1. A page has no logic of its own: it shows what the API answers, read by httpserver.Inside as the page's reader.
+//  2. The server renders everything; a page is read, filtered and paged without JavaScript. The URL is the state.
+//  3. A strict content security policy: own scripts, styles and fonts only, nothing inline, no frames.
+//  4. What is written by a device or a person is text: escaped where it is rendered, with control characters made visible.
 package page
 
 import (
 	"bytes"
+	"context"
+	"encoding/json"
 	"fmt"
-	"html/template"
 	"io/fs"
-	"net"
 	"net/http"
-	"path"
-	"strings"
+	"net/url"
 	"time"
 
+	"github.com/a-h/templ"
 	"github.com/labstack/echo/v4"
 
+	"github.com/muttproject/mutt/platform/apiclient"
 	"github.com/muttproject/mutt/platform/authn"
+	"github.com/muttproject/mutt/platform/deps"
 	"github.com/muttproject/mutt/platform/fault"
 	"github.com/muttproject/mutt/platform/httpserver"
 )
 
 // Policy is the content security policy of every page.
-const Policy = "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+const Policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; connect-src 'self'; " +
+	"form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 
 // Listener is one open (or switched off) door of the process.
 type Listener struct {
@@ -54,127 +58,162 @@ type Status struct {
 	Listeners []Listener
 }
 
-// view is what the template gets.
-type view struct {
-	Product, Tagline, Version, Commit, Storage, Since, Example string
-	Roles                                                      []string
-	Listeners                                                  []Listener
-	IngestURL, AdminURL, SyslogHost, SyslogPort                string
-	SyslogTCP                                                  bool
+// Health is what is wrong in the process, in words, as /health answers it.
+type Health struct {
+	Errors   []string
+	Warnings []string
 }
 
-// Page serves the pages.
-type Page struct {
-	home   *template.Template
-	static fs.FS
-	status func() Status
-	now    func() time.Time
+// Deps are the parts that the pages work on. All are required but Environment, which names the installation beside the logo.
+type Deps struct {
+	Files       fs.FS // package web's
+	Environment string
+	Status      func() Status
+	Health      func(context.Context) Health
+	// API lists the routes that the pages read, below Prefix.
+	API   []httpserver.Route
+	Login Login
+	Now   func() time.Time
 }
 
-// New parses the templates of assets (see package web) and renders the page once to see that it can.
-func New(assets fs.FS, status func() Status, now func() time.Time) (*Page, error) {
-	home, err := template.New("home.html").Option("missingkey=error").ParseFS(assets, "templates/home.html")
-	if err != nil {
-		return nil, fmt.Errorf("parse the templates: %w", err)
-	}
-	static, err := fs.Sub(assets, "static")
-	if err != nil {
-		return nil, fmt.Errorf("open the static files: %w", err)
-	}
-	p := &Page{home: home, static: static, status: status, now: now}
-	if _, err := p.render(Status{}, "localhost"); err != nil {
+// Prefix is the version of the API that the pages read.
+const Prefix = "/api/v2"
+
+// Pages serves the pages.
+type Pages struct {
+	Deps
+	assets *Assets
+	reads  map[string]*httpserver.Route // the API's GET routes, by path
+}
+
+// New reads the static files.
+func New(d Deps) (*Pages, error) {
+	if err := deps.Check(d, "Environment"); err != nil {
 		return nil, err
+	}
+	assets, err := NewAssets(d.Files)
+	if err != nil {
+		return nil, err
+	}
+	p := &Pages{Deps: d, assets: assets, reads: map[string]*httpserver.Route{}}
+	for i := range d.API {
+		if r := &d.API[i]; r.Method == http.MethodGet {
+			p.reads[r.Path] = r
+		}
 	}
 	return p, nil
 }
 
-// Routes lists the page's routes. They need no key.
-func (p *Page) Routes() []httpserver.Route {
-	return []httpserver.Route{
-		{Method: http.MethodGet, Path: "/", Role: authn.Public, Handler: p.serveHome},
-		{Method: http.MethodGet, Path: "/static/:file", Role: authn.Public, Handler: p.serveStatic},
+// Routes lists the routes of the pages.
+func (p *Pages) Routes() []httpserver.Route {
+	routes := []httpserver.Route{
+		{Method: http.MethodGet, Path: "/", Role: authn.Viewer, Handler: p.overview},
+		{Method: http.MethodGet, Path: "/events", Role: authn.Viewer, Handler: p.events},
+		{Method: http.MethodGet, Path: "/components", Role: authn.Viewer, Handler: p.components},
+		{Method: http.MethodGet, Path: "/login", Role: authn.Public, Handler: p.showLogin},
+		{Method: http.MethodPost, Path: "/login", Role: authn.Public, Handler: p.login},
+		{Method: http.MethodPost, Path: "/logout", Role: authn.Public, Handler: p.logout},
 	}
+	for i := range routes {
+		routes[i].Failed = p.failed
+	}
+	return append(routes, httpserver.Route{Method: http.MethodGet, Path: "/static/:file", Role: authn.Public, Handler: p.assets.serve})
 }
 
-func (p *Page) serveHome(c echo.Context) error {
-	body, err := p.render(p.status(), c.Request().Host)
+// read asks the API as the reader of the page.
+func (p *Pages) read(c echo.Context, path string, query url.Values, out any) error {
+	r := p.reads[Prefix+path]
+	if r == nil {
+		return fmt.Errorf("the API has no GET %s", path)
+	}
+	body, err := httpserver.Inside(c, r, query)
 	if err != nil {
 		return err
 	}
-	secure(c.Response().Header())
-	c.Response().Header().Set("Cache-Control", "no-store")
-	return c.HTMLBlob(http.StatusOK, body)
+	if err := json.Unmarshal(body, out); err != nil {
+		return fmt.Errorf("read the answer of GET %s: %w", path, err)
+	}
+	return nil
 }
 
-// serveStatic serves one embedded file. Names are single path elements, so nothing outside can be named.
-func (p *Page) serveStatic(c echo.Context) error {
-	name := c.Param("file")
-	types := map[string]string{".css": "text/css; charset=utf-8", ".svg": "image/svg+xml", ".png": "image/png"}
-	kind, known := types[path.Ext(name)]
-	if !known || !fs.ValidPath(name) || strings.ContainsAny(name, `/\`) {
-		return fault.New(fault.NotFound, "there is no such file")
+// frame is what surrounds every page.
+type frame struct {
+	*Assets
+	Title, Page, Env, Version, Theme string
+	Name, Role, CSRF                 string // of the reader; "" where nobody is logged in
+	Now                              time.Time
+}
+
+func (p *Pages) frame(c echo.Context, page, title string) frame {
+	f := frame{Assets: p.assets, Title: title, Page: page, Env: visible(p.Environment), Version: p.Status().Version, Now: p.Now().UTC()}
+	id := httpserver.Identity(c)
+	if id.Role != authn.Public {
+		f.Name, f.Role = visible(id.Name), id.Role.String()
 	}
-	body, err := fs.ReadFile(p.static, name)
-	if err != nil {
-		return fault.Wrap(fault.NotFound, err, "there is no such file")
+	if s := httpserver.Session(c); s != nil {
+		f.CSRF = s.CSRF
+	}
+	if cookie, err := c.Cookie("mutt_theme"); err == nil && (cookie.Value == "light" || cookie.Value == "dark") {
+		f.Theme = cookie.Value
+	}
+	return f
+}
+
+// show writes a page. It is rendered whole before the first byte, so that a failure is an error page and not half of this one.
+func (p *Pages) show(c echo.Context, status int, page templ.Component) error {
+	var body bytes.Buffer
+	if err := page.Render(c.Request().Context(), &body); err != nil {
+		return fmt.Errorf("render the page: %w", err)
 	}
 	secure(c.Response().Header())
-	c.Response().Header().Set("Cache-Control", "public, max-age=300")
-	return c.Blob(http.StatusOK, kind, body)
+	c.Response().Header().Set("Cache-Control", "no-store")
+	return c.HTMLBlob(status, body.Bytes())
+}
+
+// failed answers a page that is refused or fails: without a login the reader goes to the login and comes back, else a page has the
+// sentence, the remedy and the code of the API's error.
+func (p *Pages) failed(c echo.Context, status int, e apiclient.Error) error {
+	if e.Code == string(fault.Unauthorized) && c.Request().Method != http.MethodPost {
+		to := "/login?" + url.Values{"next": {c.Request().URL.RequestURI()}}.Encode()
+		if p.Login.Forget(c) {
+			to += "&ended=1"
+		}
+		secure(c.Response().Header())
+		c.Response().Header().Set("Cache-Control", "no-store")
+		if c.Request().Header.Get("HX-Request") != "" {
+			c.Response().Header().Set("HX-Redirect", to)
+			return c.NoContent(http.StatusUnauthorized)
+		}
+		return c.Redirect(http.StatusSeeOther, to)
+	}
+	return p.show(c, status, errorPage(p.frame(c, "", "Not shown"), e))
+}
+
+// problem is an error of one panel; the rest of the page stays.
+type problem struct{ Message, Remedy, Code, Correlation string }
+
+// problemOf renders the error of a read. A fault inside MUTT is not shown in its words.
+func problemOf(c echo.Context, err error) *problem {
+	if err == nil {
+		return nil
+	}
+	f, ok := fault.As(err)
+	if !ok {
+		f = fault.New(fault.Internal, "a fault inside MUTT")
+	}
+	out := &problem{Message: f.Message, Remedy: f.Remedy, Code: string(f.Code), Correlation: httpserver.CorrelationID(c)}
+	if f.Field != "" {
+		out.Message = f.Field + " " + f.Message
+	}
+	if out.Remedy == "" {
+		out.Remedy = fault.Describe(f.Code).Remedy
+	}
+	return out
 }
 
 func secure(h http.Header) {
 	h.Set("Content-Security-Policy", Policy)
 	h.Set("X-Frame-Options", "DENY")
 	h.Set("Referrer-Policy", "no-referrer")
-}
-
-func (p *Page) render(s Status, host string) ([]byte, error) {
-	v := view{Product: "MUTT", Tagline: "takes in syslog and HTTP events, matches them against rules, and alerts",
-		Version: s.Version, Commit: s.Commit, Storage: s.Storage, Since: s.Since.UTC().Format(time.RFC3339),
-		Example: p.now().UTC().Format(time.RFC3339), Roles: s.Roles, Listeners: s.Listeners}
-	name := hostOnly(host)
-	v.AdminURL = "http://" + net.JoinHostPort(name, "8090")
-	for _, l := range s.Listeners {
-		port := portOf(l.Address)
-		switch {
-		case port == "":
-		case l.Name == IngestListener:
-			v.IngestURL = l.Protocol + "://" + net.JoinHostPort(name, port) + "/ingest"
-		case l.Name == AdminListener:
-			v.AdminURL = l.Protocol + "://" + net.JoinHostPort(name, port)
-		case l.Name == SyslogUDPListener, l.Name == SyslogTCPListener && v.SyslogPort == "":
-			v.SyslogHost, v.SyslogPort, v.SyslogTCP = name, port, l.Name == SyslogTCPListener
-		}
-	}
-	var out bytes.Buffer
-	if err := p.home.Execute(&out, v); err != nil {
-		return nil, fmt.Errorf("render the page: %w", err)
-	}
-	return out.Bytes(), nil
-}
-
-// hostOnly takes the host name under which the reader reached this page, for examples that can be copied.
-// The header is the client's word, so anything that is no plain host name or address is not repeated: an example
-// is pasted into a shell.
-func hostOnly(hostport string) string {
-	host, _, err := net.SplitHostPort(hostport)
-	if err != nil {
-		host = strings.Trim(hostport, "[]")
-	}
-	plain := func(r rune) bool {
-		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '.' || r == '-' || r == ':'
-	}
-	if host == "" || len(host) > 253 || host[0] == '-' || strings.ContainsFunc(host, func(r rune) bool { return !plain(r) }) {
-		return "localhost"
-	}
-	return host
-}
-
-func portOf(address string) string {
-	_, port, err := net.SplitHostPort(address)
-	if err != nil {
-		return ""
-	}
-	return port
+	h.Set("X-Content-Type-Options", "nosniff")
 }

@@ -1,109 +1,271 @@
 package page
 
 import (
-	"net/http/httptest"
+	"bytes"
+	"flag"
+	"fmt"
+	"go/format"
+	"net/url"
 	"os"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"testing/fstest"
 	"time"
 
-	"go.uber.org/zap"
+	"github.com/a-h/templ"
+	"github.com/a-h/templ/generator"
+	"github.com/a-h/templ/parser/v2"
+	"github.com/google/go-cmp/cmp"
 
-	"github.com/muttproject/mutt/platform/httpserver"
-	"github.com/muttproject/mutt/platform/netguard/netguardtest"
+	"github.com/muttproject/mutt/platform/apiclient"
 )
 
-func newPage(t *testing.T, s Status) *httpserver.Server {
-	t.Helper()
-	now := func() time.Time { return time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC) }
-	p, err := New(os.DirFS(filepath.Join("..", "..", "..", "..", "web")), func() Status { return s }, now)
+var update = flag.Bool("update", false, "write the golden files anew")
+
+// TestGenerated holds the generated files to their templates.
+func TestGenerated(t *testing.T) {
+	t.Parallel()
+	templates, err := filepath.Glob("*.templ")
+	if err != nil || len(templates) < 5 {
+		t.Fatalf("%d templates, %v", len(templates), err)
+	}
+	for _, name := range templates {
+		parsed, err := parser.Parse(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var b bytes.Buffer
+		if _, err := generator.Generate(parsed, &b, generator.WithFileName(name), generator.WithVersion(templ.Version())); err != nil {
+			t.Fatal(err)
+		}
+		want, err := format.Source(b.Bytes())
+		if err != nil {
+			t.Fatal(err)
+		}
+		have, err := os.ReadFile(strings.TrimSuffix(name, ".templ") + "_templ.go")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if d := cmp.Diff(string(want), string(have)); d != "" {
+			t.Errorf("%s is not what its template makes: run 'make generate' (-template +file):\n%.2000s", name, d)
+		}
+	}
+}
+
+// TestVocabulary holds the components to the golden file: a component that changes shows in a diff.
+func TestVocabulary(t *testing.T) {
+	t.Parallel()
+	var b bytes.Buffer
+	if err := vocabulary().Render(t.Context(), &b); err != nil {
+		t.Fatal(err)
+	}
+	got := strings.ReplaceAll(b.String(), "><", ">\n<")
+	path := filepath.Join("testdata", "vocabulary.html")
+	if *update {
+		if err := os.MkdirAll("testdata", 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return httpserver.New(httpserver.Options{Name: "admin", Door: netguardtest.HTTP(t), Logger: zap.NewNop()}, p.Routes()...)
-}
-
-func fetch(s *httpserver.Server, host, path string) *httptest.ResponseRecorder {
-	req := httptest.NewRequest("GET", path, nil)
-	req.Host = host
-	rec := httptest.NewRecorder()
-	s.Handler().ServeHTTP(rec, req)
-	return rec
-}
-
-func TestHome(t *testing.T) {
-	t.Parallel()
-	s := newPage(t, Status{Version: "2.5.0", Commit: "abc123", Roles: []string{"ingestor", "ui"}, Storage: "embedded (SQLite)",
-		Since: time.Date(2026, 11, 23, 11, 0, 0, 0, time.UTC), Listeners: []Listener{
-			{IngestListener, "http", "[::]:18080", "events as JSON"}, {SyslogTCPListener, "tcp", "[::]:5515", "syslog"},
-			{SyslogUDPListener, "udp", "[::]:5514", "syslog"}, {AdminListener, "http", "127.0.0.1:18090", "<this>"}, {"trap", "udp", "", "SNMP"},
-		}})
-	rec := fetch(s, "box.example:18090", "/")
-	body := rec.Body.String()
-	if rec.Code != 200 || rec.Header().Get("Content-Type") != "text/html; charset=UTF-8" || rec.Header().Get("Content-Security-Policy") != Policy {
-		t.Fatalf("got %d %v", rec.Code, rec.Header())
+	if d := cmp.Diff(string(want), got); d != "" {
+		t.Errorf("the components changed; when that is meant, run with -update (-golden +now):\n%s", d)
 	}
-	for _, want := range []string{"version 2.5.0", ">ingestor<", "embedded (SQLite)", "2026-11-23T11:00:00Z", "http://box.example:18080/ingest",
-		"logger -n box.example -P 5514 -d", "&lt;this&gt;", `<span class="off">off</span>`, "http://box.example:18090/api/v2/queues", `href="/health"`} {
-		if !strings.Contains(body, want) {
-			t.Errorf("the page lacks %q", want)
+	for _, bad := range []string{"<script", " style=", " onclick", "javascript:"} {
+		if strings.Contains(got, bad) {
+			t.Errorf("a component has %q, which the policy forbids", bad)
 		}
 	}
-	if strings.Contains(body, "<script") || strings.Contains(body, " style=") || strings.Contains(body, "//fonts") {
-		t.Error("the page has what its policy forbids")
+}
+
+func webFiles() string { return filepath.Join("..", "..", "..", "..", "web") }
+
+// TestAssets: the fonts of the style sheet are there, and nothing is fetched from elsewhere.
+func TestAssets(t *testing.T) {
+	t.Parallel()
+	a, err := NewAssets(os.DirFS(webFiles()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	css := string(a.served[a.names["mutt.css"]].body)
+	urls := regexp.MustCompile(`url\("([^"]*)"\)`).FindAllStringSubmatch(css, -1)
+	for _, u := range urls {
+		if _, there := a.served[u[1]]; !there {
+			t.Errorf("the style sheet asks for %s, which is not served", u[1])
+		}
+	}
+	if len(urls) != 2 || strings.Contains(css, "@import") || strings.Contains(css, "://") {
+		t.Errorf("%d fonts, or something from elsewhere", len(urls))
+	}
+	for name := range a.served {
+		if !regexp.MustCompile(`^[a-z-]+\.[0-9a-f]{12}\.(css|js|svg|woff2)$`).MatchString(name) {
+			t.Errorf("%s has no hash in its name", name)
+		}
+	}
+	if _, err := NewAssets(fstest.MapFS{"static/x.exe": {}}); err == nil {
+		t.Error("a file of an unknown type is an error at start")
+	}
+	if _, err := NewAssets(fstest.MapFS{}); err == nil {
+		t.Error("missing files are an error at start")
 	}
 }
 
-// A Host header is the client's word, and the examples are pasted into a shell.
-func TestHomeDoesNotRepeatAnOddHost(t *testing.T) {
+// TestTokens holds every colour of the style sheet to the tokens: none is written anywhere else.
+func TestTokens(t *testing.T) {
 	t.Parallel()
-	s := newPage(t, Status{Listeners: []Listener{{IngestListener, "http", "[::]:18080", ""}}})
+	css, err := os.ReadFile(filepath.Join(webFiles(), "static", "mutt.css"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, found := strings.Cut(string(css), ":root[data-theme")
+	if colours := regexp.MustCompile(`#[0-9a-fA-F]{3,8}\b`).FindAllString(rest, -1); !found || len(colours) > 0 {
+		t.Errorf("colours beside the tokens: %v", colours)
+	}
+	used := regexp.MustCompile(`var\((--[a-z0-9-]+)`).FindAllStringSubmatch(string(css), -1)
+	for _, u := range used {
+		if !strings.Contains(string(css), u[1]+":") {
+			t.Errorf("%s is used and not declared", u[1])
+		}
+	}
+}
+
+func TestOwnPath(t *testing.T) {
+	t.Parallel()
+	for next, want := range map[string]string{
+		"/": "/", "/events?q=host%3Aa&range=1h": "/events?q=host%3Aa&range=1h", "/events/1#now": "/events/1#now",
+		"": "/", "events": "/", "//evil.example": "/", "///evil.example": "/", `/\evil.example`: "/", `\\evil.example`: "/", "https://evil.example": "/",
+		"https:evil.example": "/", "javascript:alert(1)": "/", "/\t/evil.example": "/", "/\n/evil.example": "/", " /events": "/", "//evil@x/": "/",
+		"/%zz": "/", "/login?next=/login": "/", "/logout": "/", "/" + strings.Repeat("a", 3000): "/", "http:///events": "/", "/events\x00": "/",
+	} {
+		if got := ownPath(next); got != want {
+			t.Errorf("%q leads to %q, want %q", next, got, want)
+		}
+	}
+}
+
+func TestParseQuery(t *testing.T) {
+	t.Parallel()
+	for q, want := range map[string]string{
+		"":                              "",
+		"host:edge-fra-1":               "hostname=edge-fra-1",
+		"host:a fate:unhandled  team:N": "fate=unhandled&hostname=a&team=N",
+		"link down rule:7":              "q=link+down&rule_id=7",
+		"%LINK-3-UPDOWN: Interface":     "q=%25LINK-3-UPDOWN%3A+Interface",
+		"text:host:x":                   "q=host%3Ax",
+		"host:":                         "error", "host:a host:b": "error", "sev:err": "error",
+	} {
+		api, _, err := parseQuery(q)
+		got := api.Encode()
+		if err != nil {
+			got = "error"
+		}
+		if got != want {
+			t.Errorf("%q: got %q, want %q (%v)", q, got, want, err)
+		}
+	}
+}
+
+func TestWords(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 11, 30, 3, 12, 44, 0, time.UTC)
+	for _, c := range []struct{ got, want string }{
+		{count(0), "0"}, {count(999), "999"}, {count(1000), "1,000"}, {count(18402069), "18,402,069"}, {count(-1234), "−1,234"}, {count(-1 << 63), "−9,223,372,036,854,775,808"},
+		{counted(1, "event", "events"), "1 event"}, {counted(0, "event", "events"), "0 events"},
+		{rate(60 * 268), "268"}, {rate(60 * 3.6), "3.6"}, {rate(0), "0"},
+		{span(46 * time.Millisecond), "46 ms"}, {span(1270 * time.Millisecond), "1.27 s"}, {span(5 * time.Second), "5 s"}, {span(488 * time.Second), "8 min 08 s"},
+		{span(84 * time.Hour), "3 days"}, {span(150 * time.Minute), "2 h 30 min"},
+		{percent(.9998), "99.98 %"}, {percent(1), "100 %"}, {percent(.99999), "99.999 %"},
+		{moment(now.Add(-time.Minute), now), "03:11:44"}, {moment(now.Add(-5*time.Hour), now), "Sun 22:12"}, {moment(now.AddDate(0, 0, -27), now), "3 Nov 03:12"},
+		{moment(now.AddDate(-1, 0, 0), now), "30 Nov 2025"}, {clock(now.Add(-41*time.Millisecond), now), "03:12:43.959"},
+		{visible("Gi0/1 é ↑"), "Gi0/1 é ↑"}, {visible("a\x00\x1b[31m\u202eb"), "a‹U+0000›‹U+001B›[31m‹U+202E›b"},
+		{sentenceCase("is required"), "Is required."}, {sentenceCase(""), ""},
+	} {
+		if c.got != c.want {
+			t.Errorf("got %q, want %q", c.got, c.want)
+		}
+	}
+}
+
+// TestExample: a Host header is the client's word, and the example is pasted into a shell.
+func TestExample(t *testing.T) {
+	t.Parallel()
+	udp := Listener{SyslogUDPListener, "udp", "[::]:5514", ""}
 	for _, host := range []string{"x;rm -rf ~", "$(reboot)", "a`b`", "-oProxy", strings.Repeat("a", 300), "a b:80", ""} {
-		if body := fetch(s, host, "/").Body.String(); !strings.Contains(body, "http://localhost:18080/ingest") {
-			t.Errorf("%q was repeated", host)
+		if got := example(Status{Listeners: []Listener{udp}}, host); !strings.HasPrefix(got, "logger -n localhost -P 5514 -d ") {
+			t.Errorf("%q was repeated: %s", host, got)
 		}
 	}
-	if body := fetch(s, "[2001:db8::1]:8090", "/").Body.String(); !strings.Contains(body, "http://[2001:db8::1]:18080/ingest") {
-		t.Error("an IPv6 address is kept")
+	for want, s := range map[string][]Listener{
+		"logger -n 2001:db8::1 -P 5514 -d ":    {udp, {IngestListener, "http", "[::]:8080", ""}},
+		"logger -n 2001:db8::1 -P 5515 -T ":    {{IngestListener, "http", "[::]:8080", ""}, {SyslogTCPListener, "tcp", ":5515", ""}},
+		`curl -H "X-API-KEY: $INGEST_API_KEY"`: {{SyslogUDPListener, "udp", "", ""}, {IngestListener, "http", "[::]:8080", ""}},
+	} {
+		if got := example(Status{Listeners: s}, "[2001:db8::1]:8090"); !strings.HasPrefix(got, want) {
+			t.Errorf("got %s, want %s…", got, want)
+		}
+	}
+	if got := example(Status{}, "h"); got != "" {
+		t.Errorf("nothing is offered that is not there: %s", got)
 	}
 }
 
-func TestHomeWithoutListeners(t *testing.T) {
+// TestVerdict: everything works only when health and the books say so, and the worst comes first.
+func TestVerdict(t *testing.T) {
 	t.Parallel()
-	if body := fetch(newPage(t, Status{}), "h", "/").Body.String(); strings.Contains(body, "Send a first event") || !strings.Contains(body, "No listener is open") {
-		t.Error("nothing is offered that is not there")
-	}
-	tcpOnly := newPage(t, Status{Listeners: []Listener{{SyslogTCPListener, "tcp", ":5514", ""}}})
-	if body := fetch(tcpOnly, "h", "/").Body.String(); !strings.Contains(body, "-P 5514 -T") {
-		t.Error("syslog over TCP is offered when UDP is off")
-	}
-}
-
-func TestStatic(t *testing.T) {
-	t.Parallel()
-	s := newPage(t, Status{})
-	rec := fetch(s, "h", "/static/mutt.css")
-	if rec.Code != 200 || !strings.HasPrefix(rec.Header().Get("Content-Type"), "text/css") || !strings.Contains(rec.Body.String(), "body") {
-		t.Fatalf("got %d %v", rec.Code, rec.Header())
-	}
-	if strings.Contains(rec.Body.String(), "url(") || strings.Contains(rec.Body.String(), "@import") {
-		t.Error("the style sheet fetches something")
-	}
-	for _, path := range []string{"/static/none.css", "/static/..%2fembed.go", "/static/%2e%2e%2fembed.css", "/static/mutt", "/static/..", "/static/a%00.css", "/static/", "/static/../embed.go"} {
-		if rec := fetch(s, "h", path); rec.Code != 404 {
-			t.Errorf("%s: got %d", path, rec.Code)
+	idle := []apiclient.Queue{{Name: "ingest"}, {Name: "alert"}}
+	for name, c := range map[string]struct {
+		health Health
+		view   overviewView
+		tone   string
+		part   string
+	}{
+		"well":        {view: overviewView{even: true}, tone: "ok", part: "nothing waits"},
+		"warning":     {health: Health{Warnings: []string{"the breaker is open"}}, view: overviewView{even: true}, tone: "warn", part: "the breaker is open"},
+		"error":       {health: Health{Errors: []string{"store: away"}, Warnings: []string{"w"}}, view: overviewView{even: true}, tone: "bad", part: "store: away"},
+		"books":       {view: overviewView{}, tone: "bad", part: "do not balance"},
+		"part failed": {view: overviewView{queuesFailed: &problem{}, even: true}, tone: "bad", part: "panels below"},
+	} {
+		got := verdictOf(c.health, &c.view, idle, &apiclient.Metrics{})
+		if got.tone != c.tone || !strings.Contains(got.text, c.part) {
+			t.Errorf("%s: got %+v", name, got)
 		}
 	}
 }
 
-func TestBadTemplateIsAStartError(t *testing.T) {
+// TestDoubleRule is drawn under a difference of 0 only.
+func TestDoubleRule(t *testing.T) {
 	t.Parallel()
-	for _, text := range []string{"{{.Missing}}", "{{"} {
-		assets := fstest.MapFS{"templates/home.html": {Data: []byte(text)}, "static/x.css": {Data: []byte("")}}
-		if _, err := New(assets, func() Status { return Status{} }, time.Now); err == nil {
-			t.Errorf("%q was accepted", text)
+	for difference, want := range map[int64]bool{0: true, 3: false, -1: false} {
+		l := apiclient.Ledger{Judging: apiclient.JudgingBook{Difference: difference, Balanced: difference == 0}, Delivery: apiclient.DeliveryBook{Balanced: true}}
+		all, even := books(&l)
+		last := all[0].rows[len(all[0].rows)-1]
+		if last.even != want || even != want || last.value != count(difference) {
+			t.Errorf("%d: %+v, balanced %v", difference, last, even)
 		}
+	}
+}
+
+// TestListState: the URL is the state, and nothing else is.
+func TestListState(t *testing.T) {
+	t.Parallel()
+	s := listState{q: "host:a", rng: "1h", cursor: "c", peek: "e"}
+	u, err := url.Parse(s.href())
+	if err != nil || fmt.Sprint(u.Query()) != fmt.Sprint(url.Values{"q": {"host:a"}, "range": {"1h"}, "cursor": {"c"}, "e": {"e"}}) || (listState{}).href() != "/events" {
+		t.Errorf("%s, %v", s.href(), err)
+	}
+	keys := []string{}
+	for _, r := range rangeLinks(s) {
+		keys = append(keys, r.key)
+	}
+	if !slices.Equal(keys, []string{"[", "", "]", ""}) {
+		t.Errorf("keys of the ranges: %q", keys)
 	}
 }

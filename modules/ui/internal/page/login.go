@@ -1,0 +1,153 @@
+package page
+
+import (
+	"errors"
+	"fmt"
+	"mime"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/muttproject/mutt/platform/authn"
+	"github.com/muttproject/mutt/platform/fault"
+)
+
+// Login opens and ends the sessions of browsers, in the same way as the API does.
+type Login interface {
+	LogIn(c echo.Context, key string) (*authn.Session, error)
+	LogOut(c echo.Context) error
+	// Forget removes the cookie of a session that is not open and reports whether there was one.
+	Forget(c echo.Context) bool
+	// AttemptsLeft is how many wrong keys the reader's address may still send before it has to wait.
+	AttemptsLeft(c echo.Context) int
+}
+
+// maxForm bounds the form of the login, in bytes.
+const maxForm = 16 << 10
+
+// loginView is what the login page shows.
+type loginView struct {
+	Next, Message, Health, Tone string
+	Ended                       bool
+}
+
+func (p *Pages) showLogin(c echo.Context) error {
+	return p.showLoginWith(c, http.StatusOK, loginView{Next: ownPath(c.QueryParam("next")), Ended: c.QueryParam("ended") != ""})
+}
+
+func (p *Pages) showLoginWith(c echo.Context, status int, v loginView) error {
+	switch h := p.Health(c.Request().Context()); {
+	case len(h.Errors) > 0:
+		v.Health, v.Tone = "MUTT has "+counted(int64(len(h.Errors)), "failure", "failures"), "bad"
+	case len(h.Warnings) > 0:
+		v.Health, v.Tone = "MUTT runs, with "+counted(int64(len(h.Warnings)), "warning", "warnings"), "warn"
+	default:
+		v.Health = "MUTT runs"
+	}
+	return p.show(c, status, loginPage(p.frame(c, "login", "Log in"), v))
+}
+
+// login opens a session and goes to where the reader wanted to be.
+func (p *Pages) login(c echo.Context) error {
+	// Another site's page could otherwise log a browser in as somebody else.
+	if err := http.NewCrossOriginProtection().Check(c.Request()); err != nil {
+		return fault.Wrap(fault.Forbidden, err, "a login from another site is refused").WithRemedy("log in from MUTT's own page")
+	}
+	form, err := formOf(c)
+	if err != nil {
+		return err
+	}
+	v := loginView{Next: ownPath(form.Get("next"))}
+	key := strings.TrimSpace(form.Get("key"))
+	if key == "" {
+		v.Message = "Paste an API key."
+		return p.showLoginWith(c, http.StatusUnprocessableEntity, v)
+	}
+	_, err = p.Login.LogIn(c, key)
+	f, refused := fault.As(err)
+	switch {
+	case err == nil:
+		secure(c.Response().Header())
+		return c.Redirect(http.StatusSeeOther, v.Next)
+	case !refused:
+		return err
+	case f.Code == fault.Unauthorized:
+		v.Message = fmt.Sprintf("%s %s", wrongKey(key, f), attempts(p.Login.AttemptsLeft(c)))
+	case f.Code == fault.RateLimited:
+		v.Message = fmt.Sprintf("Too many wrong keys came from this address. Wait %s, then try again.", span(f.RetryAfter))
+		c.Response().Header().Set("Retry-After", fmt.Sprint(max(1, int(f.RetryAfter.Seconds()+0.5))))
+	case f.Code == fault.Forbidden:
+		v.Message = "This key has the role ingest: it can send events, but cannot log in. Use a key of role viewer or above."
+	default:
+		return err
+	}
+	return p.showLoginWith(c, fault.Describe(f.Code).Status, v)
+}
+
+// wrongKey says what is wrong with a key that is not accepted.
+func wrongKey(key string, f *fault.Error) string {
+	const whole = 63
+	switch {
+	case !authn.IsDamaged(key):
+		return strings.ToUpper(f.Message[:1]) + f.Message[1:] + "."
+	case len(key) < whole:
+		return fmt.Sprintf("This key was cut off: it has %d of %d characters. Paste the whole key.", len(key), whole)
+	case len(key) > whole:
+		return fmt.Sprintf("This key is too long: it has %d characters, and a key has %d. Paste the key alone.", len(key), whole)
+	}
+	return "This key is damaged: a character is mistyped or missing. Paste it again."
+}
+
+func attempts(left int) string {
+	switch left {
+	case 0:
+		return "No attempt is left for now."
+	case 1:
+		return "1 attempt is left."
+	}
+	return fmt.Sprintf("%d attempts are left.", left)
+}
+
+// logout ends the session. It takes no token, because a browser sends the session's cookie with own forms only and what another site
+// sends is refused.
+func (p *Pages) logout(c echo.Context) error {
+	if err := http.NewCrossOriginProtection().Check(c.Request()); err != nil {
+		return fault.Wrap(fault.Forbidden, err, "a logout from another site is refused").WithRemedy("log out from MUTT's own pages")
+	}
+	if err := p.Login.LogOut(c); err != nil {
+		return err
+	}
+	secure(c.Response().Header())
+	return c.Redirect(http.StatusSeeOther, "/login")
+}
+
+// formOf reads a form of bounded size.
+func formOf(c echo.Context) (url.Values, error) {
+	r := c.Request()
+	kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if r.ContentLength != 0 && kind != "application/x-www-form-urlencoded" {
+		return nil, fault.New(fault.UnsupportedType, "the login takes a form").WithRemedy("send application/x-www-form-urlencoded")
+	}
+	r.Body = http.MaxBytesReader(c.Response().Writer, r.Body, maxForm)
+	if err := r.ParseForm(); err != nil {
+		if large := (*http.MaxBytesError)(nil); errors.As(err, &large) {
+			return nil, fault.New(fault.TooLarge, "the form is larger than %d bytes", maxForm)
+		}
+		return nil, fault.New(fault.BadRequest, "the form is not well formed")
+	}
+	return r.PostForm, nil
+}
+
+// ownPath returns where a login leads: a path of this server, else Overview. Browsers take a backslash for a slash, drop tabs and line
+// breaks, and take // for another host.
+func ownPath(next string) string {
+	u, err := url.Parse(next)
+	odd := strings.ContainsFunc(next, func(r rune) bool { return r <= ' ' || r == '\\' || r == 0x7f })
+	if err != nil || odd || u.Scheme != "" || u.Host != "" || u.User != nil || len(next) > 2000 ||
+		!strings.HasPrefix(next, "/") || strings.HasPrefix(next, "//") || u.Path == "/login" || u.Path == "/logout" {
+		return "/"
+	}
+	return next
+}

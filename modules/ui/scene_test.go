@@ -1,0 +1,191 @@
+package ui
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/http/cookiejar"
+	"net/url"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/zap"
+
+	"github.com/muttproject/mutt/platform/authn"
+	"github.com/muttproject/mutt/platform/event"
+	"github.com/muttproject/mutt/platform/httpserver"
+	"github.com/muttproject/mutt/platform/netguard/netguardtest"
+	"github.com/muttproject/mutt/platform/queue"
+	"github.com/muttproject/mutt/platform/rule"
+	"github.com/muttproject/mutt/platform/store"
+)
+
+// sceneTime is when the pages are looked at: edge-fra-1 flaps.
+func sceneTime() time.Time { return time.Date(2026, 11, 30, 3, 12, 44, 0, time.UTC) }
+
+// attack is what a device or a user may write to run in a reader's browser.
+const attack = `<img src=x onerror="document.title='owned'"><script>document.title='owned'</script>"'` + "\x1b[31m\u202e"
+
+// console is the module on real parts, served on a port, with the data of a scene.
+type console struct {
+	*testing.T
+	url    string
+	keys   map[string]string // by role
+	server *httpserver.Server
+	store  *store.Store
+	health atomic.Pointer[Health] // what the process says of itself
+}
+
+// newConsole serves the pages of a process of this health, with the data of the scene.
+func newConsole(t *testing.T, health Health) *console {
+	t.Helper()
+	c := newEmptyConsole(t, health)
+	populate(t, c.store)
+	return c
+}
+
+// newEmptyConsole serves the pages of a process to which no event has come.
+func newEmptyConsole(t *testing.T, health Health) *console {
+	t.Helper()
+	d, db := realParts(t, sceneTime)
+	ring := authn.NewKeyring(sceneTime)
+	d.Keys, d.Gate = ring, httpserver.NewGate(httpserver.GateOptions{Keys: ring, Registerer: prometheus.NewRegistry(), Logger: zap.NewNop(), Now: sceneTime})
+	c := &console{T: t, keys: map[string]string{}, store: db}
+	c.health.Store(&health)
+	d.Health = func(context.Context) Health { return *c.health.Load() }
+	d.Status = func() Status {
+		return Status{Version: "v3.0.0", Commit: "2fa1b3c", Roles: []string{"ingestor", "alerter", "forwarder", "ui", "janitor"}, Storage: "embedded (SQLite)",
+			Since: sceneTime().Add(-6*24*time.Hour - 14*time.Hour), Listeners: []Listener{{Name: AdminListener, Protocol: "https", Address: "127.0.0.1:8090", Purpose: "the console and the admin API"},
+				{Name: IngestListener, Protocol: "http", Address: "[::]:8080", Purpose: "events as JSON"}, {Name: SyslogUDPListener, Protocol: "udp", Address: "[::]:5514", Purpose: "syslog datagrams"},
+				{Name: SyslogTLSListener, Protocol: "tcp", Purpose: "syslog streams over TLS"}}}
+	}
+	cfg := defaults()
+	cfg.Environment = "prod-eu"
+	m, err := New(cfg, d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var keys []authn.Key
+	for _, r := range roles() {
+		c.keys[r.String()] = authn.NewSecret().Reveal()
+		keys = append(keys, authn.Key{Identity: authn.Identity{Name: "key:" + r.String(), Role: r}, Hash: authn.HashSecret(c.keys[r.String()])})
+	}
+	ring.Swap(keys)
+	s := httpserver.New(httpserver.Options{Name: "admin", Door: netguardtest.HTTP(t), Addr: "127.0.0.1:0", Logger: zap.NewNop(), Gate: d.Gate, Sessions: m.Sessions()}, m.Routes()...)
+	if err := s.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Stop(context.WithoutCancel(t.Context())); err != nil {
+			t.Error(err)
+		}
+	})
+	c.url, c.server = "http://"+s.Addr(), s
+	return c
+}
+
+// client returns a browser without scripts: it keeps cookies, and follows redirects when told so.
+func (c *console) client(follow bool) *http.Client {
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		c.Fatal(err)
+	}
+	client := &http.Client{Jar: jar}
+	if !follow {
+		client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	}
+	return client
+}
+
+// session logs a client in.
+func (c *console) session(role string) *http.Client {
+	c.Helper()
+	client := c.client(true)
+	resp, err := client.PostForm(c.url+"/login", url.Values{"key": {c.keys[role]}})
+	if err != nil {
+		c.Fatal(err)
+	}
+	_ = resp.Body.Close()
+	if resp.StatusCode != http.StatusOK || resp.Request.URL.Path != "/" {
+		c.Fatalf("login: %d at %s", resp.StatusCode, resp.Request.URL)
+	}
+	return client
+}
+
+// populate fills the store with judged events of an hour, the books that belong to them, and some changes.
+func populate(t *testing.T, db *store.Store) {
+	t.Helper()
+	lines := []struct {
+		message, rule, team string
+		severity            int8
+		sent                int8
+		fate                event.Fate
+		handling            event.Handling
+	}{
+		{"%BGP-5-ADJCHANGE: neighbor 203.0.113.10 Down BGP Notification sent", "BGP neighbor down", "NETO", 5, 5, event.FateForwarded, event.PageAndTicket},
+		{"%LINEPROTO-5-UPDOWN: Line protocol on Interface HundredGigE0/1/0, changed state to down", "line protocol", "NETO", 5, 2, event.FateRecorded, event.LogOnly},
+		{"%LINK-3-UPDOWN: Interface HundredGigE0/1/0, changed state to down", "interface down", "NETO", 3, 4, event.FateForwarded, event.TicketOnly},
+		{"%SFF8472-3-THRESHOLD_VIOLATION: Hu0/1/0: Rx power low warning; Operating value: -12.6 dBm", "", "", 3, 0, event.FateUnhandled, event.HandlingNone},
+		{"%SEC-6-IPACCESSLOGP: list 101 denied tcp 203.0.113.7(4711) -> 198.51.100.2(22), 1 packet", "access lists", "SEC", 6, 0, event.FateIgnored, event.Ignore},
+		{"%SYS-5-CONFIG_I: Configured from console by ops-tomas on vty0", "configured", "NETO", 5, 0, event.FateRecorded, event.LogOnly},
+	}
+	hosts := []string{"edge-fra-1", "core-sw-01", "fw-fra-1", "mx-par-1", "edge-fra-1"}
+	var rows []store.AuditRow
+	const n = 120
+	for i := range n {
+		l := lines[(i*7+i/5)%len(lines)]
+		at := sceneTime().Add(-time.Duration(n-i) * 27 * time.Second).Add(time.Duration(i*i%997) * time.Millisecond)
+		host, message, name := hosts[i%len(hosts)], l.message, l.rule
+		if i == n-3 {
+			host, message, name = attack, attack, attack
+		}
+		e := event.Event{ID: idAt(at, i), ReceivedAt: at.UnixMicro(), Timestamp: at.Add(-200 * time.Millisecond).UnixMicro(), Source: event.SourceSyslog,
+			Severity: l.severity, Facility: event.Absent, Hostname: host, Message: message, CorrelationID: fmt.Sprintf("c-%04d", i), SourceIP: "192.0.2.31"}
+		d := event.Decision{Fate: l.fate, Handling: l.handling, RuleName: name, Team: l.team, Severity: l.sent, Signature: host + "::bgp::203.0.113.10", RulesetVersion: 214}
+		if l.rule != "" {
+			d.RuleID = int64(10 + i%len(lines))
+		}
+		rows = append(rows, store.AuditRow{Event: &e, Decision: &d})
+	}
+	var received int64
+	var counts []store.MinuteCount
+	for m := range int64(24 * 60) {
+		n := 12000 + 2600*((m*37)%11) - 900*((m/60)%7)
+		received += n
+		counts = append(counts, store.MinuteCount{Minute: sceneTime().Unix()/60 - m, Process: "test", Kind: queue.CountReceived, Label: "syslog", N: n})
+	}
+	fates := map[event.Fate]int64{event.FateForwarded: received / 70, event.FateUnhandled: received / 45, event.FateSilenced: received / 900, event.FateRecorded: received / 3}
+	fates[event.FateIgnored] = received - received/70 - received/45 - received/900 - received/3
+	counts = append(counts, store.MinuteCount{Minute: sceneTime().Unix()/60 - 1, Process: "test", Kind: queue.CountDelivered, N: received / 70})
+	entry := store.JudgedEntry{Entry: queue.NewEntryID(), Rows: rows}
+	for fate, n := range fates {
+		entry.Counts = append(entry.Counts, store.LedgerCount{Minute: sceneTime().Unix()/60 - 1, Source: event.SourceSyslog, Fate: fate, N: n})
+	}
+	if _, err := db.Judge(t.Context(), "test", []store.JudgedEntry{entry}); err != nil {
+		t.Fatal(err)
+	}
+	if err := db.FoldCounts(t.Context(), counts); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"BGP neighbor down", "interface down", attack} {
+		if _, err := db.Change(t.Context(), store.Actor{Name: "key:lena"}, "after INC-88120", func(tx *store.Tx) error {
+			_, err := tx.CreateRule(rule.Rule{Name: name, MatchString: "x", MatchType: rule.Contains, ProdHandling: "Ignore", DevHandling: "Ignore", TeamAssignment: "NETO", Priority: 10, IsActive: true})
+			return err
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// idAt makes the id of the n-th event, which is of its time.
+func idAt(at time.Time, n int) (id event.ID) {
+	ms := uint64(at.UnixMilli())
+	id = uuid.UUID{6: 0x70, 8: 0x80, 14: byte(n >> 8), 15: byte(n)}
+	for i := range 6 {
+		id[i] = byte(ms >> (8 * (5 - i)))
+	}
+	return id
+}

@@ -1,0 +1,118 @@
+// The console's own script: keys, theme, clock, and the token that htmx's writes bring. Pages are read without it.
+"use strict";
+(() => {
+  const root = document.documentElement;
+  const one = (selector) => document.querySelector(selector);
+  const wire = (selector, act) => {
+    const element = one(selector);
+    if (element) element.addEventListener("click", () => act(element));
+  };
+
+  // Clipboards exist over TLS and on loopback only; elsewhere a selection is copied.
+  const copy = async (text) => {
+    if (navigator.clipboard) { await navigator.clipboard.writeText(text); return; }
+    const field = document.createElement("textarea");
+    field.value = text;
+    field.className = "sr";
+    document.body.append(field);
+    field.select();
+    document.execCommand("copy");
+    field.remove();
+  };
+
+  wire("#theme", () => {
+    const dark = root.dataset.theme ? root.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
+    root.dataset.theme = dark ? "light" : "dark";
+    document.cookie = `mutt_theme=${root.dataset.theme}; path=/; max-age=31536000; samesite=lax`;
+  });
+  wire("#help", () => one("#keys").showModal());
+  wire("#show", (button) => {
+    const field = one("#key");
+    const shown = field.type === "text";
+    field.type = shown ? "password" : "text";
+    button.textContent = shown ? "Show" : "Hide";
+    button.setAttribute("aria-pressed", String(!shown));
+    field.focus();
+  });
+  wire("#copy", async (button) => {
+    await copy(location.href);
+    button.firstChild.data = "Copied ";
+    setTimeout(() => { button.firstChild.data = "Copy link "; }, 2000);
+  });
+
+  // The clock shows the server's time, whatever the browser's says.
+  const clock = one("#clock");
+  if (clock) {
+    const ahead = Date.parse(clock.dateTime) - Date.now();
+    setInterval(() => {
+      one("#time").textContent = new Date(Date.now() + ahead).toISOString().slice(11, 19);
+    }, 1000);
+  }
+
+  // Overview reads itself again every 10 s while it is seen and not paused. What has not changed stays as it is, and so does what has the
+  // focus or a selection.
+  const overview = one("#overview");
+  if (overview) {
+    let paused = false, failing = false, since = Date.now();
+    const say = () => {
+      const state = paused ? "paused" : failing ? "stale" : "live";
+      one("#live").className = `bare state js is-${state}`;
+      one("#live-words").textContent = failing && !paused ? `stale for ${Math.round((Date.now() - since) / 1000)} s` : state;
+      overview.classList.toggle("stale", state === "stale");
+    };
+    const refresh = () => { if (!paused && document.visibilityState === "visible") htmx.trigger(overview, "refresh"); };
+    wire("#live", () => { paused = !paused; say(); refresh(); });
+    setInterval(refresh, 10000);
+    setInterval(say, 1000);
+    document.addEventListener("visibilitychange", refresh);
+    document.addEventListener("htmx:oobBeforeSwap", (event) => {
+      const { target, fragment } = event.detail;
+      const chosen = getSelection();
+      const busy = target.contains(document.activeElement) || (!chosen.isCollapsed && target.contains(chosen.anchorNode));
+      if (busy || fragment.firstElementChild.isEqualNode(target)) event.detail.shouldSwap = false;
+    });
+    document.addEventListener("htmx:afterRequest", (event) => {
+      failing = !event.detail.successful;
+      if (!failing) since = Date.now();
+      say();
+    });
+  }
+
+  document.addEventListener("htmx:configRequest", (event) => {
+    const token = one("meta[name=csrf-token]");
+    if (token) event.detail.headers["X-CSRF-Token"] = token.content;
+  });
+
+  // Single keys act when no field has the focus, and can be switched off (WCAG 2.1.4). Each has a button or a link.
+  const stored = () => { try { return localStorage.getItem("mutt_keys") !== "off"; } catch { return true; } };
+  const single = one("#single");
+  if (single) {
+    single.checked = stored();
+    single.addEventListener("change", () => { try { localStorage.setItem("mutt_keys", single.checked ? "on" : "off"); } catch { /* for this page only */ } });
+  }
+  const enabled = () => (single ? single.checked : stored());
+  const move = (by) => {
+    const rows = [...document.querySelectorAll("[data-row]")];
+    const at = rows.indexOf(document.activeElement);
+    const to = rows[at < 0 ? (by > 0 ? 0 : rows.length - 1) : at + by];
+    if (to) to.focus();
+  };
+  let before = "";
+  document.addEventListener("keydown", (event) => {
+    const typing = event.target.closest("input:not([type=checkbox]), textarea, select, [contenteditable]");
+    if (event.key === "Escape" && typing) { event.target.blur(); return; }
+    if (event.key === " " && event.target.closest("button, a, summary")) return; // Space presses what has the focus
+    if (event.ctrlKey || event.altKey || event.metaKey || typing || one("dialog[open]")) return;
+    if (event.key !== "Escape" && !enabled()) return;
+    const menu = one("details[open].who");
+    if (event.key === "Escape" && menu) { menu.open = false; menu.querySelector("summary").focus(); return; }
+    if (event.key === "j" || event.key === "k") { move(event.key === "j" ? 1 : -1); event.preventDefault(); return; }
+    const key = event.key === " " ? "Space" : event.key;
+    const sequence = before ? `${before} ${key}` : key;
+    before = event.key === "g" && !before ? "g" : "";
+    const target = document.querySelector(`[data-key="${CSS.escape(sequence)}"]`);
+    if (!target) return;
+    event.preventDefault();
+    if (target.matches("input")) target.focus(); else target.click();
+  });
+})();
