@@ -69,7 +69,7 @@ func (p *parts) destinationURL() string {
 	if exposed != "" {
 		p.opts.Logger.Warn(exposed)
 	}
-	p.health.Add("destination", func(context.Context) (warnings []string, err error) {
+	p.health.Add("destination", "destination", func(context.Context) (warnings []string, err error) {
 		if exposed != "" {
 			warnings = append(warnings, exposed)
 		}
@@ -192,7 +192,7 @@ func buildIngest(_ context.Context, p *parts) (lifecycle.Service, error) {
 func buildUI(_ context.Context, p *parts) (lifecycle.Service, error) {
 	c := &p.opts.Config.UI
 	m, err := ui.New(*c, ui.Deps{
-		Store: p.store, Keys: p.keyring, Gate: p.gate, Queues: p.queue, Config: p.dynamic, Dynamic: p.handles.ui, DynamicEnabled: p.opts.Config.DynamicConfig, Apply: p.apply, Fold: p.books.Fold, Processes: p.processes,
+		Store: p.store, Keys: p.keyring, Gate: p.gate, Queues: p.queue, Config: p.dynamic, Dynamic: p.handles.ui, DynamicEnabled: p.opts.Config.DynamicConfig, Apply: p.apply, Fold: p.books.Fold, Processes: p.processes, Problems: p.listProblems,
 		Letters: p.letters,
 		Hold:    p.holdRotation, Secrets: p.secretStatus,
 		Status: func() ui.Status { return p.status(p.started) }, Assets: web.Assets, Logger: p.opts.Logger.Named("ui"), Now: p.opts.Now,

@@ -138,6 +138,9 @@ func (m *Module) Refresh(ctx context.Context) { m.rules.Poll(ctx) }
 // Reload looks for changed rules now. When they cannot be loaded the last good ones judge, and Ready says so.
 func (m *Module) Reload(ctx context.Context) error { m.Refresh(ctx); return nil }
 
+// Problems returns the states of trouble that last.
+func (m *Module) Problems() []trouble.Problem { return m.troubles.Problems() }
+
 // Ready gives the warnings of the health report. Nothing here makes a process unhealthy: events wait in the queue.
 func (m *Module) Ready(context.Context) (warnings []string, err error) {
 	if w := m.rules.Warning(); w != "" {

@@ -102,8 +102,10 @@ func (m *Module) Start(ctx context.Context) error {
 	m.taken = &successes{Destination: dest.NewHTTP(m.client, m.encoder()), shared: coord.NewSuccesses(m.deps.Coord, coord.Destination),
 		log: m.deps.Logger, breaker: m.breaker,
 		failing: m.troubles.State(trouble.Kind{Name: "destination_fails", Unit: "requests", Quiet: recovered,
+			Bad: true, Runbook: "destination", Remedy: "look at the destination; mutt dlq list and the log of the forwarder have its last answers",
 			Begins: "the destination fails and alerts wait", Ends: "the destination takes alerts again"}),
-		open: m.troubles.State(trouble.Kind{Name: "breaker_open", Quiet: recovered,
+		open: m.troubles.State(trouble.Kind{Name: "breaker_open", Quiet: recovered, Bad: true, Runbook: "destination",
+			Remedy: "look at the destination; the forwarder probes it by itself",
 			Begins: "the circuit breaker of the destination is open and alerts wait in the queue", Ends: "the circuit breaker of the destination is closed"})}
 	m.engine.Store(m.newEngine(m.taken))
 	return m.Runner.Start(ctx)
@@ -145,6 +147,9 @@ func (m *Module) run(ctx context.Context) error {
 	}
 	return nil
 }
+
+// Problems returns the states of trouble that last.
+func (m *Module) Problems() []trouble.Problem { return m.troubles.Problems() }
 
 // Ready never fails for the destination's sake: alerts wait in the queue.
 func (m *Module) Ready(context.Context) (warnings []string, err error) {

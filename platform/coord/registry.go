@@ -12,6 +12,7 @@ import (
 
 	"github.com/muttproject/mutt/platform/connect"
 	"github.com/muttproject/mutt/platform/lifecycle"
+	"github.com/muttproject/mutt/platform/trouble"
 )
 
 // A process that dies without a word is listed for at most alive after its last beat.
@@ -39,6 +40,9 @@ type Process struct {
 	SecretSources map[string]string `json:"secret_sources,omitempty"`
 	// Logins tells for each server with passwords which of them its connections use.
 	Logins map[string]connect.Status `json:"logins,omitempty"`
+	// Problems are the worst that this process has now, and ProblemsLeftOut how many more there are; see trouble.Bounded.
+	Problems        []trouble.Problem `json:"problems,omitempty"`
+	ProblemsLeftOut int               `json:"problems_left_out,omitempty"`
 }
 
 // Registry keeps this process among the living, and lists them.

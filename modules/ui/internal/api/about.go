@@ -19,6 +19,14 @@ func (a *API) listProcesses(c echo.Context) error {
 	return answer(c, http.StatusOK, apiclient.Processes{Processes: live})
 }
 
+func (a *API) listProblems(c echo.Context) error {
+	out, err := a.Problems(c.Request().Context())
+	if err != nil {
+		return err
+	}
+	return answer(c, http.StatusOK, out)
+}
+
 func (a *API) whoami(c echo.Context) error {
 	id := httpserver.Identity(c)
 	return answer(c, http.StatusOK, apiclient.Whoami{Name: id.Name, Role: id.Role.String()})

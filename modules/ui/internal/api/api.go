@@ -83,6 +83,8 @@ type Deps struct {
 	}
 	// Processes lists the live processes by name.
 	Processes func(context.Context) ([]apiclient.Process, error)
+	// Problems lists what is wrong in all processes.
+	Problems func(context.Context) (apiclient.Problems, error)
 	// Hold gives, renews or ends the hold on a rotation.
 	Hold func(ctx context.Context, secret string, h apiclient.RotationHold) (apiclient.RotationHeld, error)
 	// Secrets tells which version of each secret every process works by.
@@ -191,6 +193,7 @@ func (a *API) endpoints() []endpoint {
 		{put, "/secrets/rotations/:secret", authn.Admin, a.putRotation, opPutRotation()},
 		{post, "/secrets/rotations/:secret/hold", authn.Admin, a.holdRotation, opHoldRotation()},
 
+		{get, "/problems", authn.Viewer, a.listProblems, opListProblems()},
 		{get, "/processes", authn.Viewer, a.listProcesses, opListProcesses()},
 		{get, "/metrics", authn.Viewer, a.metrics, opMetrics()},
 		{get, "/slo", authn.Viewer, a.slo, opSLO()},

@@ -102,6 +102,10 @@ func newBundleOn(t *testing.T, o store.Options, change ...func(*Deps)) *bundle {
 			return []apiclient.Process{{ID: "mutt-1/0190", Name: "mutt-1", Roles: []string{"ui"}, Version: "9.9.9", StartedAt: noon,
 				ConfigRevision: 7, SecretVersions: map[string]string{}, Listeners: []string{"admin 127.0.0.1:8090"}}}, nil
 		},
+		Problems: func(context.Context) (apiclient.Problems, error) {
+			return apiclient.Problems{Problems: []apiclient.Problem{{Code: "breaker_open", Severity: "bad", Since: noon, Fact: "the circuit breaker is open",
+				Count: 3, Unit: "requests", Remedy: "look at the destination", Runbook: "destination", Processes: []string{"mutt-1"}}}}, nil
+		},
 		Hold: func(_ context.Context, _ string, h apiclient.RotationHold) (apiclient.RotationHeld, error) {
 			return apiclient.RotationHeld{Held: true, Holder: h.Holder, Seconds: 10}, nil
 		},

@@ -78,6 +78,7 @@ func TestGolden(t *testing.T) {
 		{"dlq_ingest", request{method: "GET", path: "/dlq/ingest"}},
 		{"dlq_replay", request{method: "POST", path: "/dlq/ingest/replay", body: `{"all":true,"reason":"fixed"}`}},
 		{"dlq_discard", request{method: "DELETE", path: "/dlq/alert/" + testID(1).String(), header: []string{"X-Reason", "noise"}}},
+		{"problems", request{method: "GET", path: "/problems"}},
 		{"processes", request{method: "GET", path: "/processes"}},
 		{"secrets", request{method: "GET", path: "/secrets"}},
 		{"metrics", request{method: "GET", path: "/metrics"}},

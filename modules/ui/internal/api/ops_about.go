@@ -19,6 +19,11 @@ func opListProcesses() openapi.Operation {
 	return openapi.Op(tagAbout, "listProcesses", "List the live processes", "By name.", openapi.Gives(ok, "every process that told of itself lately", apiclient.Processes{}))
 }
 
+func opListProblems() openapi.Operation {
+	return openapi.Op(tagAbout, "listProblems", "List what is wrong", "What /health warns of in every process. The process that answers looks at itself now; the others published their list with their last "+
+		"heartbeat, at most 8 seconds ago. A problem of several processes is listed once.", openapi.Gives(ok, "every problem", apiclient.Problems{}))
+}
+
 func opMetrics() openapi.Operation {
 	return openapi.Op(tagAbout, "metrics", "Show the rates", "Received events per minute, over all processes.", openapi.Gives(ok, "the rates", apiclient.Metrics{}))
 }
