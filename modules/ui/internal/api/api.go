@@ -25,6 +25,7 @@ import (
 	"github.com/muttproject/mutt/platform/config"
 	"github.com/muttproject/mutt/platform/deadletter"
 	"github.com/muttproject/mutt/platform/deps"
+	"github.com/muttproject/mutt/platform/event"
 	"github.com/muttproject/mutt/platform/httpserver"
 	"github.com/muttproject/mutt/platform/openapi"
 	"github.com/muttproject/mutt/platform/queue"
@@ -54,6 +55,8 @@ type Store interface {
 	CompareRecords(ctx context.Context, after store.RecordPoint, limit int) (store.RecordsPart, error)
 	Rotations(ctx context.Context) ([]rotation.State, error)
 	AuditLogs(ctx context.Context, f store.AuditFilter) (store.Page[store.AuditLog], error)
+	AuditByID(ctx context.Context, id event.ID) (store.AuditLog, error)
+	RulesetChanges(ctx context.Context, version int64, limit int) ([]store.Change, bool, error)
 	Books(ctx context.Context) (store.Books, error)
 	RatePerMinute(ctx context.Context, from, to int64) ([]int64, error)
 }
@@ -181,6 +184,8 @@ func (a *API) endpoints() []endpoint {
 		{get, "/audit/:id", authn.Viewer, a.getChange, opGetChange()},
 		{get, "/config-audit", authn.Viewer, a.listChanges, opListChanges("listConfigAudit", "List the change audit, under the predecessor's name")},
 		{get, "/audit-logs", authn.Viewer, a.listAuditLogs, opListAuditLogs()},
+		{get, "/audit-logs/:id", authn.Viewer, a.getAuditLog, opGetAuditLog()},
+		{get, "/events/:id", authn.Viewer, a.getEvent, opGetEvent()},
 
 		{get, "/queues", authn.Viewer, a.listQueues, opListQueues()},
 		{get, "/dlq/:queue", authn.Viewer, a.listDead, opListDead()},

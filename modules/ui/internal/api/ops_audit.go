@@ -60,3 +60,17 @@ func opListAuditLogs() openapi.Operation {
 		filtered("correlation_id", "of the request that brought it"), filtered("q", "part of the message, over a bounded window: see partial"),
 		walked(), openapi.Gives(ok, "a page of events", apiclient.AuditLogs{}), openapi.Tagged())
 }
+
+func eventInPath() openapi.Part {
+	return named("id", "id of the event", openapi.Formatted("uuid").WithExample("019ab3c8-5b4c-7000-8000-000000000001"))
+}
+
+func opGetAuditLog() openapi.Operation {
+	return openapi.Op(tagAudit, "getAuditLog", "Show a judged event", "", eventInPath(), openapi.Gives(ok, "its row", apiclient.AuditLog{}), openapi.Tagged())
+}
+
+func opGetEvent() openapi.Operation {
+	return openapi.Op(tagAudit, "getEvent", "Explain a judged event", "Its row, and how the rules of then and of today judge it, with the rules that came nearest. The rules of then are found by the change audit. "+
+		"A caller has one such call at once, the process a few (`limits.tryouts`); one that takes longer than `limits.tryout_time` is refused with 422.",
+		eventInPath(), openapi.Gives(ok, "the event, explained", apiclient.EventExplained{}), openapi.Fails(fault.Unprocessable, fault.RateLimited, fault.Busy))
+}

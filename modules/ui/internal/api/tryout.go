@@ -3,7 +3,6 @@ package api
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"slices"
@@ -270,23 +269,10 @@ func newPreview(ctx context.Context, present, drafted []rule.Rule, tables rule.T
 
 // judge judges one audited event by both.
 func (p *preview) judge(ctx context.Context, l *store.AuditLog) error {
-	var raw struct {
-		Message  string
-		Severity *int8  `json:"syslog_severity"`
-		TrapOID  string `json:"trap_oid"`
-		Source   string
-		SourceIP string `json:"source_ip"`
-		AppName  string `json:"app_name"`
+	e, ok := auditedEvent(l)
+	if !ok {
+		return nil
 	}
-	if json.Unmarshal([]byte(l.RawMessage), &raw) != nil {
-		return nil // written by a MUTT that wrote something else
-	}
-	e := event.Event{Hostname: l.Hostname, Message: raw.Message, Severity: event.Absent, Facility: event.Absent, TrapOID: raw.TrapOID,
-		SourceIP: raw.SourceIP, AppName: raw.AppName, ReceivedAt: l.ReceivedAt.UnixMicro()}
-	if raw.Severity != nil {
-		e.Severity = *raw.Severity
-	}
-	e.Source, _ = event.ParseSource(raw.Source)
 	var old, now event.Decision
 	if err := p.before.JudgeWithin(ctx, &e, e.ReceivedAt, p.scratch[0], &old); err != nil {
 		return err
