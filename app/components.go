@@ -9,6 +9,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/muttproject/mutt/modules/alert"
+	"github.com/muttproject/mutt/modules/forward"
 	"github.com/muttproject/mutt/modules/ingest"
 	"github.com/muttproject/mutt/modules/janitor"
 	"github.com/muttproject/mutt/platform/authn"
@@ -92,6 +93,7 @@ type parts struct {
 	problems   atomic.Pointer[[]trouble.Problem] // of this process at its last look; nil before the first
 	leader     *coord.Leader                     // nil unless this process is a janitor
 	unhandled  alert.Unhandled                   // counts for all processes that count
+	forward    atomic.Pointer[forward.Module]    // nil unless this process is a forwarder
 	alert      *alert.Module                     // nil unless this process is an alerter
 	letters    *deadletter.Board                 // nil unless this process is a forwarder, a ui or a janitor
 	books      *janitor.Books

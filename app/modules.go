@@ -57,6 +57,7 @@ func buildForward(_ context.Context, p *parts) (lifecycle.Service, error) {
 	if err != nil {
 		return nil, err
 	}
+	p.forward.Store(m)
 	return m, nil
 }
 
@@ -192,7 +193,7 @@ func buildIngest(_ context.Context, p *parts) (lifecycle.Service, error) {
 func buildUI(_ context.Context, p *parts) (lifecycle.Service, error) {
 	c := &p.opts.Config.UI
 	m, err := ui.New(*c, ui.Deps{
-		Store: p.store, Keys: p.keyring, Gate: p.gate, Queues: p.queue, Config: p.dynamic, Dynamic: p.handles.ui, DynamicEnabled: p.opts.Config.DynamicConfig, Apply: p.apply, Fold: p.books.Fold, Processes: p.processes, Problems: p.listProblems,
+		Store: p.store, Keys: p.keyring, Gate: p.gate, Queues: p.queue, Config: p.dynamic, Dynamic: p.handles.ui, DynamicEnabled: p.opts.Config.DynamicConfig, Apply: p.apply, Fold: p.books.Fold, Processes: p.processes, Problems: p.listProblems, Destinations: p.destinations,
 		Letters: p.letters,
 		Hold:    p.holdRotation, Secrets: p.secretStatus,
 		Status: func() ui.Status { return p.status(p.started) }, Assets: web.Assets, Logger: p.opts.Logger.Named("ui"), Now: p.opts.Now,

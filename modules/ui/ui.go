@@ -81,6 +81,8 @@ type Deps struct {
 	Processes func(context.Context) ([]apiclient.Process, error)
 	// Problems lists what is wrong in all processes.
 	Problems func(context.Context) (apiclient.Problems, error)
+	// Destinations lists where alerts go and how that stands; their SentRate is left open.
+	Destinations func(context.Context) ([]apiclient.Destination, error)
 	// Hold gives, renews or ends the hold on the rotation of a secret.
 	Hold func(ctx context.Context, secret string, h apiclient.RotationHold) (apiclient.RotationHeld, error)
 	// Secrets tells which version of each secret every process works by; never a secret.
@@ -124,7 +126,7 @@ func New(cfg Config, d Deps) (*Module, error) {
 	}
 	return &Module{page: home, sessions: sessions, api: api.New(api.Deps{
 		Gate: d.Gate, Sessions: sessions, SessionIdle: cfg.SessionIdle, SecureCookies: cfg.SecureCookies,
-		Store: d.Store, Queues: d.Queues, Dynamic: d.Config, DynamicEnabled: d.DynamicEnabled, Apply: d.Apply, Fold: d.Fold, Processes: d.Processes, Problems: d.Problems,
+		Store: d.Store, Queues: d.Queues, Dynamic: d.Config, DynamicEnabled: d.DynamicEnabled, Apply: d.Apply, Fold: d.Fold, Processes: d.Processes, Problems: d.Problems, Destinations: d.Destinations,
 		Letters: d.Letters, Hold: d.Hold,
 		Objectives: measured.Now, Document: document.JSON(), Docs: docs, Version: d.version, Logger: d.Logger, Now: d.Now,
 		Secrets: d.Secrets, Tryouts: cfg.Tryouts, TryoutTime: cfg.TryoutTime,

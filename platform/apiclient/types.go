@@ -302,6 +302,38 @@ type Ledger struct {
 	Judging  JudgingBook  `json:"judging"`
 	Delivery DeliveryBook `json:"delivery"`
 	Beside   BesideBooks  `json:"beside"`
+	// Window is nil unless it was asked for.
+	Window *LedgerWindow `json:"window,omitempty" doc:"the statement of the window that was asked for"`
+}
+
+// LedgerWindow is a statement of both books over a window that ends now. What is brought forward was in flight when it began.
+type LedgerWindow struct {
+	From     time.Time      `json:"from" doc:"begin of the window, a whole minute"`
+	Seconds  int64          `json:"seconds" doc:"its length until now" min:"1"`
+	Judging  JudgingWindow  `json:"judging"`
+	Delivery DeliveryWindow `json:"delivery"`
+	Beside   BesideBooks    `json:"beside"`
+}
+
+// JudgingWindow is: brought forward + received = judged, by fate, + in flight.
+type JudgingWindow struct {
+	BroughtForward int64            `json:"brought_forward" doc:"events in the ingest queue at its begin"`
+	Received       int64            `json:"received" doc:"events"`
+	Judged         int64            `json:"judged" doc:"events"`
+	ByFate         map[string]int64 `json:"by_fate" doc:"judged, by fate"`
+	InFlight       int64            `json:"in_flight" doc:"events in the ingest queue now"`
+	Difference     int64            `json:"difference" doc:"brought_forward + received - judged - in_flight"`
+}
+
+// DeliveryWindow is: brought forward + forwardable = delivered + discarded + in flight + parked. What is brought forward includes the dead letters.
+type DeliveryWindow struct {
+	BroughtForward int64 `json:"brought_forward" doc:"alerts in the alert queue and its dead letters at its begin"`
+	Forwardable    int64 `json:"forwardable" doc:"forwarded, shed, and meta-alerts"`
+	Delivered      int64 `json:"delivered" doc:"alerts"`
+	Discarded      int64 `json:"discarded" doc:"dead letters that were discarded"`
+	Parked         int64 `json:"parked" doc:"dead letters now"`
+	InFlight       int64 `json:"in_flight" doc:"alerts in the alert queue now"`
+	Difference     int64 `json:"difference" doc:"what the others leave of brought_forward and forwardable"`
 }
 
 // BesideBooks are events that are in neither book, because they were not taken in. One that is sent again counts again.

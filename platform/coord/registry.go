@@ -40,9 +40,18 @@ type Process struct {
 	SecretSources map[string]string `json:"secret_sources,omitempty"`
 	// Logins tells for each server with passwords which of them its connections use.
 	Logins map[string]connect.Status `json:"logins,omitempty"`
+	// Delivery is what a forwarder knows of the destination's last answers; nil for a process that is none, or sent nothing yet.
+	Delivery *Delivery `json:"delivery,omitempty"`
 	// Problems are the worst that this process has now, and ProblemsLeftOut how many more there are; see trouble.Bounded.
 	Problems        []trouble.Problem `json:"problems,omitempty"`
 	ProblemsLeftOut int               `json:"problems_left_out,omitempty"`
+}
+
+// Delivery is what a forwarder knows of the destination's last answers.
+type Delivery struct {
+	Status    int       `json:"status"` // of the last request, 0 without an answer
+	Sent      time.Time `json:"sent"`
+	Delivered time.Time `json:"delivered"` // zero for never
 }
 
 // Registry keeps this process among the living, and lists them.

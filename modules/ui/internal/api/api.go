@@ -58,6 +58,8 @@ type Store interface {
 	AuditByID(ctx context.Context, id event.ID) (store.AuditLog, error)
 	RulesetChanges(ctx context.Context, version int64, limit int) ([]store.Change, bool, error)
 	Books(ctx context.Context) (store.Books, error)
+	Sums(ctx context.Context, from, to int64) ([]store.KindSum, error)
+	Steps(ctx context.Context, from, to, step int64) ([]store.StepSum, error)
 	RatePerMinute(ctx context.Context, from, to int64) ([]int64, error)
 }
 
@@ -88,6 +90,8 @@ type Deps struct {
 	Processes func(context.Context) ([]apiclient.Process, error)
 	// Problems lists what is wrong in all processes.
 	Problems func(context.Context) (apiclient.Problems, error)
+	// Destinations lists where alerts go and how that stands; their SentRate is left open.
+	Destinations func(context.Context) ([]apiclient.Destination, error)
 	// Hold gives, renews or ends the hold on a rotation.
 	Hold func(ctx context.Context, secret string, h apiclient.RotationHold) (apiclient.RotationHeld, error)
 	// Secrets tells which version of each secret every process works by.
@@ -199,6 +203,8 @@ func (a *API) endpoints() []endpoint {
 		{post, "/secrets/rotations/:secret/hold", authn.Admin, a.holdRotation, opHoldRotation()},
 
 		{get, "/problems", authn.Viewer, a.listProblems, opListProblems()},
+		{get, "/pipeline", authn.Viewer, a.pipeline, opPipeline()},
+		{get, "/series", authn.Viewer, a.series, opSeries()},
 		{get, "/processes", authn.Viewer, a.listProcesses, opListProcesses()},
 		{get, "/metrics", authn.Viewer, a.metrics, opMetrics()},
 		{get, "/slo", authn.Viewer, a.slo, opSLO()},

@@ -106,6 +106,11 @@ func newBundleOn(t *testing.T, o store.Options, change ...func(*Deps)) *bundle {
 			return apiclient.Problems{Problems: []apiclient.Problem{{Code: "breaker_open", Severity: "bad", Since: noon, Fact: "the circuit breaker is open",
 				Count: 3, Unit: "requests", Remedy: "look at the destination", Runbook: "destination", Processes: []string{"mutt-1"}}}}, nil
 		},
+		Destinations: func(context.Context) ([]apiclient.Destination, error) {
+			status, opened, next := 503, noon, noon.Add(5*time.Second)
+			return []apiclient.Destination{{Name: "moog", RateLimit: 50, Breaker: apiclient.BreakerState{State: "open", Since: &opened, Failures: 12, NextProbe: &next},
+				LastStatus: &status, LastSent: &opened}}, nil
+		},
 		Hold: func(_ context.Context, _ string, h apiclient.RotationHold) (apiclient.RotationHeld, error) {
 			return apiclient.RotationHeld{Held: true, Holder: h.Holder, Seconds: 10}, nil
 		},

@@ -35,7 +35,18 @@ func opSLO() openapi.Operation {
 
 func opLedger() openapi.Operation {
 	return openapi.Op(tagAbout, "ledger", "Show the two books", "Whether everything that was received was judged, and all that was to be forwarded was delivered.",
+		openapi.InQuery("window", "the statement of this window as well", openapi.OneOf("1h", "24h")),
 		openapi.Gives(ok, "the books", apiclient.Ledger{}))
+}
+
+func opPipeline() openapi.Operation {
+	return openapi.Op(tagAbout, "pipeline", "Show the pipeline", "Where events are now and how fast they move: sources, queues, judging, destinations. Rates are of the last minute, from the books.",
+		openapi.Gives(ok, "the pipeline", apiclient.Pipeline{}))
+}
+
+func opSeries() openapi.Operation {
+	return openapi.Op(tagAbout, "series", "Show the books over time", "In steps of one minute (1h) or five (24h), over all processes.",
+		openapi.InQuery("range", "how far back", openapi.OneOf("1h", "24h").WithDefault("1h")), openapi.Gives(ok, "counts by time", apiclient.Series{}))
 }
 
 func opDocument() openapi.Operation {
