@@ -34,6 +34,30 @@ type Rules struct {
 	Rules []rule.Rule `json:"rules"`
 }
 
+// RuleStats answers /rules/stats.
+type RuleStats struct {
+	From      time.Time  `json:"from" doc:"since when hits are counted: the full hour 24 hours ago"`
+	Rules     []RuleStat `json:"rules" doc:"in the order of judging, inactive ones last"`
+	Unhandled int64      `json:"unhandled" doc:"events since then that no rule matched" min:"0"`
+}
+
+// RuleStat is what is known about the use of a rule.
+type RuleStat struct {
+	RuleID     int64      `json:"rule_id" doc:"its id"`
+	Name       string     `json:"name" doc:"its name"`
+	IsActive   bool       `json:"is_active" doc:"false: it never matches"`
+	Hits       int64      `json:"hits" doc:"events that it won" min:"0"`
+	LastMatch  *time.Time `json:"last_match" doc:"receipt of the newest event that it won; null when none is known"`
+	ShadowedBy *RuleRef   `json:"shadowed_by" doc:"a rule of better rank that matches whatever this one matches, so that it never wins; null when none is known"`
+	Expires    *time.Time `json:"expires" doc:"its valid_until; null when it has none"`
+}
+
+// RuleRef names a rule.
+type RuleRef struct {
+	ID   int64  `json:"id" doc:"of the rule" min:"1"`
+	Name string `json:"name" doc:"of the rule"`
+}
+
 // RuleSaved answers PUT, PATCH and DELETE of a rule.
 type RuleSaved struct {
 	ID       int64  `json:"id" doc:"of the rule" min:"1"`

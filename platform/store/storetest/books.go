@@ -17,6 +17,7 @@ func bookCases() map[string]func(*testing.T, Harness) {
 		"sums over everything":           booksTotal,
 		"rate per minute is received":    ratePerMinute,
 		"steps agree with sums":          stepsAgreeWithSums,
+		"hits of rules":                  hitsOfRules,
 		"counts of entries without rows": countsWithoutRows,
 	}
 }

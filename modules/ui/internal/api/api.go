@@ -58,6 +58,7 @@ type Store interface {
 	AuditByID(ctx context.Context, id event.ID) (store.AuditLog, error)
 	RulesetChanges(ctx context.Context, version int64, limit int) ([]store.Change, bool, error)
 	Books(ctx context.Context) (store.Books, error)
+	RuleHits(ctx context.Context, since time.Time) ([]store.RuleHits, error)
 	Sums(ctx context.Context, from, to int64) ([]store.KindSum, error)
 	Steps(ctx context.Context, from, to, step int64) ([]store.StepSum, error)
 	RatePerMinute(ctx context.Context, from, to int64) ([]int64, error)
@@ -119,6 +120,7 @@ type API struct {
 	rules, hosts, teams listCache
 	checking            chan struct{} // held while rules from outside are compiled and their examples checked
 	trying              tryouts
+	shadows             shadows
 	config              atomic.Pointer[storedConfig] // as it was read last
 }
 
@@ -159,6 +161,7 @@ func (a *API) endpoints() []endpoint {
 		{post, "/rules", authn.Operator, a.createRule, opCreateRule()},
 		{get, "/rules/export", authn.Viewer, a.exportRules, opExportRules()},
 		{post, "/rules/import", authn.Operator, a.importRules, opImportRules()},
+		{get, "/rules/stats", authn.Viewer, a.ruleStats, opRuleStats()},
 		{post, "/rules/test", authn.Viewer, a.testRule, opTestRule()},
 		{post, "/rules/preview", authn.Viewer, a.previewRules, opPreviewRules()},
 		{get, "/rules/:id", authn.Viewer, a.getRule, opGetRule()},

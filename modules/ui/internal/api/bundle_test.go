@@ -180,7 +180,10 @@ func (b *bundle) fold(ctx context.Context) error {
 	for i, c := range counters {
 		counts[i] = store.MinuteCount(c)
 	}
-	return b.store.FoldCounts(ctx, counts)
+	if err := b.store.FoldCounts(ctx, counts); err != nil {
+		return err
+	}
+	return b.store.FoldHits(ctx)
 }
 
 // request is one call. Path without a prefix stands for /api/v2.

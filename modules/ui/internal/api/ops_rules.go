@@ -79,6 +79,11 @@ rules:
     team_assignment: NETOPS
 `
 
+func opRuleStats() openapi.Operation {
+	return openapi.Op(tagRules, "ruleStats", "Show how often rules win", "Hits of 24 hours, the last match, and the rules that never win because another one takes everything from them. The latter is found by comparing "+
+		"conditions: it is never wrong, but does not find every such rule.", openapi.Gives(ok, "all rules", apiclient.RuleStats{}), openapi.Fails(fault.Unprocessable, fault.RateLimited, fault.Busy))
+}
+
 func opTestRule() openapi.Operation {
 	return openapi.Op(tagRules, "testRule", "Try an event on the rules", "Tells which rule wins, and why each better-ranked one lost; with a draft as if it were stored. Nothing is stored. "+
 		"A caller has one such call at once, the process a few (`limits.tryouts`); a call that takes longer than `limits.tryout_time` is refused with 422.",
