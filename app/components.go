@@ -93,6 +93,7 @@ type parts struct {
 	problems   atomic.Pointer[[]trouble.Problem] // of this process at its last look; nil before the first
 	leader     *coord.Leader                     // nil unless this process is a janitor
 	unhandled  alert.Unhandled                   // counts for all processes that count
+	judging    atomic.Pointer[alert.Module]      // the same as alert, for the heartbeat
 	forward    atomic.Pointer[forward.Module]    // nil unless this process is a forwarder
 	alert      *alert.Module                     // nil unless this process is an alerter
 	letters    *deadletter.Board                 // nil unless this process is a forwarder, a ui or a janitor

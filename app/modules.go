@@ -34,6 +34,7 @@ func buildAlert(_ context.Context, p *parts) (lifecycle.Service, error) {
 		return nil, err // not m: a nil *Module in a Service is not nil
 	}
 	p.alert = m
+	p.judging.Store(m)
 	return m, nil
 }
 
@@ -193,7 +194,7 @@ func buildIngest(_ context.Context, p *parts) (lifecycle.Service, error) {
 func buildUI(_ context.Context, p *parts) (lifecycle.Service, error) {
 	c := &p.opts.Config.UI
 	m, err := ui.New(*c, ui.Deps{
-		Store: p.store, Keys: p.keyring, Gate: p.gate, Queues: p.queue, Config: p.dynamic, Dynamic: p.handles.ui, DynamicEnabled: p.opts.Config.DynamicConfig, Apply: p.apply, Fold: p.books.Fold, Processes: p.processes, Problems: p.listProblems, Destinations: p.destinations,
+		Store: p.store, Keys: p.keyring, Gate: p.gate, Queues: p.queue, Config: p.dynamic, Dynamic: p.handles.ui, DynamicEnabled: p.opts.Config.DynamicConfig, Apply: p.apply, Fold: p.books.Fold, Processes: p.processes, Problems: p.listProblems, Destinations: p.destinations, Top: p.top,
 		Letters: p.letters,
 		Hold:    p.holdRotation, Secrets: p.secretStatus,
 		Status: func() ui.Status { return p.status(p.started) }, Assets: web.Assets, Logger: p.opts.Logger.Named("ui"), Now: p.opts.Now,

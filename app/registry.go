@@ -23,6 +23,7 @@ func (p *parts) self() coord.Process {
 	at := p.control.inForce()
 	out := coord.Process{ID: p.run, Name: p.process, Version: Version, StartedAt: p.started, ConfigRevision: at.Revision, ConfigEpoch: at.Epoch,
 		Secrets: p.secrets.Current().Versions(), SecretSources: p.secrets.Current().Origins(), Logins: p.logged()}
+	out.Busiest = p.busiest()
 	if f := p.forward.Load(); f != nil {
 		if a := f.Answers(); !a.Sent.IsZero() {
 			out.Delivery = &coord.Delivery{Status: a.Status, Sent: a.Sent, Delivered: a.Delivered}

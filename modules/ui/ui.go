@@ -83,6 +83,8 @@ type Deps struct {
 	Problems func(context.Context) (apiclient.Problems, error)
 	// Destinations lists where alerts go and how that stands; their SentRate is left open.
 	Destinations func(context.Context) ([]apiclient.Destination, error)
+	// Top lists the hosts or rules with the most events of 15 minutes.
+	Top func(ctx context.Context, by string) (apiclient.Top, error)
 	// Hold gives, renews or ends the hold on the rotation of a secret.
 	Hold func(ctx context.Context, secret string, h apiclient.RotationHold) (apiclient.RotationHeld, error)
 	// Secrets tells which version of each secret every process works by; never a secret.
@@ -126,7 +128,7 @@ func New(cfg Config, d Deps) (*Module, error) {
 	}
 	return &Module{page: home, sessions: sessions, api: api.New(api.Deps{
 		Gate: d.Gate, Sessions: sessions, SessionIdle: cfg.SessionIdle, SecureCookies: cfg.SecureCookies,
-		Store: d.Store, Queues: d.Queues, Dynamic: d.Config, DynamicEnabled: d.DynamicEnabled, Apply: d.Apply, Fold: d.Fold, Processes: d.Processes, Problems: d.Problems, Destinations: d.Destinations,
+		Store: d.Store, Queues: d.Queues, Dynamic: d.Config, DynamicEnabled: d.DynamicEnabled, Apply: d.Apply, Fold: d.Fold, Processes: d.Processes, Problems: d.Problems, Destinations: d.Destinations, Top: d.Top,
 		Letters: d.Letters, Hold: d.Hold,
 		Objectives: measured.Now, Document: document.JSON(), Docs: docs, Version: d.version, Logger: d.Logger, Now: d.Now,
 		Secrets: d.Secrets, Tryouts: cfg.Tryouts, TryoutTime: cfg.TryoutTime,

@@ -59,3 +59,31 @@ type Series struct {
 	StepSeconds int64              `json:"step_seconds" doc:"length of a step; the last one is not over yet" min:"60"`
 	Series      map[string][]int64 `json:"series" doc:"by name: received, each fate, meta, delivered, parked, discarded, refused and rejected are counted in each step; ingest_waiting and alerts_waiting are at its end, by the books"`
 }
+
+// What /top counts by.
+const (
+	TopHosts = "host"
+	TopRules = "rule"
+)
+
+// Top answers /top.
+type Top struct {
+	Items   []TopItem `json:"items" doc:"the busiest first"`
+	Bounded bool      `json:"bounded" doc:"true: there are more, or counts may be too high, because each process keeps count of 256 names in each minute and publishes 32"`
+}
+
+// TopItem is a host or a rule with its events.
+type TopItem struct {
+	Name   string `json:"name" doc:"the identity of the host, in lower case, or the name of the rule"`
+	Events int64  `json:"events" doc:"judged in the last 15 minutes" min:"0"`
+}
+
+// Histogram answers /events/histogram.
+type Histogram struct {
+	From        time.Time          `json:"from" doc:"begin of the first step"`
+	StepSeconds int64              `json:"step_seconds" doc:"length of a step" min:"1"`
+	Fates       map[string][]int64 `json:"fates" doc:"judged events in each step, by fate; fates without events are absent"`
+	Events      int64              `json:"events" doc:"all of them" min:"0"`
+	Partial     bool               `json:"partial" doc:"true: only the newest events were looked at, back to looked_from"`
+	LookedFrom  time.Time          `json:"looked_from" doc:"how far back events were looked at"`
+}

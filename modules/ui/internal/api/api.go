@@ -55,6 +55,7 @@ type Store interface {
 	CompareRecords(ctx context.Context, after store.RecordPoint, limit int) (store.RecordsPart, error)
 	Rotations(ctx context.Context) ([]rotation.State, error)
 	AuditLogs(ctx context.Context, f store.AuditFilter) (store.Page[store.AuditLog], error)
+	Histogram(ctx context.Context, f store.AuditFilter, step time.Duration) (store.Histogram, error)
 	AuditByID(ctx context.Context, id event.ID) (store.AuditLog, error)
 	RulesetChanges(ctx context.Context, version int64, limit int) ([]store.Change, bool, error)
 	Books(ctx context.Context) (store.Books, error)
@@ -93,6 +94,8 @@ type Deps struct {
 	Problems func(context.Context) (apiclient.Problems, error)
 	// Destinations lists where alerts go and how that stands; their SentRate is left open.
 	Destinations func(context.Context) ([]apiclient.Destination, error)
+	// Top lists the hosts or rules with the most events of 15 minutes.
+	Top func(ctx context.Context, by string) (apiclient.Top, error)
 	// Hold gives, renews or ends the hold on a rotation.
 	Hold func(ctx context.Context, secret string, h apiclient.RotationHold) (apiclient.RotationHeld, error)
 	// Secrets tells which version of each secret every process works by.
@@ -192,6 +195,7 @@ func (a *API) endpoints() []endpoint {
 		{get, "/config-audit", authn.Viewer, a.listChanges, opListChanges("listConfigAudit", "List the change audit, under the predecessor's name")},
 		{get, "/audit-logs", authn.Viewer, a.listAuditLogs, opListAuditLogs()},
 		{get, "/audit-logs/:id", authn.Viewer, a.getAuditLog, opGetAuditLog()},
+		{get, "/events/histogram", authn.Viewer, a.histogram, opHistogram()},
 		{get, "/events/:id", authn.Viewer, a.getEvent, opGetEvent()},
 
 		{get, "/queues", authn.Viewer, a.listQueues, opListQueues()},
@@ -207,6 +211,7 @@ func (a *API) endpoints() []endpoint {
 
 		{get, "/problems", authn.Viewer, a.listProblems, opListProblems()},
 		{get, "/pipeline", authn.Viewer, a.pipeline, opPipeline()},
+		{get, "/top", authn.Viewer, a.top, opTop()},
 		{get, "/series", authn.Viewer, a.series, opSeries()},
 		{get, "/processes", authn.Viewer, a.listProcesses, opListProcesses()},
 		{get, "/metrics", authn.Viewer, a.metrics, opMetrics()},

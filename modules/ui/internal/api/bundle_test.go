@@ -111,6 +111,9 @@ func newBundleOn(t *testing.T, o store.Options, change ...func(*Deps)) *bundle {
 			return []apiclient.Destination{{Name: "moog", RateLimit: 50, Breaker: apiclient.BreakerState{State: "open", Since: &opened, Failures: 12, NextProbe: &next},
 				LastStatus: &status, LastSent: &opened}}, nil
 		},
+		Top: func(_ context.Context, by string) (apiclient.Top, error) {
+			return apiclient.Top{Items: []apiclient.TopItem{{Name: by + "-1", Events: 7}}, Bounded: true}, nil
+		},
 		Hold: func(_ context.Context, _ string, h apiclient.RotationHold) (apiclient.RotationHeld, error) {
 			return apiclient.RotationHeld{Held: true, Holder: h.Holder, Seconds: 10}, nil
 		},

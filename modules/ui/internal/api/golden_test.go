@@ -90,6 +90,8 @@ func TestGolden(t *testing.T) {
 		{"ledger", request{method: "GET", path: "/ledger"}},
 		{"ledger_window", request{method: "GET", path: "/ledger?window=24h"}},
 		{"ledger_window_bad", request{method: "GET", path: "/ledger?window=25h"}},
+		{"top", request{method: "GET", path: "/top?by=host"}},
+		{"histogram", request{method: "GET", path: "/events/histogram?hostname=sw1"}},
 		{"pipeline", request{method: "GET", path: "/pipeline"}},
 		{"series", request{method: "GET", path: "/series?range=1h"}},
 		{"series_day", request{method: "GET", path: "/series?range=24h"}},

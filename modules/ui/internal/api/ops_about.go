@@ -44,6 +44,11 @@ func opPipeline() openapi.Operation {
 		openapi.Gives(ok, "the pipeline", apiclient.Pipeline{}))
 }
 
+func opTop() openapi.Operation {
+	return openapi.Op(tagAbout, "top", "List the busiest hosts or rules", "Of the last 15 minutes, over all processes, from counters in bounded memory.",
+		openapi.InQuery("by", "what is counted", openapi.OneOf(apiclient.TopHosts, apiclient.TopRules).WithDefault(apiclient.TopHosts)), openapi.Gives(ok, "the busiest", apiclient.Top{}))
+}
+
 func opSeries() openapi.Operation {
 	return openapi.Op(tagAbout, "series", "Show the books over time", "In steps of one minute (1h) or five (24h), over all processes.",
 		openapi.InQuery("range", "how far back", openapi.OneOf("1h", "24h").WithDefault("1h")), openapi.Gives(ok, "counts by time", apiclient.Series{}))
