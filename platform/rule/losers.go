@@ -66,3 +66,25 @@ func (s *Set) Losers(ctx context.Context, e *event.Event, now int64, n int) ([]L
 	}
 	return out, nil
 }
+
+// Fit returns how many conditions of the first rule in the order of judging e fits at now (Unix µs), and what does not fit, without reasons
+// when it is more than one condition. ok is false when there is no active rule, or the caller has given up.
+func (s *Set) Fit(ctx context.Context, e *event.Event, now int64, sc *Scratch) (fits int, misses []Miss, ok bool) {
+	if len(s.rules) == 0 {
+		return 0, nil, false
+	}
+	sc.begin(s, e, now)
+	sc.ctx = ctx
+	defer func() { sc.ctx = nil }()
+	for fit, miss := range s.rules[0].conditions(sc) {
+		switch {
+		case fit:
+			fits++
+		case len(misses) > 0:
+			return fits, append(misses, Miss{}), !sc.over() // two are too many for whoever looks for near misses
+		default:
+			misses = append(misses, miss())
+		}
+	}
+	return fits, misses, !sc.over()
+}

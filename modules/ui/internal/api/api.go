@@ -124,13 +124,15 @@ type API struct {
 	checking            chan struct{} // held while rules from outside are compiled and their examples checked
 	trying              tryouts
 	shadows             shadows
+	sampling            chan struct{} // held while the samples are read
+	samples             atomic.Pointer[samples]
 	config              atomic.Pointer[storedConfig] // as it was read last
 }
 
 // New makes the API.
 func New(d Deps) *API {
 	deps.Must(d)
-	return &API{Deps: d, checking: make(chan struct{}, 1), trying: tryouts{most: d.Tryouts, freed: make(chan struct{})}}
+	return &API{Deps: d, checking: make(chan struct{}, 1), sampling: make(chan struct{}, 1), trying: tryouts{most: d.Tryouts, freed: make(chan struct{})}}
 }
 
 // endpoint is one operation below a prefix.
@@ -167,6 +169,7 @@ func (a *API) endpoints() []endpoint {
 		{get, "/rules/stats", authn.Viewer, a.ruleStats, opRuleStats()},
 		{post, "/rules/test", authn.Viewer, a.testRule, opTestRule()},
 		{post, "/rules/preview", authn.Viewer, a.previewRules, opPreviewRules()},
+		{post, "/rules/matches", authn.Viewer, a.matchRule, opMatchRule()},
 		{get, "/rules/:id", authn.Viewer, a.getRule, opGetRule()},
 		{put, "/rules/:id", authn.Operator, a.updateRule, opUpdateRule("updateRule")},
 		{patch, "/rules/:id", authn.Operator, a.updateRule, opUpdateRule("patchRule")},

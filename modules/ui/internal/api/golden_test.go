@@ -38,6 +38,8 @@ func TestGolden(t *testing.T) {
 		{"rules_export_json", request{method: "GET", path: "/rules/export?format=json"}},
 		{"rules_test", request{method: "POST", path: "/rules/test", body: `{"event":{"hostname":"sw1","message":"link down on Gi0/1","syslog_severity":3}}`, key: "viewer"}},
 		{"rules_preview", request{method: "POST", path: "/rules/preview", body: `{"rules":[` + strings.ReplaceAll(sampleRule, "link down", "message") + `]}`, key: "viewer"}},
+		{"rules_review", request{method: "POST", path: "/rules/preview", body: `{"window_hours":24,"rules":[` + strings.ReplaceAll(sampleRule, "link down", "message") + `]}`, key: "viewer"}},
+		{"rules_matches", request{method: "POST", path: "/rules/matches", body: `{"rule":` + strings.Replace(strings.ReplaceAll(sampleRule, "link down", "message"), "{", `{"host_pattern":"sw1",`, 1) + `}`, key: "viewer"}},
 		{"rules_stats", request{method: "GET", path: "/rules/stats"}},
 		{"rules_delete", request{method: "DELETE", path: "/rules/1"}},
 		{"hosts_empty", request{method: "GET", path: "/dev-hosts"}},
