@@ -1,6 +1,6 @@
 -- +goose Up
 -- How often each rule won, by the hour of the receipt: hour counts hours since 1970, last_at is the time of the newest of these events in
--- Unix µs. Rows are folded out of rule_hits_pending: docs/adr/0033-hits-of-rules.md
+-- Unix µs. Rows are folded out of rule_hits_pending: docs/adr/0034-hits-of-rules.md
 CREATE TABLE rule_hits (
     rule_id BIGINT NOT NULL,
     hour    BIGINT NOT NULL,
