@@ -138,4 +138,3 @@ func TestMatchesAgreeWithTryingEveryEvent(t *testing.T) {
 	b.refuse(422, "rule", "", request{method: "POST", path: "/rules/matches", body: `{}`})
 	b.refuse(422, "rule.match_string", "", request{method: "POST", path: "/rules/matches", body: `{"rule":{"match_string":"(","match_type":"regex","prod_handling":"Ignore","dev_handling":"Ignore","team_assignment":"T"}}`})
 }
-
