@@ -1,7 +1,7 @@
 // Package ui is the admin listener's content: the API of contracts.md section 4 and the plain page at "/".
 //
 // Principles:
-//  1. The module has no goroutine and no state of its own: it is routes, and the server that serves them is wired by app.
+//  1. The module is routes, and the server that serves them is wired by app. Its one goroutine reads what is judged while somebody watches.
 //  2. It writes configuration through store.Change only, and reads what other modules do from store and queue.
 //  3. Every route names the least role that may call it; a test walks them all.
 package ui

@@ -124,6 +124,8 @@ type API struct {
 	checking            chan struct{} // held while rules from outside are compiled and their examples checked
 	trying              tryouts
 	shadows             shadows
+	streaming           streams
+	tail                tail
 	sampling            chan struct{} // held while the samples are read
 	samples             atomic.Pointer[samples]
 	config              atomic.Pointer[storedConfig] // as it was read last
@@ -132,7 +134,7 @@ type API struct {
 // New makes the API.
 func New(d Deps) *API {
 	deps.Must(d)
-	return &API{Deps: d, checking: make(chan struct{}, 1), sampling: make(chan struct{}, 1), trying: tryouts{most: d.Tryouts, freed: make(chan struct{})}}
+	return &API{Deps: d, tail: tail{store: d.Store, log: d.Logger, now: d.Now}, checking: make(chan struct{}, 1), sampling: make(chan struct{}, 1), trying: tryouts{most: d.Tryouts, freed: make(chan struct{})}}
 }
 
 // endpoint is one operation below a prefix.
@@ -198,6 +200,7 @@ func (a *API) endpoints() []endpoint {
 		{get, "/config-audit", authn.Viewer, a.listChanges, opListChanges("listConfigAudit", "List the change audit, under the predecessor's name")},
 		{get, "/audit-logs", authn.Viewer, a.listAuditLogs, opListAuditLogs()},
 		{get, "/audit-logs/:id", authn.Viewer, a.getAuditLog, opGetAuditLog()},
+		{get, "/events/stream", authn.Viewer, a.streamEvents, opStreamEvents()},
 		{get, "/events/histogram", authn.Viewer, a.histogram, opHistogram()},
 		{get, "/events/:id", authn.Viewer, a.getEvent, opGetEvent()},
 

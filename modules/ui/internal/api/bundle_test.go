@@ -203,6 +203,9 @@ func (b *bundle) do(r request) *httptest.ResponseRecorder {
 		r.path = "/api/v2" + r.path
 	}
 	req := httptest.NewRequest(r.method, r.path, strings.NewReader(r.body))
+	if strings.Contains(r.path, "/events/stream") {
+		req = req.WithContext(b.briefly())
+	}
 	if r.body != "" {
 		req.Header.Set("Content-Type", "application/json")
 	}
@@ -226,6 +229,13 @@ func (b *bundle) do(r request) *httptest.ResponseRecorder {
 		}
 	}
 	return rec
+}
+
+// briefly returns the context of a caller who leaves a stream soon.
+func (b *bundle) briefly() context.Context {
+	ctx, cancel := context.WithTimeout(b.Context(), 20*time.Millisecond)
+	b.Cleanup(cancel)
+	return ctx
 }
 
 func (b *bundle) get(path string) *httptest.ResponseRecorder {

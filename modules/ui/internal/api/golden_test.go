@@ -93,6 +93,7 @@ func TestGolden(t *testing.T) {
 		{"ledger_window", request{method: "GET", path: "/ledger?window=24h"}},
 		{"ledger_window_bad", request{method: "GET", path: "/ledger?window=25h"}},
 		{"top", request{method: "GET", path: "/top?by=host"}},
+		{"stream", request{method: "GET", path: "/events/stream?hostname=sw1", key: "viewer"}},
 		{"histogram", request{method: "GET", path: "/events/histogram?hostname=sw1"}},
 		{"pipeline", request{method: "GET", path: "/pipeline"}},
 		{"series", request{method: "GET", path: "/series?range=1h"}},
