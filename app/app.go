@@ -69,7 +69,7 @@ func newParts(o Options) *parts {
 		name = "mutt"
 	}
 	registry := telemetry.NewRegistry()
-	p := &parts{opts: o, process: name, run: name + "/" + queue.NewEntryID().String(), health: telemetry.NewHealth(), registry: registry,
+	p := &parts{opts: o, process: name, run: name + "/" + queue.NewEntryID().String(), health: telemetry.NewHealth(o.Now), registry: registry,
 		keyring: authn.NewKeyring(o.Now), started: o.Now(), listeners: map[string]string{}}
 	if p.mode() == Distributed { // an embedded process has no server to connect to
 		p.connecting = connect.NewMetrics(registry)
@@ -108,7 +108,10 @@ func (a *App) launch(ctx context.Context, c component) error {
 		return errors.Join(err, svc.Stop(stop))
 	}
 	if r, ok := svc.(lifecycle.ReadyChecker); ok {
-		a.parts.health.Add(string(c.id), r.Ready)
+		a.parts.health.Add(string(c.id), runbookOf(c.id, a.parts.mode()), r.Ready)
+	}
+	if t, ok := svc.(lifecycle.Troubled); ok {
+		a.parts.health.AddStates(string(c.id), t.Problems)
 	}
 	if l, ok := svc.(listener); ok {
 		a.parts.listening(string(c.id), l.Addr())

@@ -191,6 +191,20 @@ type matrix struct {
 	sessions map[string][2]string // token and CSRF token of what is open, by key
 }
 
+// leaving ends the request at the first byte of an answer that has no end.
+type leaving struct {
+	*httptest.ResponseRecorder
+	cancel  context.CancelFunc
+	endless bool
+}
+
+func (l leaving) Write(b []byte) (int, error) {
+	if l.endless {
+		l.cancel()
+	}
+	return l.ResponseRecorder.Write(b)
+}
+
 // call makes a call and gives the code of its refusal when it was refused for who makes it.
 func (m *matrix) call(s *httpserver.Server, r httpserver.Route, c caller) (code string, status int) {
 	m.Helper()
@@ -220,8 +234,10 @@ func (m *matrix) call(s *httpserver.Server, r httpserver.Route, c caller) (code 
 			delete(m.sessions, c.session) // the call may end it
 		}
 	}
+	ctx, cancel := context.WithCancel(req.Context())
+	defer cancel()
 	rec := httptest.NewRecorder()
-	s.Handler().ServeHTTP(rec, req)
+	s.Handler().ServeHTTP(leaving{rec, cancel, strings.HasSuffix(path, "/stream")}, req.WithContext(ctx))
 	if r.Failed != nil { // a page: without a login it leads there, else it has the code
 		if strings.HasPrefix(rec.Header().Get("Location"), "/login?next=") {
 			return "unauthorized", rec.Code

@@ -9,6 +9,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/muttproject/mutt/modules/alert"
+	"github.com/muttproject/mutt/modules/forward"
 	"github.com/muttproject/mutt/modules/ingest"
 	"github.com/muttproject/mutt/modules/janitor"
 	"github.com/muttproject/mutt/platform/authn"
@@ -25,6 +26,7 @@ import (
 	"github.com/muttproject/mutt/platform/secret/secrets"
 	"github.com/muttproject/mutt/platform/store"
 	"github.com/muttproject/mutt/platform/telemetry"
+	"github.com/muttproject/mutt/platform/trouble"
 )
 
 // componentID names a row of the table.
@@ -88,10 +90,13 @@ type parts struct {
 	guard      *netguard.Guard
 	coord      coord.Coord
 	registered *coord.Registry
-	leader     *coord.Leader     // nil unless this process is a janitor
-	unhandled  alert.Unhandled   // counts for all processes that count
-	alert      *alert.Module     // nil unless this process is an alerter
-	letters    *deadletter.Board // nil unless this process is a forwarder, a ui or a janitor
+	problems   atomic.Pointer[[]trouble.Problem] // of this process at its last look; nil before the first
+	leader     *coord.Leader                     // nil unless this process is a janitor
+	unhandled  alert.Unhandled                   // counts for all processes that count
+	judging    atomic.Pointer[alert.Module]      // the same as alert, for the heartbeat
+	forward    atomic.Pointer[forward.Module]    // nil unless this process is a forwarder
+	alert      *alert.Module                     // nil unless this process is an alerter
+	letters    *deadletter.Board                 // nil unless this process is a forwarder, a ui or a janitor
 	books      *janitor.Books
 	ingest     *ingest.Module
 
@@ -133,6 +138,7 @@ func components() []component {
 		{id: "store", mode: Distributed, roles: withStore, needs: []componentID{"secrets"}, build: openPostgresStore},
 		{id: "control", needs: []componentID{"secrets", "coord"}, build: buildControl},
 		{id: "registry", needs: []componentID{"secrets", "coord", "control"}, build: buildRegistry},
+		{id: "problems", needs: []componentID{"registry"}, build: buildProblems},
 		{id: "keyuse", needs: []componentID{"coord", "control"}, build: buildKeyUse},
 		{id: "letters", roles: []Role{Forwarder, UI, Janitor}, needs: []componentID{"queue", "coord"}, build: buildLetters},
 		{id: "forward", roles: []Role{Forwarder}, needs: []componentID{"secrets", "queue", "control", "coord"}, build: buildForward},

@@ -1,7 +1,6 @@
 package app
 
 import (
-	"context"
 	"strings"
 
 	"go.uber.org/zap"
@@ -122,7 +121,7 @@ func (p *parts) reportClearText() {
 	}
 	if len(admin) > 0 {
 		warning := "keys of administrators reach the listener " + strings.Join(admin, " and ") + " in clear text from other machines: " + remedy
-		p.health.Add("clear text", func(context.Context) ([]string, error) { return []string{warning}, nil })
+		p.health.AddNote("clear text", "access", warning)
 	}
 }
 

@@ -95,7 +95,7 @@ func TestKeysInClearText(t *testing.T) {
 		{"MUTT_ADMIN_ADDR=:8090 MUTT_TLS_CERT_FILE=c MUTT_TLS_KEY_FILE=k MUTT_ADMIN_TLS_CERT_FILE=off", []any{"admin"}, true},
 	} {
 		core, logs := observer.New(zap.InfoLevel)
-		p := &parts{opts: Options{Roles: Roles(), Config: load(t, strings.Fields(c.environ)...), Logger: zap.New(core), Now: time.Now}, health: telemetry.NewHealth()}
+		p := &parts{opts: Options{Roles: Roles(), Config: load(t, strings.Fields(c.environ)...), Logger: zap.New(core), Now: time.Now}, health: telemetry.NewHealth(time.Now)}
 		p.reportClearText()
 		var logged []any
 		for _, l := range logs.All() {

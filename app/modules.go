@@ -34,6 +34,7 @@ func buildAlert(_ context.Context, p *parts) (lifecycle.Service, error) {
 		return nil, err // not m: a nil *Module in a Service is not nil
 	}
 	p.alert = m
+	p.judging.Store(m)
 	return m, nil
 }
 
@@ -57,6 +58,7 @@ func buildForward(_ context.Context, p *parts) (lifecycle.Service, error) {
 	if err != nil {
 		return nil, err
 	}
+	p.forward.Store(m)
 	return m, nil
 }
 
@@ -69,7 +71,7 @@ func (p *parts) destinationURL() string {
 	if exposed != "" {
 		p.opts.Logger.Warn(exposed)
 	}
-	p.health.Add("destination", func(context.Context) (warnings []string, err error) {
+	p.health.Add("destination", "destination", func(context.Context) (warnings []string, err error) {
 		if exposed != "" {
 			warnings = append(warnings, exposed)
 		}
@@ -192,7 +194,7 @@ func buildIngest(_ context.Context, p *parts) (lifecycle.Service, error) {
 func buildUI(_ context.Context, p *parts) (lifecycle.Service, error) {
 	c := &p.opts.Config.UI
 	m, err := ui.New(*c, ui.Deps{
-		Store: p.store, Keys: p.keyring, Gate: p.gate, Queues: p.queue, Config: p.dynamic, Dynamic: p.handles.ui, DynamicEnabled: p.opts.Config.DynamicConfig, Apply: p.apply, Fold: p.books.Fold, Processes: p.processes,
+		Store: p.store, Keys: p.keyring, Gate: p.gate, Queues: p.queue, Config: p.dynamic, Dynamic: p.handles.ui, DynamicEnabled: p.opts.Config.DynamicConfig, Apply: p.apply, Fold: p.books.Fold, Processes: p.processes, Problems: p.listProblems, Destinations: p.destinations, Top: p.top,
 		Letters: p.letters,
 		Hold:    p.holdRotation, Secrets: p.secretStatus,
 		Status: func() ui.Status { return p.status(p.started) }, Health: p.healthWords, Assets: web.Assets, Logger: p.opts.Logger.Named("ui"), Now: p.opts.Now,

@@ -9,6 +9,7 @@ import (
 	"github.com/muttproject/mutt/platform/coord"
 	"github.com/muttproject/mutt/platform/lifecycle"
 	"github.com/muttproject/mutt/platform/secret/secrets"
+	"github.com/muttproject/mutt/platform/trouble"
 )
 
 func buildRegistry(_ context.Context, p *parts) (lifecycle.Service, error) {
@@ -22,6 +23,15 @@ func (p *parts) self() coord.Process {
 	at := p.control.inForce()
 	out := coord.Process{ID: p.run, Name: p.process, Version: Version, StartedAt: p.started, ConfigRevision: at.Revision, ConfigEpoch: at.Epoch,
 		Secrets: p.secrets.Current().Versions(), SecretSources: p.secrets.Current().Origins(), Logins: p.logged()}
+	out.Busiest = p.busiest()
+	if f := p.forward.Load(); f != nil {
+		if a := f.Answers(); !a.Sent.IsZero() {
+			out.Delivery = &coord.Delivery{Status: a.Status, Sent: a.Sent, Delivered: a.Delivered}
+		}
+	}
+	if problems := p.problems.Load(); problems != nil {
+		out.Problems, out.ProblemsLeftOut = trouble.Bounded(*problems)
+	}
 	for _, r := range p.opts.Roles {
 		out.Roles = append(out.Roles, string(r))
 	}

@@ -98,7 +98,7 @@ func newRoot(s streams) *cobra.Command {
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return usageError{fmt.Errorf("%w\nsee '%s --help'", err, c.CommandPath())}
 	})
-	root.AddCommand(newServe(s), newRoles(s), newVersion(), newSend(s), newSink(s), newRules(s), newHosts(s), newTeams(s), newQueues(s), newDLQ(s),
+	root.AddCommand(newServe(s), newRoles(s), newVersion(), newSend(s), newSink(s), newRules(s), newHosts(s), newTeams(s), newQueues(s), newDLQ(s), newEvents(s),
 		newKeys(s), newWhoami(s), newSLO(s), newMetrics(s), newStatus(s), newDemo(s), newConfig(s), newAudit(s), newMigrate(s), newVault(s), newSecrets(s))
 	refuseUnknown(root)
 	refuseTwice(root)

@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -19,11 +20,11 @@ import (
 )
 
 func newRules(s streams) *cobra.Command {
-	cmd := &cobra.Command{Use: "rules", Short: "list, show, change, check, import and export rules"}
+	cmd := &cobra.Command{Use: "rules", Short: "list, show, change, check, import and export rules, and show how often they win"}
 	f := addClientFlags(cmd)
 	cmd.AddCommand(rulesList(s, f), rulesShow(s, f), rulesCreate(s, f), rulesUpdate(s, f), rulesDelete(s, f),
 		rulesSwitch(s, f, "enable", "let rules match again", true), rulesSwitch(s, f, "disable", "stop rules from matching, without deleting them", false),
-		rulesCheck(s, f), rulesImport(s, f), rulesExport(s, f))
+		rulesCheck(s, f), rulesImport(s, f), rulesExport(s, f), rulesStats(s, f))
 	return cmd
 }
 
@@ -32,6 +33,32 @@ func rulesList(s streams, f *clientFlags) *cobra.Command {
 		rules, err := listRules(ctx, c)
 		return apiclient.Rules{Rules: rules}, rulesTable(rules), err
 	})
+}
+
+func rulesStats(s streams, f *clientFlags) *cobra.Command {
+	return f.list(s, "stats", "show how often each rule won in 24 hours, when it won last, and which rules never win", func(ctx context.Context, c *apiclient.Client) (any, [][]string, error) {
+		var got apiclient.RuleStats
+		err := c.Do(ctx, apiclient.Call{Method: http.MethodGet, Path: []string{"rules", "stats"}}, &got)
+		rows := [][]string{{"ID", "NAME", "HITS", "LAST MATCH", "EXPIRES", "REMARK"}}
+		for _, r := range got.Rules {
+			remark := ""
+			switch {
+			case !r.IsActive:
+				remark = "inactive"
+			case r.ShadowedBy != nil:
+				remark = fmt.Sprintf("never wins: rule %d (%s) takes everything from it", r.ShadowedBy.ID, r.ShadowedBy.Name)
+			}
+			rows = append(rows, []string{strconv.FormatInt(r.RuleID, 10), r.Name, strconv.FormatInt(r.Hits, 10), timeOrDash(r.LastMatch), timeOrDash(r.Expires), remark})
+		}
+		return got, append(rows, []string{"-", "(no rule: unhandled)", strconv.FormatInt(got.Unhandled, 10), "-", "-", ""}), err
+	})
+}
+
+func timeOrDash(t *time.Time) string {
+	if t == nil {
+		return "-"
+	}
+	return t.Format(time.RFC3339)
 }
 
 func rulesTable(rules []rule.Rule) [][]string {

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"strconv"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -101,10 +102,11 @@ type overview struct {
 	Processes []apiclient.Process `json:"processes"`
 	Ledger    apiclient.Ledger    `json:"ledger"`
 	SLOs      []apiclient.SLO     `json:"slos"`
+	Problems  []apiclient.Problem `json:"problems"`
 }
 
 func newStatus(s streams) *cobra.Command {
-	cmd := &cobra.Command{Use: "status", Short: "show a running MUTT at a glance: processes, rates, queues, books, objectives", Args: noArgs}
+	cmd := &cobra.Command{Use: "status", Short: "show a running MUTT at a glance: processes, rates, queues, books, objectives, problems", Args: noArgs}
 	f := addClientFlags(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		c, err := f.client(s)
@@ -125,15 +127,17 @@ func look(ctx context.Context, c *apiclient.Client) (o overview, err error) {
 	var queues apiclient.Queues
 	var processes apiclient.Processes
 	var objectives apiclient.SLOs
+	var problems apiclient.Problems
 	for _, q := range []struct {
 		path string
 		into any
-	}{{"version", &version}, {"metrics", &o.Rates}, {"queues", &queues}, {"processes", &processes}, {"ledger", &o.Ledger}, {"slo", &objectives}} {
+	}{{"version", &version}, {"metrics", &o.Rates}, {"queues", &queues}, {"processes", &processes}, {"ledger", &o.Ledger}, {"slo", &objectives}, {"problems", &problems}} {
 		if err := c.Do(ctx, apiclient.Call{Method: http.MethodGet, Path: []string{q.path}}, q.into); err != nil {
 			return o, err
 		}
 	}
 	o.Version, o.Queues, o.Processes, o.SLOs = version.Version, queues.Queues, processes.Processes, objectives.SLOs
+	o.Problems = problems.Problems
 	return o, nil
 }
 
@@ -151,5 +155,20 @@ func (o overview) text(w io.Writer) error {
 	for _, objective := range o.SLOs {
 		rows = append(rows, []string{"slo " + objective.Name, string(objective.Status) + ": " + objective.Message})
 	}
+	for _, p := range o.Problems {
+		rows = append(rows, []string{"problem " + p.Code, problemText(p)})
+	}
 	return table(w, rows)
+}
+
+// problemText writes a problem in one line.
+func problemText(p apiclient.Problem) string {
+	text := fmt.Sprintf("%s: %s, since %s", p.Severity, p.Fact, p.Since.Format(time.RFC3339))
+	if p.Unit != "" {
+		text += fmt.Sprintf(" (%d %s)", p.Count, p.Unit)
+	}
+	if p.Remedy != "" {
+		text += "; " + p.Remedy
+	}
+	return text
 }

@@ -18,6 +18,7 @@ import (
 	"go.uber.org/zap"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/muttproject/mutt/modules/alert/internal/busiest"
 	"github.com/muttproject/mutt/modules/alert/internal/ruleset"
 	"github.com/muttproject/mutt/modules/alert/internal/unhandled"
 	"github.com/muttproject/mutt/modules/alert/internal/worker"
@@ -74,6 +75,7 @@ type Module struct {
 	troubles *trouble.Board
 	pressure *worker.Pressure
 	worker   *worker.Worker
+	busiest  *busiest.Tracker
 }
 
 var (
@@ -88,11 +90,11 @@ func New(d Deps) (*Module, error) {
 		return nil, fmt.Errorf("alert module: %w", err)
 	}
 	metrics, troubles := worker.NewMetrics(d.Registerer), trouble.NewBoard(d.Log, d.Now)
-	m := &Module{deps: d, troubles: troubles, pressure: worker.NewPressure(d.Queue, d.Dynamic.Worker, metrics, troubles)}
+	m := &Module{deps: d, troubles: troubles, busiest: busiest.New(d.Now), pressure: worker.NewPressure(d.Queue, d.Dynamic.Worker, metrics, troubles)}
 	m.rules = ruleset.New(ruleset.Params{Source: d.Store, Log: d.Log, Metrics: ruleset.NewMetrics(d.Registerer), Now: d.Now,
 		ReloadEvery: d.Dynamic.ReloadInterval.Get})
 	m.worker = worker.New(worker.Params{
-		Process: d.Process, Store: d.Store, Counters: d.Unhandled, Dynamic: d.Dynamic.Worker, Pressure: m.pressure, Metrics: metrics, Trouble: troubles, Now: d.Now,
+		Process: d.Process, Store: d.Store, Counters: d.Unhandled, Dynamic: d.Dynamic.Worker, Pressure: m.pressure, Metrics: metrics, Busiest: m.busiest, Trouble: troubles, Now: d.Now,
 		Rules:  func() worker.Judge { return m.rules.Current() },
 		Config: worker.Config{BatchEvents: batchEvents, ClaimEntries: claimEntries, ClaimWait: claimWait},
 	})
@@ -137,6 +139,20 @@ func (m *Module) Refresh(ctx context.Context) { m.rules.Poll(ctx) }
 
 // Reload looks for changed rules now. When they cannot be loaded the last good ones judge, and Ready says so.
 func (m *Module) Reload(ctx context.Context) error { m.Refresh(ctx); return nil }
+
+// Count is how many events a host or a rule had.
+type Count = busiest.Count
+
+// Busiest returns the n hosts and rules with the most events that this process judged in the last 15 minutes; bounded says that counts may
+// be too high, or that there are more.
+func (m *Module) Busiest(n int) (hosts, rules []Count, bounded bool) {
+	hosts, manyHosts := m.busiest.Hosts(n)
+	rules, manyRules := m.busiest.Rules(n)
+	return hosts, rules, manyHosts || manyRules
+}
+
+// Problems returns the states of trouble that last.
+func (m *Module) Problems() []trouble.Problem { return m.troubles.Problems() }
 
 // Ready gives the warnings of the health report. Nothing here makes a process unhealthy: events wait in the queue.
 func (m *Module) Ready(context.Context) (warnings []string, err error) {

@@ -58,6 +58,7 @@ type Module struct {
 	client *httpx.Client
 	taken  *successes // nil without a destination, and before Start
 
+	answers  *answers
 	metrics  *pipeline.Metrics
 	breaker  *coord.Breaker
 	troubles *trouble.Board
@@ -80,7 +81,7 @@ func New(c Config, d Deps) (*Module, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := &Module{cfg: c, deps: d, tls: client, metrics: pipeline.NewMetrics(d.Registerer), troubles: trouble.NewBoard(d.Logger, d.Now)}
+	m := &Module{cfg: c, deps: d, tls: client, answers: &answers{}, metrics: pipeline.NewMetrics(d.Registerer), troubles: trouble.NewBoard(d.Logger, d.Now)}
 	m.breaker = coord.NewBreaker(d.Coord, coord.BreakerOptions{Name: breakerName, Settings: d.Dynamic.breaker,
 		ProbeTTL: 2*m.cfg.Timeout + 10*time.Second, Now: d.Now, Metrics: coord.NewBreakerMetrics(d.Registerer)})
 	d.Registerer.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "mutt_moog_dlq_depth",
@@ -100,10 +101,12 @@ func (m *Module) Start(ctx context.Context) error {
 	}
 	m.client = client
 	m.taken = &successes{Destination: dest.NewHTTP(m.client, m.encoder()), shared: coord.NewSuccesses(m.deps.Coord, coord.Destination),
-		log: m.deps.Logger, breaker: m.breaker,
+		log: m.deps.Logger, breaker: m.breaker, answers: m.answers, now: m.deps.Now,
 		failing: m.troubles.State(trouble.Kind{Name: "destination_fails", Unit: "requests", Quiet: recovered,
+			Bad: true, Runbook: "destination", Remedy: "look at the destination; mutt dlq list and the log of the forwarder have its last answers",
 			Begins: "the destination fails and alerts wait", Ends: "the destination takes alerts again"}),
-		open: m.troubles.State(trouble.Kind{Name: "breaker_open", Quiet: recovered,
+		open: m.troubles.State(trouble.Kind{Name: "breaker_open", Quiet: recovered, Bad: true, Runbook: "destination",
+			Remedy: "look at the destination; the forwarder probes it by itself",
 			Begins: "the circuit breaker of the destination is open and alerts wait in the queue", Ends: "the circuit breaker of the destination is closed"})}
 	m.engine.Store(m.newEngine(m.taken))
 	return m.Runner.Start(ctx)
@@ -145,6 +148,9 @@ func (m *Module) run(ctx context.Context) error {
 	}
 	return nil
 }
+
+// Problems returns the states of trouble that last.
+func (m *Module) Problems() []trouble.Problem { return m.troubles.Problems() }
 
 // Ready never fails for the destination's sake: alerts wait in the queue.
 func (m *Module) Ready(context.Context) (warnings []string, err error) {

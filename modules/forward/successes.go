@@ -26,15 +26,52 @@ type successes struct {
 	failing *trouble.State
 	open    *trouble.State
 	breaker *coord.Breaker
+	now     func() time.Time
 
+	answers   *answers
 	taken     atomic.Bool  // something since the last note
 	failures  atomic.Int64 // requests in a row that failed
 	recovered atomic.Bool  // something was taken after failures, and that is not noted yet
 }
 
+// answers remembers the last answers of the destination.
+type answers struct {
+	status          atomic.Int64
+	sent, delivered atomic.Int64 // Unix ms; 0 for never
+}
+
+func (a *answers) note(r dest.Result, now time.Time) {
+	if r.Class == dest.Aborted {
+		return
+	}
+	a.status.Store(int64(r.Status))
+	a.sent.Store(now.UnixMilli())
+	if r.Class == dest.Delivered {
+		a.delivered.Store(now.UnixMilli())
+	}
+}
+
+// Answers is what a forwarder remembers of the destination's last answers.
+type Answers struct {
+	Status          int       // of the last request, 0 without an answer
+	Sent, Delivered time.Time // of the last request and the last delivery; zero for never
+}
+
+// Answers returns what the destination answered last.
+func (m *Module) Answers() Answers {
+	at := func(n *atomic.Int64) time.Time {
+		if ms := n.Load(); ms != 0 {
+			return time.UnixMilli(ms).UTC()
+		}
+		return time.Time{}
+	}
+	return Answers{Status: int(m.answers.status.Load()), Sent: at(&m.answers.sent), Delivered: at(&m.answers.delivered)}
+}
+
 // Send sends, and remembers the result. An alert that was refused for what it is says nothing about the destination.
 func (s *successes) Send(ctx context.Context, alerts []*event.Alert) dest.Result {
 	r := s.Destination.Send(ctx, alerts)
+	s.answers.note(r, s.now())
 	switch {
 	case r.Class == dest.Delivered:
 		if s.failures.Load() > 0 {

@@ -144,6 +144,11 @@ func (m *Module) Stop(ctx context.Context) error {
 // Failed delivers the error of a listener that ended by itself.
 func (m *Module) Failed() <-chan error { return m.syslog.Failed() }
 
+// Problems returns the states of trouble that last, of all listeners.
+func (m *Module) Problems() []trouble.Problem {
+	return append(m.syslog.Problems(), m.troubles.Problems()...)
+}
+
 // Ready tells what the health report should.
 func (m *Module) Ready(ctx context.Context) (warnings []string, err error) {
 	warnings, err = m.syslog.Ready(ctx)

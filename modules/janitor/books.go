@@ -19,6 +19,7 @@ type BooksDeps struct {
 	}
 	Store interface {
 		FoldCounts(ctx context.Context, counts []store.MinuteCount) error
+		FoldHits(ctx context.Context) error
 	}
 	Now func() time.Time
 }
@@ -38,7 +39,7 @@ func NewBooks(d BooksDeps) *Books {
 	return &Books{deps: d}
 }
 
-// Fold copies the queue's running totals into the store. The last two minutes are read again each time, because other processes
+// Fold copies the queue's running totals into the store, and adds up the hits of the rules. The last two minutes are read again each time, because other processes
 // may still be counting in them.
 func (b *Books) Fold(ctx context.Context) error {
 	b.mu.Lock()
@@ -58,6 +59,9 @@ func (b *Books) fold(ctx context.Context) error {
 	}
 	if err := b.deps.Store.FoldCounts(ctx, counts); err != nil {
 		return fmt.Errorf("write the books: %w", err)
+	}
+	if err := b.deps.Store.FoldHits(ctx); err != nil {
+		return fmt.Errorf("fold the hits of rules: %w", err)
 	}
 	b.folded = now - 2
 	return nil

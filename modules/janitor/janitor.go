@@ -38,6 +38,7 @@ type Queue interface {
 // Store is what the janitor needs of the store.
 type Store interface {
 	PruneBatches(ctx context.Context, olderThan time.Time) (int64, error)
+	PruneHits(ctx context.Context, before time.Time) error
 	PruneUnhandled(ctx context.Context, now time.Time) (int64, error)
 	PruneSessions(ctx context.Context, now time.Time) error
 	EnsurePartitions(ctx context.Context, now time.Time, ahead int) (made int, err error)
@@ -56,6 +57,7 @@ const (
 	pruneEvery   = 10 * time.Minute
 	keepEntries  = 7 * 24 * time.Hour // how long the id of a judged entry is remembered
 	keepCounters = 48 * time.Hour     // how long folded counters stay in the queue
+	hitsFor      = 48 * time.Hour     // how long the hits of rules are kept by the hour
 	retainEvery  = time.Hour          // how often data past its retention is removed
 	// partitionsEvery is how often every janitor, leading or not, looks whether partitions are missing. After a failure it looks
 	// again after partitionsAgain.
@@ -186,6 +188,7 @@ func (m *Module) Prune(ctx context.Context) error {
 	_, batches := m.deps.Store.PruneBatches(ctx, keep)
 	_, windows := m.deps.Store.PruneUnhandled(ctx, now)
 	sessions := m.deps.Store.PruneSessions(ctx, now)
+	hits := m.deps.Store.PruneHits(ctx, now.Add(-hitsFor))
 	counters := m.deps.Books.purge(ctx, now.Add(-keepCounters))
-	return errors.Join(batches, windows, sessions, counters)
+	return errors.Join(batches, windows, sessions, hits, counters)
 }

@@ -64,6 +64,10 @@ func (b *books) PruneBatches(_ context.Context, t time.Time) (int64, error) {
 	b.pruned = t
 	return 0, b.err
 }
+func (b *books) FoldHits(context.Context) error { return nil }
+
+func (b *books) PruneHits(context.Context, time.Time) error { return nil }
+
 func (b *books) PruneUnhandled(_ context.Context, t time.Time) (int64, error) {
 	b.windows = t
 	return 0, b.err

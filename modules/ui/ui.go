@@ -1,7 +1,7 @@
 // Package ui is the admin listener's content: the API of contracts.md section 4 and the console, its pages for browsers.
 //
 // Principles:
-//  1. The module has no goroutine and no state of its own: it is routes, and the server that serves them is wired by app.
+//  1. The module is routes, and the server that serves them is wired by app. Its one goroutine reads what is judged while somebody watches.
 //  2. It writes configuration through store.Change only, and reads what other modules do from store and queue.
 //  3. Every route names the least role that may call it; a test walks them all.
 package ui
@@ -82,6 +82,12 @@ type Deps struct {
 	Fold func(context.Context) error
 	// Processes lists the live processes, this one included.
 	Processes func(context.Context) ([]apiclient.Process, error)
+	// Problems lists what is wrong in all processes.
+	Problems func(context.Context) (apiclient.Problems, error)
+	// Destinations lists where alerts go and how that stands; their SentRate is left open.
+	Destinations func(context.Context) ([]apiclient.Destination, error)
+	// Top lists the hosts or rules with the most events of 15 minutes.
+	Top func(ctx context.Context, by string) (apiclient.Top, error)
 	// Hold gives, renews or ends the hold on the rotation of a secret.
 	Hold func(ctx context.Context, secret string, h apiclient.RotationHold) (apiclient.RotationHeld, error)
 	// Secrets tells which version of each secret every process works by; never a secret.
@@ -123,7 +129,7 @@ func New(cfg Config, d Deps) (*Module, error) {
 	}
 	served := api.New(api.Deps{
 		Gate: d.Gate, Sessions: sessions, SessionIdle: cfg.SessionIdle, SecureCookies: cfg.SecureCookies,
-		Store: d.Store, Queues: d.Queues, Dynamic: d.Config, DynamicEnabled: d.DynamicEnabled, Apply: d.Apply, Fold: d.Fold, Processes: d.Processes,
+		Store: d.Store, Queues: d.Queues, Dynamic: d.Config, DynamicEnabled: d.DynamicEnabled, Apply: d.Apply, Fold: d.Fold, Processes: d.Processes, Problems: d.Problems, Destinations: d.Destinations, Top: d.Top,
 		Letters: d.Letters, Hold: d.Hold,
 		Objectives: measured.Now, Document: document.JSON(), Docs: docs, Version: d.version, Logger: d.Logger, Now: d.Now,
 		Secrets: d.Secrets, Tryouts: cfg.Tryouts, TryoutTime: cfg.TryoutTime,

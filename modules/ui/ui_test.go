@@ -92,8 +92,11 @@ func realParts(t *testing.T, now func() time.Time) (Deps, *store.Store) {
 	nothing := func(context.Context) error { return nil }
 	return Deps{
 		Store: s, Queues: queue.New(q, queue.Options{Registerer: prometheus.NewRegistry(), Now: now, Process: "test", Owner: "test"}), Config: dynamic, Dynamic: keys, DynamicEnabled: true, Apply: nothing, Fold: nothing,
-		Letters:   deadletter.NewBoard(q, coord.NewLocal(now)),
-		Processes: func(context.Context) ([]apiclient.Process, error) { return nil, nil },
+		Letters:      deadletter.NewBoard(q, coord.NewLocal(now)),
+		Processes:    func(context.Context) ([]apiclient.Process, error) { return nil, nil },
+		Problems:     func(context.Context) (apiclient.Problems, error) { return apiclient.Problems{}, nil },
+		Destinations: func(context.Context) ([]apiclient.Destination, error) { return nil, nil },
+		Top:          func(context.Context, string) (apiclient.Top, error) { return apiclient.Top{}, nil },
 		Hold: func(context.Context, string, apiclient.RotationHold) (apiclient.RotationHeld, error) {
 			return apiclient.RotationHeld{}, nil
 		},

@@ -45,9 +45,11 @@ type Verdict struct {
 
 // RulePreviewRequest asks what drafts of rules would change.
 type RulePreviewRequest struct {
-	Rules  []RuleInFile `json:"rules" doc:"the drafts, each with a name or a match; their expressions are bounded together" maxlen:"10000"`
-	Mode   string       `json:"mode,omitempty" doc:"merge: they replace the stored ones of their names, or join them; replace: only they are there; merge when absent" enum:"merge|replace"`
-	Events int          `json:"events,omitempty" doc:"how many audited events to look at, the newest first; 1000 when absent or 0" min:"0" max:"10000"`
+	Rules       []RuleInFile `json:"rules" doc:"the drafts, each with a name or a match; their expressions are bounded together" maxlen:"10000"`
+	Mode        string       `json:"mode,omitempty" doc:"merge: they replace the stored ones of their names, or join them; replace: only they are there; merge when absent" enum:"merge|replace"`
+	WindowHours int          `json:"window_hours,omitempty" doc:"look at the newest 100,000 events of so many hours instead, and answer with a review" min:"0" max:"24"`
+	Without     []int64      `json:"without,omitempty" doc:"ids of stored rules that are left out, as if they were deleted" maxlen:"10000"`
+	Events      int          `json:"events,omitempty" doc:"how many audited events to look at, the newest first; 1000 when absent or 0" min:"0" max:"10000"`
 }
 
 // RulePreview answers /rules/preview.
@@ -57,6 +59,62 @@ type RulePreview struct {
 	Changes []PreviewChange `json:"changes" doc:"by what they are and would be, the most frequent first"`
 	Samples []PreviewSample `json:"samples" doc:"some of the events that would change"`
 	Partial bool            `json:"partial,omitempty" doc:"the time of the call was over before all events were judged: events are the newest"`
+	Review  *RuleReview     `json:"review,omitempty" doc:"with window_hours: what is asked before saving"`
+}
+
+// RuleReview says what drafts of rules would have done in a window of time.
+type RuleReview struct {
+	WindowHours    int             `json:"window_hours" doc:"that was asked for" min:"1" max:"24"`
+	LookedFrom     time.Time       `json:"looked_from" doc:"receipt of the oldest event that was judged; looked_to when there is none"`
+	LookedTo       time.Time       `json:"looked_to" doc:"end of the window"`
+	Whole          bool            `json:"whole" doc:"all stored events of the window were judged; false: the bound of 100,000 or the time of the call came first"`
+	NotAsRecorded  int             `json:"not_as_recorded" doc:"events that today's rules judge otherwise than was recorded, because rules, hosts or teams were changed since" min:"0"`
+	Moves          []RuleMove      `json:"moves" doc:"events that another rule would win, the most frequent first, at most 50"`
+	PagesBefore    float64         `json:"pages_per_hour_before" doc:"events that page, per hour that was looked at, by today's rules" min:"0"`
+	PagesAfter     float64         `json:"pages_per_hour_after" doc:"the same with the drafts" min:"0"`
+	Unreachable    []RuleRef       `json:"unreachable" doc:"active rules that would never win any more, because another one takes everything from them"`
+	BrokenExamples []BrokenExample `json:"broken_examples" doc:"examples of any rule that would not hold any more"`
+}
+
+// RuleMove counts events that one rule would lose to another.
+type RuleMove struct {
+	From   *RuleRef `json:"from" doc:"the rule that wins them today; null: none, they are unhandled"`
+	To     *RuleRef `json:"to" doc:"the rule that would win them; null: none"`
+	Events int      `json:"events" doc:"how many" min:"1"`
+}
+
+// BrokenExample is an example that does not hold.
+type BrokenExample struct {
+	Field   string `json:"field" doc:"where in the rules"`
+	Message string `json:"message" doc:"what is wrong"`
+}
+
+// RuleMatchRequest asks which recent events a draft of a rule matches.
+type RuleMatchRequest struct {
+	Rule RuleInFile `json:"rule" doc:"the draft; it counts as active"`
+}
+
+// RuleMatches answers /rules/matches.
+type RuleMatches struct {
+	LookedFrom time.Time   `json:"looked_from" doc:"receipt of the oldest event that was looked at"`
+	Looked     int         `json:"looked" doc:"judged events of the last 24 hours that were looked at, the newest 100,000 at most" min:"0"`
+	Samples    int         `json:"samples" doc:"pairs of host and mask among them; the newest event of each is tried" min:"0"`
+	LeftOut    int         `json:"left_out" doc:"events of pairs beyond the 20,000 that are kept" min:"0"`
+	Matched    int         `json:"matched" doc:"samples that the draft matches" min:"0"`
+	Events     int         `json:"events" doc:"events that they stand for, about" min:"0"`
+	Matches    []RuleMatch `json:"matches" doc:"those that stand for the most events, at most 50"`
+	Near       []RuleMatch `json:"near" doc:"samples that fit all conditions of the draft but one, at most 20"`
+}
+
+// RuleMatch is a sample that stands for the events of its host and mask.
+type RuleMatch struct {
+	ID         string     `json:"id" doc:"of the event" format:"uuid"`
+	ReceivedAt time.Time  `json:"received_at" doc:"when"`
+	Hostname   string     `json:"hostname" doc:"who reported it"`
+	Message    string     `json:"message" doc:"what happened"`
+	Severity   *int       `json:"syslog_severity,omitempty" doc:"0 to 7" min:"0" max:"7"`
+	Events     int        `json:"events" doc:"that it stands for" min:"1"`
+	Missing    *rule.Miss `json:"missing,omitempty" doc:"the one condition that did not fit"`
 }
 
 // PreviewChange counts the events that would go from one handling to another.

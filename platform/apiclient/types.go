@@ -34,6 +34,30 @@ type Rules struct {
 	Rules []rule.Rule `json:"rules"`
 }
 
+// RuleStats answers /rules/stats.
+type RuleStats struct {
+	From      time.Time  `json:"from" doc:"since when hits are counted: the full hour 24 hours ago"`
+	Rules     []RuleStat `json:"rules" doc:"in the order of judging, inactive ones last"`
+	Unhandled int64      `json:"unhandled" doc:"events since then that no rule matched" min:"0"`
+}
+
+// RuleStat is what is known about the use of a rule.
+type RuleStat struct {
+	RuleID     int64      `json:"rule_id" doc:"its id"`
+	Name       string     `json:"name" doc:"its name"`
+	IsActive   bool       `json:"is_active" doc:"false: it never matches"`
+	Hits       int64      `json:"hits" doc:"events that it won" min:"0"`
+	LastMatch  *time.Time `json:"last_match" doc:"receipt of the newest event that it won; null when none is known"`
+	ShadowedBy *RuleRef   `json:"shadowed_by" doc:"a rule of better rank that matches whatever this one matches, so that it never wins; null when none is known"`
+	Expires    *time.Time `json:"expires" doc:"its valid_until; null when it has none"`
+}
+
+// RuleRef names a rule.
+type RuleRef struct {
+	ID   int64  `json:"id" doc:"of the rule" min:"1"`
+	Name string `json:"name" doc:"of the rule"`
+}
+
 // RuleSaved answers PUT, PATCH and DELETE of a rule.
 type RuleSaved struct {
 	ID       int64  `json:"id" doc:"of the rule" min:"1"`
@@ -302,6 +326,38 @@ type Ledger struct {
 	Judging  JudgingBook  `json:"judging"`
 	Delivery DeliveryBook `json:"delivery"`
 	Beside   BesideBooks  `json:"beside"`
+	// Window is nil unless it was asked for.
+	Window *LedgerWindow `json:"window,omitempty" doc:"the statement of the window that was asked for"`
+}
+
+// LedgerWindow is a statement of both books over a window that ends now. What is brought forward was in flight when it began.
+type LedgerWindow struct {
+	From     time.Time      `json:"from" doc:"begin of the window, a whole minute"`
+	Seconds  int64          `json:"seconds" doc:"its length until now" min:"1"`
+	Judging  JudgingWindow  `json:"judging"`
+	Delivery DeliveryWindow `json:"delivery"`
+	Beside   BesideBooks    `json:"beside"`
+}
+
+// JudgingWindow is: brought forward + received = judged, by fate, + in flight.
+type JudgingWindow struct {
+	BroughtForward int64            `json:"brought_forward" doc:"events in the ingest queue at its begin"`
+	Received       int64            `json:"received" doc:"events"`
+	Judged         int64            `json:"judged" doc:"events"`
+	ByFate         map[string]int64 `json:"by_fate" doc:"judged, by fate"`
+	InFlight       int64            `json:"in_flight" doc:"events in the ingest queue now"`
+	Difference     int64            `json:"difference" doc:"brought_forward + received - judged - in_flight"`
+}
+
+// DeliveryWindow is: brought forward + forwardable = delivered + discarded + in flight + parked. What is brought forward includes the dead letters.
+type DeliveryWindow struct {
+	BroughtForward int64 `json:"brought_forward" doc:"alerts in the alert queue and its dead letters at its begin"`
+	Forwardable    int64 `json:"forwardable" doc:"forwarded, shed, and meta-alerts"`
+	Delivered      int64 `json:"delivered" doc:"alerts"`
+	Discarded      int64 `json:"discarded" doc:"dead letters that were discarded"`
+	Parked         int64 `json:"parked" doc:"dead letters now"`
+	InFlight       int64 `json:"in_flight" doc:"alerts in the alert queue now"`
+	Difference     int64 `json:"difference" doc:"what the others leave of brought_forward and forwardable"`
 }
 
 // BesideBooks are events that are in neither book, because they were not taken in. One that is sent again counts again.

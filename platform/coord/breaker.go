@@ -285,6 +285,37 @@ func BreakerState(ctx context.Context, c Coord, name string) (State, error) {
 	return v.State, err
 }
 
+// BreakerStatus is what a process that only looks at a breaker sees of it.
+type BreakerStatus struct {
+	State     State
+	Failures  int64         // in a row
+	Since     time.Time     // when it opened, by the clock of the process that opened it; zero when it is closed
+	NextProbe time.Duration // how long until the next probe may be made; 0 unless it is open
+}
+
+// ReadBreaker returns the shared state of a breaker.
+func ReadBreaker(ctx context.Context, c Coord, name string) (BreakerStatus, error) {
+	v, err := readCircuit(ctx, c, name, time.Time{})
+	if err != nil {
+		return BreakerStatus{}, err
+	}
+	out := BreakerStatus{State: v.State, Failures: v.Failures}
+	if v.State == StateClosed {
+		return out, nil
+	}
+	if v.Since != 0 {
+		out.Since = time.UnixMilli(v.Since)
+	}
+	held, err := c.Get(ctx, breakerHoldKey(name))
+	if err != nil {
+		return BreakerStatus{}, err
+	}
+	if string(held.Data) == holdOpen {
+		out.NextProbe = held.TTL
+	}
+	return out, nil
+}
+
 func readCircuit(ctx context.Context, c Coord, name string, at time.Time) (view, error) {
 	raw, err := c.Get(ctx, breakerKey(name))
 	if err != nil {
@@ -345,5 +376,7 @@ func (b *Breaker) forget() {
 
 func breakerKey(name string) string { return "breaker/" + name }
 
+func breakerHoldKey(name string) string { return breakerKey(name) + "/hold" }
+
 func (b *Breaker) stateKey() string { return breakerKey(b.opts.Name) }
-func (b *Breaker) holdKey() string  { return "breaker/" + b.opts.Name + "/hold" }
+func (b *Breaker) holdKey() string  { return breakerHoldKey(b.opts.Name) }

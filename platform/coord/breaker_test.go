@@ -45,6 +45,16 @@ func (s *breakers) allow(b *coord.Breaker) (coord.Permit, bool) {
 	return p, ok
 }
 
+// read returns what a process that only looks sees.
+func (s *breakers) read() coord.BreakerStatus {
+	s.tb.Helper()
+	got, err := coord.ReadBreaker(s.tb.Context(), s.coord, "moog")
+	if err != nil {
+		s.tb.Fatal(err)
+	}
+	return got
+}
+
 func (s *breakers) done(p coord.Permit, success bool) {
 	s.tb.Helper()
 	if err := p.Done(s.tb.Context(), success); err != nil {
@@ -98,7 +108,13 @@ func TestBreakerIsSharedAndLetsOneProbeThrough(t *testing.T) {
 			t.Fatal("a second probe went")
 		}
 	}
+	if got := s.read(); got.State != coord.StateHalfOpen || got.NextProbe != 0 || got.Failures != 3 || s.clk.Now().Sub(got.Since) != 5*time.Second {
+		t.Fatalf("while a probe is on its way: %+v", got)
+	}
 	s.done(probe, false)
+	if got := s.read(); got.State != coord.StateOpen || got.NextProbe != 5*time.Second || got.Failures != 4 {
+		t.Fatalf("after a failed probe: %+v", got)
+	}
 	s.clk.Advance(4900 * time.Millisecond)
 	if _, ok := s.allow(b); ok {
 		t.Fatal("a failed probe closes the door for another pause")

@@ -12,6 +12,7 @@ import (
 
 	"github.com/muttproject/mutt/platform/connect"
 	"github.com/muttproject/mutt/platform/lifecycle"
+	"github.com/muttproject/mutt/platform/trouble"
 )
 
 // A process that dies without a word is listed for at most alive after its last beat.
@@ -39,6 +40,27 @@ type Process struct {
 	SecretSources map[string]string `json:"secret_sources,omitempty"`
 	// Logins tells for each server with passwords which of them its connections use.
 	Logins map[string]connect.Status `json:"logins,omitempty"`
+	// Busiest are the hosts and rules with the most events of an alerter's last 15 minutes; nil for a process that judges nothing.
+	Busiest *Busiest `json:"busiest,omitempty"`
+	// Delivery is what a forwarder knows of the destination's last answers; nil for a process that is none, or sent nothing yet.
+	Delivery *Delivery `json:"delivery,omitempty"`
+	// Problems are the worst that this process has now, and ProblemsLeftOut how many more there are; see trouble.Bounded.
+	Problems        []trouble.Problem `json:"problems,omitempty"`
+	ProblemsLeftOut int               `json:"problems_left_out,omitempty"`
+}
+
+// Busiest are the hosts and rules with the most events that a process judged in 15 minutes, with how many.
+type Busiest struct {
+	Hosts   map[string]int64 `json:"hosts"`
+	Rules   map[string]int64 `json:"rules"`
+	Bounded bool             `json:"bounded"` // counts may be too high, or there are more
+}
+
+// Delivery is what a forwarder knows of the destination's last answers.
+type Delivery struct {
+	Status    int       `json:"status"` // of the last request, 0 without an answer
+	Sent      time.Time `json:"sent"`
+	Delivered time.Time `json:"delivered"` // zero for never
 }
 
 // Registry keeps this process among the living, and lists them.

@@ -22,7 +22,7 @@ import (
 // answers and errors, and a method that a path does not take is answered with those that it does (section 15.5.6).
 func TestHead(t *testing.T) {
 	t.Parallel()
-	health := telemetry.NewHealth()
+	health := telemetry.NewHealth(time.Now)
 	health.SetReady(true)
 	routes := append(OpsRoutes(OpsConfig{}, health, telemetry.NewRegistry()),
 		Route{Method: http.MethodGet, Path: "/closed", Role: authn.Viewer, Handler: func(echo.Context) error { return nil }},

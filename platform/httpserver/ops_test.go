@@ -16,8 +16,8 @@ import (
 
 func TestOpsRoutes(t *testing.T) {
 	t.Parallel()
-	health := telemetry.NewHealth()
-	health.Add("queue", func(context.Context) ([]string, error) { return []string{"slow"}, nil })
+	health := telemetry.NewHealth(time.Now)
+	health.Add("queue", "", func(context.Context) ([]string, error) { return []string{"slow"}, nil })
 	h := New(Options{Name: "ops", Door: netguardtest.HTTP(t), Logger: zap.NewNop(), Gate: newGate(authn.NewKeyring(time.Now))}, OpsRoutes(OpsConfig{}, health, telemetry.NewRegistry())...).Handler()
 	get := func(path, from string) (int, string) {
 		req := httptest.NewRequest("GET", path, nil)
@@ -58,7 +58,7 @@ func TestProfiles(t *testing.T) {
 		{true, "192.0.2.1", "admin", 200}, {true, "192.0.2.1", "", 401}, {true, "192.0.2.1", "operator", 403}, {true, "127.0.0.1", "admin", 200},
 	} {
 		gate := newGate(ring)
-		h := New(Options{Name: "ops", Door: netguardtest.HTTP(t), Logger: zap.NewNop(), Gate: gate}, OpsRoutes(OpsConfig{RemoteProfiles: c.remote}, telemetry.NewHealth(), telemetry.NewRegistry())...).Handler()
+		h := New(Options{Name: "ops", Door: netguardtest.HTTP(t), Logger: zap.NewNop(), Gate: gate}, OpsRoutes(OpsConfig{RemoteProfiles: c.remote}, telemetry.NewHealth(time.Now), telemetry.NewRegistry())...).Handler()
 		for _, path := range []string{"/debug/pprof/", "/debug/pprof/heap", "/debug/pprof/cmdline"} {
 			req := httptest.NewRequest("GET", path, nil)
 			req.RemoteAddr = c.from + ":1"

@@ -78,6 +78,7 @@ type Server struct {
 	routes []Route
 	http   *http.Server
 	failed chan error
+	ending chan struct{} // closed when the server drains
 
 	anyHost  map[string]bool      // method and path of the routes that answer to every name
 	pages    map[string]ErrorPage // of the routes that have one, by method and path
@@ -101,7 +102,7 @@ func New(o Options, routes ...Route) *Server {
 	e.HideBanner, e.HidePort = true, true
 	e.IPExtractor = echo.ExtractIPDirect() // no forwarded header is believed
 	e.Logger.SetOutput(discard{})
-	s := &Server{opts: o, echo: e, routes: withHead(routes), failed: make(chan error, 1), anyHost: map[string]bool{},
+	s := &Server{opts: o, echo: e, routes: withHead(routes), failed: make(chan error, 1), ending: make(chan struct{}), anyHost: map[string]bool{},
 		pages: map[string]ErrorPage{}}
 	e.HTTPErrorHandler = s.renderError
 	e.Pre(s.annotate, s.knownHost)
@@ -129,8 +130,21 @@ func New(o Options, routes ...Route) *Server {
 		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: maxStreams, WriteByteTimeout: limits.WriteTimeout},
 		ConnState:         busy,
 		ErrorLog:          log.New(handshakeLog{o.TLS}, "", 0),
+		BaseContext: func(net.Listener) context.Context {
+			return context.WithValue(context.Background(), endingKey{}, s.ending)
+		},
 	}
+	s.http.RegisterOnShutdown(sync.OnceFunc(func() { close(s.ending) }))
 	return s
+}
+
+type endingKey struct{}
+
+// Ending returns what is closed when the server of a request begins to drain: an answer without an end ends itself then. It is nil, and so
+// never closed, for a request that no Server took.
+func Ending(ctx context.Context) <-chan struct{} {
+	ending, _ := ctx.Value(endingKey{}).(chan struct{})
+	return ending
 }
 
 const (

@@ -12,6 +12,8 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+
+	"github.com/muttproject/mutt/platform/trouble"
 )
 
 // Service is one part of a process.
@@ -34,6 +36,11 @@ type Drainer interface {
 // ReadyChecker is a Service that knows whether it can do its work. Errors make the process unhealthy, warnings don't.
 type ReadyChecker interface {
 	Ready(ctx context.Context) (warnings []string, err error)
+}
+
+// Troubled is a Service with states of trouble: what lasts now. Its warnings, if it is a ReadyChecker, hold the same in words.
+type Troubled interface {
+	Problems() []trouble.Problem
 }
 
 // Reloader is a Service that reads again what it was made of: certificates, rules, files. When that fails it keeps

@@ -77,6 +77,9 @@ func (g *Guard) Limits() Config { return g.limits }
 // Ready returns what is wrong now, in words.
 func (g *Guard) Ready(context.Context) (warnings []string, err error) { return g.board.Warnings(), nil }
 
+// Problems returns the states of trouble that last.
+func (g *Guard) Problems() []trouble.Problem { return g.board.Problems() }
+
 // now returns the time since the Guard was made, in nanoseconds. It costs less than time.Now.
 func (g *Guard) now() int64 { return int64(time.Since(g.epoch)) }
 

@@ -3,6 +3,8 @@ package rule
 import (
 	"context"
 	"fmt"
+	"iter"
+	"math"
 	"time"
 
 	"github.com/muttproject/mutt/platform/event"
@@ -42,30 +44,39 @@ func (s *Set) Explain(ctx context.Context, e *event.Event, now int64) ([]Step, e
 	return steps, nil
 }
 
-// why gives the first field that does not fit and the reason in words, or nothing when the rule matches.
+// why returns the first field that does not fit and the reason in words, or nothing when the rule matches.
 func (c *compiled) why(sc *Scratch) (field, reason string) {
+	for fits, miss := range c.conditions(sc) {
+		if !fits {
+			m := miss()
+			return m.Field, m.Reason
+		}
+	}
+	return "", ""
+}
+
+// conditions goes through the conditions that the rule has: whether the event fits each, and what to say when it does not.
+func (c *compiled) conditions(sc *Scratch) iter.Seq2[bool, func() Miss] {
 	e, r := sc.event, c.rule
-	switch {
-	case r.TrapOID != "" && e.TrapOID == "":
-		return "trap_oid", "the event has no trap OID"
-	case r.TrapOID != "" && !oidUnder(e.TrapOID, r.TrapOID):
-		return "trap_oid", fmt.Sprintf("%s is not at or under %s", e.TrapOID, r.TrapOID)
-	case c.text != nil && !c.text.match(sc):
-		return "match_string", c.text.miss()
-	case c.severities&severityBit(e.Severity) == 0:
-		return c.whySeverity(e.Severity)
-	case c.source != event.SourceUnknown && c.source != e.Source:
-		return "source", fmt.Sprintf("the event came by %s, the rule is for %s", e.Source, c.source)
-	case !c.host.holds(sc):
-		return "host_pattern", fmt.Sprintf("neither host %q nor address %q fits %q", e.Hostname, e.SourceIP, r.HostPattern)
-	case sc.now < c.from:
-		return "valid_from", "the rule begins at " + event.Time(c.from).Format(time.RFC3339)
-	case sc.now >= c.until:
-		return "valid_until", "the rule ended at " + event.Time(c.until).Format(time.RFC3339)
-	default:
-		return "", ""
+	return func(yield func(bool, func() Miss) bool) {
+		says := func(there, fits bool, field, format string, args ...any) bool {
+			return !there || yield(fits, func() Miss { return Miss{field, fmt.Sprintf(format, args...)} })
+		}
+		_ = says(r.TrapOID != "" && e.TrapOID == "", false, "trap_oid", "the event has no trap OID") &&
+			says(r.TrapOID != "" && e.TrapOID != "", oidUnder(e.TrapOID, r.TrapOID), "trap_oid", "%s is not at or under %s", e.TrapOID, r.TrapOID) &&
+			(c.text == nil || yield(c.text.match(sc), func() Miss { return Miss{"match_string", c.text.miss()} })) &&
+			(c.severities == anySeverity || yield(c.severities&severityBit(e.Severity) != 0, func() Miss {
+				field, reason := c.whySeverity(e.Severity)
+				return Miss{field, reason}
+			})) &&
+			says(c.source != event.SourceUnknown, c.source == e.Source, "source", "the event came by %s, the rule is for %s", e.Source, c.source) &&
+			says(c.host.kind != hostAny, c.host.holds(sc), "host_pattern", "neither host %q nor address %q fits %q", e.Hostname, e.SourceIP, r.HostPattern) &&
+			says(c.from != math.MinInt64, sc.now >= c.from, "valid_from", "the rule begins at %s", timeOf(c.from)) &&
+			says(c.until != math.MaxInt64, sc.now < c.until, "valid_until", "the rule ended at %s", timeOf(c.until))
 	}
 }
+
+func timeOf(micros int64) string { return event.Time(micros).Format(time.RFC3339) }
 
 func (c *compiled) whySeverity(severity int8) (field, reason string) {
 	field = "syslog_severity"

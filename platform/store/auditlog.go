@@ -90,6 +90,7 @@ func (s *Store) auditPage(ctx context.Context, q querier, f AuditFilter) (page P
 		page.Partial, page.Next = true, floor
 	}
 	switch {
+	case f.WithoutTotal:
 	case len(others) == 0:
 		page.Total, page.TotalIsEstimate, err = auditTotal(ctx, q, indexed)
 	case len(page.Items) == limit || offset > 0:

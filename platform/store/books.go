@@ -99,6 +99,39 @@ func (s *Store) Sums(ctx context.Context, from, to int64) ([]KindSum, error) {
 	return out, err
 }
 
+// StepSum is a sum over one step of time, see Steps.
+type StepSum struct {
+	Step int // from 0
+	KindSum
+}
+
+// Steps returns what Sums does for each of the steps of so many minutes between from (inclusive) and to (exclusive), without labels. Steps
+// without counts are missing.
+func (s *Store) Steps(ctx context.Context, from, to, step int64) ([]StepSum, error) {
+	var judged, folded []StepSum
+	err := s.read(ctx, "sum up the books by time", func(q querier) (err error) {
+		if judged, err = list(ctx, q, scanJudgedStep, `SELECT (minute - $1) / $3, fate, sum(n) FROM ledger
+			WHERE minute >= $1 AND minute < $2 GROUP BY 1, 2`, from, to, step); err != nil {
+			return err
+		}
+		folded, err = list(ctx, q, scanFoldedStep, `SELECT (minute - $1) / $3, kind, sum(n) FROM folded_counts
+			WHERE minute >= $1 AND minute < $2 GROUP BY 1, 2`, from, to, step)
+		return err
+	})
+	out := append(judged, folded...)
+	slices.SortFunc(out, func(a, b StepSum) int { return cmp.Or(cmp.Compare(a.Step, b.Step), strings.Compare(a.Kind, b.Kind)) })
+	return out, err
+}
+
+func scanJudgedStep(rows *sql.Rows, s *StepSum) error {
+	var fate event.Fate
+	err := rows.Scan(&s.Step, &fate, &s.N)
+	s.Kind = FatePrefix + fate.String()
+	return err
+}
+
+func scanFoldedStep(rows *sql.Rows, s *StepSum) error { return rows.Scan(&s.Step, &s.Kind, &s.N) }
+
 func scanJudged(rows *sql.Rows, c *KindSum) error {
 	var fate event.Fate
 	var source event.Source

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 
 	"github.com/muttproject/mutt/platform/event"
@@ -87,4 +88,33 @@ func changesWith(ctx context.Context, q querier, c *Change, limit int) ([]Change
 
 func changeByID(ctx context.Context, q querier, id int64) (*Change, error) {
 	return first(list(ctx, q, scanChange, `SELECT `+changeColumns+` FROM config_audit_log WHERE id = $1`, id))
+}
+
+// RulesetChanges returns the changes of rules, development hosts and teams that were made after a ruleset version, newest first, at most
+// limit. known is false when the change audit does not reach back to that version: retention has removed rows, or the version is of
+// another store.
+func (s *Store) RulesetChanges(ctx context.Context, version int64, limit int) (changes []Change, known bool, err error) {
+	err = s.read(ctx, "read the change audit", func(q querier) error {
+		var base int64 // the last row of the version
+		err := q.QueryRowContext(ctx, `SELECT id FROM config_audit_log WHERE revision <= $1 ORDER BY id DESC LIMIT 1`, version).Scan(&base)
+		switch {
+		case errors.Is(err, sql.ErrNoRows):
+			// Nothing of it is left, unless there was nothing: the first row that ever was is the number 1.
+			var first sql.NullInt64
+			if err := q.QueryRowContext(ctx, `SELECT min(id) FROM config_audit_log`).Scan(&first); err != nil {
+				return err
+			}
+			if known = version == 0 && (!first.Valid || first.Int64 == 1); !known {
+				return nil
+			}
+		case err != nil:
+			return err
+		default:
+			known = true
+		}
+		changes, err = list(ctx, q, scanChange, `SELECT `+changeColumns+` FROM config_audit_log
+			WHERE id > $1 AND table_name IN ($2, $3, $4) ORDER BY id DESC LIMIT $5`, base, TableRules, TableDevHosts, TableTeams, limit)
+		return err
+	})
+	return changes, known && err == nil, err
 }

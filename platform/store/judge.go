@@ -17,7 +17,7 @@ const (
 )
 
 // judging holds the statements of Judge.
-type judging struct{ batches, rows, counts bulk }
+type judging struct{ batches, rows, counts, hits bulk }
 
 func newJudging(d dialect) judging {
 	return judging{
@@ -29,6 +29,7 @@ func newJudging(d dialect) judging {
 			correlation_id, raw_message)`, `ON CONFLICT (id) DO NOTHING`, rowColumns, 50, 10, 1),
 		counts: newBulk(d, `ledger (minute, process, source, fate, n)`,
 			`ON CONFLICT (minute, process, source, fate) DO UPDATE SET n = ledger.n + excluded.n`, 5, 8, 1),
+		hits: newBulk(d, `rule_hits_pending (hits)`, ``, 1, 1),
 	}
 }
 
@@ -48,11 +49,11 @@ func (s *Store) Judge(ctx context.Context, process string, entries []JudgedEntry
 // judgeByInsert is Judge with statements of many rows.
 func (s *Store) judgeByInsert(ctx context.Context, process string, sorted []JudgedEntry) (known []event.ID, err error) {
 	j := &s.judging
-	stmts, err := s.preparedBulks(ctx, &j.batches, &j.rows, &j.counts)
+	stmts, err := s.preparedBulks(ctx, &j.batches, &j.rows, &j.counts, &j.hits)
 	if err != nil {
 		return nil, err
 	}
-	forBatches, forRows, forCounts := stmts[0], stmts[1], stmts[2]
+	forBatches, forRows, forCounts, forHits := stmts[0], stmts[1], stmts[2], stmts[3]
 	all, ends := s.rowArgs(sorted) // before the transaction: the writer is shared
 
 	err = s.write(ctx, "store judged events", func(tx *sql.Tx) error {
@@ -61,7 +62,7 @@ func (s *Store) judgeByInsert(ctx context.Context, process string, sorted []Judg
 			return err
 		}
 		whole := len(fresh) == len(sorted)
-		rows, counts, from := all, ledgerSum{}, 0
+		rows, counts, hits, from := all, ledgerSum{}, hitSum{}, 0
 		if !whole {
 			rows = nil
 		}
@@ -74,12 +75,18 @@ func (s *Store) judgeByInsert(ctx context.Context, process string, sorted []Judg
 			}
 			delete(fresh, e.Entry) // an entry may come twice in one call
 			counts.add(e.Counts)
+			hits.add(e.Rows)
 			if !whole {
 				rows = append(rows, part...)
 			}
 		}
 		if err := j.insertRows(ctx, tx, rows, forRows); err != nil {
 			return err
+		}
+		if encoded := hits.encode(); encoded != nil {
+			if err := j.hits.exec(ctx, tx, []any{encoded}, forHits); err != nil {
+				return err
+			}
 		}
 		return j.counts.exec(ctx, tx, counts.args(process), forCounts)
 	})

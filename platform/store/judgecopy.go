@@ -87,7 +87,7 @@ func (j *copying) run(ctx context.Context, tx pgx.Tx, again bool) error {
 	if err != nil {
 		return err
 	}
-	counts, row := ledgerSum{}, 0
+	counts, hits, row := ledgerSum{}, hitSum{}, 0
 	for i := range j.sorted {
 		e := &j.sorted[i]
 		first := row
@@ -99,6 +99,7 @@ func (j *copying) run(ctx context.Context, tx pgx.Tx, again bool) error {
 		}
 		delete(fresh, e.Entry) // an entry may come twice in one call
 		counts.add(e.Counts)
+		hits.add(e.Rows)
 	}
 	if again {
 		if err := j.dropStored(); err != nil {
@@ -110,7 +111,7 @@ func (j *copying) run(ctx context.Context, tx pgx.Tx, again bool) error {
 			return err
 		}
 	}
-	return j.count(counts)
+	return j.count(counts, hits)
 }
 
 // copyGrace is how long a COPY whose context ended may take to say so.
@@ -158,9 +159,9 @@ func (j *copying) mark() (map[event.ID]bool, error) {
 	return fresh, err
 }
 
-// count adds to the judging book.
-func (j *copying) count(sum ledgerSum) error {
-	if len(sum) == 0 {
+// count adds to the judging book, and to the hits of the rules.
+func (j *copying) count(sum ledgerSum, hits hitSum) error {
+	if len(sum)+len(hits) == 0 {
 		return nil
 	}
 	n := len(sum)
@@ -168,11 +169,12 @@ func (j *copying) count(sum ledgerSum) error {
 	for i, k := range sum.keys() {
 		minutes[i], sources[i], fates[i], counts[i] = k.Minute, int16(k.Source), int16(k.Fate), sum[k]
 	}
-	_, err := j.tx.Exec(j.ctx, `INSERT INTO ledger (minute, process, source, fate, n)
+	_, err := j.tx.Exec(j.ctx, `WITH counted AS (INSERT INTO rule_hits_pending (hits) SELECT $6::bytea WHERE $6::bytea IS NOT NULL)
+		INSERT INTO ledger (minute, process, source, fate, n)
 		SELECT minute, $1, source, fate, n FROM unnest($2::bigint[], $3::smallint[], $4::smallint[], $5::bigint[])
 			AS given (minute, source, fate, n)
 		ON CONFLICT (minute, process, source, fate) DO UPDATE SET n = ledger.n + excluded.n`,
-		j.process, minutes, sources, fates, counts)
+		j.process, minutes, sources, fates, counts, hits.encode())
 	return err
 }
 

@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -116,7 +117,7 @@ func TestMigrateFromEveryVersion(t *testing.T) {
 }
 
 func backupName(path string, version int64) string {
-	return path + ".v" + string(rune('0'+version)) + ".backup"
+	return fmt.Sprintf("%s.v%d.backup", path, version)
 }
 
 func TestMigrateRefusesNewerSchema(t *testing.T) {

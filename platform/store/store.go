@@ -64,6 +64,7 @@ type Store struct {
 	counting counting
 	changing changing
 	folding  bulk
+	hits     bulk
 	rows     sync.Pool // of *copyRows
 	// preparing has room for the one change that is prepared ahead: it holds a reading connection, and memory.
 	preparing chan struct{}
@@ -103,6 +104,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 		s.dialect, s.writer, s.reader, s.close, s.path, s.spare = sqliteDialect(), db.Writer, db.Reader, db.Close, db.Path(), db.Spare
 	}
 	s.judging, s.counting, s.changing, s.folding = newJudging(s.dialect), newCounting(s.dialect), newChanging(s.dialect), newFolding(s.dialect)
+	s.hits = newHits(s.dialect)
 	return s, nil
 }
 

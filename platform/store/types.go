@@ -58,6 +58,7 @@ type AuditFilter struct {
 	Start, End    time.Time
 	Before        event.ID // keyset: only rows with a lower id; zero for the newest
 	Limit, Offset int
+	WithoutTotal  bool // leaves Page.Total open, for a walk over many pages
 }
 
 // Page is one page of a list.

@@ -5,10 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/muttproject/mutt/platform/fault"
+	"github.com/muttproject/mutt/platform/trouble"
 )
 
 // CheckBound limits each check.
@@ -19,10 +22,21 @@ type Check func(ctx context.Context) (warnings []string, err error)
 
 // Health gathers the checks of a process.
 type Health struct {
-	mu     sync.Mutex
-	names  []string
-	checks map[string]Check
-	ready  bool
+	now func() time.Time
+
+	mu    sync.Mutex
+	parts []*part
+	ready bool
+	since map[string]time.Time // when a warning or error of a check was first there, by code and words
+}
+
+// part is one checked part of the process.
+type part struct {
+	name     string
+	severity trouble.Severity // of its warnings
+	check    Check
+	states   func() []trouble.Problem // nil for a part without states of trouble
+	runbook  string
 }
 
 // Report is the answer of /health.
@@ -32,17 +46,42 @@ type Report struct {
 	Warnings []string `json:"warnings"`
 }
 
-// NewHealth makes a Health that is not ready.
-func NewHealth() *Health { return &Health{checks: map[string]Check{}} }
+// NewHealth returns a Health that is not ready.
+func NewHealth(now func() time.Time) *Health {
+	return &Health{now: now, since: map[string]time.Time{}}
+}
 
-// Add adds a check under a name that is shown.
-func (h *Health) Add(name string, c Check) {
+// Add adds a check under a name that is shown. runbook names the document below docs/runbooks about what it finds, "" for none.
+func (h *Health) Add(name, runbook string, c Check) {
+	h.put(part{name: name, severity: trouble.Warn, check: c, runbook: runbook})
+}
+
+// AddNote adds a standing note about the configuration, as a warning.
+func (h *Health) AddNote(name, runbook, text string) {
+	h.put(part{name: name, severity: trouble.Note, runbook: runbook, check: func(context.Context) ([]string, error) { return []string{text}, nil }})
+}
+
+// AddStates adds the states of trouble of a part that has a check. Its warnings hold the same states, in words.
+func (h *Health) AddStates(name string, states func() []trouble.Problem) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if _, ok := h.checks[name]; !ok {
-		h.names = append(h.names, name)
+	for _, p := range h.parts {
+		if p.name == name {
+			p.states = states
+		}
 	}
-	h.checks[name] = c
+}
+
+func (h *Health) put(p part) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, other := range h.parts {
+		if other.name == p.name {
+			*other = p
+			return
+		}
+	}
+	h.parts = append(h.parts, &p)
 }
 
 // SetReady says whether every part has started and none is stopping.
@@ -54,31 +93,18 @@ func (h *Health) SetReady(ready bool) {
 
 // Report runs all checks at once, each within CheckBound.
 func (h *Health) Report(ctx context.Context) (Report, int) {
-	h.mu.Lock()
-	names, ready := append([]string(nil), h.names...), h.ready
-	checks := make([]Check, len(names))
-	for i, n := range names {
-		checks[i] = h.checks[n]
-	}
-	h.mu.Unlock()
-
-	results := make([]result, len(names))
-	var wg sync.WaitGroup
-	for i, c := range checks {
-		wg.Go(func() { results[i] = bounded(ctx, c) })
-	}
-	wg.Wait()
-
+	found, ready := h.look(ctx)
 	r := Report{Status: "healthy", Warnings: []string{}}
 	if !ready {
-		r.Errors = append(r.Errors, "process: not every part has started, or it is stopping")
+		r.Errors = append(r.Errors, "process: "+notReady)
 	}
-	for i, n := range names {
-		if err := results[i].err; err != nil {
-			r.Errors = append(r.Errors, n+": "+sentence(err))
+	for i := range found {
+		f := &found[i]
+		if f.err != nil {
+			r.Errors = append(r.Errors, f.name+": "+sentence(f.err))
 		}
-		for _, w := range results[i].warnings {
-			r.Warnings = append(r.Warnings, n+": "+w)
+		for _, w := range f.warnings {
+			r.Warnings = append(r.Warnings, f.name+": "+w)
 		}
 	}
 	if len(r.Errors) > 0 {
@@ -86,6 +112,85 @@ func (h *Health) Report(ctx context.Context) (Report, int) {
 		return r, http.StatusServiceUnavailable
 	}
 	return r, http.StatusOK
+}
+
+const notReady = "not every part has started, or it is stopping"
+
+// Problems runs all checks, as Report does, and returns what they find with what is known about it.
+func (h *Health) Problems(ctx context.Context) (problems []trouble.Problem) {
+	found, ready := h.look(ctx)
+	now := h.now()
+	if !ready {
+		problems = append(problems, trouble.Problem{Code: "process", Severity: trouble.Warn, Fact: notReady})
+	}
+	for i := range found {
+		f := &found[i]
+		if f.err != nil {
+			problems = append(problems, trouble.Problem{Code: f.code(), Severity: trouble.Bad, Fact: sentence(f.err), Runbook: f.runbook})
+		}
+		for _, w := range f.warnings {
+			// The words of a state begin with its fact; the state itself knows more.
+			if !slices.ContainsFunc(f.states, func(p trouble.Problem) bool { return strings.HasPrefix(w, p.Fact) }) {
+				problems = append(problems, trouble.Problem{Code: f.code(), Severity: f.severity, Fact: w, Runbook: f.runbook})
+			}
+		}
+		problems = append(problems, f.states...)
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	since := map[string]time.Time{}
+	for i := range problems {
+		if p := &problems[i]; p.Since.IsZero() {
+			key := p.Code + " " + withoutDigits(p.Fact)
+			if p.Since = h.since[key]; p.Since.IsZero() {
+				p.Since = now
+			}
+			since[key] = p.Since
+		}
+	}
+	h.since = since
+	return trouble.Sorted(problems)
+}
+
+// withoutDigits returns a text by which a warning whose numbers change is known again.
+func withoutDigits(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r >= '0' && r <= '9' {
+			return -1
+		}
+		return r
+	}, s)
+}
+
+// found is what one part says of itself.
+type found struct {
+	part
+	result
+	states []trouble.Problem
+}
+
+func (f *found) code() string { return strings.ReplaceAll(f.name, " ", "_") }
+
+// look asks all parts at once.
+func (h *Health) look(ctx context.Context) ([]found, bool) {
+	h.mu.Lock()
+	out, ready := make([]found, len(h.parts)), h.ready
+	for i, p := range h.parts {
+		out[i].part = *p
+	}
+	h.mu.Unlock()
+	var wg sync.WaitGroup
+	for i := range out {
+		wg.Go(func() {
+			f := &out[i]
+			f.result = bounded(ctx, f.check)
+			if f.part.states != nil {
+				f.states = f.part.states()
+			}
+		})
+	}
+	wg.Wait()
+	return out, ready
 }
 
 type result struct {

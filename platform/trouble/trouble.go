@@ -33,6 +33,10 @@ type Kind struct {
 	Ends   string // "the queue has room again"
 	Unit   string // what Add counts: "events"; required where Add is called
 	Remedy string // what an operator can do, if anything
+	// Bad is set where events or alerts do not get through while the state lasts.
+	Bad         bool
+	Consequence string // what follows for events and alerts, a sentence without a full stop, if Begins does not say it
+	Runbook     string // name of the document below docs/runbooks, if there is one
 	// Quiet is how long nothing must have happened before the state is over. It bounds the lines of a state that comes
 	// and goes. The zero value means one minute.
 	Quiet time.Duration
@@ -242,21 +246,32 @@ func (s *State) look(now time.Time, last bool) {
 	}
 }
 
-// Warnings says in words what is wrong now, for the health check.
+// Warnings returns what is wrong now in words, for the health check.
 func (b *Board) Warnings() (warnings []string) {
 	now := b.now()
+	for _, p := range b.Problems() {
+		warnings = append(warnings, p.Warning(now))
+	}
+	return warnings
+}
+
+// Problems returns the states that last now, in the order of their declaration.
+func (b *Board) Problems() (problems []Problem) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for _, s := range b.states {
 		if !s.active.Load() {
 			continue
 		}
-		lasted := max(0, now.Sub(s.since)).Round(time.Second)
-		if s.kind.Unit == "" {
-			warnings = append(warnings, fmt.Sprintf("%s (for %s)", s.text(), lasted))
-			continue
+		p := Problem{Code: s.kind.Name, Severity: Warn, Since: s.since, Fact: s.text(), Unit: s.kind.Unit,
+			Consequence: s.kind.Consequence, Remedy: s.kind.Remedy, Runbook: s.kind.Runbook}
+		if s.kind.Bad {
+			p.Severity = Bad
 		}
-		warnings = append(warnings, fmt.Sprintf("%s (%d %s in %s)", s.text(), s.count.Load()-s.base, s.kind.Unit, lasted))
+		if s.kind.Unit != "" {
+			p.Count = s.count.Load() - s.base
+		}
+		problems = append(problems, p)
 	}
-	return warnings
+	return problems
 }

@@ -186,6 +186,9 @@ func (w *Watcher) Ready(context.Context) (warnings []string, err error) {
 	return append(warnings, w.board.Warnings()...), nil
 }
 
+// Problems returns the states of trouble that last.
+func (w *Watcher) Problems() []trouble.Problem { return w.board.Problems() }
+
 func (w *Watcher) all() []*Source {
 	w.mu.Lock()
 	defer w.mu.Unlock()

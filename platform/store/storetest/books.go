@@ -16,6 +16,9 @@ func bookCases() map[string]func(*testing.T, Harness) {
 		"sums of some minutes":           kindSums,
 		"sums over everything":           booksTotal,
 		"rate per minute is received":    ratePerMinute,
+		"steps agree with sums":          stepsAgreeWithSums,
+		"hits of rules":                  hitsOfRules,
+		"histograms":                     histograms,
 		"counts of entries without rows": countsWithoutRows,
 	}
 }
@@ -100,6 +103,41 @@ func ratePerMinute(t *testing.T, h Harness) {
 	}
 	if got := value[[]int64](t)(s.RatePerMinute(t.Context(), 10, 5)); len(got) != 0 {
 		t.Errorf("an empty range: %v", got)
+	}
+}
+
+// stepsAgreeWithSums holds each step to Sums over its minutes.
+func stepsAgreeWithSums(t *testing.T, h Harness) {
+	s := open(t, h)
+	var folded []store.MinuteCount
+	for m := range int64(60) {
+		folded = append(folded, store.MinuteCount{Minute: 100 + m, Process: "a", Kind: queue.CountReceived, Label: "http", N: m},
+			store.MinuteCount{Minute: 100 + m, Process: "b", Kind: queue.CountReceived, Label: "syslog", N: 2 * m}, store.MinuteCount{Minute: 100 + m, Process: "b", Kind: queue.CountDelivered, N: 3})
+		e := entry(row(int(m)+1, nil))
+		e.Counts = []store.LedgerCount{{Minute: 100 + m, Source: event.SourceHTTP, Fate: event.FateUnhandled, N: m}, {Minute: 100 + m, Source: event.SourceSyslog, Fate: event.FateUnhandled, N: 1}}
+		judge(t, s.Store, e)
+	}
+	must(t, s.FoldCounts(t.Context(), folded))
+	for _, c := range []struct{ from, to, step int64 }{{100, 160, 1}, {103, 158, 5}, {90, 200, 7}, {110, 110, 5}, {100, 160, 60}} {
+		got := map[int]map[string]int64{}
+		for _, st := range value[[]store.StepSum](t)(s.Steps(t.Context(), c.from, c.to, c.step)) {
+			if got[st.Step] == nil {
+				got[st.Step] = map[string]int64{}
+			}
+			got[st.Step][st.Kind] = st.N
+		}
+		want := map[int]map[string]int64{}
+		for n, from := 0, c.from; from < c.to; n, from = n+1, from+c.step {
+			for _, sum := range value[[]store.KindSum](t)(s.Sums(t.Context(), from, min(from+c.step, c.to))) {
+				if want[n] == nil {
+					want[n] = map[string]int64{}
+				}
+				want[n][sum.Kind] += sum.N
+			}
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%+v (-sums +steps):\n%s", c, diff)
+		}
 	}
 }
 

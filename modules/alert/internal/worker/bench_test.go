@@ -12,6 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 
+	"github.com/muttproject/mutt/modules/alert/internal/busiest"
 	"github.com/muttproject/mutt/platform/config/configtest"
 	"github.com/muttproject/mutt/platform/event"
 	"github.com/muttproject/mutt/platform/queue"
@@ -87,7 +88,7 @@ func BenchmarkWorker(b *testing.B) {
 			set, metrics := thousand(b), NewMetrics(prometheus.NewRegistry())
 			troubles := trouble.NewBoard(zap.NewNop(), time.Now)
 			r := &rig{t: b, driver: d, store: st, dynamic: dynamic, count: map[string]int{}}
-			w := New(Params{Process: "bench", Store: st, Counters: st, Dynamic: dynamic, Metrics: metrics, Trouble: troubles, Now: time.Now,
+			w := New(Params{Process: "bench", Store: st, Counters: st, Dynamic: dynamic, Metrics: metrics, Busiest: busiest.New(time.Now), Trouble: troubles, Now: time.Now,
 				Pressure: NewPressure(r, dynamic, metrics, troubles), Rules: func() Judge { return set },
 				Config: Config{BatchEvents: 2000, ClaimEntries: 128, ClaimWait: time.Second}})
 			for sent := 0; sent < b.N; sent += tc.entry {

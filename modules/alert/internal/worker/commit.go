@@ -152,6 +152,7 @@ func (l *lane) finish(ctx context.Context, c *chunk, units []*unit, step queue.S
 	}
 	for _, u := range units {
 		l.p.Metrics.count(u.decisions)
+		l.p.Busiest.Add(u.events, u.decisions)
 	}
 	l.p.Metrics.metaAlerts.Add(float64(len(due)))
 	l.p.Metrics.judged.Add(&l.out.latency)

@@ -13,6 +13,7 @@ import (
 	"go.uber.org/zap/zapcore"
 	"go.uber.org/zap/zaptest/observer"
 
+	"github.com/muttproject/mutt/modules/alert/internal/busiest"
 	"github.com/muttproject/mutt/platform/config/configtest"
 	"github.com/muttproject/mutt/platform/connect/sqlite"
 	"github.com/muttproject/mutt/platform/event"
@@ -67,7 +68,7 @@ func newRig(t fataler, ctx context.Context, dir string, env map[string]string) *
 	r.troubles = trouble.NewBoard(zap.New(core), time.Now)
 	flaky := &flakyStore{r: r}
 	r.worker = New(Params{
-		Process: "run-1", Store: flaky, Counters: flaky, Dynamic: r.dynamic, Metrics: metrics, Trouble: r.troubles, Now: time.Now,
+		Process: "run-1", Store: flaky, Counters: flaky, Dynamic: r.dynamic, Metrics: metrics, Busiest: busiest.New(time.Now), Trouble: r.troubles, Now: time.Now,
 		Pressure: NewPressure(r, r.dynamic, metrics, r.troubles),
 		Rules: func() Judge {
 			r.mu.Lock()

@@ -29,11 +29,11 @@ type Pressure struct {
 func NewPressure(d Depths, keys Dynamic, m *Metrics, b *trouble.Board) *Pressure {
 	const ends = "fewer alerts wait for the forwarder again"
 	return &Pressure{depths: d, dynamic: keys, metrics: m,
-		many: b.State(trouble.Kind{Name: "alerts_wait", Begins: "many alerts wait for the forwarder", Ends: ends, Quiet: pressureQuiet,
+		many: b.State(trouble.Kind{Name: "alerts_wait", Runbook: "destination", Begins: "many alerts wait for the forwarder", Ends: ends, Quiet: pressureQuiet,
 			Remedy: "look at the destination, or raise moog_rate_limit"}),
-		shedding: b.State(trouble.Kind{Name: "alerts_shed", Begins: "too many alerts wait for the forwarder and new ones go to the dead letters",
+		shedding: b.State(trouble.Kind{Name: "alerts_shed", Bad: true, Runbook: "destination", Begins: "too many alerts wait for the forwarder and new ones go to the dead letters",
 			Ends: ends, Quiet: pressureQuiet, Remedy: "look at the destination; mutt dlq replay sends them when it has recovered"}),
-		pausing: b.State(trouble.Kind{Name: "judging_pauses", Begins: "too many alerts wait for the forwarder and judging pauses", Ends: ends, Quiet: pressureQuiet,
+		pausing: b.State(trouble.Kind{Name: "judging_pauses", Bad: true, Runbook: "destination", Begins: "too many alerts wait for the forwarder and judging pauses", Ends: ends, Quiet: pressureQuiet,
 			Remedy: "look at the destination; alerter_shed_mode and alerter_queue_shed_threshold decide about the pause"}),
 	}
 }

@@ -23,13 +23,13 @@ const quiet = 15 * time.Second
 
 func newTroubles(b *trouble.Board) *troubles {
 	return &troubles{
-		away: b.State(trouble.Kind{Name: "alerter_storage_away", Unit: "tries", Quiet: quiet,
+		away: b.State(trouble.Kind{Name: "alerter_storage_away", Bad: true, Unit: "tries", Quiet: quiet,
 			Begins: "the alerter waits for the queue or the store: events stay in the queue until it answers",
 			Ends:   "the queue and the store answer the alerter again"}),
-		stuck: b.State(trouble.Kind{Name: "alerter_step_fails", Unit: "tries", Quiet: quiet,
+		stuck: b.State(trouble.Kind{Name: "alerter_step_fails", Bad: true, Unit: "tries", Quiet: quiet,
 			Begins: "a step of the alerter that must succeed fails: events wait in the queue", Ends: "the step of the alerter succeeded",
 			Remedy: "look at the error; the alerter tries again by itself"}),
-		unclaimed: b.State(trouble.Kind{Name: "alerter_entries_not_claimed", Unit: "tries", Quiet: quiet,
+		unclaimed: b.State(trouble.Kind{Name: "alerter_entries_not_claimed", Bad: true, Unit: "tries", Quiet: quiet,
 			Begins: "the alerter cannot claim entries of the queue", Ends: "the alerter claims entries again"}),
 		newer: b.State(trouble.Kind{Name: "alerter_newer_entries", Unit: "entries",
 			Begins: "entries were written by a newer version: they wait until this process is updated", Ends: "no entry of a newer version came any more",

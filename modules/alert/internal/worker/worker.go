@@ -12,6 +12,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/muttproject/mutt/modules/alert/internal/busiest"
 	"github.com/muttproject/mutt/modules/alert/internal/unhandled"
 	"github.com/muttproject/mutt/platform/deps"
 	"github.com/muttproject/mutt/platform/event"
@@ -54,6 +55,7 @@ type Params struct {
 	Dynamic  Dynamic
 	Pressure *Pressure
 	Metrics  *Metrics
+	Busiest  *busiest.Tracker
 	Trouble  *trouble.Board
 	Now      func() time.Time
 	Config   Config

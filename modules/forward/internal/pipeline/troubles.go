@@ -17,11 +17,11 @@ type troubles struct {
 
 func newTroubles(b *trouble.Board) *troubles {
 	return &troubles{
-		coordination: b.State(trouble.Kind{Name: "forwarder_coordination_away", Unit: "tries", Quiet: 10 * time.Second,
+		coordination: b.State(trouble.Kind{Name: "forwarder_coordination_away", Bad: true, Unit: "tries", Quiet: 10 * time.Second,
 			Begins: "rate limit and circuit breaker do not answer and nothing is sent", Ends: "rate limit and circuit breaker answer again"}),
 		unshared: b.State(trouble.Kind{Name: "forwarder_results_not_shared", Unit: "requests",
 			Begins: "results of requests were not shared with other processes", Ends: "results of requests are shared again"}),
-		parked: b.State(trouble.Kind{Name: "alerts_dead_lettered", Unit: "alerts",
+		parked: b.State(trouble.Kind{Name: "alerts_dead_lettered", Runbook: "destination", Unit: "alerts",
 			Begins: "alerts went to the dead letters", Ends: "no more alerts went to the dead letters",
 			Remedy: "mutt dlq list --queue alert shows them with the reason"}),
 		newer: b.State(trouble.Kind{Name: "forwarder_newer_entries", Unit: "entries",

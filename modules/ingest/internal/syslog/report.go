@@ -54,10 +54,10 @@ func newReporter(m *metrics, log *zap.Logger, rcvbuf func() int64, lost func(str
 	b := trouble.NewBoard(log, time.Now)
 	r := &reporter{metrics: m, rcvbuf: rcvbuf, lost: lost, board: b}
 	for c := causeNone + 1; c < causes; c++ {
-		r.dropped[c] = b.State(trouble.Kind{Name: "syslog_lost_" + c.String(), Unit: "messages", Begins: "syslog messages are lost: " + lossWords[c].why,
+		r.dropped[c] = b.State(trouble.Kind{Name: "syslog_lost_" + c.String(), Bad: true, Runbook: "intake", Unit: "messages", Begins: "syslog messages are lost: " + lossWords[c].why,
 			Ends: "no more syslog messages are lost to this cause", Remedy: lossWords[c].remedy})
 	}
-	r.kernel = b.State(trouble.Kind{Name: "syslog_lost_" + CauseKernel, Unit: "datagrams",
+	r.kernel = b.State(trouble.Kind{Name: "syslog_lost_" + CauseKernel, Bad: true, Runbook: "intake", Unit: "datagrams",
 		Begins: "syslog datagrams are lost: the kernel drops them because the receive buffer is full", Ends: "the kernel drops no more syslog datagrams",
 		Remedy: "raise net.core.rmem_max, or give CAP_NET_ADMIN"})
 	r.bytes[dropGarbage] = b.State(trouble.Kind{Name: "syslog_garbage", Unit: "bytes",

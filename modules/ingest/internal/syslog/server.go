@@ -15,6 +15,7 @@ import (
 	"github.com/muttproject/mutt/platform/deps"
 	"github.com/muttproject/mutt/platform/fault"
 	"github.com/muttproject/mutt/platform/netguard"
+	"github.com/muttproject/mutt/platform/trouble"
 )
 
 // Deps are what a Server needs. All are required but the endpoints.
@@ -233,6 +234,9 @@ func (s *Server) Stop(ctx context.Context) error {
 	closeAll(s.udp)
 	return err
 }
+
+// Problems returns the states of trouble that last.
+func (s *Server) Problems() []trouble.Problem { return s.report.board.Problems() }
 
 // Ready says whether the listeners are open, and as warnings what was lost in the last minute.
 func (s *Server) Ready(context.Context) (warnings []string, err error) {

@@ -25,6 +25,7 @@ import (
 	"github.com/muttproject/mutt/platform/config"
 	"github.com/muttproject/mutt/platform/deadletter"
 	"github.com/muttproject/mutt/platform/deps"
+	"github.com/muttproject/mutt/platform/event"
 	"github.com/muttproject/mutt/platform/httpserver"
 	"github.com/muttproject/mutt/platform/openapi"
 	"github.com/muttproject/mutt/platform/queue"
@@ -54,7 +55,13 @@ type Store interface {
 	CompareRecords(ctx context.Context, after store.RecordPoint, limit int) (store.RecordsPart, error)
 	Rotations(ctx context.Context) ([]rotation.State, error)
 	AuditLogs(ctx context.Context, f store.AuditFilter) (store.Page[store.AuditLog], error)
+	Histogram(ctx context.Context, f store.AuditFilter, step time.Duration) (store.Histogram, error)
+	AuditByID(ctx context.Context, id event.ID) (store.AuditLog, error)
+	RulesetChanges(ctx context.Context, version int64, limit int) ([]store.Change, bool, error)
 	Books(ctx context.Context) (store.Books, error)
+	RuleHits(ctx context.Context, since time.Time) ([]store.RuleHits, error)
+	Sums(ctx context.Context, from, to int64) ([]store.KindSum, error)
+	Steps(ctx context.Context, from, to, step int64) ([]store.StepSum, error)
 	RatePerMinute(ctx context.Context, from, to int64) ([]int64, error)
 }
 
@@ -83,6 +90,12 @@ type Deps struct {
 	}
 	// Processes lists the live processes by name.
 	Processes func(context.Context) ([]apiclient.Process, error)
+	// Problems lists what is wrong in all processes.
+	Problems func(context.Context) (apiclient.Problems, error)
+	// Destinations lists where alerts go and how that stands; their SentRate is left open.
+	Destinations func(context.Context) ([]apiclient.Destination, error)
+	// Top lists the hosts or rules with the most events of 15 minutes.
+	Top func(ctx context.Context, by string) (apiclient.Top, error)
 	// Hold gives, renews or ends the hold on a rotation.
 	Hold func(ctx context.Context, secret string, h apiclient.RotationHold) (apiclient.RotationHeld, error)
 	// Secrets tells which version of each secret every process works by.
@@ -110,13 +123,18 @@ type API struct {
 	rules, hosts, teams listCache
 	checking            chan struct{} // held while rules from outside are compiled and their examples checked
 	trying              tryouts
+	shadows             shadows
+	streaming           streams
+	tail                tail
+	sampling            chan struct{} // held while the samples are read
+	samples             atomic.Pointer[samples]
 	config              atomic.Pointer[storedConfig] // as it was read last
 }
 
 // New makes the API.
 func New(d Deps) *API {
 	deps.Must(d)
-	return &API{Deps: d, checking: make(chan struct{}, 1), trying: tryouts{most: d.Tryouts, freed: make(chan struct{})}}
+	return &API{Deps: d, tail: tail{store: d.Store, log: d.Logger, now: d.Now}, checking: make(chan struct{}, 1), sampling: make(chan struct{}, 1), trying: tryouts{most: d.Tryouts, freed: make(chan struct{})}}
 }
 
 // endpoint is one operation below a prefix.
@@ -150,8 +168,10 @@ func (a *API) endpoints() []endpoint {
 		{post, "/rules", authn.Operator, a.createRule, opCreateRule()},
 		{get, "/rules/export", authn.Viewer, a.exportRules, opExportRules()},
 		{post, "/rules/import", authn.Operator, a.importRules, opImportRules()},
+		{get, "/rules/stats", authn.Viewer, a.ruleStats, opRuleStats()},
 		{post, "/rules/test", authn.Viewer, a.testRule, opTestRule()},
 		{post, "/rules/preview", authn.Viewer, a.previewRules, opPreviewRules()},
+		{post, "/rules/matches", authn.Viewer, a.matchRule, opMatchRule()},
 		{get, "/rules/:id", authn.Viewer, a.getRule, opGetRule()},
 		{put, "/rules/:id", authn.Operator, a.updateRule, opUpdateRule("updateRule")},
 		{patch, "/rules/:id", authn.Operator, a.updateRule, opUpdateRule("patchRule")},
@@ -179,6 +199,10 @@ func (a *API) endpoints() []endpoint {
 		{get, "/audit/:id", authn.Viewer, a.getChange, opGetChange()},
 		{get, "/config-audit", authn.Viewer, a.listChanges, opListChanges("listConfigAudit", "List the change audit, under the predecessor's name")},
 		{get, "/audit-logs", authn.Viewer, a.listAuditLogs, opListAuditLogs()},
+		{get, "/audit-logs/:id", authn.Viewer, a.getAuditLog, opGetAuditLog()},
+		{get, "/events/stream", authn.Viewer, a.streamEvents, opStreamEvents()},
+		{get, "/events/histogram", authn.Viewer, a.histogram, opHistogram()},
+		{get, "/events/:id", authn.Viewer, a.getEvent, opGetEvent()},
 
 		{get, "/queues", authn.Viewer, a.listQueues, opListQueues()},
 		{get, "/dlq/:queue", authn.Viewer, a.listDead, opListDead()},
@@ -191,6 +215,10 @@ func (a *API) endpoints() []endpoint {
 		{put, "/secrets/rotations/:secret", authn.Admin, a.putRotation, opPutRotation()},
 		{post, "/secrets/rotations/:secret/hold", authn.Admin, a.holdRotation, opHoldRotation()},
 
+		{get, "/problems", authn.Viewer, a.listProblems, opListProblems()},
+		{get, "/pipeline", authn.Viewer, a.pipeline, opPipeline()},
+		{get, "/top", authn.Viewer, a.top, opTop()},
+		{get, "/series", authn.Viewer, a.series, opSeries()},
 		{get, "/processes", authn.Viewer, a.listProcesses, opListProcesses()},
 		{get, "/metrics", authn.Viewer, a.metrics, opMetrics()},
 		{get, "/slo", authn.Viewer, a.slo, opSLO()},

@@ -102,6 +102,18 @@ func newBundleOn(t *testing.T, o store.Options, change ...func(*Deps)) *bundle {
 			return []apiclient.Process{{ID: "mutt-1/0190", Name: "mutt-1", Roles: []string{"ui"}, Version: "9.9.9", StartedAt: noon,
 				ConfigRevision: 7, SecretVersions: map[string]string{}, Listeners: []string{"admin 127.0.0.1:8090"}}}, nil
 		},
+		Problems: func(context.Context) (apiclient.Problems, error) {
+			return apiclient.Problems{Problems: []apiclient.Problem{{Code: "breaker_open", Severity: "bad", Since: noon, Fact: "the circuit breaker is open",
+				Count: 3, Unit: "requests", Remedy: "look at the destination", Runbook: "destination", Processes: []string{"mutt-1"}}}}, nil
+		},
+		Destinations: func(context.Context) ([]apiclient.Destination, error) {
+			status, opened, next := 503, noon, noon.Add(5*time.Second)
+			return []apiclient.Destination{{Name: "moog", RateLimit: 50, Breaker: apiclient.BreakerState{State: "open", Since: &opened, Failures: 12, NextProbe: &next},
+				LastStatus: &status, LastSent: &opened}}, nil
+		},
+		Top: func(_ context.Context, by string) (apiclient.Top, error) {
+			return apiclient.Top{Items: []apiclient.TopItem{{Name: by + "-1", Events: 7}}, Bounded: true}, nil
+		},
 		Hold: func(_ context.Context, _ string, h apiclient.RotationHold) (apiclient.RotationHeld, error) {
 			return apiclient.RotationHeld{Held: true, Holder: h.Holder, Seconds: 10}, nil
 		},
@@ -171,7 +183,10 @@ func (b *bundle) fold(ctx context.Context) error {
 	for i, c := range counters {
 		counts[i] = store.MinuteCount(c)
 	}
-	return b.store.FoldCounts(ctx, counts)
+	if err := b.store.FoldCounts(ctx, counts); err != nil {
+		return err
+	}
+	return b.store.FoldHits(ctx)
 }
 
 // request is one call. Path without a prefix stands for /api/v2.
@@ -188,6 +203,9 @@ func (b *bundle) do(r request) *httptest.ResponseRecorder {
 		r.path = "/api/v2" + r.path
 	}
 	req := httptest.NewRequest(r.method, r.path, strings.NewReader(r.body))
+	if strings.Contains(r.path, "/events/stream") {
+		req = req.WithContext(b.briefly())
+	}
 	if r.body != "" {
 		req.Header.Set("Content-Type", "application/json")
 	}
@@ -211,6 +229,13 @@ func (b *bundle) do(r request) *httptest.ResponseRecorder {
 		}
 	}
 	return rec
+}
+
+// briefly returns the context of a caller who leaves a stream soon.
+func (b *bundle) briefly() context.Context {
+	ctx, cancel := context.WithTimeout(b.Context(), 20*time.Millisecond)
+	b.Cleanup(cancel)
+	return ctx
 }
 
 func (b *bundle) get(path string) *httptest.ResponseRecorder {

@@ -3,11 +3,13 @@ package api
 import (
 	"context"
 	"net/http"
+	"time"
 
 	"github.com/labstack/echo/v4"
 
 	"github.com/muttproject/mutt/platform/apiclient"
 	"github.com/muttproject/mutt/platform/event"
+	"github.com/muttproject/mutt/platform/fault"
 	"github.com/muttproject/mutt/platform/queue"
 	"github.com/muttproject/mutt/platform/store"
 )
@@ -17,6 +19,16 @@ const ledgerTries = 3
 
 // ledger shows the two books.
 func (a *API) ledger(c echo.Context) error {
+	window := time.Duration(0)
+	switch c.QueryParam("window") {
+	case "":
+	case "1h":
+		window = time.Hour
+	case "24h":
+		window = 24 * time.Hour
+	default:
+		return fault.Field(fault.InvalidField, "window", "must be 1h or 24h")
+	}
 	var out apiclient.Ledger
 	for range ledgerTries {
 		var err error
@@ -27,7 +39,41 @@ func (a *API) ledger(c echo.Context) error {
 			break
 		}
 	}
+	if window > 0 {
+		var err error
+		if out.Window, err = a.statement(c.Request().Context(), window, out); err != nil {
+			return err
+		}
+	}
 	return answer(c, http.StatusOK, out)
+}
+
+// statement returns the books of a window that ends now, from the whole books and what was counted in it.
+func (a *API) statement(ctx context.Context, window time.Duration, whole apiclient.Ledger) (*apiclient.LedgerWindow, error) {
+	now := a.Now()
+	from := now.Add(-window).Unix() / 60
+	sums, err := a.Store.Sums(ctx, from, now.Unix()/60+1)
+	if err != nil {
+		return nil, err
+	}
+	counts := map[string]int64{}
+	for _, s := range sums {
+		counts[s.Kind] += s.N
+	}
+	fate := func(f event.Fate) int64 { return counts[store.FatePrefix+f.String()] }
+	j := apiclient.JudgingWindow{Received: counts[queue.CountReceived], ByFate: map[string]int64{}, InFlight: whole.Judging.InFlight}
+	for _, f := range event.Fates() {
+		j.ByFate[f.String()] = fate(f)
+		j.Judged += fate(f)
+	}
+	j.BroughtForward = whole.Judging.Received - j.Received - (whole.Judging.Judged - j.Judged)
+	j.Difference = j.BroughtForward + j.Received - j.Judged - j.InFlight
+	d := apiclient.DeliveryWindow{Forwardable: fate(event.FateForwarded) + fate(event.FateShed) + counts[queue.CountMeta], Delivered: counts[queue.CountDelivered],
+		Discarded: counts[queue.CountDiscarded], Parked: whole.Delivery.Parked, InFlight: whole.Delivery.InFlight}
+	d.BroughtForward = whole.Delivery.Forwardable - d.Forwardable - (whole.Delivery.Delivered - d.Delivered) - (whole.Delivery.Discarded - d.Discarded)
+	d.Difference = d.BroughtForward + d.Forwardable - d.Delivered - d.Discarded - d.Parked - d.InFlight
+	return &apiclient.LedgerWindow{From: time.Unix(from*60, 0).UTC(), Seconds: now.Unix() - from*60, Judging: j, Delivery: d,
+		Beside: apiclient.BesideBooks{Refused: counts[queue.CountRefused], Rejected: counts[queue.CountRejected]}}, nil
 }
 
 func (a *API) books(ctx context.Context) (out apiclient.Ledger, err error) {

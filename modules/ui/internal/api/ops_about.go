@@ -19,6 +19,11 @@ func opListProcesses() openapi.Operation {
 	return openapi.Op(tagAbout, "listProcesses", "List the live processes", "By name.", openapi.Gives(ok, "every process that told of itself lately", apiclient.Processes{}))
 }
 
+func opListProblems() openapi.Operation {
+	return openapi.Op(tagAbout, "listProblems", "List what is wrong", "What /health warns of in every process. The process that answers looks at itself now; the others published their list with their last "+
+		"heartbeat, at most 8 seconds ago. A problem of several processes is listed once.", openapi.Gives(ok, "every problem", apiclient.Problems{}))
+}
+
 func opMetrics() openapi.Operation {
 	return openapi.Op(tagAbout, "metrics", "Show the rates", "Received events per minute, over all processes.", openapi.Gives(ok, "the rates", apiclient.Metrics{}))
 }
@@ -30,7 +35,23 @@ func opSLO() openapi.Operation {
 
 func opLedger() openapi.Operation {
 	return openapi.Op(tagAbout, "ledger", "Show the two books", "Whether everything that was received was judged, and all that was to be forwarded was delivered.",
+		openapi.InQuery("window", "the statement of this window as well", openapi.OneOf("1h", "24h")),
 		openapi.Gives(ok, "the books", apiclient.Ledger{}))
+}
+
+func opPipeline() openapi.Operation {
+	return openapi.Op(tagAbout, "pipeline", "Show the pipeline", "Where events are now and how fast they move: sources, queues, judging, destinations. Rates are of the last minute, from the books.",
+		openapi.Gives(ok, "the pipeline", apiclient.Pipeline{}))
+}
+
+func opTop() openapi.Operation {
+	return openapi.Op(tagAbout, "top", "List the busiest hosts or rules", "Of the last 15 minutes, over all processes, from counters in bounded memory.",
+		openapi.InQuery("by", "what is counted", openapi.OneOf(apiclient.TopHosts, apiclient.TopRules).WithDefault(apiclient.TopHosts)), openapi.Gives(ok, "the busiest", apiclient.Top{}))
+}
+
+func opSeries() openapi.Operation {
+	return openapi.Op(tagAbout, "series", "Show the books over time", "In steps of one minute (1h) or five (24h), over all processes.",
+		openapi.InQuery("range", "how far back", openapi.OneOf("1h", "24h").WithDefault("1h")), openapi.Gives(ok, "counts by time", apiclient.Series{}))
 }
 
 func opDocument() openapi.Operation {

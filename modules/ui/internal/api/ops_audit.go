@@ -55,8 +55,40 @@ func opRollback() openapi.Operation {
 
 func opListAuditLogs() openapi.Operation {
 	return openapi.Op(tagAudit, "listAuditLogs", "List the judged events", "Newest first, by page or by cursor. Times are those at which MUTT received the events.",
-		filtered("hostname", "who reported it, in any case of the letters A to Z"), openapi.InQuery("rule_id", "the rule that matched", openapi.Whole(1, greatest)),
-		timed(), filtered("team", "who got it"), choice("handling", "in any case", "handling"), choice("fate", "what judging made of it", "fate"),
-		filtered("correlation_id", "of the request that brought it"), filtered("q", "part of the message, over a bounded window: see partial"),
-		walked(), openapi.Gives(ok, "a page of events", apiclient.AuditLogs{}), openapi.Tagged())
+		auditFiltered(), walked(), openapi.Gives(ok, "a page of events", apiclient.AuditLogs{}), openapi.Tagged())
+}
+
+func eventInPath() openapi.Part {
+	return named("id", "id of the event", openapi.Formatted("uuid").WithExample("019ab3c8-5b4c-7000-8000-000000000001"))
+}
+
+func opGetAuditLog() openapi.Operation {
+	return openapi.Op(tagAudit, "getAuditLog", "Show a judged event", "", eventInPath(), openapi.Gives(ok, "its row", apiclient.AuditLog{}), openapi.Tagged())
+}
+
+func opGetEvent() openapi.Operation {
+	return openapi.Op(tagAudit, "getEvent", "Explain a judged event", "Its row, and how the rules of then and of today judge it, with the rules that came nearest. The rules of then are found by the change audit. "+
+		"A caller has one such call at once, the process a few (`limits.tryouts`); one that takes longer than `limits.tryout_time` is refused with 422.",
+		eventInPath(), openapi.Gives(ok, "the event, explained", apiclient.EventExplained{}), openapi.Fails(fault.Unprocessable, fault.RateLimited, fault.Busy))
+}
+
+// auditFiltered takes the filters of judged events, times included.
+func auditFiltered() openapi.Part { return openapi.All(auditKind(), timed()) }
+
+// auditKind takes the filters of judged events.
+func auditKind() openapi.Part {
+	return openapi.All(filtered("hostname", "who reported it, in any case of the letters A to Z"), openapi.InQuery("rule_id", "the rule that matched", openapi.Whole(1, greatest)),
+		filtered("team", "who got it"), choice("handling", "in any case", "handling"), choice("fate", "what judging made of it", "fate"),
+		filtered("correlation_id", "of the request that brought it"), filtered("q", "part of the message, over a bounded window: see partial"))
+}
+
+func opHistogram() openapi.Operation {
+	return openapi.Op(tagAudit, "histogram", "Count judged events by time and fate", "In at most 60 steps, from start_date (one hour back when it is absent) to end_date (now), over a bounded window of the newest events: see partial.",
+		auditFiltered(), openapi.Gives(ok, "the counts", apiclient.Histogram{}))
+}
+
+func opStreamEvents() openapi.Operation {
+	return openapi.Op(tagAudit, "streamEvents", "Follow what is judged", "Server-sent events: each second at most one message `sample`, whose data is a StreamSample as JSON: 20 events at most, fair over hosts, and how many there were. "+
+		"A line of comment comes every 10 seconds. A stream ends after a minute, and the client calls again; a session or key that has ended gets 401 then. A process has 200 streams at most, 20 of one caller.",
+		auditKind(), openapi.GivesAs(openapi.Answer{Status: ok, About: "the stream", Contents: []openapi.Content{{MediaType: eventStream, Schema: openapi.Text(0)}}}), openapi.Fails(fault.RateLimited, fault.Busy))
 }

@@ -37,5 +37,5 @@ func queueInPath() openapi.Part {
 }
 
 func deadInPath() openapi.Part {
-	return named("id", "id of the event", openapi.Formatted("uuid").WithExample("019ab3c8-5b4c-7000-8000-000000000001"))
+	return eventInPath()
 }

@@ -79,6 +79,11 @@ rules:
     team_assignment: NETOPS
 `
 
+func opRuleStats() openapi.Operation {
+	return openapi.Op(tagRules, "ruleStats", "Show how often rules win", "Hits of 24 hours, the last match, and the rules that never win because another one takes everything from them. The latter is found by comparing "+
+		"conditions: it is never wrong, but does not find every such rule.", openapi.Gives(ok, "all rules", apiclient.RuleStats{}), openapi.Fails(fault.Unprocessable, fault.RateLimited, fault.Busy))
+}
+
 func opTestRule() openapi.Operation {
 	return openapi.Op(tagRules, "testRule", "Try an event on the rules", "Tells which rule wins, and why each better-ranked one lost; with a draft as if it were stored. Nothing is stored. "+
 		"A caller has one such call at once, the process a few (`limits.tryouts`); a call that takes longer than `limits.tryout_time` is refused with 422.",
@@ -90,10 +95,18 @@ func opTestRule() openapi.Operation {
 func opPreviewRules() openapi.Operation {
 	return openapi.Op(tagRules, "previewRules", "Try drafts of rules on past events",
 		"Judges the newest audited events by the stored rules and with the drafts, and reports how many would be handled differently. Nothing is stored. "+
-			"The expressions of the drafts may compile to 1,000,000 steps together. A caller has one such call at once, the process a few (`limits.tryouts`); after `limits.tryout_time` the answer is partial.",
+			"The expressions of the drafts may compile to 1,000,000 steps together. A caller has one such call at once, the process a few (`limits.tryouts`); after `limits.tryout_time` the answer is partial. "+
+			"With window_hours it looks at the newest 100,000 events of that time and answers with a review as well.",
 		openapi.TakesAs(openapi.Content{MediaType: openapi.JSON, Type: apiclient.RulePreviewRequest{},
 			Example: map[string]any{"rules": []any{exampleRule()}, "events": 500}}),
 		openapi.Gives(ok, "what would change", apiclient.RulePreview{}), openapi.Fails(fault.RateLimited, fault.Busy))
+}
+
+func opMatchRule() openapi.Operation {
+	return openapi.Op(tagRules, "matchRule", "Try a draft on samples of a day", "Tries the draft alone on the newest event of each host and mask among the newest 100,000 events of 24 hours, and names near misses. Nothing is stored. "+
+		"A caller has one such call at once, the process a few (`limits.tryouts`); a call that takes longer than `limits.tryout_time` is refused with 422.",
+		openapi.TakesAs(openapi.Content{MediaType: openapi.JSON, Type: apiclient.RuleMatchRequest{}, Example: map[string]any{"rule": exampleRule()}}),
+		openapi.Gives(ok, "what it matches", apiclient.RuleMatches{}), openapi.Fails(fault.RateLimited, fault.Busy))
 }
 
 func exampleRule() map[string]any {

@@ -3,7 +3,6 @@ package api
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"slices"
@@ -25,7 +24,7 @@ const (
 	maxSamples    = 20
 	previewEvents = 1000
 	maxPreview    = 10_000
-	previewPage   = 500
+	previewPage   = 1000
 )
 
 // testRule reports how an event is judged by the stored rules, or by them and a draft, and why. Nothing is stored.
@@ -179,9 +178,11 @@ func verdict(d *event.Decision) apiclient.Verdict {
 // previewRules judges the newest audited events by the stored rules and by drafts, and reports what would change.
 func (a *API) previewRules(c echo.Context) error {
 	var in struct {
-		Rules  *[]jsontext.Value `json:"rules"`
-		Mode   string            `json:"mode"`
-		Events int               `json:"events"`
+		Rules   *[]jsontext.Value `json:"rules"`
+		Mode    string            `json:"mode"`
+		Events  int               `json:"events"`
+		Hours   int               `json:"window_hours"`
+		Without []int64           `json:"without"`
 	}
 	if err := readJSON(c, &in); err != nil {
 		return err
@@ -197,6 +198,16 @@ func (a *API) previewRules(c echo.Context) error {
 		return fault.Field(fault.Unprocessable, "mode", "is merge or replace")
 	case wanted < 1 || wanted > maxPreview:
 		return fault.Field(fault.Unprocessable, "events", "is a whole number from 0 to %d; 0 takes %d", maxPreview, previewEvents)
+	case in.Hours < 0 || in.Hours > maxReviewHours:
+		return fault.Field(fault.Unprocessable, "window_hours", "must be a whole number from 0 to %d", maxReviewHours)
+	case in.Hours > 0 && in.Events > 0:
+		return fault.Field(fault.Unprocessable, "events", "goes without window_hours, which has a bound of its own")
+	case len(in.Without) > maxDrafts:
+		return fault.Field(fault.Unprocessable, "without", "has %d ids, at most %d are allowed", len(in.Without), maxDrafts)
+	}
+	now, since := a.Now().UTC(), time.Time{}
+	if in.Hours > 0 {
+		wanted, since = maxReview, now.Add(-time.Duration(in.Hours)*time.Hour)
 	}
 	var out apiclient.RulePreview
 	err := a.tryOut(c, func(ctx context.Context) error {
@@ -208,11 +219,20 @@ func (a *API) previewRules(c echo.Context) error {
 		if err != nil {
 			return err
 		}
+		drafted = slices.DeleteFunc(drafted, func(r rule.Rule) bool { return slices.Contains(in.Without, r.ID) })
 		p, err := newPreview(ctx, present, drafted, tables)
 		if err != nil {
 			return ruleFault("", err)
 		}
-		err = a.newestEvents(ctx, wanted, p.judge)
+		if in.Hours > 0 {
+			if err := p.begin(ctx, drafted, in.Hours, now); err != nil {
+				return err
+			}
+		}
+		looked, err := a.newestEvents(ctx, store.AuditFilter{Start: since}, wanted, p.judge)
+		if p.review != nil {
+			p.review.Whole = err == nil && looked < wanted
+		}
 		if p.out.Partial = c.Request().Context().Err() == nil && ctx.Err() != nil; err != nil && !p.out.Partial {
 			return err
 		}
@@ -225,26 +245,26 @@ func (a *API) previewRules(c echo.Context) error {
 	return answer(c, http.StatusOK, out)
 }
 
-// newestEvents walks over the newest audited events, at most n.
-func (a *API) newestEvents(ctx context.Context, n int, do func(context.Context, *store.AuditLog) error) error {
-	f := store.AuditFilter{}
-	for n > 0 {
-		f.Limit = min(n, previewPage)
+// newestEvents walks over the newest audited events that a filter fits, at most n, and returns how many there were.
+func (a *API) newestEvents(ctx context.Context, f store.AuditFilter, n int, do func(context.Context, *store.AuditLog) error) (looked int, err error) {
+	f.WithoutTotal = true
+	for looked < n {
+		f.Limit = min(n-looked, previewPage)
 		page, err := a.Store.AuditLogs(ctx, f)
 		if err != nil {
-			return err
+			return looked, err
 		}
 		for i := range page.Items {
 			if err := do(ctx, &page.Items[i]); err != nil {
-				return err
+				return looked, err
 			}
+			looked++
 		}
-		n -= len(page.Items)
 		if f.Before = page.Next; page.Next == (event.ID{}) {
 			break
 		}
 	}
-	return nil
+	return looked, nil
 }
 
 // preview is two rulesets and what differs between them.
@@ -253,6 +273,7 @@ type preview struct {
 	scratch       [2]*rule.Scratch
 	out           apiclient.RulePreview
 	counts        map[[2]string]int
+	review        *review // nil without a window
 }
 
 func newPreview(ctx context.Context, present, drafted []rule.Rule, tables rule.Tables) (*preview, error) {
@@ -270,23 +291,10 @@ func newPreview(ctx context.Context, present, drafted []rule.Rule, tables rule.T
 
 // judge judges one audited event by both.
 func (p *preview) judge(ctx context.Context, l *store.AuditLog) error {
-	var raw struct {
-		Message  string
-		Severity *int8  `json:"syslog_severity"`
-		TrapOID  string `json:"trap_oid"`
-		Source   string
-		SourceIP string `json:"source_ip"`
-		AppName  string `json:"app_name"`
+	e, ok := auditedEvent(l)
+	if !ok {
+		return nil
 	}
-	if json.Unmarshal([]byte(l.RawMessage), &raw) != nil {
-		return nil // written by a MUTT that wrote something else
-	}
-	e := event.Event{Hostname: l.Hostname, Message: raw.Message, Severity: event.Absent, Facility: event.Absent, TrapOID: raw.TrapOID,
-		SourceIP: raw.SourceIP, AppName: raw.AppName, ReceivedAt: l.ReceivedAt.UnixMicro()}
-	if raw.Severity != nil {
-		e.Severity = *raw.Severity
-	}
-	e.Source, _ = event.ParseSource(raw.Source)
 	var old, now event.Decision
 	if err := p.before.JudgeWithin(ctx, &e, e.ReceivedAt, p.scratch[0], &old); err != nil {
 		return err
@@ -295,6 +303,9 @@ func (p *preview) judge(ctx context.Context, l *store.AuditLog) error {
 		return err
 	}
 	p.out.Events++
+	if p.review != nil {
+		p.review.note(l, &old, &now)
+	}
 	if old.Handling == now.Handling && old.Fate == now.Fate && old.Team == now.Team {
 		return nil
 	}
@@ -317,5 +328,8 @@ func (p *preview) result() apiclient.RulePreview {
 	slices.SortFunc(p.out.Changes, func(a, b apiclient.PreviewChange) int {
 		return cmp.Or(b.Events-a.Events, cmp.Compare(a.From+a.To, b.From+b.To))
 	})
+	if p.review != nil {
+		p.out.Review = p.review.result()
+	}
 	return p.out
 }

@@ -1,0 +1,156 @@
+package store
+
+import (
+	"cmp"
+	"context"
+	"database/sql"
+	"encoding/binary"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/muttproject/mutt/platform/event"
+	"github.com/muttproject/mutt/platform/fault"
+)
+
+// Hits of rules are counted with the audit rows, in one row of rule_hits_pending for each transaction: processes do not wait for each
+// other, however many rules win. FoldHits adds them up by rule and hour.
+
+const (
+	hourMicros = int64(time.Hour / time.Microsecond)
+	// foldHits is how many pending rows one transaction folds.
+	foldHits = 1000
+)
+
+type hitKey struct{ rule, hour int64 }
+
+type hit struct{ n, last int64 }
+
+// hitSum gathers the hits of a transaction.
+type hitSum map[hitKey]hit
+
+// add counts the rows that a rule won.
+func (h hitSum) add(rows []AuditRow) {
+	for i := range rows {
+		d, at := rows[i].Decision, rows[i].Event.ReceivedAt
+		if d.RuleID == 0 || d.Fate == event.FatePoison {
+			continue
+		}
+		k := hitKey{d.RuleID, at / hourMicros}
+		s := h[k]
+		h[k] = hit{s.n + 1, max(s.last, at)}
+	}
+}
+
+// merge adds other sums.
+func (h hitSum) merge(k hitKey, other hit) {
+	s := h[k]
+	h[k] = hit{s.n + other.n, max(s.last, other.last)}
+}
+
+// keys returns the keys in the order of the primary key, so that two processes never wait for each other's rows in a circle.
+func (h hitSum) keys() []hitKey {
+	return slices.SortedFunc(maps.Keys(h), func(a, b hitKey) int { return cmp.Or(cmp.Compare(a.rule, b.rule), cmp.Compare(a.hour, b.hour)) })
+}
+
+// encode returns the sum as it is stored, nil when it is empty: for each key rule, hour, count and the last time within the hour.
+func (h hitSum) encode() []byte {
+	var out []byte
+	for k, s := range h {
+		for _, n := range [...]int64{k.rule, k.hour, s.n, s.last - k.hour*hourMicros} {
+			out = binary.AppendUvarint(out, uint64(n))
+		}
+	}
+	return out
+}
+
+// decode adds a stored sum.
+func (h hitSum) decode(data []byte) error {
+	for len(data) > 0 {
+		var v [4]int64
+		for i := range v {
+			n, size := binary.Uvarint(data)
+			if size <= 0 {
+				return fault.New(fault.Corrupt, "pending hits of rules do not decode")
+			}
+			v[i], data = int64(n), data[size:]
+		}
+		h.merge(hitKey{v[0], v[1]}, hit{v[2], v[1]*hourMicros + v[3]})
+	}
+	return nil
+}
+
+func newHits(d dialect) bulk {
+	return newBulk(d, `rule_hits (rule_id, hour, n, last_at)`, `ON CONFLICT (rule_id, hour) DO UPDATE SET n = rule_hits.n + excluded.n,
+		last_at = CASE WHEN excluded.last_at > rule_hits.last_at THEN excluded.last_at ELSE rule_hits.last_at END`, 4, halves(128)...)
+}
+
+// FoldHits adds the pending hits to those of the rules. Several processes may do it at once: a pending row is taken by one of them.
+func (s *Store) FoldHits(ctx context.Context) error {
+	stmts, err := s.preparedBulks(ctx, &s.hits)
+	if err != nil {
+		return err
+	}
+	for {
+		waiting, err := first(list(ctx, s.reader, func(rows *sql.Rows, id *int64) error { return rows.Scan(id) }, `SELECT id FROM rule_hits_pending LIMIT 1`))
+		if err != nil || waiting == nil { // the usual case writes nothing
+			return s.fail(ctx, err, "read the pending hits of rules")
+		}
+		taken := 0
+		err = s.write(ctx, "fold the hits of rules", func(tx *sql.Tx) error {
+			sum := hitSum{}
+			rows, err := tx.QueryContext(ctx, `DELETE FROM rule_hits_pending WHERE id IN (SELECT id FROM rule_hits_pending ORDER BY id LIMIT $1) RETURNING hits`, foldHits)
+			if err != nil {
+				return err
+			}
+			defer func() { _ = rows.Close() }() // Err reports what went wrong
+			for taken = 0; rows.Next(); taken++ {
+				var data []byte
+				if err := rows.Scan(&data); err != nil {
+					return err
+				}
+				if err := sum.decode(data); err != nil {
+					return err
+				}
+			}
+			if err := rows.Err(); err != nil {
+				return err
+			}
+			args := make([]any, 0, 4*len(sum))
+			for _, k := range sum.keys() {
+				args = append(args, k.rule, k.hour, sum[k].n, sum[k].last)
+			}
+			return s.hits.exec(ctx, tx, args, stmts[0])
+		})
+		if err != nil || taken < foldHits {
+			return err
+		}
+	}
+}
+
+// RuleHits is how often a rule won.
+type RuleHits struct {
+	RuleID int64
+	N      int64     // since the hour that was asked for
+	Last   time.Time // of the newest event that it won
+}
+
+// RuleHits returns the hits of each rule since the hour of a time, by rule. Pending hits are not among them: see FoldHits.
+func (s *Store) RuleHits(ctx context.Context, since time.Time) ([]RuleHits, error) {
+	out, err := list(ctx, s.reader, func(rows *sql.Rows, h *RuleHits) error {
+		var last int64
+		err := rows.Scan(&h.RuleID, &h.N, &last)
+		h.Last = event.Time(last)
+		return err
+	}, `SELECT rule_id, sum(CASE WHEN hour >= $1 THEN n ELSE 0 END), max(last_at) FROM rule_hits GROUP BY rule_id ORDER BY rule_id`, since.UnixMicro()/hourMicros)
+	return out, s.fail(ctx, err, "read the hits of rules")
+}
+
+// PruneHits removes the hits of hours before a time, but keeps the last hour of each rule, from which its last match is known.
+func (s *Store) PruneHits(ctx context.Context, before time.Time) error {
+	return s.write(ctx, "prune the hits of rules", func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, `DELETE FROM rule_hits WHERE hour < $1 AND EXISTS
+			(SELECT 1 FROM rule_hits AS later WHERE later.rule_id = rule_hits.rule_id AND later.hour > rule_hits.hour)`, before.UnixMicro()/hourMicros)
+		return err
+	})
+}
