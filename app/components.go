@@ -210,7 +210,7 @@ func buildControl(_ context.Context, p *parts) (lifecycle.Service, error) {
 	return p.control, nil
 }
 
-// buildLimits makes the guard of all listeners that this process opens.
+// buildLimits creates the guard of all listeners that this process opens.
 func buildLimits(_ context.Context, p *parts) (lifecycle.Service, error) {
 	c, n := &p.opts.Config, 0
 	for _, l := range []struct {

@@ -139,7 +139,7 @@ func otherVariables() []string {
 }
 
 // file reads the file; none is fine unless it was named. A file that was only found, such as mutt.yaml in the working directory, is refused
-// when another user may have written it: it would choose the destination and the secrets of whoever starts MUTT there. One that was named
+// when another user may have written it: it would choose the destination and the secrets of anyone who starts MUTT there. One that was named
 // is read with a warning.
 func (from Sources) file(table []static.Setting) (given []static.Given, problems []static.Problem, warnings []string, err error) {
 	name, search := from.File, from.Search

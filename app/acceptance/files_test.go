@@ -36,7 +36,7 @@ func asContainerUser(t *testing.T, dir string, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// mount makes a directory of secrets as Kubernetes mounts it: of root, sticky, readable for everybody, and behind links.
+// mount creates a directory of secrets as Kubernetes mounts it: owned by root, sticky, readable by everybody, and behind links.
 func mount(t *testing.T, dir string, mode fs.FileMode, files map[string]string) string {
 	t.Helper()
 	path, inner := filepath.Join(dir, "mount"), filepath.Join(dir, "mount", "..2026_11_30")

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strconv"
 	"testing"
 	"time"
 
@@ -81,12 +82,16 @@ func (f *fleet) diverge(first int) {
 	}
 }
 
+// revision returns the store's, once all processes are listed with it: the list is as old as their last heartbeats.
 func (f *fleet) revision() (n int64) {
 	f.Helper()
+	n, err := strconv.ParseInt(f.servers.Postgres.SQL(f.servers.Database, "SELECT revision FROM revisions"), 10, 64)
+	if err != nil {
+		f.Fatal(err)
+	}
 	var list apiclient.Processes
-	apptest.Eventually(f, "all processes work by one revision", func() (bool, any) {
+	apptest.Eventually(f, "all processes work by the store's revision", func() (bool, any) {
 		f.one.Get(&list, nil, "processes")
-		n = list.Processes[0].ConfigRevision
 		return len(list.Processes) == 3 && !slices.ContainsFunc(list.Processes, func(p apiclient.Process) bool { return p.ConfigRevision != n }), list
 	})
 	return n

@@ -12,7 +12,7 @@ import (
 // both in turn, so that what drifts on a machine is in both. This tree's binary sends to either. Without the variable the binary
 // runs beside itself, which shows the noise.
 func BenchmarkBeside(b *testing.B) {
-	own, pairs := binary(b), size(7, 1)
+	own, pairs := binary(b), size(5, 1)
 	before := os.Getenv("MUTT_BENCH_BESIDE")
 	if before == "" {
 		before = own

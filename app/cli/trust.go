@@ -23,7 +23,7 @@ func (f *trustFlags) addTo(fl *pflag.FlagSet) {
 }
 
 // config returns the TLS of connections to a host. listener is what is spoken to: on this machine its own certificate is accepted, as the
-// settings name it, whoever issued it and for whatever name.
+// settings name it, regardless of who issued it and for whatever name.
 func (f *trustFlags) config(s streams, host, listener string) (*tls.Config, error) {
 	c := &tls.Config{MinVersion: tls.VersionTLS12}
 	from, file := "--ca-file", f.caFile

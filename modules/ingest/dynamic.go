@@ -4,7 +4,7 @@ import "github.com/muttproject/mutt/platform/config"
 
 // Dynamic are the module's dynamic keys.
 type Dynamic struct {
-	MaxQueue   config.Value[int64] // this and MaxBytes are read by whoever builds the writer
+	MaxQueue   config.Value[int64] // this and MaxBytes are read by the builder of the writer
 	MaxBytes   config.Value[int64]
 	Limited    config.Value[bool]
 	MaxRate    config.Value[int64]

@@ -25,7 +25,7 @@ const (
 )
 
 // SessionCookieOf returns the cookie that carries sessions: over TLS, which a proxy before MUTT may speak, one that a browser takes
-// from this very host over TLS only. The other one is not read there, because a site of the same domain, or whoever can answer in
+// from this very host over TLS only. The other one is not read there, because a site of the same domain, or anyone who can answer in
 // clear text for this host, could set it.
 func SessionCookieOf(c echo.Context, proxied bool) (name string, secure bool) {
 	if proxied || c.Request().TLS != nil {

@@ -168,7 +168,7 @@ func TestStreamsWithoutWindow(t *testing.T) {
 	})
 }
 
-// TestSlowBodyOfAStranger: the answer does not wait for the body, and the connection ends soon, whoever refuses.
+// TestSlowBodyOfAStranger: the answer does not wait for the body, and the connection ends soon, regardless of who refuses.
 func TestSlowBodyOfAStranger(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -64,7 +64,7 @@ func (h Hosts) check(host string) error {
 }
 
 // knownHost refuses requests by other names where the listener is bound to loopback. One that is bound beyond loopback answers to every
-// name: whoever reaches it needs no browser of this machine for that. Before routing, so that nothing is left out, and the path as it is
+// name: anyone who reaches it needs no browser of this machine for that. Before routing, so that nothing is left out, and the path as it is
 // sent: another spelling of it is not the route.
 func (s *Server) knownHost(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {

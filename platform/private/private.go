@@ -5,7 +5,7 @@
 //  1. A file is created with mode 0600 whatever the umask is, and is replaced whole: a reader finds the old content or the new one, also
 //     after a power cut, and never a new secret under an old, wider mode.
 //  2. A file or directory that somebody other than root and the user of the process may change is refused, with the command that mends it:
-//     whoever changes it chooses the secrets that the process trusts.
+//     anyone who changes it chooses the secrets that the process trusts.
 //  3. One that others may only read is accepted with a warning. Kubernetes and Docker mount secrets that everybody in the container reads.
 package private
 

@@ -1,4 +1,4 @@
-// Package terminal makes text fit for a terminal, whoever wrote it. Events come from any device that reaches a port, and a terminal obeys
+// Package terminal makes text fit for a terminal, regardless of who wrote it. Events come from any device that reaches a port, and a terminal obeys
 // what it reads: an escape sequence moves the cursor, renames the window or clears the screen, and a bidirectional override shows a line
 // in another order than it has.
 //

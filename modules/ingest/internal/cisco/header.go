@@ -22,7 +22,7 @@ type Header struct {
 	AppUsed           bool      // the APP-NAME is a part of the header and does not name an application
 }
 
-// AppendTime appends the device's own time, without anything when there is none.
+// AppendTime appends the device's own time; it appends nothing when the header has no time.
 func (h *Header) AppendTime(dst []byte) []byte {
 	dst = append(dst, h.Time[0]...)
 	if h.Time[0] != "" && h.Time[1] != "" {
@@ -77,7 +77,7 @@ func ReadHeader(appName, procID, message string) (h Header, text string, ok bool
 	return r.Header, message[at:], true
 }
 
-// mnemonicIn returns where the first mnemonic in s begins that is not a part of a word, -1 when there is none.
+// mnemonicIn returns where the first mnemonic in s begins that is not part of a word, or -1.
 func mnemonicIn(s string) int {
 	for at, next := 0, 0; ; at = next + 1 {
 		if next = strings.IndexByte(s[at:], '%'); next < 0 {

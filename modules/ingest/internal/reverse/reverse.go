@@ -4,7 +4,7 @@
 //  1. Name never waits and Await waits for a bounded time: a slow or broken name server delays no message for long.
 //  2. What is kept is bounded, and so are the lookups that run: addresses of datagrams are the sender's choice.
 //  3. A name is kept while it cannot be looked up again, so that an outage of DNS renames no host.
-//  4. A PTR record is the word of whoever runs the address's zone. It is taken only when it can be a hostname.
+//  4. A PTR record is the word of anyone who runs the address's zone. It is taken only when it can be a hostname.
 package reverse
 
 import (
