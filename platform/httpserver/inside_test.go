@@ -1,6 +1,8 @@
 package httpserver
 
 import (
+	"io"
+	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"strings"
@@ -31,11 +33,11 @@ func TestInside(t *testing.T) {
 	read, secret := route("/api/read", authn.Viewer, answer), route("/api/secret", authn.Admin, answer)
 	page := func(r *Route) echo.HandlerFunc {
 		return func(c echo.Context) error {
-			body, err := Inside(c, r, url.Values{"q": {c.QueryParam("q")}})
+			answer, err := Inside(c, r, Call{Query: url.Values{"q": {c.QueryParam("q")}}})
 			if err != nil {
 				return err
 			}
-			return c.HTML(200, "<p>"+string(body))
+			return c.HTML(answer.Status, "<p>"+string(answer.Body))
 		}
 	}
 	failed := func(c echo.Context, status int, e apiclient.Error) error {
@@ -64,5 +66,35 @@ func TestInside(t *testing.T) {
 		if rec.Code != c.status || !strings.HasPrefix(rec.Body.String(), c.body) {
 			t.Errorf("%s as %q: got %d %s, want %d %s", c.path, c.key, rec.Code, rec.Body, c.status, c.body)
 		}
+	}
+}
+
+// TestInsideWrites: what a call brings arrives as it would from a client, with names that an address would have to escape.
+func TestInsideWrites(t *testing.T) {
+	t.Parallel()
+	written := Route{Method: "PUT", Path: "/api/things/:name/parts/:part", Role: authn.Viewer, Handler: func(c echo.Context) error {
+		body, err := io.ReadAll(c.Request().Body)
+		if err != nil {
+			return err
+		}
+		c.Response().Header().Set("ETag", c.Request().Header.Get("If-Match"))
+		return c.JSON(201, []string{c.Request().Method, c.Param("name"), c.Param("part"), c.Request().URL.RawPath, c.Request().Header.Get("Content-Type"), string(body)})
+	}}
+	ring := authn.NewKeyring(time.Now)
+	ring.Swap([]authn.Key{{Identity: authn.Identity{Name: "key:v", Role: authn.Viewer}, Hash: authn.HashSecret("v")}})
+	page := route("/page", authn.Viewer, func(c echo.Context) error {
+		answer, err := Inside(c, &written, Call{Params: map[string]string{"part": "b?", "name": "10.0.0.0/8 %"}, Header: http.Header{"if-match": {"12"}}, Body: []byte("{}")})
+		if err != nil {
+			return err
+		}
+		return c.String(answer.Status, answer.Header.Get("ETag")+" "+string(answer.Body))
+	})
+	s := New(Options{Name: "test", Door: netguardtest.HTTP(t), Addr: "127.0.0.1:0", Logger: zap.NewNop(), Gate: newGate(ring)}, page)
+	req := httptest.NewRequest("GET", "/page", nil)
+	req.Header.Set(HeaderAPIKey, "v")
+	rec := httptest.NewRecorder()
+	s.Handler().ServeHTTP(rec, req)
+	if want := `12 ["PUT","10.0.0.0/8 %","b?","","application/json","{}"]`; rec.Code != 201 || strings.TrimSpace(rec.Body.String()) != want {
+		t.Errorf("got %d %s, want 201 %s", rec.Code, rec.Body, want)
 	}
 }

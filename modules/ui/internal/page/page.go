@@ -1,7 +1,7 @@
 // Package page serves the console: the pages that people see in a browser, their components and the static files.
 //
 // Principles:
-//  1. A page has no logic of its own: it shows what the API answers, read by httpserver.Inside as the page's reader.
+//  1. A page has no logic of its own: it shows and changes what the API does, called by httpserver.Inside as the page's reader.
 //  2. The server renders everything; a page is read, filtered and paged without JavaScript. The URL is the state.
 //  3. A strict content security policy: own scripts, styles and fonts only, nothing inline, no frames.
 //  4. What is written by a device or a person is text: escaped where it is rendered, with control characters made visible.
@@ -83,7 +83,7 @@ const Prefix = "/api/v2"
 type Pages struct {
 	Deps
 	assets *Assets
-	reads  map[string]*httpserver.Route // the API's GET routes, by path
+	api    map[string]*httpserver.Route // the API's routes, by method and path
 }
 
 // New reads the static files.
@@ -95,11 +95,9 @@ func New(d Deps) (*Pages, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Pages{Deps: d, assets: assets, reads: map[string]*httpserver.Route{}}
+	p := &Pages{Deps: d, assets: assets, api: map[string]*httpserver.Route{}}
 	for i := range d.API {
-		if r := &d.API[i]; r.Method == http.MethodGet {
-			p.reads[r.Path] = r
-		}
+		p.api[d.API[i].Method+" "+d.API[i].Path] = &d.API[i]
 	}
 	return p, nil
 }
@@ -120,20 +118,29 @@ func (p *Pages) Routes() []httpserver.Route {
 	return append(routes, httpserver.Route{Method: http.MethodGet, Path: "/static/:file", Role: authn.Public, Handler: p.assets.serve})
 }
 
-// read asks the API as the reader of the page.
+// read asks the API for what has no parameters in its path, as the reader of the page.
 func (p *Pages) read(c echo.Context, path string, query url.Values, out any) error {
-	r := p.reads[Prefix+path]
+	_, err := p.call(c, http.MethodGet, path, httpserver.Call{Query: query}, out)
+	return err
+}
+
+// call calls an operation of the API as the reader of the page; path is as the route declares it, "/rules/:id". out may be nil. The header
+// is that of the answer, for its ETag.
+func (p *Pages) call(c echo.Context, method, path string, call httpserver.Call, out any) (http.Header, error) {
+	r := p.api[method+" "+Prefix+path]
 	if r == nil {
-		return fmt.Errorf("the API has no GET %s", path)
+		return nil, fmt.Errorf("the API has no %s %s", method, path)
 	}
-	body, err := httpserver.Inside(c, r, query)
+	answer, err := httpserver.Inside(c, r, call)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if err := json.Unmarshal(body, out); err != nil {
-		return fmt.Errorf("read the answer of GET %s: %w", path, err)
+	if out != nil {
+		if err := json.Unmarshal(answer.Body, out); err != nil {
+			return nil, fmt.Errorf("read the answer of %s %s: %w", method, path, err)
+		}
 	}
-	return nil
+	return answer.Header, nil
 }
 
 // frame is what surrounds every page.
