@@ -1,5 +1,5 @@
 -- +goose Up
--- The judging book: events by the minute of their receipt, the process that judged, source and fate.
+-- The judging book: events by the minute in which they were judged, the process that judged, source and fate.
 CREATE TABLE ledger (
     minute  BIGINT   NOT NULL,
     process TEXT     COLLATE "C" NOT NULL,

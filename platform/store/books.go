@@ -99,6 +99,14 @@ func (s *Store) Sums(ctx context.Context, from, to int64) ([]KindSum, error) {
 	return out, err
 }
 
+// Judged returns how many events were judged from a minute on.
+func (s *Store) Judged(ctx context.Context, from int64) (n int64, err error) {
+	err = s.read(ctx, "count judged events", func(q querier) error {
+		return q.QueryRowContext(ctx, `SELECT coalesce(sum(n), 0) FROM ledger WHERE minute >= $1`, from).Scan(&n)
+	})
+	return n, err
+}
+
 // StepSum is a sum over one step of time, see Steps.
 type StepSum struct {
 	Step int // from 0

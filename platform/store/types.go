@@ -20,7 +20,7 @@ type AuditRow struct {
 
 // LedgerCount adds N events of a source and fate to the judging book of a minute.
 type LedgerCount struct {
-	Minute int64 // Unix minutes of the receipt
+	Minute int64 // Unix minutes of the judging: what was received by then and is in no row yet waits
 	Source event.Source
 	Fate   event.Fate
 	N      int64

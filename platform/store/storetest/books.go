@@ -118,6 +118,11 @@ func stepsAgreeWithSums(t *testing.T, h Harness) {
 		judge(t, s.Store, e)
 	}
 	must(t, s.FoldCounts(t.Context(), folded))
+	for from, want := range map[int64]int64{0: 1830, 100: 1830, 159: 60, 160: 0} {
+		if got := value[int64](t)(s.Judged(t.Context(), from)); got != want {
+			t.Errorf("judged from minute %d on: %d, want %d", from, got, want)
+		}
+	}
 	for _, c := range []struct{ from, to, step int64 }{{100, 160, 1}, {103, 158, 5}, {90, 200, 7}, {110, 110, 5}, {100, 160, 60}} {
 		got := map[int]map[string]int64{}
 		for _, st := range value[[]store.StepSum](t)(s.Steps(t.Context(), c.from, c.to, c.step)) {

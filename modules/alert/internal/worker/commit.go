@@ -191,7 +191,7 @@ func (l *lane) countUnhandled(ctx context.Context, units []*unit) (due []unhandl
 func (l *lane) bury(ctx context.Context, c *chunk, it *item) error {
 	id := it.claimed.Entry
 	l.troubles.poison.Add(int64(max(it.claimed.Events, 1)), zap.Stringer("entry_id", id), zap.Error(it.err))
-	u := &unit{id: id, counts: []store.LedgerCount{{Minute: it.claimed.AppendedAt.Unix() / 60, Fate: event.FatePoison, N: int64(it.claimed.Events)}}}
+	u := &unit{id: id, counts: []store.LedgerCount{{Minute: l.p.Now().Unix() / 60, Fate: event.FatePoison, N: int64(it.claimed.Events)}}}
 	if err := l.always(ctx, "store the fate of a corrupt entry", func() error { return l.record(ctx, c, []*unit{u}) }); err != nil {
 		return err
 	}

@@ -95,7 +95,7 @@ func (u *unit) book(t *terms) {
 	u.rows, u.counts = u.rows[:0], u.counts[:0]
 	for i := range u.events {
 		e, d := &u.events[i], &u.decisions[i]
-		u.count(e.ReceivedAt/60_000_000, e.Source, d.Fate)
+		u.count(t.now/60_000_000, e.Source, d.Fate)
 		if d.Fate == event.FateUnhandled && !t.sampled(&e.ID) {
 			continue
 		}

@@ -61,6 +61,7 @@ type Store interface {
 	Books(ctx context.Context) (store.Books, error)
 	RuleHits(ctx context.Context, since time.Time) ([]store.RuleHits, error)
 	Sums(ctx context.Context, from, to int64) ([]store.KindSum, error)
+	Judged(ctx context.Context, from int64) (int64, error)
 	Steps(ctx context.Context, from, to, step int64) ([]store.StepSum, error)
 	RatePerMinute(ctx context.Context, from, to int64) ([]int64, error)
 }

@@ -2,8 +2,6 @@ package api
 
 import (
 	"context"
-	"math"
-	"strings"
 	"sync"
 	"time"
 
@@ -20,8 +18,10 @@ const (
 	tailRows = 1000
 	// tailBack is how long an event may be judged after a newer one and is still shown: ids are in the order of receipt.
 	tailBack = 5 * time.Second
-	// tailBooks is how many minutes before its start the reader counts judged events from: those that wait longer are not in the counts.
-	tailBooks = 120
+	// tailBooks is from how many minutes ago judged events are counted, for the sake of processes whose clocks are behind.
+	tailBooks = 5
+	// tailRebase is after how many minutes the reader counts from a later minute, so that a look reads few rows however long the tail runs.
+	tailRebase = 60
 	// tailPatience bounds a look, so that a store that is away does not keep the reader.
 	tailPatience = 5 * time.Second
 )
@@ -72,27 +72,20 @@ func (t *tail) watch() (looks chan *look, leave func()) {
 func (t *tail) read(ctx context.Context) {
 	tick := time.NewTicker(tailEvery)
 	defer tick.Stop()
-	seen, judged := map[event.ID]bool{}, int64(-1)
-	base := t.now().Unix()/60 - tailBooks
-	since := t.now().Add(-tailBack)
-	for first := true; ; first = false {
+	var counted books
+	seen, since := map[event.ID]bool{}, t.now().Add(-tailBack)
+	for first := true; ; {
 		bounded, cancel := context.WithTimeout(ctx, tailPatience)
-		l, kept, total, err := t.look(bounded, since, base, seen)
+		l, kept, err := t.look(bounded, since, &counted, seen)
 		cancel()
-		if ctx.Err() != nil {
-			return
-		}
 		if err != nil {
 			t.log.Debug("the tail cannot read what was judged", zap.Error(err))
 		} else {
-			seen = kept
-			if judged >= 0 {
-				l.judged = max(0, total-judged, int64(len(l.rows)))
+			seen, since = kept, l.at.Add(-tailBack)
+			if !first { // the first one only learns what is there already
+				t.tell(ctx, l)
 			}
-			judged = total
-			if since = l.at.Add(-tailBack); !first { // the first one only learns what is there already
-				t.tell(l)
-			}
+			first = false
 		}
 		select {
 		case <-tick.C:
@@ -102,13 +95,16 @@ func (t *tail) read(ctx context.Context) {
 	}
 }
 
-// look reads the newest rows that were not seen, and how many events that were received since the minute base were judged. kept are the ids to
-// know next time.
-func (t *tail) look(ctx context.Context, since time.Time, base int64, seen map[event.ID]bool) (l *look, kept map[event.ID]bool, judged int64, err error) {
+// books is how many events were judged since a minute, as they were counted last. The zero books has counted nothing.
+type books struct{ from, judged int64 }
+
+// look reads the newest rows that were not seen, and counts what was judged since the look before. kept are the ids to know next time. counted
+// is moved on when the look succeeds.
+func (t *tail) look(ctx context.Context, since time.Time, counted *books, seen map[event.ID]bool) (l *look, kept map[event.ID]bool, err error) {
 	l, kept = &look{at: t.now().UTC()}, map[event.ID]bool{}
 	page, err := t.store.AuditLogs(ctx, store.AuditFilter{Start: since, Limit: tailRows, WithoutTotal: true})
 	if err != nil {
-		return nil, nil, 0, err
+		return nil, nil, err
 	}
 	for i := range page.Items {
 		id := page.Items[i].ID
@@ -116,22 +112,35 @@ func (t *tail) look(ctx context.Context, since time.Time, base int64, seen map[e
 			l.rows = append(l.rows, page.Items[i])
 		}
 	}
-	sums, err := t.store.Sums(ctx, base, math.MaxInt64)
-	if err != nil {
-		return nil, nil, 0, err
-	}
-	for _, s := range sums {
-		if strings.HasPrefix(s.Kind, store.FatePrefix) {
-			judged += s.N
+	l.judged = int64(len(l.rows))
+	next := books{from: l.at.Unix()/60 - tailBooks}
+	if counted.from > 0 {
+		total, err := t.store.Judged(ctx, counted.from)
+		if err != nil {
+			return nil, nil, err
+		}
+		l.judged = max(l.judged, total-counted.judged)
+		if next.from-counted.from < tailRebase {
+			next = books{counted.from, total}
 		}
 	}
-	return l, kept, judged, nil
+	if next.from != counted.from {
+		if next.judged, err = t.store.Judged(ctx, next.from); err != nil {
+			return nil, nil, err
+		}
+	}
+	*counted = next
+	return l, kept, nil
 }
 
-// tell gives a look to every watcher; one that has not taken the last one gets this instead.
-func (t *tail) tell(l *look) {
+// tell sends a look to every watcher; one that has not taken the last one receives this instead. A reader whose ctx has ended sends nothing:
+// there may be another one by then.
+func (t *tail) tell(ctx context.Context, l *look) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if ctx.Err() != nil {
+		return
+	}
 	for w := range t.watchers {
 		select {
 		case <-w:
