@@ -45,6 +45,10 @@ func rulesStats(s streams, f *clientFlags) *cobra.Command {
 			switch {
 			case !r.IsActive:
 				remark = "inactive"
+			case r.Expires != nil && !r.Expires.After(time.Now()):
+				remark = "ended"
+			case !got.ShadowsKnown:
+				remark = "whether it can win was not found out"
 			case r.ShadowedBy != nil:
 				remark = fmt.Sprintf("never wins: rule %d (%s) takes everything from it", r.ShadowedBy.ID, r.ShadowedBy.Name)
 			}

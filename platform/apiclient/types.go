@@ -36,9 +36,12 @@ type Rules struct {
 
 // RuleStats answers /rules/stats.
 type RuleStats struct {
-	From      time.Time  `json:"from" doc:"since when hits are counted: the full hour 24 hours ago"`
-	Rules     []RuleStat `json:"rules" doc:"in the order of judging, inactive ones last"`
-	Unhandled int64      `json:"unhandled" doc:"events since then that no rule matched" min:"0"`
+	From           time.Time  `json:"from" doc:"since when hits are counted: the full hour 24 hours ago"`
+	RulesetVersion int64      `json:"ruleset_version" doc:"of these rules" min:"0"`
+	ShadowsKnown   bool       `json:"shadows_known" doc:"false: which rules are shadowed was not found out, because it took longer than limits.tryout_time or a stored rule does not compile"`
+	Rules          []RuleStat `json:"rules" doc:"in the order of judging, inactive ones last"`
+	Unhandled      int64      `json:"unhandled" doc:"events since then that no rule matched" min:"0"`
+	UnhandledHours []int64    `json:"unhandled_hours" doc:"these by the hour, the current one last" min:"0"`
 }
 
 // RuleStat is what is known about the use of a rule.
@@ -47,6 +50,7 @@ type RuleStat struct {
 	Name       string     `json:"name" doc:"its name"`
 	IsActive   bool       `json:"is_active" doc:"false: it never matches"`
 	Hits       int64      `json:"hits" doc:"events that it won" min:"0"`
+	Hours      []int64    `json:"hours" doc:"these by the hour, the current one last" min:"0"`
 	LastMatch  *time.Time `json:"last_match" doc:"receipt of the newest event that it won; null when none is known"`
 	ShadowedBy *RuleRef   `json:"shadowed_by" doc:"a rule of better rank that matches whatever this one matches, so that it never wins; null when none is known"`
 	Expires    *time.Time `json:"expires" doc:"its valid_until; null when it has none"`

@@ -138,3 +138,21 @@ func BenchmarkMask(b *testing.B) {
 		dst = AppendMask(dst[:0], events[i&511].Message)
 	}
 }
+
+// BenchmarkShadowedBy compares every rule with those of better rank.
+func BenchmarkShadowedBy(b *testing.B) {
+	for _, n := range []int{1000, 10_000} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			set, err := Compile(benchRules(n, true), Tables{})
+			if err != nil {
+				b.Fatal(err)
+			}
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := set.ShadowedBy(b.Context()); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}

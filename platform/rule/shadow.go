@@ -40,7 +40,7 @@ func (c *compiled) covers(other *compiled) bool {
 // covers reports that h holds for whatever other holds for.
 func (h *hostPattern) covers(other *hostPattern) bool {
 	switch {
-	case h.kind == hostAny || *h == *other:
+	case h.kind == hostAny || *h == *other || h.kind == hostGlob && strings.Trim(h.text, "*") == "":
 		return true
 	case h.kind == hostGlob && other.kind == hostExact:
 		return globMatch(h.text, other.text)
@@ -61,6 +61,9 @@ func coversText(t, other textMatcher) bool {
 		if same, ok := other.(equalsText); ok {
 			return strings.Contains(same.folded, t.folded)
 		}
+		if longer, ok := other.(containsText); ok { // the usual case: it allocates nothing
+			return strings.Contains(longer.folded, t.folded)
+		}
 		if other == nil {
 			return t.folded == ""
 		}
@@ -74,6 +77,9 @@ func coversText(t, other textMatcher) bool {
 		same, ok := other.(equalsText)
 		return ok && same.folded == t.folded
 	case globText:
+		if strings.Trim(t.folded, "*") == "" {
+			return true
+		}
 		switch other := other.(type) {
 		case equalsText:
 			return globMatch(t.folded, other.folded)

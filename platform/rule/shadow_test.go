@@ -29,8 +29,8 @@ func TestAShadowedRuleNeverWins(t *testing.T) {
 			r := Rule{ID: int64(i + 1), Name: fmt.Sprint(i), Priority: rapid.IntRange(1, 2).Draw(rt, "priority"), ProdHandling: "Page_only", DevHandling: "Ignore",
 				TeamAssignment: "NETO", IsActive: true, SyslogSeverity: severity("severity"),
 				MatchType:   rapid.SampledFrom([]MatchType{Contains, Contains, Equals, Glob, Regex}).Draw(rt, "type"),
-				MatchString: rapid.SampledFrom([]string{"link", "link down", "Link Down", "down", "link*", "*down", "link|down", "(?-i)link", "k", "l.*n", "(up|link) down"}).Draw(rt, "text"),
-				HostPattern: rapid.SampledFrom([]string{"", "", "sw1", "SW1", "sw*", "s*1", "10.0.0.0/8", "10.1.0.0/16", "10.1.2.3"}).Draw(rt, "host"),
+				MatchString: rapid.SampledFrom([]string{"link", "link down", "Link Down", "down", "link*", "*down", "*", "**", "link|down", "(?-i)link", "k", "l.*n", "(up|link) down"}).Draw(rt, "text"),
+				HostPattern: rapid.SampledFrom([]string{"", "", "sw1", "SW1", "sw*", "s*1", "*", "10.0.0.0/8", "10.1.0.0/16", "10.1.2.3"}).Draw(rt, "host"),
 				Source:      rapid.SampledFrom([]string{"", "", "http", "syslog"}).Draw(rt, "source")}
 			if rapid.IntRange(0, 4).Draw(rt, "trap?") == 0 {
 				r.TrapOID = rapid.SampledFrom([]string{"1.3.6", "1.3.6.1", "1.3.60"}).Draw(rt, "oid")

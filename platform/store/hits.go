@@ -131,26 +131,53 @@ func (s *Store) FoldHits(ctx context.Context) error {
 // RuleHits is how often a rule won.
 type RuleHits struct {
 	RuleID int64
-	N      int64     // since the hour that was asked for
-	Last   time.Time // of the newest event that it won
+	N      int64      // since the hour that was asked for
+	Hours  []HourHits // of these, in the order of time; hours without hits are missing
+	Last   time.Time  // of the newest event that it won, whenever that was
+}
+
+// HourHits counts the hits of one hour.
+type HourHits struct {
+	Hour int64 // since 1970
+	N    int64
 }
 
 // RuleHits returns the hits of each rule since the hour of a time, by rule. Pending hits are not among them: see FoldHits.
-func (s *Store) RuleHits(ctx context.Context, since time.Time) ([]RuleHits, error) {
-	out, err := list(ctx, s.reader, func(rows *sql.Rows, h *RuleHits) error {
-		var last int64
-		err := rows.Scan(&h.RuleID, &h.N, &last)
-		h.Last = event.Time(last)
+func (s *Store) RuleHits(ctx context.Context, since time.Time) (out []RuleHits, err error) {
+	err = s.read(ctx, "read the hits of rules", func(q querier) error {
+		if out, err = list(ctx, q, func(rows *sql.Rows, h *RuleHits) error {
+			var last int64
+			err := rows.Scan(&h.RuleID, &last)
+			h.Last = event.Time(last)
+			return err
+		}, `SELECT rule_id, max(last_at) FROM rule_hits GROUP BY rule_id ORDER BY rule_id`); err != nil {
+			return err
+		}
+		at := 0
+		_, err := list(ctx, q, func(rows *sql.Rows, _ *struct{}) error {
+			var rule int64
+			var h HourHits
+			if err := rows.Scan(&rule, &h.Hour, &h.N); err != nil {
+				return err
+			}
+			for out[at].RuleID != rule { // both are of one state and in the order of the rules
+				at++
+			}
+			out[at].N += h.N
+			out[at].Hours = append(out[at].Hours, h)
+			return nil
+		}, `SELECT rule_id, hour, n FROM rule_hits WHERE hour >= $1 ORDER BY rule_id, hour`, since.UnixMicro()/hourMicros)
 		return err
-	}, `SELECT rule_id, sum(CASE WHEN hour >= $1 THEN n ELSE 0 END), max(last_at) FROM rule_hits GROUP BY rule_id ORDER BY rule_id`, since.UnixMicro()/hourMicros)
-	return out, s.fail(ctx, err, "read the hits of rules")
+	})
+	return out, err
 }
 
-// PruneHits removes the hits of hours before a time, but keeps the last hour of each rule, from which its last match is known.
+// PruneHits removes the hits of hours before a time, but keeps the last hour of each rule that exists, from which its last match is known.
 func (s *Store) PruneHits(ctx context.Context, before time.Time) error {
 	return s.write(ctx, "prune the hits of rules", func(tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, `DELETE FROM rule_hits WHERE hour < $1 AND EXISTS
-			(SELECT 1 FROM rule_hits AS later WHERE later.rule_id = rule_hits.rule_id AND later.hour > rule_hits.hour)`, before.UnixMicro()/hourMicros)
+		_, err := tx.ExecContext(ctx, `DELETE FROM rule_hits WHERE hour < $1 AND (
+			EXISTS (SELECT 1 FROM rule_hits AS later WHERE later.rule_id = rule_hits.rule_id AND later.hour > rule_hits.hour)
+			OR NOT EXISTS (SELECT 1 FROM alert_rules WHERE alert_rules.id = rule_hits.rule_id))`, before.UnixMicro()/hourMicros)
 		return err
 	})
 }

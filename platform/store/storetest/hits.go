@@ -2,7 +2,10 @@ package storetest
 
 import (
 	"context"
+	"fmt"
+	"maps"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -10,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/muttproject/mutt/platform/event"
+	"github.com/muttproject/mutt/platform/rule"
 	"github.com/muttproject/mutt/platform/store"
 )
 
@@ -17,6 +21,13 @@ import (
 // store says.
 func hitsOfRules(t *testing.T, h Harness) {
 	s, random := open(t, h), rand.New(rand.NewPCG(7, 8))
+	const deleted = 11 // a rule that is not there any more; 1 to 10 are
+	for id := range int64(deleted - 1) {
+		change(t, s.Store, func(tx *store.Tx) error {
+			_, err := tx.CreateRule(rule.Rule{Name: fmt.Sprint(id), MatchString: "x", ProdHandling: "Ignore", DevHandling: "Ignore", TeamAssignment: "NETO", IsActive: true})
+			return err
+		})
+	}
 	base := time.Date(2026, 11, 30, 0, 0, 0, 0, time.UTC)
 	type want struct {
 		byHour map[int64]int64
@@ -73,9 +84,10 @@ func hitsOfRules(t *testing.T, h Harness) {
 		for id := range int64(12) {
 			if w := naive[id]; w != nil {
 				x := store.RuleHits{RuleID: id, Last: w.last}
-				for hour, n := range w.byHour {
+				for _, hour := range slices.Sorted(maps.Keys(w.byHour)) {
 					if hour >= since.Unix()/3600 {
-						x.N += n
+						x.N += w.byHour[hour]
+						x.Hours = append(x.Hours, store.HourHits{Hour: hour, N: w.byHour[hour]})
 					}
 				}
 				expected = append(expected, x)
@@ -91,12 +103,18 @@ func hitsOfRules(t *testing.T, h Harness) {
 	check(base.Add(150 * time.Minute)) // the hour that it lies in counts
 	check(base.Add(9 * time.Hour))
 	must(t, s.PruneHits(t.Context(), base.Add(3*time.Hour)))
-	for _, w := range naive {
+	for id, w := range naive {
 		for hour := range w.byHour {
-			if hour < base.Add(3*time.Hour).Unix()/3600 && hour != w.last.Unix()/3600 {
+			if hour < base.Add(3*time.Hour).Unix()/3600 && (hour != w.last.Unix()/3600 || id == deleted) {
 				delete(w.byHour, hour)
 			}
 		}
+	}
+	check(base)
+	must(t, s.PruneHits(t.Context(), base.Add(24*time.Hour)))
+	delete(naive, deleted)
+	for _, w := range naive {
+		maps.DeleteFunc(w.byHour, func(hour, _ int64) bool { return hour != w.last.Unix()/3600 })
 	}
 	check(base)
 }

@@ -124,7 +124,7 @@ type API struct {
 	rules, hosts, teams listCache
 	checking            chan struct{} // held while rules from outside are compiled and their examples checked
 	trying              tryouts
-	shadows             shadows
+	ranking             *ranking
 	streaming           streams
 	tail                tail
 	sampling            chan struct{} // held while the samples are read
@@ -135,7 +135,7 @@ type API struct {
 // New makes the API.
 func New(d Deps) *API {
 	deps.Must(d)
-	return &API{Deps: d, tail: tail{store: d.Store, log: d.Logger, now: d.Now}, checking: make(chan struct{}, 1), sampling: make(chan struct{}, 1), trying: tryouts{most: d.Tryouts, freed: make(chan struct{})}}
+	return &API{Deps: d, tail: tail{store: d.Store, log: d.Logger, now: d.Now}, checking: make(chan struct{}, 1), sampling: make(chan struct{}, 1), ranking: newRanking(), trying: tryouts{most: d.Tryouts, freed: make(chan struct{})}}
 }
 
 // endpoint is one operation below a prefix.

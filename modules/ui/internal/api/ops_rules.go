@@ -81,7 +81,7 @@ rules:
 
 func opRuleStats() openapi.Operation {
 	return openapi.Op(tagRules, "ruleStats", "Show how often rules win", "Hits of 24 hours, the last match, and the rules that never win because another one takes everything from them. The latter is found by comparing "+
-		"conditions: it is never wrong, but does not find every such rule.", openapi.Gives(ok, "all rules", apiclient.RuleStats{}), openapi.Fails(fault.Unprocessable, fault.RateLimited, fault.Busy))
+		"conditions: it is never wrong, but does not find every such rule.", openapi.Gives(ok, "all rules", apiclient.RuleStats{}))
 }
 
 func opTestRule() openapi.Operation {
