@@ -108,10 +108,13 @@ func (a *App) launch(ctx context.Context, c component) error {
 		return errors.Join(err, svc.Stop(stop))
 	}
 	if r, ok := svc.(lifecycle.ReadyChecker); ok {
-		a.parts.health.Add(string(c.id), runbookOf(c.id, a.parts.mode()), r.Ready)
+		a.parts.health.Add(string(c.id), adviceOf(c.id, a.parts.mode()), r.Ready)
 	}
 	if t, ok := svc.(lifecycle.Troubled); ok {
 		a.parts.health.AddStates(string(c.id), t.Problems)
+	}
+	if n, ok := svc.(lifecycle.Noted); ok {
+		a.parts.health.AddNotes(string(c.id), n.Notes)
 	}
 	if l, ok := svc.(listener); ok {
 		a.parts.listening(string(c.id), l.Addr())

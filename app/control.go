@@ -63,7 +63,8 @@ func newControl(p *parts) *control {
 	}
 	c.troubles = trouble.NewBoard(c.log, time.Now)
 	c.away = c.troubles.State(trouble.Kind{Name: "configuration_away", Unit: "tries", Quiet: 5 * time.Second,
-		Begins: "configuration changes do not arrive: " + c.source.about() + " cannot be read", Ends: "configuration changes arrive again"})
+		Begins: "configuration changes do not arrive: " + c.source.about() + " cannot be read", Ends: "configuration changes arrive again",
+		Advice: trouble.Advice{Consequence: "this process works on with the last configuration; changes are not in force in it", Remedy: "look at " + c.source.about() + "; the process goes on by itself"}})
 	c.Runner = lifecycle.NewRunner("control", c.poll)
 	return c
 }

@@ -91,6 +91,9 @@ func (q *redisQueue) Ready(ctx context.Context) ([]string, error) {
 	return append(q.driver.Warnings(), q.driver.MemoryWarnings()...), q.queue.Ping(ctx)
 }
 
+// Notes returns the warning about the mode of durability that was chosen.
+func (q *redisQueue) Notes() []string { return q.driver.Notes() }
+
 func (q *redisQueue) Stop(ctx context.Context) error {
 	return errors.Join(q.Runner.Stop(ctx), q.driver.Close())
 }

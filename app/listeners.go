@@ -11,6 +11,7 @@ import (
 	"github.com/muttproject/mutt/platform/connect/tlsconf"
 	"github.com/muttproject/mutt/platform/httpserver"
 	"github.com/muttproject/mutt/platform/lifecycle"
+	"github.com/muttproject/mutt/platform/trouble"
 )
 
 // Names of listeners, as their settings of TLS have them.
@@ -120,8 +121,9 @@ func (p *parts) reportClearText() {
 		}
 	}
 	if len(admin) > 0 {
-		warning := "keys of administrators reach the listener " + strings.Join(admin, " and ") + " in clear text from other machines: " + remedy
-		p.health.AddNote("clear text", "access", warning)
+		warning := "keys of administrators reach the listener " + strings.Join(admin, " and ") + " in clear text from other machines"
+		p.health.AddNote("clear text", warning, trouble.Advice{Consequence: "a person who reads the traffic has the rights of an administrator",
+			Remedy: remedy, Runbook: "access"})
 	}
 }
 

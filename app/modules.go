@@ -71,7 +71,7 @@ func (p *parts) destinationURL() string {
 	if exposed != "" {
 		p.opts.Logger.Warn(exposed)
 	}
-	p.health.Add("destination", "destination", func(context.Context) (warnings []string, err error) {
+	p.health.Add("destination", adviceOf("destination", p.mode()), func(context.Context) (warnings []string, err error) {
 		if exposed != "" {
 			warnings = append(warnings, exposed)
 		}

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/muttproject/mutt/platform/apiclient"
@@ -54,8 +55,8 @@ func (p *parts) listProblems(ctx context.Context) (apiclient.Problems, error) {
 	all := map[string][]trouble.Problem{p.process: own}
 	live, err := p.registered.List(ctx)
 	if err != nil {
-		all[p.process] = append(own, trouble.Problem{Code: "registry", Severity: trouble.Warn, Since: p.opts.Now(), Runbook: runbookOf("coord", p.mode()),
-			Fact: "the other processes cannot be asked: their problems are not in this list"})
+		all[p.process] = append(own, trouble.Problem{Code: "registry", Severity: trouble.Warn, Since: p.opts.Now(),
+			Fact: "the other processes cannot be asked: their problems are not in this list", Advice: adviceOf("registry", p.mode()).Warned})
 	}
 	for _, other := range live {
 		if other.ID == p.run {
@@ -65,29 +66,13 @@ func (p *parts) listProblems(ctx context.Context) (apiclient.Problems, error) {
 		out.LeftOut += other.ProblemsLeftOut
 	}
 	merged, in := trouble.Merged(all)
+	open := slices.ContainsFunc(merged, func(m trouble.Problem) bool { return m.Code == "breaker_open" })
 	for i, m := range merged {
-		out.Problems = append(out.Problems, apiclient.Problem{Code: m.Code, Severity: string(m.Severity), Since: m.Since.UTC(), Fact: m.Fact, Count: m.Count, Unit: m.Unit,
-			Consequence: m.Consequence, Remedy: m.Remedy, Runbook: m.Runbook, Processes: in[i]})
+		if open && m.Code == "destination_fails" { // which is why the breaker opened
+			continue
+		}
+		out.Problems = append(out.Problems, apiclient.Problem{Code: m.Code, Severity: string(m.Severity), Since: m.Since.UTC(), Title: m.Title, Fact: m.Fact, Count: m.Count, Unit: m.Unit,
+			Consequence: m.Consequence, Remedy: m.Remedy, Promise: m.Promise, Runbook: m.Runbook, Processes: in[i]})
 	}
 	return out, nil
-}
-
-// runbookOf returns the document below docs/runbooks about what the check of a component finds.
-func runbookOf(id componentID, m Mode) string {
-	switch {
-	case id == "store" && m == Distributed:
-		return "postgresql"
-	case m == Distributed && (id == "queue" || id == "redis" || id == "coord"):
-		return "redis"
-	case id == "letters" || id == "forward":
-		return "destination"
-	case id == "secrets":
-		return "vault"
-	case id == "intake" || id == "ingest" || id == "limits":
-		return "intake"
-	case id == "tls" || id == "datadir" || id == "queue":
-		return "start"
-	default:
-		return ""
-	}
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/muttproject/mutt/platform/lifecycle"
 	"github.com/muttproject/mutt/platform/secret"
 	"github.com/muttproject/mutt/platform/secret/secrets"
+	"github.com/muttproject/mutt/platform/trouble"
 )
 
 // secretOf is a setting that is a secret, and the key that providers have it by.
@@ -120,7 +121,8 @@ func openSecrets(ctx context.Context, p *parts) (lifecycle.Service, error) {
 	exposure := vault.Exposure(log)
 	from := secretSources{config: &p.opts.Config, settings: p.settings, tls: p.tls.Open, log: log, exposure: exposure, registerer: p.registry, refuse: secrets.RefuseNone}
 	if p.opts.Config.Keys.Insecure {
-		p.health.AddNote("keys", "access", insecureKeys)
+		p.health.AddNote("keys", insecureKeys, trouble.Advice{Consequence: "a person who guesses a key can send events or change the configuration",
+			Remedy: "remove MUTT_INSECURE_KEYS outside a lab, and set keys that 'mutt keys generate' prints", Runbook: "access"})
 	} else {
 		from.refuse = func(next *secrets.Set) map[secrets.Key]error { return unsafeKeys(givenKeys(next)) }
 	}

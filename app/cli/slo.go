@@ -142,8 +142,8 @@ func look(ctx context.Context, c *apiclient.Client) (o overview, err error) {
 }
 
 func (o overview) text(w io.Writer) error {
-	books := "balanced"
-	if !o.Ledger.Judging.Balanced || !o.Ledger.Delivery.Balanced {
+	books, balanced := "balanced", o.Ledger.Judging.Balanced && o.Ledger.Delivery.Balanced
+	if !balanced {
 		books = fmt.Sprintf("judging differs by %d, delivery by %d; see /ledger", o.Ledger.Judging.Difference, o.Ledger.Delivery.Difference)
 	}
 	rows := [][]string{{"version", o.Version}, {"processes", strconv.Itoa(len(o.Processes))},
@@ -156,19 +156,24 @@ func (o overview) text(w io.Writer) error {
 		rows = append(rows, []string{"slo " + objective.Name, string(objective.Status) + ": " + objective.Message})
 	}
 	for _, p := range o.Problems {
-		rows = append(rows, []string{"problem " + p.Code, problemText(p)})
+		rows = append(rows, []string{"problem " + p.Code, problemText(p, balanced)})
 	}
 	return table(w, rows)
 }
 
-// problemText writes a problem in one line.
-func problemText(p apiclient.Problem) string {
+// problemText writes a problem in one line. Its promise holds only while the books balance.
+func problemText(p apiclient.Problem, balanced bool) string {
 	text := fmt.Sprintf("%s: %s, since %s", p.Severity, p.Fact, p.Since.Format(time.RFC3339))
 	if p.Unit != "" {
 		text += fmt.Sprintf(" (%d %s)", p.Count, p.Unit)
 	}
-	if p.Remedy != "" {
-		text += "; " + p.Remedy
+	if p.Promise != "" && balanced {
+		text += "; " + p.Promise
+	}
+	for _, more := range [...]string{p.Consequence, p.Remedy} {
+		if more != "" {
+			text += "; " + more
+		}
 	}
 	return text
 }

@@ -103,11 +103,13 @@ func (m *Module) Start(ctx context.Context) error {
 	m.taken = &successes{Destination: dest.NewHTTP(m.client, m.encoder()), shared: coord.NewSuccesses(m.deps.Coord, coord.Destination),
 		log: m.deps.Logger, breaker: m.breaker, answers: m.answers, now: m.deps.Now,
 		failing: m.troubles.State(trouble.Kind{Name: "destination_fails", Unit: "requests", Quiet: recovered,
-			Bad: true, Runbook: "destination", Remedy: "look at the destination; mutt dlq list and the log of the forwarder have its last answers",
-			Begins: "the destination fails and alerts wait", Ends: "the destination takes alerts again"}),
-		open: m.troubles.State(trouble.Kind{Name: "breaker_open", Quiet: recovered, Bad: true, Runbook: "destination",
-			Remedy: "look at the destination; the forwarder probes it by itself",
-			Begins: "the circuit breaker of the destination is open and alerts wait in the queue", Ends: "the circuit breaker of the destination is closed"})}
+			Bad: true, Begins: "the destination fails and alerts wait", Ends: "the destination takes alerts again", Title: "Alerts are not reaching the destination",
+			Advice: trouble.Advice{Consequence: "requests that fail are repeated; intake and judging are not affected",
+				Remedy: "look at the destination; mutt dlq list and the log of the forwarder have its last answers", Promise: trouble.NothingLost, Runbook: "destination"}}),
+		open: m.troubles.State(trouble.Kind{Name: "breaker_open", Quiet: recovered, Bad: true, Title: "Alerts are not reaching the destination",
+			Begins: "the circuit breaker of the destination is open and alerts wait in the queue", Ends: "the circuit breaker of the destination is closed",
+			Advice: trouble.Advice{Consequence: "no retries are used up; intake and judging are not affected", Remedy: "see whether the destination is up; the forwarder probes it by itself",
+				Promise: trouble.NothingLost, Runbook: "destination"}})}
 	m.engine.Store(m.newEngine(m.taken))
 	return m.Runner.Start(ctx)
 }

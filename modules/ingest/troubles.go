@@ -8,19 +8,26 @@ type troubles struct {
 	rate, wrong *trouble.State // HTTP
 }
 
+// unwritten is the consequence of a queue that takes nothing.
+const unwritten = "senders that retry send the refused events again; syslog messages over UDP are lost"
+
 func newTroubles(b *trouble.Board) *troubles {
 	return &troubles{
-		full: b.State(trouble.Kind{Name: "ingest_queue_full", Bad: true, Runbook: "intake", Unit: "submissions", Quiet: failureTold,
+		full: b.State(trouble.Kind{Name: "ingest_queue_full", Bad: true, Unit: "submissions", Quiet: failureTold,
 			Begins: "the queue is full and senders are told to wait", Ends: "the queue takes events again",
-			Remedy: "look at what keeps the alerter from judging, or raise max_ingest_queue_size or max_ingest_queue_bytes"}),
-		away: b.State(trouble.Kind{Name: "ingest_queue_away", Bad: true, Runbook: "intake", Unit: "submissions", Quiet: failureTold,
+			Title: "Events are not taken in: the queue is full", Advice: trouble.Advice{Consequence: unwritten,
+				Remedy: "look at what keeps the alerter from judging, or raise max_ingest_queue_size or max_ingest_queue_bytes", Runbook: "intake"}}),
+		away: b.State(trouble.Kind{Name: "ingest_queue_away", Bad: true, Unit: "submissions", Quiet: failureTold,
 			Begins: "the queue cannot be written and senders are told to wait", Ends: "the queue can be written again",
-			Remedy: "look at the storage of the queue; what was refused is sent again by the senders"}),
-		rate: b.State(trouble.Kind{Name: "ingest_rate_limited", Runbook: "intake", Unit: "events",
+			Title: "Events are not taken in: the queue cannot be written", Advice: trouble.Advice{Consequence: unwritten,
+				Remedy: "look at the storage of the queue; the intake goes on by itself", Runbook: "intake"}}),
+		rate: b.State(trouble.Kind{Name: "ingest_rate_limited", Unit: "events",
 			Begins: "events over HTTP are refused: more arrive than ingest_max_rate or source_max_rate allows", Ends: "no more events are refused for the rate",
-			Remedy: "raise the limit, or find who sends so much: the access metrics count by key"}),
-		wrong: b.State(trouble.Kind{Name: "ingest_events_rejected", Runbook: "intake", Unit: "events",
+			Advice: trouble.Advice{Consequence: "the refused events are not taken in unless their senders send them again; others are not affected",
+				Remedy: "raise the limit, or find who sends so much: the access metrics count by key", Runbook: "intake"}}),
+		wrong: b.State(trouble.Kind{Name: "ingest_events_rejected", Unit: "events",
 			Begins: "events over HTTP are refused because they are wrong", Ends: "no more events are refused as wrong",
-			Remedy: "the answers name the field and what would be right; mutt_ingest_rejected_events_total counts them by reason"}),
+			Advice: trouble.Advice{Consequence: "the refused events are not taken in; the others of the same request are",
+				Remedy: "the answers name the field and what would be right; mutt_ingest_rejected_events_total counts them by reason", Runbook: "intake"}}),
 	}
 }

@@ -17,7 +17,7 @@ import (
 func TestOpsRoutes(t *testing.T) {
 	t.Parallel()
 	health := telemetry.NewHealth(time.Now)
-	health.Add("queue", "", func(context.Context) ([]string, error) { return []string{"slow"}, nil })
+	health.Add("queue", telemetry.Advice{}, func(context.Context) ([]string, error) { return []string{"slow"}, nil })
 	h := New(Options{Name: "ops", Door: netguardtest.HTTP(t), Logger: zap.NewNop(), Gate: newGate(authn.NewKeyring(time.Now))}, OpsRoutes(OpsConfig{}, health, telemetry.NewRegistry())...).Handler()
 	get := func(path, from string) (int, string) {
 		req := httptest.NewRequest("GET", path, nil)

@@ -43,6 +43,11 @@ type Troubled interface {
 	Problems() []trouble.Problem
 }
 
+// Noted is implemented by a ReadyChecker some of whose warnings are standing notes about the configuration.
+type Noted interface {
+	Notes() []string
+}
+
 // Reloader is a Service that reads again what it was made of: certificates, rules, files. When that fails it keeps
 // what it had and says why.
 type Reloader interface {

@@ -61,24 +61,29 @@ func (g *Guard) door(name string, quiet time.Duration) *Door {
 	for _, c := range []cause{causeListenerFull, causeSourceFull, causeFirstByte, causeIdle, causeWriteTimeout} {
 		d.closed[c] = m.closed.WithLabelValues(name, causeNames[c])
 	}
-	state := func(what, unit, begins, ends, remedy string) *trouble.State {
-		return g.board.State(trouble.Kind{Name: name + "_" + what, Unit: unit, Begins: begins, Ends: ends, Remedy: remedy})
+	state := func(what, unit, begins, ends, consequence, remedy string) *trouble.State {
+		return g.board.State(trouble.Kind{Name: name + "_" + what, Unit: unit, Begins: begins, Ends: ends,
+			Advice: trouble.Advice{Consequence: consequence, Remedy: remedy, Runbook: "intake"}})
 	}
 	d.refusing[causeNotAllowed] = state("not_allowed", "connections", fmt.Sprintf("connections to the %s listener are refused: their addresses are not in %s", name, setting),
-		fmt.Sprintf("no connection to the %s listener is refused for its address any more", name), "add the address to "+setting+", or keep the peer from connecting")
+		fmt.Sprintf("no connection to the %s listener is refused for its address any more", name), "these peers can neither send nor ask",
+		"add the address to "+setting+", or keep the peer from connecting")
 	d.refusing[causeListenerFull] = state("listener_full", "connections", fmt.Sprintf("connections to the %s listener are refused: all %d are in use", name, l.Connections),
-		fmt.Sprintf("the %s listener has room for connections again", name), "find the peers that hold them, or raise limits.connections")
+		fmt.Sprintf("the %s listener has room for connections again", name), "peers without a connection must wait until one is free", "find the peers that hold them, or raise limits.connections")
 	d.refusing[causeSourceFull] = state("source_full", "connections",
 		fmt.Sprintf("connections to the %s listener are refused: their source has %d that are in use", name, l.ConnectionsPerSource),
-		fmt.Sprintf("no connection to the %s listener is refused for its source any more", name), "add a relay to limits.trusted_relays, or raise limits.connections_per_source")
+		fmt.Sprintf("no connection to the %s listener is refused for its source any more", name), "this source gets no more connections; other sources are not affected",
+		"add a relay to limits.trusted_relays, or raise limits.connections_per_source")
 	d.evicting = state("evicting", "connections", fmt.Sprintf("idle connections to the %s listener are closed to make room for new ones", name),
-		fmt.Sprintf("no connection to the %s listener is closed to make room any more", name), "find the peers that hold them, or raise limits.connections and limits.connections_per_source")
+		fmt.Sprintf("no connection to the %s listener is closed to make room any more", name), "the peers must connect again; what they sent at that moment can be lost",
+		"find the peers that hold them, or raise limits.connections and limits.connections_per_source")
 	d.strangers = state("strangers", "datagrams", fmt.Sprintf("datagrams to the %s listener are dropped: their addresses are not in %s", name, setting),
-		fmt.Sprintf("no datagram to the %s listener is dropped for its address any more", name), "add the address to "+setting+", or keep the peer from sending")
+		fmt.Sprintf("no datagram to the %s listener is dropped for its address any more", name), "these messages are not taken in", "add the address to "+setting+", or keep the peer from sending")
 	d.troubled = g.board.State(trouble.Kind{Name: name + "_failing", Unit: "attempts", Quiet: 5 * time.Second,
-		Begins: fmt.Sprintf("the %s listener takes in nothing: file descriptors or memory have run out", name),
-		Ends:   fmt.Sprintf("the %s listener takes in what peers send again", name),
-		Remedy: "raise the limit of open files (ulimit -n, LimitNOFILE= of systemd), or lower limits.connections"})
+		Bad: true, Begins: fmt.Sprintf("the %s listener takes in nothing: file descriptors or memory have run out", name),
+		Ends: fmt.Sprintf("the %s listener takes in what peers send again", name),
+		Advice: trouble.Advice{Consequence: "peers cannot connect; syslog messages over UDP are lost",
+			Remedy: "raise the limit of open files (ulimit -n, LimitNOFILE= of systemd), or lower limits.connections", Runbook: "intake"}})
 	return d
 }
 

@@ -39,11 +39,13 @@ type record struct {
 func (g *Guard) NewRate(limit func() int64) *Rate {
 	return &Rate{guard: g, limit: limit, places: map[Source]int32{}, newest: -1, oldest: -1,
 		slowed: g.board.State(trouble.Kind{Name: "source_rate_slowed", Unit: "waits",
-			Begins: "syslog connections are read slowly: their sources send more than source_max_rate allows; nothing is lost",
-			Ends:   "no syslog connection is slowed down for the rate of its source any more", Remedy: rateRemedy}),
+			Begins: "syslog connections are read slowly: their sources send more than source_max_rate allows",
+			Ends:   "no syslog connection is slowed down for the rate of its source any more",
+			Advice: trouble.Advice{Consequence: "messages of these sources are late; other sources are not affected", Remedy: rateRemedy, Promise: trouble.NothingLost, Runbook: "intake"}}),
 		refused: g.board.State(trouble.Kind{Name: "source_rate_refused", Unit: "requests",
 			Begins: "requests are answered with 429: their sources send more than source_max_rate allows",
-			Ends:   "no request is refused for the rate of its source any more", Remedy: rateRemedy})}
+			Ends:   "no request is refused for the rate of its source any more",
+			Advice: trouble.Advice{Consequence: "these requests are not taken in unless their senders repeat them; other sources are not affected", Remedy: rateRemedy, Runbook: "intake"}})}
 }
 
 // Datagrams takes up to n events from the allowance of a source and returns how many there were: the caller drops the others.

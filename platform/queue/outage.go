@@ -15,7 +15,9 @@ type outage struct {
 
 func newOutage(log *zap.Logger, b *trouble.Board) *outage {
 	return &outage{log: log, away: b.State(trouble.Kind{Name: "queue_away", Unit: "tries", Quiet: 2 * lastPause,
-		Begins: "the queue is unavailable: its work waits", Ends: "the queue is available again"})}
+		Begins: "the queue is unavailable: its work waits", Ends: "the queue is available again", Bad: true, Advice: trouble.Advice{
+			Consequence: "nothing is judged and no alert is sent until the queue answers", Remedy: "look at the storage of the queue: Redis, or the disk of a single process; the work goes on by itself",
+			Promise: trouble.NothingLost}})}
 }
 
 // noticed reports an error of the storage. doing says what failed.

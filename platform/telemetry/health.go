@@ -36,8 +36,12 @@ type part struct {
 	severity trouble.Severity // of its warnings
 	check    Check
 	states   func() []trouble.Problem // nil for a part without states of trouble
-	runbook  string
+	notes    func() []string          // those of its warnings that are standing notes; nil for none
+	advice   Advice
 }
+
+// Advice is what is known about what a check finds: about its error and about its warnings.
+type Advice struct{ Failed, Warned trouble.Advice }
 
 // Report is the answer of /health.
 type Report struct {
@@ -51,23 +55,32 @@ func NewHealth(now func() time.Time) *Health {
 	return &Health{now: now, since: map[string]time.Time{}}
 }
 
-// Add adds a check under a name that is shown. runbook names the document below docs/runbooks about what it finds, "" for none.
-func (h *Health) Add(name, runbook string, c Check) {
-	h.put(part{name: name, severity: trouble.Warn, check: c, runbook: runbook})
+// Add adds a check under a name that is shown.
+func (h *Health) Add(name string, a Advice, c Check) {
+	h.put(part{name: name, severity: trouble.Warn, check: c, advice: a})
 }
 
 // AddNote adds a standing note about the configuration, as a warning.
-func (h *Health) AddNote(name, runbook, text string) {
-	h.put(part{name: name, severity: trouble.Note, runbook: runbook, check: func(context.Context) ([]string, error) { return []string{text}, nil }})
+func (h *Health) AddNote(name, text string, a trouble.Advice) {
+	h.put(part{name: name, severity: trouble.Note, advice: Advice{Warned: a}, check: func(context.Context) ([]string, error) { return []string{text}, nil }})
 }
 
 // AddStates adds the states of trouble of a part that has a check. Its warnings hold the same states, in words.
 func (h *Health) AddStates(name string, states func() []trouble.Problem) {
+	h.change(name, func(p *part) { p.states = states })
+}
+
+// AddNotes names those warnings of a part that has a check which are standing notes about the configuration.
+func (h *Health) AddNotes(name string, notes func() []string) {
+	h.change(name, func(p *part) { p.notes = notes })
+}
+
+func (h *Health) change(name string, f func(*part)) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for _, p := range h.parts {
 		if p.name == name {
-			p.states = states
+			f(p)
 		}
 	}
 }
@@ -121,17 +134,18 @@ func (h *Health) Problems(ctx context.Context) (problems []trouble.Problem) {
 	found, ready := h.look(ctx)
 	now := h.now()
 	if !ready {
-		problems = append(problems, trouble.Problem{Code: "process", Severity: trouble.Warn, Fact: notReady})
+		problems = append(problems, trouble.Problem{Code: "process", Severity: trouble.Warn, Fact: notReady, Advice: trouble.Advice{
+			Consequence: "this process does only a part of its work", Remedy: "wait a moment; when it lasts, the log of the process says what it waits for", Runbook: "start"}})
 	}
 	for i := range found {
 		f := &found[i]
 		if f.err != nil {
-			problems = append(problems, trouble.Problem{Code: f.code(), Severity: trouble.Bad, Fact: sentence(f.err), Runbook: f.runbook})
+			problems = append(problems, trouble.Problem{Code: f.code(), Severity: trouble.Bad, Fact: sentence(f.err), Advice: f.advice.Failed})
 		}
 		for _, w := range f.warnings {
 			// The words of a state begin with its fact; the state itself knows more.
 			if !slices.ContainsFunc(f.states, func(p trouble.Problem) bool { return strings.HasPrefix(w, p.Fact) }) {
-				problems = append(problems, trouble.Problem{Code: f.code(), Severity: f.severity, Fact: w, Runbook: f.runbook})
+				problems = append(problems, trouble.Problem{Code: f.code(), Severity: f.severityOf(w), Fact: w, Advice: f.advice.Warned})
 			}
 		}
 		problems = append(problems, f.states...)
@@ -167,6 +181,14 @@ type found struct {
 	part
 	result
 	states []trouble.Problem
+}
+
+// severityOf returns the severity of a warning.
+func (f *found) severityOf(warning string) trouble.Severity {
+	if f.notes != nil && slices.Contains(f.notes(), warning) {
+		return trouble.Note
+	}
+	return f.severity
 }
 
 func (f *found) code() string { return strings.ReplaceAll(f.name, " ", "_") }

@@ -27,13 +27,13 @@ func TestHealth(t *testing.T) {
 			t.Fatalf("before everything has started: %d %+v", code, r)
 		}
 		h.SetReady(true)
-		h.Add("queue", "", func(context.Context) ([]string, error) { return []string{"durability is memory"}, nil })
+		h.Add("queue", Advice{}, func(context.Context) ([]string, error) { return []string{"durability is memory"}, nil })
 		if r, code := h.Report(t.Context()); code != 200 || len(r.Warnings) != 1 || r.Warnings[0] != "queue: durability is memory" {
 			t.Fatalf("a warning does not make it unhealthy: %d %+v", code, r)
 		}
-		h.Add("store", "", func(context.Context) ([]string, error) { return nil, errors.New("dial tcp 10.9.8.7:5432: refused") })
-		h.Add("hang", "", func(ctx context.Context) ([]string, error) { <-ctx.Done(); return nil, ctx.Err() })
-		h.Add("full", "", func(context.Context) ([]string, error) { return nil, fault.New(fault.QueueFull, "the queue is full") })
+		h.Add("store", Advice{}, func(context.Context) ([]string, error) { return nil, errors.New("dial tcp 10.9.8.7:5432: refused") })
+		h.Add("hang", Advice{}, func(ctx context.Context) ([]string, error) { <-ctx.Done(); return nil, ctx.Err() })
+		h.Add("full", Advice{}, func(context.Context) ([]string, error) { return nil, fault.New(fault.QueueFull, "the queue is full") })
 		r, code := h.Report(t.Context())
 		all := strings.Join(r.Errors, "\n")
 		if code != 503 || len(r.Errors) != 3 || strings.Contains(all, "10.9.8.7") ||
@@ -50,25 +50,30 @@ func TestHealthProblems(t *testing.T) {
 		h, waiting, began := NewHealth(time.Now), 29, time.Now()
 		var failing error
 		h.SetReady(true)
-		h.AddNote("clear text", "access", "keys travel in clear text")
-		state := trouble.Problem{Code: "breaker_open", Severity: trouble.Bad, Since: began.Add(-time.Minute), Fact: "the breaker is open", Runbook: "destination"}
-		h.Add("forward", "destination", func(context.Context) ([]string, error) { return []string{state.Warning(time.Now())}, nil })
+		known := trouble.Advice{Consequence: "c", Remedy: "r", Runbook: "access"}
+		h.AddNote("clear text", "keys travel in clear text", known)
+		state := trouble.Problem{Code: "breaker_open", Severity: trouble.Bad, Since: began.Add(-time.Minute), Fact: "the breaker is open", Advice: trouble.Advice{Runbook: "destination"}}
+		h.Add("forward", Advice{}, func(context.Context) ([]string, error) { return []string{state.Warning(time.Now())}, nil })
 		h.AddStates("forward", func() []trouble.Problem { return []trouble.Problem{state} })
-		h.Add("letters", "destination", func(context.Context) ([]string, error) { return []string{fmt.Sprint(waiting, " dead letters")}, nil })
-		h.Add("store", "postgresql", func(context.Context) ([]string, error) { return nil, failing })
+		h.Add("letters", Advice{Warned: trouble.Advice{Remedy: "replay"}}, func(context.Context) ([]string, error) { return []string{fmt.Sprint(waiting, " dead letters")}, nil })
+		h.Add("store", Advice{Failed: known}, func(context.Context) ([]string, error) { return nil, failing })
 		check := func(want ...trouble.Problem) {
 			t.Helper()
 			if d := cmp.Diff(want, h.Problems(t.Context())); d != "" {
 				t.Error(d)
 			}
 		}
-		note := trouble.Problem{Code: "clear_text", Severity: trouble.Note, Since: began, Fact: "keys travel in clear text", Runbook: "access"}
-		letters := trouble.Problem{Code: "letters", Severity: trouble.Warn, Since: began, Fact: "29 dead letters", Runbook: "destination"}
+		note := trouble.Problem{Code: "clear_text", Severity: trouble.Note, Since: began, Fact: "keys travel in clear text", Advice: known}
+		letters := trouble.Problem{Code: "letters", Severity: trouble.Warn, Since: began, Fact: "29 dead letters", Advice: trouble.Advice{Remedy: "replay"}}
 		check(state, letters, note)
+		h.AddNotes("letters", func() []string { return []string{"29 dead letters"} })
+		noted := letters
+		noted.Severity = trouble.Note
+		check(state, note, noted)
 		time.Sleep(time.Minute)
 		waiting, failing = 31, errors.New("dial tcp 10.9.8.7:5432: refused")
 		letters.Fact = "31 dead letters"
-		away := trouble.Problem{Code: "store", Severity: trouble.Bad, Since: time.Now(), Fact: "failed; the log says more", Runbook: "postgresql"}
+		away := trouble.Problem{Code: "store", Severity: trouble.Bad, Since: time.Now(), Fact: "failed; the log says more", Advice: known}
 		check(state, away, letters, note)
 		failing = nil
 		check(state, letters, note)
@@ -85,8 +90,8 @@ func TestHealthIsBounded(t *testing.T) {
 		h := NewHealth(time.Now)
 		h.SetReady(true)
 		stuck := make(chan struct{})
-		h.Add("store", "", func(context.Context) ([]string, error) { <-stuck; return nil, nil })
-		h.Add("queue", "", func(context.Context) ([]string, error) { return []string{"slow"}, nil })
+		h.Add("store", Advice{}, func(context.Context) ([]string, error) { <-stuck; return nil, nil })
+		h.Add("queue", Advice{}, func(context.Context) ([]string, error) { return []string{"slow"}, nil })
 		begin := time.Now()
 		r, status := h.Report(t.Context())
 		if took := time.Since(begin); took != CheckBound || status != 503 || len(r.Errors) != 1 || !strings.Contains(r.Errors[0], "did not answer") || len(r.Warnings) != 1 {

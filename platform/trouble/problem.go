@@ -25,16 +25,27 @@ func Severities() []Severity { return []Severity{Bad, Warn, Note} }
 // Problem is one thing that is wrong in a process: what /health warns of, with what is known about it. It holds no address or
 // credential.
 type Problem struct {
-	Code        string    `json:"code"` // stable
-	Severity    Severity  `json:"severity"`
-	Since       time.Time `json:"since"`
-	Fact        string    `json:"fact"` // a sentence without a full stop and without the count
-	Count       int64     `json:"count,omitempty"`
-	Unit        string    `json:"unit,omitempty"` // what Count counts
-	Consequence string    `json:"consequence,omitempty"`
-	Remedy      string    `json:"remedy,omitempty"`
-	Runbook     string    `json:"runbook,omitempty"` // name of the document below docs/runbooks
+	Code     string    `json:"code"` // stable
+	Severity Severity  `json:"severity"`
+	Since    time.Time `json:"since"`
+	Title    string    `json:"title,omitempty"` // in a few words; empty where Fact is short enough
+	Fact     string    `json:"fact"`            // a sentence without a full stop and without the count
+	Count    int64     `json:"count,omitempty"`
+	Unit     string    `json:"unit,omitempty"` // what Count counts
+	Advice
 }
+
+// Advice is what an operator wants to know of a problem besides the fact. Each text is a sentence without a full stop.
+type Advice struct {
+	Consequence string `json:"consequence,omitempty"` // what follows for events and alerts
+	Remedy      string `json:"remedy,omitempty"`      // what to do
+	// Promise is what holds all the same, "nothing is lost". It may be shown only while the books balance.
+	Promise string `json:"promise,omitempty"`
+	Runbook string `json:"runbook,omitempty"` // name of the document below docs/runbooks
+}
+
+// NothingLost is the promise of a state in which events and alerts wait where they are kept.
+const NothingLost = "nothing is lost"
 
 // Warning returns the problem in the words of /health.
 func (p Problem) Warning(now time.Time) string {
@@ -58,7 +69,7 @@ func Bounded(problems []Problem) (out []Problem, leftOut int) {
 		out = out[:publishedMost]
 	}
 	for i := range out {
-		for _, text := range []*string{&out[i].Fact, &out[i].Consequence, &out[i].Remedy} {
+		for _, text := range []*string{&out[i].Title, &out[i].Fact, &out[i].Consequence, &out[i].Remedy, &out[i].Promise} {
 			*text = cut(*text)
 		}
 	}

@@ -17,7 +17,8 @@ func TestProblemsOfABoard(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b, _ := board(t)
 		s := b.State(full)
-		open := b.State(Kind{Name: "open", Begins: "the breaker is open", Ends: "the breaker is closed", Bad: true, Runbook: "destination", Remedy: "wait"})
+		open := b.State(Kind{Name: "open", Begins: "the breaker is open", Ends: "the breaker is closed", Bad: true,
+			Title: "Alerts are not reaching the destination", Advice: Advice{Consequence: "alerts wait", Remedy: "wait", Runbook: "destination"}})
 		if p := b.Problems(); len(p) > 0 {
 			t.Errorf("a board without trouble has %+v", p)
 		}
@@ -28,8 +29,9 @@ func TestProblemsOfABoard(t *testing.T) {
 		time.Sleep(2500 * time.Millisecond)
 		s.Add(4)
 		want := []Problem{
-			{Code: "queue_full", Severity: Warn, Since: began, Fact: "the queue is full", Count: 7, Unit: "events", Remedy: "add space"},
-			{Code: "open", Severity: Bad, Since: began, Fact: "the breaker is open: HTTP 503", Remedy: "wait", Runbook: "destination"},
+			{Code: "queue_full", Severity: Warn, Since: began, Fact: "the queue is full", Count: 7, Unit: "events", Advice: full.Advice},
+			{Code: "open", Severity: Bad, Since: began, Title: "Alerts are not reaching the destination", Fact: "the breaker is open: HTTP 503",
+				Advice: Advice{Consequence: "alerts wait", Remedy: "wait", Runbook: "destination"}},
 		}
 		if d := cmp.Diff(want, b.Problems()); d != "" {
 			t.Error(d)

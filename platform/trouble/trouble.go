@@ -32,11 +32,12 @@ type Kind struct {
 	Begins string // a sentence without a full stop: "the queue is full; senders are told to wait"
 	Ends   string // "the queue has room again"
 	Unit   string // what Add counts: "events"; required where Add is called
-	Remedy string // what an operator can do, if anything
+	// Title is the state in a few words, for the place where it stands largest: "Alerts are not reaching the destination". Empty where
+	// Begins is short enough.
+	Title  string
+	Advice // consequence and remedy are required
 	// Bad is set where events or alerts do not get through while the state lasts.
-	Bad         bool
-	Consequence string // what follows for events and alerts, a sentence without a full stop, if Begins does not say it
-	Runbook     string // name of the document below docs/runbooks, if there is one
+	Bad bool
 	// Quiet is how long nothing must have happened before the state is over. It bounds the lines of a state that comes
 	// and goes. The zero value means one minute.
 	Quiet time.Duration
@@ -78,8 +79,8 @@ type State struct {
 
 // State declares a state. A kind without a text is an error of the program and panics.
 func (b *Board) State(k Kind) *State {
-	if k.Name == "" || k.Begins == "" || k.Ends == "" {
-		panic(fmt.Sprintf("a state of trouble needs a name and both sentences: %+v", k))
+	if k.Name == "" || k.Begins == "" || k.Ends == "" || k.Consequence == "" || k.Remedy == "" {
+		panic(fmt.Sprintf("a state of trouble needs a name, both sentences, a consequence and a remedy: %+v", k))
 	}
 	if k.Quiet == 0 {
 		k.Quiet = time.Minute
@@ -154,11 +155,7 @@ func (s *State) begin(n int64, fields []zap.Field) {
 }
 
 func (s *State) fields() []zap.Field {
-	fields := []zap.Field{zap.String("state", s.kind.Name)}
-	if s.kind.Remedy != "" {
-		fields = append(fields, zap.String("remedy", s.kind.Remedy))
-	}
-	return fields
+	return []zap.Field{zap.String("state", s.kind.Name), zap.String("remedy", s.kind.Remedy)}
 }
 
 // Run looks at the states once a second until ctx ends, and then logs the counts that are not logged yet.
@@ -263,8 +260,7 @@ func (b *Board) Problems() (problems []Problem) {
 		if !s.active.Load() {
 			continue
 		}
-		p := Problem{Code: s.kind.Name, Severity: Warn, Since: s.since, Fact: s.text(), Unit: s.kind.Unit,
-			Consequence: s.kind.Consequence, Remedy: s.kind.Remedy, Runbook: s.kind.Runbook}
+		p := Problem{Code: s.kind.Name, Severity: Warn, Since: s.since, Title: s.kind.Title, Fact: s.text(), Unit: s.kind.Unit, Advice: s.kind.Advice}
 		if s.kind.Bad {
 			p.Severity = Bad
 		}

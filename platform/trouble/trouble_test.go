@@ -22,7 +22,7 @@ func board(t *testing.T) (*Board, *observer.ObservedLogs) {
 	return b, logs
 }
 
-var full = Kind{Name: "queue_full", Begins: "the queue is full", Ends: "the queue has room again", Unit: "events", Remedy: "add space"}
+var full = Kind{Name: "queue_full", Begins: "the queue is full", Ends: "the queue has room again", Unit: "events", Advice: Advice{Consequence: "events wait", Remedy: "add space", Promise: NothingLost}}
 
 func lines(logs *observer.ObservedLogs) (out []string) {
 	for _, e := range logs.All() {
@@ -70,7 +70,7 @@ func TestLinesOfAState(t *testing.T) {
 func TestAStateThatIsSet(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b, logs := board(t)
-		s := b.State(Kind{Name: "open", Begins: "the breaker is open", Ends: "the breaker is closed", Quiet: 5 * time.Second})
+		s := b.State(Kind{Name: "open", Begins: "the breaker is open", Ends: "the breaker is closed", Quiet: 5 * time.Second, Advice: Advice{Consequence: "alerts wait", Remedy: "wait"}})
 		for range 1000 { // comes and goes 1,000 times in 100 s: one state
 			s.Describe("HTTP 500")
 			s.Set(true)
@@ -141,5 +141,21 @@ func BenchmarkAdd(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		s.Add(1)
+	}
+}
+
+// A state that does not say what follows or what to do is an error of the program.
+func TestAKindWithoutAdviceIsRefused(t *testing.T) {
+	t.Parallel()
+	b, _ := board(t)
+	for _, a := range []Advice{{}, {Consequence: "c"}, {Remedy: "r", Promise: NothingLost}} {
+		func() {
+			defer func() {
+				if recover() == nil {
+					t.Errorf("%+v is accepted", a)
+				}
+			}()
+			b.State(Kind{Name: "n", Begins: "b", Ends: "e", Advice: a})
+		}()
 	}
 }

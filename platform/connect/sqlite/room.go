@@ -78,9 +78,9 @@ func NewRoom(o RoomOptions) *Room { return newRoom(o, space) }
 func newRoom(o RoomOptions, space func(dir string) (free, total int64, err error)) *Room {
 	deps.Must(o)
 	r := &Room{o: o, space: space, board: trouble.NewBoard(o.Log, o.Now)}
-	r.refused = r.board.State(trouble.Kind{Name: "disk_reserve", Quiet: time.Second,
+	r.refused = r.board.State(trouble.Kind{Name: "disk_reserve", Bad: true, Quiet: time.Second, Title: "Events are not taken in: the disk is full",
 		Begins: "the disk is full up to its reserve: no events are taken in; judging, deliveries and changes go on",
-		Ends:   "the disk has room for events again", Remedy: roomRemedy})
+		Ends:   "the disk has room for events again", Advice: trouble.Advice{Consequence: "senders that retry send the refused events again; syslog messages over UDP are lost", Remedy: roomRemedy, Runbook: "intake"}})
 	gauge := func(name, help string, value *atomic.Int64) {
 		o.Registerer.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help},
 			func() float64 { return float64(value.Load()) }))

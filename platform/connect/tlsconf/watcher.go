@@ -70,7 +70,8 @@ func (w *Watcher) Open(p Peer, c Config) (*Source, error) {
 // protocols are those that ALPN offers, the preferred first.
 func (w *Watcher) Listen(listener string, own, common ListenerConfig, protocols ...string) (*Endpoint, error) {
 	state := func(name, begins, ends, remedy string) *trouble.State {
-		return w.board.State(trouble.Kind{Name: name, Unit: "connections", Begins: begins, Ends: ends, Remedy: remedy})
+		return w.board.State(trouble.Kind{Name: name, Unit: "connections", Begins: begins, Ends: ends, Advice: trouble.Advice{
+			Consequence: "nothing of these peers is taken in or answered on the " + listener + " listener; other peers are not affected", Remedy: remedy, Runbook: "access"}})
 	}
 	if !own.Over(common).On() {
 		return &Endpoint{mistaken: state("tls_to_clear_text", "TLS was sent to the "+listener+" listener, which speaks clear text",

@@ -131,6 +131,14 @@ func (d *Driver) Warnings() []string {
 	return append(d.guard.told(), d.recall.warnings()...)
 }
 
+// Notes returns those of Warnings that follow from the configuration alone.
+func (d *Driver) Notes() []string {
+	if p := d.opts.Durability.promise(); p != "" {
+		return []string{p}
+	}
+	return nil
+}
+
 // MemoryWarnings says, for health, that events are refused because Redis is full, or that nothing bounds its memory.
 func (d *Driver) MemoryWarnings() []string { return d.memory.warnings() }
 

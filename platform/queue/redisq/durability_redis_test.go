@@ -53,7 +53,7 @@ func TestOpenChecksRedis(t *testing.T) {
 		if err != nil {
 			continue
 		}
-		if w := d.Warnings(); len(w) != 1 || !strings.Contains(w[0], "queue.durability is "+c.warns) || logs.FilterMessage(w[0]).Len() != 1 {
+		if w := d.Warnings(); len(w) != 1 || !strings.Contains(w[0], "queue.durability is "+c.warns) || logs.FilterMessage(w[0]).Len() != 1 || !slices.Equal(d.Notes(), w) {
 			t.Errorf("%s: warnings %q, %d lines", name, w, logs.Len())
 		}
 	}

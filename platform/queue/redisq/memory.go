@@ -61,8 +61,9 @@ func newMemory(d *Driver) *memory {
 	if m.ask == nil {
 		m.ask = d.askMemory
 	}
-	m.refused = m.board.State(trouble.Kind{Name: "redis_reserve", Begins: memoryFull, Ends: "Redis has room for events again",
-		Remedy: "look at why consumers are slow, or give Redis more maxmemory; limits.redis_reserve sets the reserve", Quiet: time.Second})
+	m.refused = m.board.State(trouble.Kind{Name: "redis_reserve", Bad: true, Begins: memoryFull, Ends: "Redis has room for events again",
+		Title: "Events are not taken in: Redis is full", Quiet: time.Second, Advice: trouble.Advice{Consequence: "senders that retry send the refused events again; syslog messages over UDP are lost",
+			Remedy: "look at why consumers are slow, or give Redis more maxmemory; limits.redis_reserve sets the reserve", Runbook: "redis"}})
 	for i := range m.parts {
 		m.parts[i].left.Store(unbounded)
 	}

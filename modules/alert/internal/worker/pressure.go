@@ -29,12 +29,16 @@ type Pressure struct {
 func NewPressure(d Depths, keys Dynamic, m *Metrics, b *trouble.Board) *Pressure {
 	const ends = "fewer alerts wait for the forwarder again"
 	return &Pressure{depths: d, dynamic: keys, metrics: m,
-		many: b.State(trouble.Kind{Name: "alerts_wait", Runbook: "destination", Begins: "many alerts wait for the forwarder", Ends: ends, Quiet: pressureQuiet,
-			Remedy: "look at the destination, or raise moog_rate_limit"}),
-		shedding: b.State(trouble.Kind{Name: "alerts_shed", Bad: true, Runbook: "destination", Begins: "too many alerts wait for the forwarder and new ones go to the dead letters",
-			Ends: ends, Quiet: pressureQuiet, Remedy: "look at the destination; mutt dlq replay sends them when it has recovered"}),
-		pausing: b.State(trouble.Kind{Name: "judging_pauses", Bad: true, Runbook: "destination", Begins: "too many alerts wait for the forwarder and judging pauses", Ends: ends, Quiet: pressureQuiet,
-			Remedy: "look at the destination; alerter_shed_mode and alerter_queue_shed_threshold decide about the pause"}),
+		many: b.State(trouble.Kind{Name: "alerts_wait", Begins: "many alerts wait for the forwarder", Ends: ends, Quiet: pressureQuiet,
+			Advice: trouble.Advice{Consequence: "alerts arrive late; intake and judging are not affected", Remedy: "look at the destination, or raise moog_rate_limit",
+				Promise: trouble.NothingLost, Runbook: "destination"}}),
+		shedding: b.State(trouble.Kind{Name: "alerts_shed", Bad: true, Begins: "too many alerts wait for the forwarder and new ones go to the dead letters", Ends: ends,
+			Quiet: pressureQuiet, Title: "New alerts go to the dead letters", Advice: trouble.Advice{
+				Consequence: "the destination does not get new alerts until they are replayed; intake and judging are not affected",
+				Remedy:      "look at the destination; mutt dlq replay sends them when it has recovered", Promise: trouble.NothingLost, Runbook: "destination"}}),
+		pausing: b.State(trouble.Kind{Name: "judging_pauses", Bad: true, Begins: "too many alerts wait for the forwarder and judging pauses", Ends: ends, Quiet: pressureQuiet,
+			Title: "Judging pauses", Advice: trouble.Advice{Consequence: "events wait in the ingest queue, which takes them until it is full",
+				Remedy: "look at the destination; alerter_shed_mode and alerter_queue_shed_threshold decide about the pause", Promise: trouble.NothingLost, Runbook: "destination"}}),
 	}
 }
 

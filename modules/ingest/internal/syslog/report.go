@@ -50,23 +50,33 @@ var lossWords = [causes]struct{ why, remedy string }{
 	causeOther:        {"the intake failed", "look at the log for the error"},
 }
 
+const (
+	lostTitle   = "Syslog messages are lost"
+	lostForGood = "these messages are not in MUTT, and no sender of syslog repeats them"
+)
+
 func newReporter(m *metrics, log *zap.Logger, rcvbuf func() int64, lost func(string, int64)) *reporter {
 	b := trouble.NewBoard(log, time.Now)
 	r := &reporter{metrics: m, rcvbuf: rcvbuf, lost: lost, board: b}
 	for c := causeNone + 1; c < causes; c++ {
-		r.dropped[c] = b.State(trouble.Kind{Name: "syslog_lost_" + c.String(), Bad: true, Runbook: "intake", Unit: "messages", Begins: "syslog messages are lost: " + lossWords[c].why,
-			Ends: "no more syslog messages are lost to this cause", Remedy: lossWords[c].remedy})
+		r.dropped[c] = b.State(trouble.Kind{Name: "syslog_lost_" + c.String(), Bad: true, Unit: "messages", Begins: "syslog messages are lost: " + lossWords[c].why,
+			Ends: "no more syslog messages are lost to this cause", Title: lostTitle, Advice: trouble.Advice{Consequence: lostForGood, Remedy: lossWords[c].remedy, Runbook: "intake"}})
 	}
-	r.kernel = b.State(trouble.Kind{Name: "syslog_lost_" + CauseKernel, Bad: true, Runbook: "intake", Unit: "datagrams",
+	r.kernel = b.State(trouble.Kind{Name: "syslog_lost_" + CauseKernel, Bad: true, Unit: "datagrams",
 		Begins: "syslog datagrams are lost: the kernel drops them because the receive buffer is full", Ends: "the kernel drops no more syslog datagrams",
-		Remedy: "raise net.core.rmem_max, or give CAP_NET_ADMIN"})
+		Title: lostTitle, Advice: trouble.Advice{Consequence: lostForGood, Remedy: "raise net.core.rmem_max, or give CAP_NET_ADMIN", Runbook: "intake"}})
 	r.bytes[dropGarbage] = b.State(trouble.Kind{Name: "syslog_garbage", Unit: "bytes",
 		Begins: "syslog peers send bytes that belong to no message, which are dropped", Ends: "syslog peers send messages alone again",
-		Remedy: "check the framing of the senders: octet counts in bytes, or one message per line"})
+		Advice: trouble.Advice{Consequence: "the dropped bytes are not taken in; the messages before and after them are",
+			Remedy: "check the framing of the senders: octet counts in bytes, or one message per line", Runbook: "intake"}})
 	r.bytes[dropOversize] = b.State(trouble.Kind{Name: "syslog_oversize", Unit: "bytes",
-		Begins: "syslog messages are cut at the maximum length and the rest is dropped", Ends: "no more syslog messages are cut"})
+		Begins: "syslog messages are cut at the maximum length and the rest is dropped", Ends: "no more syslog messages are cut",
+		Advice: trouble.Advice{Consequence: "rules and the audit see the beginning of these messages only, marked as truncated", Remedy: "let the senders write shorter messages, or send them over HTTP",
+			Runbook: "intake"}})
 	r.waiting = b.State(trouble.Kind{Name: "syslog_waiting", Quiet: 2 * lastRetry,
-		Begins: "syslog connections wait for the queue and nothing is lost", Ends: "no syslog connection waits for the queue any more"})
+		Begins: "syslog connections wait for the queue", Ends: "no syslog connection waits for the queue any more",
+		Advice: trouble.Advice{Consequence: "their senders must wait and may run out of room; messages over UDP can be lost",
+			Remedy: "look at what keeps the alerter from judging, and at the storage of the queue", Runbook: "intake"}})
 	return r
 }
 

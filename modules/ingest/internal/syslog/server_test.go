@@ -218,7 +218,7 @@ func TestReporter(t *testing.T) {
 		if n, other := logs.FilterMessage(full).Len(), logs.FilterMessageSnippet("kernel").Len(); n != 3 || other != 1 || logs.Len() != n+other+1 {
 			t.Errorf("%d lines: %v", logs.Len(), logs.All())
 		}
-		want := []string{full + " (1500 messages in 2m30s)", "the receive buffer is full: it has 4096 bytes (5 datagrams in 50s)", "wait for the queue and nothing is lost: 1 connections (for 50s)"}
+		want := []string{full + " (1500 messages in 2m30s)", "the receive buffer is full: it has 4096 bytes (5 datagrams in 50s)", "syslog connections wait for the queue: 1 connections (for 50s)"}
 		if w := r.warnings(); len(w) != 3 || w[0] != want[0] || !strings.HasSuffix(w[1], want[1]) || !strings.HasSuffix(w[2], want[2]) {
 			t.Errorf("%q", w)
 		}
