@@ -194,8 +194,8 @@ func pagesAreAccessible(t *testing.T) {
 		if lost := get[[]string](b, `[...document.querySelectorAll("a[href]")].map(a => a.getAttribute("href")).filter(h => h.startsWith("#") && h.length > 1 && !document.getElementById(h.slice(1)))`); len(lost) > 0 {
 			t.Errorf("%s links to %q, which is not there", name, lost)
 		}
-		if shift := get[float64](b, `new Promise(done => { let sum = 0; new PerformanceObserver(list => list.getEntries().forEach(e => sum += e.value)).observe({type: "layout-shift", buffered: true}); setTimeout(() => done(sum), 30); })`); shift > 0 {
-			t.Errorf("%s: its layout shifts by %v", name, shift)
+		if shifts := get[[]string](b, `new Promise(done => { const out = []; new PerformanceObserver(list => list.getEntries().forEach(e => out.push(e.value + " at " + Math.round(e.startTime) + " ms: " + e.sources.map(s => s.node && (s.node.id || s.node.outerHTML || s.node.data || "").slice(0, 80)).join(", ")))).observe({type: "layout-shift", buffered: true}); setTimeout(() => done(out), 30); })`); len(shifts) > 0 {
+			t.Errorf("%s: its layout shifts: %q", name, shifts)
 		}
 		get[bool](b, string(axe)+";true")
 		var violations []struct {

@@ -3,6 +3,7 @@ package testkit
 import (
 	"crypto/tls"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -161,7 +162,12 @@ func (s *RedisServer) try(args ...string) (string, error) {
 	if s.CAFile != "" {
 		argv = append(argv, "--tls", "--cacert", s.CAFile, "--cert", s.cliCert, "--key", s.cliKey)
 	}
+	var last io.Reader
+	if n := len(args) - 1; strings.ContainsRune(args[n], 0) { // an argument of a process ends at a 0, such as an event's id may have
+		argv, args, last = append(argv, "-x"), args[:n], strings.NewReader(args[n])
+	}
 	cmd := exec.Command(s.cli, append(argv, args...)...)
+	cmd.Stdin = last
 	cmd.Env = append(os.Environ(), "REDISCLI_AUTH="+s.Password.Reveal())
 	out, err := cmd.CombinedOutput()
 	text := strings.TrimSpace(string(out))

@@ -219,7 +219,9 @@ func TestBytesBesideAnEarlierVersion(t *testing.T) {
 	l.s.Do("HINCRBY", base+"state", "last", "1")
 	move("1")
 	one := queue.SizeOf(make([]byte, 10))
-	ids := l.append(d, 0, entries(4)...)
+	four := entries(4)
+	four[0].ID[3] = 0 // ids are any bytes
+	ids := l.append(d, 0, four...)
 	holds(4 * one)
 
 	// It settles the first two of these; the one that it appended is still there.
