@@ -11,6 +11,9 @@ RUNS ?= 10
 MINUTES ?= 2
 RATE ?= 0
 
+# what the binary may have; docs/performance.md
+MOST_BYTES := 55000000
+
 .PHONY: help run build generate screenshots test test-quick verify fuzz bench bench-once kill chaos rotations install-tools vault-server clean
 
 help: ## list the targets
@@ -19,6 +22,7 @@ help: ## list the targets
 build: ## build bin/mutt, static and stripped
 	@mkdir -p bin
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN) .
+	@test $$(wc -c < $(BIN)) -lt $(MOST_BYTES) || { echo '$(BIN) has more than $(MOST_BYTES) bytes' >&2; exit 1; }
 
 generate: ## make the Go files of the console's templates; a test holds them to be fresh
 	cd modules/ui/internal/page && $(GO) tool templ generate -log-level error

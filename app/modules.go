@@ -205,7 +205,7 @@ func buildUI(_ context.Context, p *parts) (lifecycle.Service, error) {
 	}
 	routes := append(m.Routes(), httpserver.HealthRoutes(p.health, p.registry)...)
 	// /metrics on this listener is Prometheus's; the JSON metrics are below /api.
-	return p.http(httpserver.Options{Name: ui.AdminListener, Addr: c.Addr, Sessions: m.Sessions(), ProxiedTLS: c.SecureCookies}, routes)
+	return p.http(httpserver.Options{Name: ui.AdminListener, Addr: c.Addr, Sessions: m.Sessions(), Missing: m.Missing(), ProxiedTLS: c.SecureCookies}, routes)
 }
 
 // healthWords is what the console shows of this process's health.

@@ -1,9 +1,6 @@
 package ui
 
 import (
-	"bytes"
-	"compress/gzip"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -221,46 +218,6 @@ func TestHeadersOfPages(t *testing.T) {
 			t.Errorf("%s: %d", path, got.status)
 		}
 	}
-}
-
-// TestSizes holds pages and files to the budgets, compressed as a proxy would.
-func TestSizes(t *testing.T) {
-	t.Parallel()
-	c := newConsole(t, Health{})
-	client := c.session("admin")
-	for _, v := range views() {
-		if n := compressed(c, c.get(client, v.path).body); n > 15<<10 && v.name != "docs" { // which has every operation of the API
-			t.Errorf("%s has %d bytes of HTML", v.path, n)
-		}
-	}
-	sums := map[string]int{}
-	for _, part := range strings.Split(c.get(client, "/").body, `"`) {
-		if !strings.HasPrefix(part, "/static/") {
-			continue
-		}
-		kind := part[strings.LastIndex(part, ".")+1:]
-		body := c.get(client, part).body
-		if kind == "woff2" {
-			sums[kind] += len(body)
-		} else {
-			sums[kind] += compressed(c, body)
-		}
-	}
-	for kind, most := range map[string]int{"css": 14 << 10, "js": 30 << 10, "woff2": 90 << 10} {
-		if sums[kind] == 0 || sums[kind] > most {
-			t.Errorf("%s: %d bytes of at most %d", kind, sums[kind], most)
-		}
-	}
-}
-
-func compressed(c *console, body string) int {
-	var b bytes.Buffer
-	w := gzip.NewWriter(&b)
-	_, err := w.Write([]byte(body))
-	if err = errors.Join(err, w.Close()); err != nil {
-		c.Fatal(err)
-	}
-	return b.Len()
 }
 
 // TestPagesWithoutScripts: filter, range, paging and peek are links and forms, and what a device wrote is text.

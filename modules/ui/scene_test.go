@@ -74,7 +74,7 @@ func newEmptyConsole(t *testing.T, health Health) *console {
 		keys = append(keys, authn.Key{Identity: authn.Identity{Name: "key:" + r.String(), Role: r}, Hash: authn.HashSecret(c.keys[r.String()])})
 	}
 	ring.Swap(keys)
-	s := httpserver.New(httpserver.Options{Name: "admin", Door: netguardtest.HTTP(t), Addr: "127.0.0.1:0", Logger: zap.NewNop(), Gate: d.Gate, Sessions: m.Sessions()}, m.Routes()...)
+	s := httpserver.New(httpserver.Options{Name: "admin", Door: netguardtest.HTTP(t), Addr: "127.0.0.1:0", Logger: zap.NewNop(), Gate: d.Gate, Sessions: m.Sessions(), Missing: m.Missing()}, m.Routes()...)
 	if err := s.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}

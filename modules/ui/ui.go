@@ -171,5 +171,8 @@ func Document(senders []openapi.Operation, keys []*config.Key) *openapi.Document
 // Sessions finds the session of a cookie, for the listener that serves the routes.
 func (m *Module) Sessions() httpserver.Sessions { return m.sessions }
 
+// Missing is the page for a browser that asks the admin listener for what is not there.
+func (m *Module) Missing() httpserver.ErrorPage { return m.pages.Missing }
+
 // Routes lists everything that the admin listener serves for this module.
 func (m *Module) Routes() []httpserver.Route { return append(m.pages.Routes(), m.api.Routes()...) }

@@ -226,6 +226,6 @@ func TestDependenciesAreRequired(t *testing.T) {
 	o := GateOptions{Keys: authn.NewKeyring(time.Now), Registerer: prometheus.NewRegistry(), Logger: zap.NewNop(), Now: time.Now}
 	depstest.Refuses(t, o, func(o GateOptions) error { NewGate(o); return nil })
 	guarded := Route{Method: "GET", Path: "/", Role: authn.Viewer, Handler: func(echo.Context) error { return nil }}
-	depstest.Refuses(t, Options{Logger: zap.NewNop(), Door: netguardtest.HTTP(t), Gate: NewGate(o)}, func(o Options) error { New(o, guarded); return nil }, "Around", "Sessions", "TLS")
+	depstest.Refuses(t, Options{Logger: zap.NewNop(), Door: netguardtest.HTTP(t), Gate: NewGate(o)}, func(o Options) error { New(o, guarded); return nil }, "Around", "Sessions", "Missing", "TLS")
 	New(Options{Logger: zap.NewNop(), Door: netguardtest.HTTP(t)}, Route{Method: "GET", Path: "/", Handler: func(echo.Context) error { return nil }}) // public: no gate
 }

@@ -203,7 +203,7 @@ func (s *Server) renderError(err error, c echo.Context) {
 	if f.Field != "" {
 		body.Error = f.Field + ": " + f.Message
 	}
-	if failed := s.pages[c.Request().Method+" "+c.Path()]; failed != nil {
+	if failed := s.errorPage(c, err); failed != nil {
 		err = failed(c, entry.Status, body)
 	} else {
 		err = c.JSON(entry.Status, body)
@@ -211,6 +211,19 @@ func (s *Server) renderError(err error, c echo.Context) {
 	if err != nil {
 		s.opts.Logger.Debug("cannot write an error answer", zap.Error(err))
 	}
+}
+
+// errorPage returns what writes err as a page; nil where the caller is a program.
+func (s *Server) errorPage(c echo.Context, err error) ErrorPage {
+	if failed := s.pages[c.Request().Method+" "+c.Path()]; failed != nil {
+		return failed
+	}
+	unrouted := (*echo.HTTPError)(nil) // the framework's own
+	if s.opts.Missing == nil || !errors.As(err, &unrouted) || strings.HasPrefix(c.Request().URL.Path, "/api/") ||
+		!strings.Contains(c.Request().Header.Get("Accept"), "text/html") {
+		return nil
+	}
+	return s.opts.Missing
 }
 
 // toFault finds the fault in err, translates the framework's own errors, and hides everything else.

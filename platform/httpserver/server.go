@@ -64,6 +64,8 @@ type Options struct {
 	Around Middleware     // optional, around every route: also sees calls that are refused for their key
 	// Sessions are accepted beside keys; nil where only keys are.
 	Sessions Sessions
+	// Missing answers a browser that asks for a path or method without a route, outside the API; nil for the one form of errors that the API has.
+	Missing ErrorPage
 	// ProxiedTLS says that browsers come by a proxy that speaks TLS, so that the cookies of sessions are those of TLS.
 	ProxiedTLS bool
 	// TLS is how clients must speak to the listener; nil for clear text.
@@ -93,7 +95,7 @@ var _ lifecycle.Service = (*Server)(nil)
 
 // New makes a Server with its routes. It does no I/O.
 func New(o Options, routes ...Route) *Server {
-	settings := []string{"Around", "Sessions", "ProxiedTLS", "TLS"}
+	settings := []string{"Around", "Sessions", "Missing", "ProxiedTLS", "TLS"}
 	if !slices.ContainsFunc(routes, func(r Route) bool { return r.Role != authn.Public }) {
 		settings = append(settings, "Gate")
 	}

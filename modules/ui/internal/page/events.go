@@ -129,7 +129,7 @@ func (p *Pages) events(c echo.Context) error {
 	}
 	v.ranges, v.kept = rangeLinks(s), []pair{{name: "range", value: s.rng}}
 	if s.rng == "" {
-		v.kept = []pair{{name: "from", value: s.from}, {name: "to", value: s.to}}
+		v.kept = []pair{{name: "from", value: visible(s.from)}, {name: "to", value: visible(s.to)}}
 	}
 	query, chips, err := parseQuery(s.q)
 	if v.query = visible(s.q); v.query != s.q {

@@ -173,20 +173,18 @@ func (p *Pages) show(c echo.Context, status int, page templ.Component) error {
 		return fmt.Errorf("render the page: %w", err)
 	}
 	secure(c.Response().Header())
-	c.Response().Header().Set("Cache-Control", "no-store")
 	return c.HTMLBlob(status, body.Bytes())
 }
 
 // failed answers a page that is refused or fails: without a login the reader goes to the login and comes back, else a page has the
 // sentence, the remedy and the code of the API's error.
 func (p *Pages) failed(c echo.Context, status int, e apiclient.Error) error {
-	if e.Code == string(fault.Unauthorized) && c.Request().Method != http.MethodPost {
+	if e.Code == string(fault.Unauthorized) && (c.Request().Method == http.MethodGet || c.Request().Method == http.MethodHead) {
 		to := "/login?" + url.Values{"next": {c.Request().URL.RequestURI()}}.Encode()
 		if p.Login.Forget(c) {
 			to += "&ended=1"
 		}
 		secure(c.Response().Header())
-		c.Response().Header().Set("Cache-Control", "no-store")
 		if c.Request().Header.Get("HX-Request") != "" {
 			c.Response().Header().Set("HX-Redirect", to)
 			return c.NoContent(http.StatusUnauthorized)
@@ -194,6 +192,12 @@ func (p *Pages) failed(c echo.Context, status int, e apiclient.Error) error {
 		return c.Redirect(http.StatusSeeOther, to)
 	}
 	return p.show(c, status, errorPage(p.frame(c, "", "Not shown"), e))
+}
+
+// Missing answers a browser that asks for what is not there.
+func (p *Pages) Missing(c echo.Context, status int, e apiclient.Error) error {
+	e.Remedy = "check the address"
+	return p.show(c, status, errorPage(p.frame(c, "", "Not found"), e))
 }
 
 // problem is an error of one panel; the rest of the page stays.
@@ -218,7 +222,9 @@ func problemOf(c echo.Context, err error) *problem {
 	return out
 }
 
+// secure sets the headers of every answer. What may be kept says so afterwards.
 func secure(h http.Header) {
+	h.Set("Cache-Control", "no-store")
 	h.Set("Content-Security-Policy", Policy)
 	h.Set("X-Frame-Options", "DENY")
 	h.Set("Referrer-Policy", "no-referrer")
