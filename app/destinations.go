@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/muttproject/mutt/platform/apiclient"
@@ -31,6 +32,7 @@ func (p *parts) destinations(ctx context.Context) ([]apiclient.Destination, erro
 	if breaker.NextProbe > 0 {
 		out.Breaker.NextProbe = utc(p.opts.Now().Add(breaker.NextProbe))
 	}
+	var failed []int // the one status of all failures of each forwarder that has failures
 	for _, l := range live {
 		d := l.Delivery
 		if d == nil {
@@ -42,6 +44,12 @@ func (p *parts) destinations(ctx context.Context) ([]apiclient.Destination, erro
 		if !d.Delivered.IsZero() && (out.LastDelivered == nil || d.Delivered.After(*out.LastDelivered)) {
 			out.LastDelivered = utc(d.Delivered)
 		}
+		if d.Failed {
+			failed = append(failed, d.Same)
+		}
+	}
+	if failed = slices.Compact(failed); len(failed) == 1 && failed[0] != 0 {
+		out.SameStatus = &failed[0]
 	}
 	return []apiclient.Destination{out}, nil
 }

@@ -21,12 +21,12 @@ func buildRegistry(_ context.Context, p *parts) (lifecycle.Service, error) {
 // self is what this process tells of itself.
 func (p *parts) self() coord.Process {
 	at := p.control.inForce()
-	out := coord.Process{ID: p.run, Name: p.process, Version: Version, StartedAt: p.started, ConfigRevision: at.Revision, ConfigEpoch: at.Epoch,
+	out := coord.Process{ID: p.run, Name: p.process, Version: Version, StartedAt: p.started, ConfigRevision: at.Revision, ConfigEpoch: at.Epoch, RulesetVersion: at.Ruleset,
 		Secrets: p.secrets.Current().Versions(), SecretSources: p.secrets.Current().Origins(), Logins: p.logged()}
 	out.Busiest = p.busiest()
 	if f := p.forward.Load(); f != nil {
 		if a := f.Answers(); !a.Sent.IsZero() {
-			out.Delivery = &coord.Delivery{Status: a.Status, Sent: a.Sent, Delivered: a.Delivered}
+			out.Delivery = &coord.Delivery{Status: a.Status, Same: a.Same, Failed: a.Failed, Sent: a.Sent, Delivered: a.Delivered}
 		}
 	}
 	if problems := p.problems.Load(); problems != nil {
@@ -53,7 +53,7 @@ func (p *parts) processes(ctx context.Context) ([]apiclient.Process, error) {
 	out := make([]apiclient.Process, len(live))
 	for i, l := range live {
 		out[i] = apiclient.Process{ID: l.ID, Name: l.Name, Roles: l.Roles, Version: l.Version, StartedAt: l.StartedAt,
-			ConfigRevision: l.ConfigRevision, Listeners: append([]string{}, l.Listeners...), SecretVersions: map[string]string{}}
+			ConfigRevision: l.ConfigRevision, RulesetVersion: l.RulesetVersion, Listeners: append([]string{}, l.Listeners...), SecretVersions: map[string]string{}}
 		maps.Copy(out[i].SecretVersions, l.Secrets) // none is {}, as the API says, not null
 	}
 	return out, nil

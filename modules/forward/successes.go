@@ -37,6 +37,8 @@ type successes struct {
 // answers remembers the last answers of the destination.
 type answers struct {
 	status          atomic.Int64
+	failed          atomic.Bool  // requests failed since the last delivery
+	same            atomic.Int64 // their status while it is the same for all, else 0
 	sent, delivered atomic.Int64 // Unix ms; 0 for never
 }
 
@@ -46,14 +48,23 @@ func (a *answers) note(r dest.Result, now time.Time) {
 	}
 	a.status.Store(int64(r.Status))
 	a.sent.Store(now.UnixMilli())
-	if r.Class == dest.Delivered {
+	switch {
+	case r.Class == dest.Delivered:
 		a.delivered.Store(now.UnixMilli())
+		a.failed.Store(false)
+	case r.Class == dest.Rejected: // for what the alert is
+	case !a.failed.Swap(true):
+		a.same.Store(int64(r.Status))
+	case a.same.Load() != int64(r.Status):
+		a.same.Store(0)
 	}
 }
 
 // Answers is what a forwarder remembers of the destination's last answers.
 type Answers struct {
 	Status          int       // of the last request, 0 without an answer
+	Failed          bool      // requests failed since the last delivery
+	Same            int       // the status of all of these, 0 when they differ or had no answer
 	Sent, Delivered time.Time // of the last request and the last delivery; zero for never
 }
 
@@ -65,7 +76,7 @@ func (m *Module) Answers() Answers {
 		}
 		return time.Time{}
 	}
-	return Answers{Status: int(m.answers.status.Load()), Sent: at(&m.answers.sent), Delivered: at(&m.answers.delivered)}
+	return Answers{Status: int(m.answers.status.Load()), Failed: m.answers.failed.Load(), Same: int(m.answers.same.Load()), Sent: at(&m.answers.sent), Delivered: at(&m.answers.delivered)}
 }
 
 // Send sends, and remembers the result. An alert that was refused for what it is says nothing about the destination.

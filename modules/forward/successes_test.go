@@ -1,6 +1,7 @@
 package forward_test
 
 import (
+	"fmt"
 	"net/http"
 	"testing"
 
@@ -47,6 +48,32 @@ func TestSuccessesAreNotedForOtherProcesses(t *testing.T) {
 		r.await("a recovery", func() bool { return seen().Recovery != last })
 		last = seen().Recovery
 	}
+}
+
+// The status of all failures since the last delivery is known while it is one.
+func TestFailuresOfOneStatus(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, map[string]string{"MOOG_MAX_RETRIES": "100"})
+	status := func(code int) {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.answer = func(int, *http.Request) int { return code }
+	}
+	m := r.start(forward.Config{})
+	r.append(0, 1, 1, 1)
+	for _, c := range []struct {
+		code, same int
+		failed     bool
+	}{{503, 503, true}, {502, 0, true}, {503, 0, true}, {200, 0, false}} {
+		status(c.code)
+		r.await(fmt.Sprint(c), func() bool {
+			a := m.Answers()
+			return a.Status == c.code && a.Failed == c.failed && (!a.Failed || a.Same == c.same)
+		})
+	}
+	status(http.StatusServiceUnavailable)
+	r.append(1, 1, 1, 1)
+	r.await("failures after a delivery count anew", func() bool { a := m.Answers(); return a.Failed && a.Same == 503 })
 }
 
 func (r *rig) requests() int {

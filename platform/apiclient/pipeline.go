@@ -9,6 +9,8 @@ type Pipeline struct {
 	Queues       map[string]PipelineQueue `json:"queues" doc:"by name"`
 	Judge        JudgeRate                `json:"judge"`
 	Destinations []Destination            `json:"destinations"`
+	// Missing is empty unless only a part could be read.
+	Missing string `json:"missing,omitempty" doc:"why sources and judge are empty and trends and sent_rate 0: the books cannot be read; the queues and the breaker are as they are"`
 }
 
 // SourceRate is how many events come in one way.
@@ -19,18 +21,23 @@ type SourceRate struct {
 
 // PipelineQueue is a queue as a part of the pipeline.
 type PipelineQueue struct {
-	Ready         int64   `json:"ready" doc:"events that wait" min:"0"`
-	Claimed       int64   `json:"claimed" doc:"events that are being worked on" min:"0"`
-	Delayed       int64   `json:"delayed" doc:"events that wait for a retry" min:"0"`
-	OldestSeconds float64 `json:"oldest_seconds" doc:"age of the oldest; 0 when empty" min:"0"`
-	Trend         float64 `json:"trend" doc:"by how many events per second it grew in the last minute, by the books; below 0 it shrank"`
-	Capacity      int64   `json:"capacity" doc:"events at which max_ingest_queue_size or alerter_queue_shed_threshold acts" min:"0"`
+	Ready         int64    `json:"ready" doc:"events that wait" min:"0"`
+	Claimed       int64    `json:"claimed" doc:"events that are being worked on" min:"0"`
+	Delayed       int64    `json:"delayed" doc:"events that wait for a retry" min:"0"`
+	OldestSeconds float64  `json:"oldest_seconds" doc:"age of the oldest; 0 when empty" min:"0"`
+	Trend         float64  `json:"trend" doc:"by how many events per second it grew in the last minute, by the books; below 0 it shrank"`
+	Capacity      int64    `json:"capacity" doc:"events at which max_ingest_queue_size or alerter_queue_shed_threshold acts" min:"0"`
+	WarnsAt       int64    `json:"warns_at,omitempty" doc:"alerts at which alerter_queue_warn_threshold warns; absent for the queue ingest" min:"0"`
+	Dead          int64    `json:"dead" doc:"dead letters" min:"0"`
+	DrainSeconds  *float64 `json:"drain_seconds" doc:"of the queue alert: how long it takes to drain at the rate limit of the destination while alerts keep coming as now; null when nothing waits or it does not drain"`
+	FullSeconds   *float64 `json:"full_seconds" doc:"how long until capacity is reached at the present trend; null when it does not grow"`
 }
 
 // JudgeRate is how fast events are judged.
 type JudgeRate struct {
 	Rate   float64            `json:"rate" doc:"events per second" min:"0"`
 	ByFate map[string]float64 `json:"by_fate" doc:"events per second, by fate"`
+	Minute map[string]int64   `json:"minute" doc:"events of the last minute, by fate"`
 	Rules  int                `json:"rules" doc:"active ones" min:"0"`
 }
 
@@ -41,6 +48,7 @@ type Destination struct {
 	SentRate      float64      `json:"sent_rate" doc:"alerts per second that it took" min:"0"`
 	Breaker       BreakerState `json:"breaker"`
 	LastStatus    *int         `json:"last_status" doc:"HTTP status of the last answer that a running forwarder got; 0 when there was no answer; null when nothing was sent"`
+	SameStatus    *int         `json:"same_status" doc:"HTTP status of every request that failed since the last delivery; null when none failed, they differ or one had no answer"`
 	LastSent      *time.Time   `json:"last_sent" doc:"when that was; null when nothing was sent"`
 	LastDelivered *time.Time   `json:"last_delivered" doc:"when a running forwarder delivered last; null when none did"`
 }

@@ -239,6 +239,7 @@ type Process struct {
 	Version        string            `json:"version" doc:"of the program"`
 	StartedAt      time.Time         `json:"started_at" doc:"when"`
 	ConfigRevision int64             `json:"config_revision" doc:"that it has applied"`
+	RulesetVersion int64             `json:"ruleset_version" doc:"of the rules, development hosts and teams that it has applied"`
 	Listeners      []string          `json:"listeners" doc:"what it listens on" example:"[\"ingest 0.0.0.0:8080\"]"`
 	SecretVersions map[string]string `json:"secret_versions" doc:"in use, by the secret's name; never a secret"`
 }

@@ -34,6 +34,7 @@ type Process struct {
 	// ConfigRevision is the revision of the configuration that it works by, ConfigEpoch the store's epoch that it belongs to.
 	ConfigRevision int64 `json:"config_revision"`
 	ConfigEpoch    int64 `json:"config_epoch,omitempty"`
+	RulesetVersion int64 `json:"ruleset_version,omitempty"`
 	// Secrets gives the version that was loaded of each secret; never a secret.
 	Secrets map[string]string `json:"secrets,omitempty"`
 	// SecretSources says for people where each of them is and in which version.
@@ -58,7 +59,9 @@ type Busiest struct {
 
 // Delivery is what a forwarder knows of the destination's last answers.
 type Delivery struct {
-	Status    int       `json:"status"` // of the last request, 0 without an answer
+	Status    int       `json:"status"`           // of the last request, 0 without an answer
+	Same      int       `json:"same,omitempty"`   // status of every request that failed since the last delivery; 0 when they differ
+	Failed    bool      `json:"failed,omitempty"` // requests failed since the last delivery
 	Sent      time.Time `json:"sent"`
 	Delivered time.Time `json:"delivered"` // zero for never
 }

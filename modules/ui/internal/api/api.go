@@ -125,6 +125,7 @@ type API struct {
 	checking            chan struct{} // held while rules from outside are compiled and their examples checked
 	trying              tryouts
 	ranking             *ranking
+	counted             atomic.Pointer[countedRules]
 	streaming           streams
 	tail                tail
 	sampling            chan struct{} // held while the samples are read

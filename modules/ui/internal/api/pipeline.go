@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"math"
 	"net/http"
 	"time"
 
@@ -9,6 +10,7 @@ import (
 
 	"github.com/muttproject/mutt/platform/apiclient"
 	"github.com/muttproject/mutt/platform/event"
+	"github.com/muttproject/mutt/platform/fault"
 	"github.com/muttproject/mutt/platform/queue"
 	"github.com/muttproject/mutt/platform/store"
 )
@@ -16,55 +18,108 @@ import (
 // pipeline shows where events are now, and how fast they move.
 func (a *API) pipeline(c echo.Context) error {
 	ctx := c.Request().Context()
-	if err := a.Fold(ctx); err != nil {
-		return err
-	}
 	now := a.Now().UTC()
-	rates, err := a.lastMinute(ctx, now)
+	out := apiclient.Pipeline{At: now, Sources: []apiclient.SourceRate{}, Queues: map[string]apiclient.PipelineQueue{},
+		Judge: apiclient.JudgeRate{ByFate: map[string]float64{}, Minute: map[string]int64{}}}
+	rates, err := a.booked(ctx, &out)
 	if err != nil {
-		return err
-	}
-	rules, err := a.Store.Rules(ctx)
-	if err != nil {
-		return err
-	}
-	out := apiclient.Pipeline{At: now, Sources: []apiclient.SourceRate{}, Queues: map[string]apiclient.PipelineQueue{}, Judge: apiclient.JudgeRate{ByFate: map[string]float64{}}}
-	for _, s := range event.Sources() {
-		if r := rates.of(queue.CountReceived, s.String()); r > 0 || s == event.SourceHTTP || s == event.SourceSyslog {
-			out.Sources = append(out.Sources, apiclient.SourceRate{Source: s.String(), Rate: r})
+		f, ok := fault.As(err)
+		if !ok || f.Code != fault.StoreUnavailable { // the queues and the breaker need no store
+			return err
 		}
-	}
-	judged := 0.0
-	for _, f := range event.Fates() {
-		r := rates.kind(store.FatePrefix + f.String())
-		out.Judge.ByFate[f.String()] = round(r)
-		judged += r
-	}
-	out.Judge.Rate = round(judged)
-	for i := range rules {
-		if rules[i].IsActive {
-			out.Judge.Rules++
-		}
+		out.Missing = f.Message
 	}
 	for _, name := range queue.Names() {
 		q, err := a.queue(ctx, name)
 		if err != nil {
 			return err
 		}
-		trend, capacity := rates.kind(queue.CountReceived)-judged, "max_ingest_queue_size"
+		shown := apiclient.PipelineQueue{Ready: q.Ready, Claimed: q.Claimed, Delayed: q.Delayed, Dead: q.Dead, OldestSeconds: q.OldestAgeSeconds}
+		trend := rates.kind(queue.CountReceived) - rates.judged()
+		shown.Capacity = a.wholeKey("max_ingest_queue_size")
 		if name == queue.Alert {
-			trend, capacity = rates.growth(), "alerter_queue_shed_threshold"
+			trend = rates.growth()
+			shown.Capacity, shown.WarnsAt = a.wholeKey("alerter_queue_shed_threshold"), a.wholeKey("alerter_queue_warn_threshold")
 		}
-		out.Queues[string(name)] = apiclient.PipelineQueue{Ready: q.Ready, Claimed: q.Claimed, Delayed: q.Delayed, OldestSeconds: q.OldestAgeSeconds,
-			Trend: round(trend), Capacity: a.wholeKey(capacity)}
+		if shown.Trend = round(trend); shown.Trend > 0 && shown.Capacity > 0 {
+			shown.FullSeconds = whole(float64(max(0, shown.Capacity-q.Depth)) / shown.Trend)
+		}
+		out.Queues[string(name)] = shown
 	}
 	if out.Destinations, err = a.Destinations(ctx); err != nil {
 		return err
 	}
+	limit := 0.0
 	for i := range out.Destinations { // one destination has all deliveries
 		out.Destinations[i].SentRate = round(rates.kind(queue.CountDelivered))
+		limit += out.Destinations[i].RateLimit
+	}
+	alerts := out.Queues[string(queue.Alert)]
+	if waiting, spare := alerts.Ready+alerts.Claimed+alerts.Delayed, limit-rates.published(); waiting > 0 && spare > 0 {
+		alerts.DrainSeconds = whole(float64(waiting) / spare)
+		out.Queues[string(queue.Alert)] = alerts
 	}
 	return answer(c, http.StatusOK, out)
+}
+
+// booked fills in what the store knows: the rates of sources and of judging, and how many rules there are.
+func (a *API) booked(ctx context.Context, out *apiclient.Pipeline) (minuteRates, error) {
+	if err := a.Fold(ctx); err != nil {
+		return nil, err
+	}
+	rates, err := a.lastMinute(ctx, out.At)
+	if err != nil {
+		return nil, err
+	}
+	if out.Judge.Rules, err = a.activeRules(ctx); err != nil {
+		return nil, err
+	}
+	for _, s := range event.Sources() {
+		if r := rates.of(queue.CountReceived, s.String()); r > 0 || s == event.SourceHTTP || s == event.SourceSyslog {
+			out.Sources = append(out.Sources, apiclient.SourceRate{Source: s.String(), Rate: r})
+		}
+	}
+	for _, f := range event.Fates() {
+		r := rates.kind(store.FatePrefix + f.String())
+		out.Judge.ByFate[f.String()], out.Judge.Minute[f.String()] = round(r), int64(math.Round(60*r))
+	}
+	out.Judge.Rate = round(rates.judged())
+	return rates, nil
+}
+
+// countedRules is how many rules are active in a state of the configuration.
+type countedRules struct {
+	position store.Position
+	active   int
+}
+
+// activeRules counts the active rules, once for each state of the configuration.
+func (a *API) activeRules(ctx context.Context) (int, error) {
+	at, err := a.Store.Position(ctx) // before the rules: what is kept is then at most too old
+	if err != nil {
+		return 0, err
+	}
+	if last := a.counted.Load(); last != nil && last.position == at {
+		return last.active, nil
+	}
+	rules, err := a.Store.Rules(ctx)
+	if err != nil {
+		return 0, err
+	}
+	now := &countedRules{position: at}
+	for i := range rules {
+		if rules[i].IsActive {
+			now.active++
+		}
+	}
+	a.counted.Store(now)
+	return now.active, nil
+}
+
+// whole returns a number of seconds without a fraction.
+func whole(seconds float64) *float64 {
+	seconds = math.Ceil(seconds)
+	return &seconds
 }
 
 // wholeKey returns the value in force of a dynamic key that is a whole number; 0 when there is no such key.
@@ -106,6 +161,19 @@ func (r minuteRates) kind(kind string) (sum float64) {
 		}
 	}
 	return sum
+}
+
+// judged sums up all fates.
+func (r minuteRates) judged() (sum float64) {
+	for _, f := range event.Fates() {
+		sum += r.kind(store.FatePrefix + f.String())
+	}
+	return sum
+}
+
+// published is how fast alerts enter the alert queue.
+func (r minuteRates) published() float64 {
+	return r.kind(store.FatePrefix+event.FateForwarded.String()) + r.kind(queue.CountMeta) + r.kind(queue.CountUnparked)
 }
 
 // growth is how fast the alert queue grows.

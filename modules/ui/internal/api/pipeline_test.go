@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"encoding/json"
 	"math/rand/v2"
 	"testing"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/muttproject/mutt/platform/apiclient"
 	"github.com/muttproject/mutt/platform/event"
+	"github.com/muttproject/mutt/platform/fault"
 	"github.com/muttproject/mutt/platform/queue"
 	"github.com/muttproject/mutt/platform/store"
 )
@@ -105,5 +107,49 @@ func TestSeriesAndStatementsAgreeWithANaiveBook(t *testing.T) {
 	}
 	if got, want := p.Judge.ByFate["forwarded"], rate(forwarded[:]); got != want {
 		t.Errorf("forwarded %v per second, want %v", got, want)
+	}
+}
+
+// TestPipelineWithoutTheStore: the queues and the breaker are shown while the books cannot be read, and the answer says so. An error of
+// another kind is an error.
+func TestPipelineWithoutTheStore(t *testing.T) {
+	t.Parallel()
+	var folded error
+	b := newBundle(t, func(d *Deps) { d.Fold = func(context.Context) error { return folded } })
+	b.received(3)
+	for code, want := range map[fault.Code]int{fault.StoreUnavailable: 200, fault.QueueUnavailable: 503} {
+		folded = fault.New(code, "PostgreSQL is unavailable")
+		rec := b.do(request{method: "GET", path: "/pipeline", key: "viewer"})
+		if rec.Code != want {
+			t.Fatalf("%s: got %d %s", code, rec.Code, rec.Body)
+		}
+		if want != 200 {
+			continue
+		}
+		var p apiclient.Pipeline
+		b.must(json.Unmarshal(rec.Body.Bytes(), &p))
+		if p.Missing != "PostgreSQL is unavailable" || p.Queues["ingest"].Ready != 3 || p.Destinations[0].Breaker.Failures != 12 || len(p.Sources) != 0 {
+			t.Errorf("got %+v", p)
+		}
+	}
+}
+
+// TestDrainAndFull: 1,604 alerts wait, 3.6 a second come, 50 may go: they drain in 35 s once they go at all. Without a bound, no queue is ever full.
+func TestDrainAndFull(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t)
+	b.must(b.queue.Append(t.Context(), []queue.Entry{{ID: queue.NewEntryID(), Queue: queue.Alert, Events: 1604, Body: []byte("x")}}, nil))
+	_, err := b.store.Judge(t.Context(), "a", []store.JudgedEntry{{Entry: queue.NewEntryID(), Counts: []store.LedgerCount{
+		{Minute: noon.Unix()/60 - 1, Source: event.SourceSyslog, Fate: event.FateForwarded, N: 288}}}}) // 216 of them in the last minute
+	b.must(err)
+	var p apiclient.Pipeline
+	rec := b.do(request{method: "GET", path: "/pipeline", key: "viewer"})
+	b.must(json.Unmarshal(rec.Body.Bytes(), &p))
+	q := p.Queues["alert"]
+	if q.DrainSeconds == nil || *q.DrainSeconds != 35 || q.Trend != 3.6 || q.FullSeconds != nil || p.Judge.Minute["forwarded"] != 216 {
+		t.Errorf("got %+v, %v", q, p.Judge.Minute)
+	}
+	if q := p.Queues["ingest"]; q.DrainSeconds != nil {
+		t.Errorf("an empty queue drains in %v s", *q.DrainSeconds)
 	}
 }
