@@ -35,6 +35,7 @@ type console struct {
 	url    string
 	keys   map[string]string // by role
 	server *httpserver.Server
+	ring   *authn.Keyring
 	store  *store.Store
 	health atomic.Pointer[Health] // what the process says of itself
 }
@@ -53,7 +54,7 @@ func newEmptyConsole(t *testing.T, health Health) *console {
 	d, db := realParts(t, sceneTime)
 	ring := authn.NewKeyring(sceneTime)
 	d.Keys, d.Gate = ring, httpserver.NewGate(httpserver.GateOptions{Keys: ring, Registerer: prometheus.NewRegistry(), Logger: zap.NewNop(), Now: sceneTime})
-	c := &console{T: t, keys: map[string]string{}, store: db}
+	c := &console{T: t, keys: map[string]string{}, ring: ring, store: db}
 	c.health.Store(&health)
 	d.Health = func(context.Context) Health { return *c.health.Load() }
 	d.Status = func() Status {

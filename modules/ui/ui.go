@@ -134,7 +134,8 @@ func New(cfg Config, d Deps) (*Module, error) {
 		Objectives: measured.Now, Document: document.JSON(), Docs: docs, Version: d.version, Logger: d.Logger, Now: d.Now,
 		Secrets: d.Secrets, Tryouts: cfg.Tryouts, TryoutTime: cfg.TryoutTime,
 	})
-	pages, err := page.New(page.Deps{Files: d.Assets, Environment: cfg.Environment, Status: d.Status, Health: d.Health, API: served.Routes(), Login: served, Now: d.Now})
+	pages, err := page.New(page.Deps{Files: d.Assets, Environment: cfg.Environment, Status: d.Status, Health: d.Health, API: served.Routes(), Login: served, Now: d.Now,
+		Watch: func(query url.Values) (page.Tail, error) { return served.Watch(query) }})
 	if err != nil {
 		return nil, fmt.Errorf("ui: %w", err)
 	}

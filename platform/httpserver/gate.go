@@ -34,9 +34,11 @@ func SessionCookieOf(c echo.Context, proxied bool) (name string, secure bool) {
 	return SessionCookie, false
 }
 
-// Sessions finds the session of a cookie's token. One that is not open is a fault.Unauthorized.
+// Sessions finds the session of a cookie's token. One that is not open is a fault.Unauthorized. Find notes that the session was used, Peek
+// does not.
 type Sessions interface {
 	Find(ctx context.Context, token string) (*authn.Session, error)
+	Peek(ctx context.Context, token string) (*authn.Session, error)
 }
 
 // Why a call was refused, as the label of mutt_auth_failures_total.
@@ -174,10 +176,10 @@ func (g *Gate) byKey(c echo.Context, secret string) (*authn.Identity, error) {
 }
 
 // bySession identifies the owner of a session. What changes something must bring the session's CSRF token: a browser
-// sends the cookie along with requests that other sites make.
-func (g *Gate) bySession(c echo.Context, sessions Sessions, token string) (*authn.Identity, error) {
+// sends the cookie along with requests that other sites make. find is Find or Peek of Sessions.
+func (g *Gate) bySession(c echo.Context, find func(context.Context, string) (*authn.Session, error), token string) (*authn.Identity, error) {
 	ctx := c.Request().Context()
-	s, err := sessions.Find(ctx, token)
+	s, err := find(ctx, token)
 	if f, ok := fault.As(err); ok && f.Code == fault.Unauthorized {
 		return nil, g.failed(c, refusedSession, "", f)
 	}

@@ -3,14 +3,26 @@ package httpserver
 import (
 	"bytes"
 	"cmp"
+	"context"
 	"net/http"
 	"net/url"
 	"strings"
 
+	"github.com/google/uuid"
 	"github.com/labstack/echo/v4"
 
+	"github.com/muttproject/mutt/platform/authn"
 	"github.com/muttproject/mutt/platform/fault"
 )
+
+// Apart returns the context of calls of Inside that no single request causes: one call by id whose answer many readers get. It ends with ctx.
+func Apart(ctx context.Context, id authn.Identity) echo.Context {
+	req := (&http.Request{Method: http.MethodGet, URL: &url.URL{Path: "/"}, Header: http.Header{}}).WithContext(ctx)
+	c := echo.New().NewContext(req, &kept{header: http.Header{}})
+	c.Set(keyIdentity, &id)
+	c.Set(keyCorrelation, uuid.NewString())
+	return c
+}
 
 // Call is what one call of a route brings. The zero Call is a plain GET.
 type Call struct {

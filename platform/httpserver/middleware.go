@@ -108,8 +108,9 @@ func negotiate(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// require lets a call pass whose key or session has at least the role.
-func (s *Server) require(least authn.Role) echo.MiddlewareFunc {
+// require lets a call of a route pass whose key or session has at least the route's role.
+func (s *Server) require(r Route) echo.MiddlewareFunc {
+	least := r.Role
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		if least == authn.Public {
 			return func(c echo.Context) error {
@@ -118,7 +119,7 @@ func (s *Server) require(least authn.Role) echo.MiddlewareFunc {
 			}
 		}
 		return func(c echo.Context) error {
-			id, err := s.identify(c)
+			id, err := s.identify(c, r.Unattended)
 			if err == nil && !id.Role.Allows(least) {
 				err, id = s.opts.Gate.refuse(refusedRole, fault.New(fault.Forbidden, "this needs the role %s, and %s has %s", least, id.Name, id.Role)), nil
 			}
@@ -134,7 +135,7 @@ func (s *Server) require(least authn.Role) echo.MiddlewareFunc {
 }
 
 // identify finds who calls: by a key when one is sent, else by the session's cookie.
-func (s *Server) identify(c echo.Context) (*authn.Identity, error) {
+func (s *Server) identify(c echo.Context, unattended bool) (*authn.Identity, error) {
 	gate := s.opts.Gate
 	if secret := secretOf(c.Request()); secret != "" {
 		return gate.byKey(c, secret)
@@ -142,7 +143,11 @@ func (s *Server) identify(c echo.Context) (*authn.Identity, error) {
 	if s.opts.Sessions != nil {
 		name, _ := SessionCookieOf(c, s.opts.ProxiedTLS)
 		if cookie, err := c.Cookie(name); err == nil && cookie.Value != "" {
-			return gate.bySession(c, s.opts.Sessions, cookie.Value)
+			find := s.opts.Sessions.Find
+			if unattended {
+				find = s.opts.Sessions.Peek
+			}
+			return gate.bySession(c, find, cookie.Value)
 		}
 	}
 	missing := fault.New(fault.Unauthorized, "no API key was sent")

@@ -46,6 +46,8 @@ type Route struct {
 	// AnyHost says that a listener on loopback answers to every name here. It is for what needs a key that a browser does not have and
 	// send by itself, so that a page with a name of its own gains nothing.
 	AnyHost bool
+	// Unattended says that pages call it by themselves, so that a call does not prolong the session: an idle one ends although a page is open.
+	Unattended bool
 	// Failed writes the answer to a call that is refused or fails, for routes whose callers read pages; nil for the one form of errors
 	// that the API has.
 	Failed ErrorPage
@@ -113,7 +115,7 @@ func New(o Options, routes ...Route) *Server {
 		e.Use(o.Around)
 	}
 	for _, r := range s.routes {
-		e.Add(r.Method, r.Path, r.Handler, s.require(r.Role))
+		e.Add(r.Method, r.Path, r.Handler, s.require(r))
 		if r.AnyHost {
 			s.anyHost[r.Method+" "+r.Path] = true
 		}

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"net/http"
 	"time"
 
@@ -78,6 +79,26 @@ func (a *API) Forget(c echo.Context) bool {
 	}
 	a.setCookie(c, "", time.Time{})
 	return true
+}
+
+// Watched returns a function that reports whether the session of a request is still open, without prolonging it; nil for a request that came
+// with a key.
+func (a *API) Watched(c echo.Context) func(context.Context) error {
+	if httpserver.Session(c) == nil {
+		return nil
+	}
+	name, _ := httpserver.SessionCookieOf(c, a.SecureCookies)
+	cookie, err := c.Cookie(name)
+	if err != nil {
+		return nil
+	}
+	return func(ctx context.Context) error {
+		s, err := a.Sessions.Peek(ctx, cookie.Value)
+		if err == nil && !s.Identity.Role.Allows(authn.Viewer) {
+			err = fault.New(fault.Forbidden, "the console needs at least the role viewer, and %s has %s", s.Identity.Name, s.Identity.Role)
+		}
+		return err
+	}
 }
 
 // AttemptsLeft returns how many wrong keys the caller's address may still send before it has to wait.

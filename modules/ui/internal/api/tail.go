@@ -2,11 +2,15 @@ package api
 
 import (
 	"context"
+	"net/http"
+	"net/url"
 	"sync"
 	"time"
 
+	"github.com/labstack/echo/v4"
 	"go.uber.org/zap"
 
+	"github.com/muttproject/mutt/platform/apiclient"
 	"github.com/muttproject/mutt/platform/event"
 	"github.com/muttproject/mutt/platform/store"
 )
@@ -67,6 +71,44 @@ func (t *tail) watch() (looks chan *look, leave func()) {
 		}
 	}
 }
+
+// Watch follows what is judged for readers inside the process. One goroutine uses it.
+type Watch struct {
+	filter store.AuditFilter
+	looks  chan *look
+	last   *look
+	leave  func()
+}
+
+// Watch begins to follow the judged events that fit a query of /events/stream. All watchers of the process have one reader.
+func (a *API) Watch(query url.Values) (*Watch, error) {
+	if err := checkQuery(query, queryNames(opStreamEvents())); err != nil {
+		return nil, err
+	}
+	f, err := auditFilterOf(echo.New().NewContext(&http.Request{URL: &url.URL{RawQuery: query.Encode()}}, nil))
+	if err != nil {
+		return nil, err
+	}
+	w := &Watch{filter: f}
+	w.looks, w.leave = a.tail.watch()
+	return w, nil
+}
+
+// Leave ends it.
+func (w *Watch) Leave() { w.leave() }
+
+// Next waits for the next look of the reader and reports whether there was one before ctx ended.
+func (w *Watch) Next(ctx context.Context) bool {
+	select {
+	case w.last = <-w.looks:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// Sample picks what /events/stream shows of the look that Next waited for.
+func (w *Watch) Sample() apiclient.StreamSample { return sampleOf(w.last, w.filter) }
 
 // read looks once a second until ctx ends.
 func (t *tail) read(ctx context.Context) {

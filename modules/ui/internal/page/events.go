@@ -98,12 +98,12 @@ func parseQuery(q string) (api url.Values, chips []string, err error) {
 
 // listState is the state of the list, which is its URL.
 type listState struct {
-	q, rng, from, to, cursor, peek string
+	q, rng, from, to, cursor, peek, live string
 }
 
 func (s listState) href() string {
 	v := url.Values{}
-	for name, value := range map[string]string{"q": s.q, "range": s.rng, "from": s.from, "to": s.to, "cursor": s.cursor, "e": s.peek} {
+	for name, value := range map[string]string{"q": s.q, "range": s.rng, "from": s.from, "to": s.to, "cursor": s.cursor, "e": s.peek, "live": s.live} {
 		if value != "" {
 			v.Set(name, value)
 		}

@@ -1,6 +1,7 @@
 package page
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"mime"
@@ -20,6 +21,9 @@ type Login interface {
 	LogOut(c echo.Context) error
 	// Forget removes the cookie of a session that is not open and reports whether there was one.
 	Forget(c echo.Context) bool
+	// Watched returns a function that reports whether the session of a request is still open, without prolonging it; nil for a request that
+	// came with a key.
+	Watched(c echo.Context) func(context.Context) error
 	// AttemptsLeft is how many wrong keys the reader's address may still send before it has to wait.
 	AttemptsLeft(c echo.Context) int
 }

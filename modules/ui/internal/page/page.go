@@ -73,6 +73,8 @@ type Deps struct {
 	// API lists the routes that the pages read, below Prefix.
 	API   []httpserver.Route
 	Login Login
+	// Watch follows the judged events that fit a query of the API's /events/stream.
+	Watch func(query url.Values) (Tail, error)
 	Now   func() time.Time
 }
 
@@ -84,6 +86,7 @@ type Pages struct {
 	Deps
 	assets *Assets
 	api    map[string]*httpserver.Route // the API's routes, by method and path
+	hub    hub
 }
 
 // New reads the static files.
@@ -96,6 +99,7 @@ func New(d Deps) (*Pages, error) {
 		return nil, err
 	}
 	p := &Pages{Deps: d, assets: assets, api: map[string]*httpserver.Route{}}
+	p.hub = hub{pages: p, feeds: map[string]*feed{}}
 	for i := range d.API {
 		p.api[d.API[i].Method+" "+d.API[i].Path] = &d.API[i]
 	}
@@ -115,32 +119,52 @@ func (p *Pages) Routes() []httpserver.Route {
 	for i := range routes {
 		routes[i].Failed = p.failed
 	}
-	return append(routes, httpserver.Route{Method: http.MethodGet, Path: "/static/:file", Role: authn.Public, Handler: p.assets.serve})
+	return append(routes,
+		httpserver.Route{Method: http.MethodGet, Path: "/ui/stream", Role: authn.Viewer, Handler: p.stream, Unattended: true},
+		httpserver.Route{Method: http.MethodGet, Path: "/static/:file", Role: authn.Public, Handler: p.assets.serve})
 }
 
 // read asks the API for what has no parameters in its path, as the reader of the page.
 func (p *Pages) read(c echo.Context, path string, query url.Values, out any) error {
-	_, err := p.call(c, http.MethodGet, path, httpserver.Call{Query: query}, out)
-	return err
+	body, err := remembered(c, path, query, func() ([]byte, error) {
+		answer, err := p.ask(c, http.MethodGet, path, httpserver.Call{Query: query})
+		if err != nil {
+			return nil, err
+		}
+		return answer.Body, nil
+	})
+	if err != nil {
+		return err
+	}
+	return decode(http.MethodGet, path, body, out)
 }
 
 // call calls an operation of the API as the reader of the page; path is as the route declares it, "/rules/:id". out may be nil. The header
 // is that of the answer, for its ETag.
 func (p *Pages) call(c echo.Context, method, path string, call httpserver.Call, out any) (http.Header, error) {
+	answer, err := p.ask(c, method, path, call)
+	if err != nil {
+		return nil, err
+	}
+	return answer.Header, decode(method, path, answer.Body, out)
+}
+
+func (p *Pages) ask(c echo.Context, method, path string, call httpserver.Call) (*httpserver.Answer, error) {
 	r := p.api[method+" "+Prefix+path]
 	if r == nil {
 		return nil, fmt.Errorf("the API has no %s %s", method, path)
 	}
-	answer, err := httpserver.Inside(c, r, call)
-	if err != nil {
-		return nil, err
+	return httpserver.Inside(c, r, call)
+}
+
+func decode(method, path string, body []byte, out any) error {
+	if out == nil {
+		return nil
 	}
-	if out != nil {
-		if err := json.Unmarshal(answer.Body, out); err != nil {
-			return nil, fmt.Errorf("read the answer of %s %s: %w", method, path, err)
-		}
+	if err := json.Unmarshal(body, out); err != nil {
+		return fmt.Errorf("read the answer of %s %s: %w", method, path, err)
 	}
-	return answer.Header, nil
+	return nil
 }
 
 // frame is what surrounds every page.
@@ -149,6 +173,7 @@ type frame struct {
 	Title, Page, Env, Version, Theme string
 	Name, Role, CSRF                 string // of the reader; "" where nobody is logged in
 	Now                              time.Time
+	Pulse                            templ.Component // nil on pages that show more of the same
 }
 
 func (p *Pages) frame(c echo.Context, page, title string) frame {
@@ -159,6 +184,9 @@ func (p *Pages) frame(c echo.Context, page, title string) frame {
 	}
 	if s := httpserver.Session(c); s != nil {
 		f.CSRF = s.CSRF
+	}
+	if f.Name != "" && page != "overview" {
+		f.Pulse = p.newestPulse(c)
 	}
 	if cookie, err := c.Cookie("mutt_theme"); err == nil && (cookie.Value == "light" || cookie.Value == "dark") {
 		f.Theme = cookie.Value

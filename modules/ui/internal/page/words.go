@@ -112,3 +112,14 @@ func visible(s string) string {
 }
 
 func odd(r rune) bool { return r < ' ' || r == 0x7f || terminal.Hostile(r) }
+
+// short renders a count in at most six characters.
+func short(n int64) string {
+	switch {
+	case n < 100_000:
+		return count(n)
+	case n < 1_000_000:
+		return count(n/1000) + " k"
+	}
+	return strconv.FormatFloat(float64(n)/1e6, 'f', 1, 64) + " M"
+}

@@ -84,22 +84,33 @@ func (s *Sessions) Open(ctx context.Context, who Principal) (token secret.Secret
 	return token, opened, err
 }
 
-// Find finds the open session of a token; fault.Unauthorized when there is none.
+// Find returns the open session of a token and notes that it was used; fault.Unauthorized when there is none.
 func (s *Sessions) Find(ctx context.Context, token string) (*authn.Session, error) {
+	row, found, err := s.read(ctx, token)
+	if now := s.opts.Now(); err == nil && now.Sub(row.SeenAt) >= min(time.Minute, s.opts.Idle/4) {
+		err = s.opts.Store.SeeSession(ctx, row.TokenHash, now)
+	}
+	return found, err
+}
+
+// Peek returns the open session of a token, for a call that nobody made by hand: it does not prolong the session.
+func (s *Sessions) Peek(ctx context.Context, token string) (*authn.Session, error) {
+	_, found, err := s.read(ctx, token)
+	return found, err
+}
+
+func (s *Sessions) read(ctx context.Context, token string) (*store.Session, *authn.Session, error) {
 	hash := authn.HashSecret(token)
 	row, err := s.opts.Store.Session(ctx, hash[:])
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	now := s.opts.Now()
 	if row == nil || !now.Before(row.ExpiresAt) || now.Sub(row.SeenAt) >= s.opts.Idle {
-		return nil, ended("the session has ended")
+		return nil, nil, ended("the session has ended")
 	}
 	found, err := s.open(row, token)
-	if err == nil && now.Sub(row.SeenAt) >= min(time.Minute, s.opts.Idle/4) {
-		err = s.opts.Store.SeeSession(ctx, hash[:], now)
-	}
-	return found, err
+	return row, found, err
 }
 
 // End ends the session of a token; one that is not open is fine.

@@ -183,3 +183,21 @@ func TestStoreAwayIsNoRefusal(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// TestPeekingProlongsNothing: what a page asks for by itself keeps no session open.
+func TestPeekingProlongsNothing(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	token, _ := r.login()
+	for range 59 {
+		r.now = r.now.Add(time.Minute)
+		if _, err := r.Peek(t.Context(), token); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r.now = r.now.Add(time.Minute)
+	if _, err := r.Peek(t.Context(), token); !fault.Is(err, fault.Unauthorized) {
+		t.Errorf("got %v", err)
+	}
+	r.ended(token, "has ended")
+}
