@@ -16,14 +16,21 @@ import (
 	"github.com/muttproject/mutt/platform/yamltext"
 )
 
+// ndjson is a form of lists that may be long.
+const ndjson = "ndjson"
+
 // outputs are the forms that every command can write its answer in.
 var outputs = [...]string{"text", "json", "yaml", "name"}
 
-// outputFlag adds -o and gives where its value is. It has been checked when a command runs: nothing is changed by a
-// command whose answer cannot be shown.
-func outputFlag(flags *pflag.FlagSet, cmd *cobra.Command) *string {
-	o := &choice{value: outputs[0], words: outputs[:]}
-	flags.VarP(o, "output", "o", "text, json or yaml; name gives only the names or ids of a list")
+// outputFlag adds -o, with the forms of this command in addition to those of all, and returns where its value is. It has been checked when a
+// command runs: nothing is changed by a command whose answer cannot be shown.
+func outputFlag(flags *pflag.FlagSet, cmd *cobra.Command, own ...string) *string {
+	o := &choice{value: outputs[0], words: append(outputs[:], own...)}
+	about := "text, json or yaml; name gives only the names or ids of a list"
+	if slices.Contains(own, ndjson) {
+		about += "; ndjson writes one JSON object a line"
+	}
+	flags.VarP(o, "output", "o", about)
 	must(cmd.RegisterFlagCompletionFunc("output", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 		return o.words, cobra.ShellCompDirectiveNoFileComp
 	}))

@@ -55,7 +55,7 @@ func TestScripts(t *testing.T) {
 		Setup: s.setup,
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"server": s.server, "exits": s.exits, "freeport": s.freePort, "answers": s.answers,
-			"delivered": s.delivered, "dead": s.dead, "put": s.put, "waitfile": s.waitFile,
+			"delivered": s.delivered, "dead": s.dead, "judged": s.judged, "put": s.put, "waitfile": s.waitFile,
 			"capture": s.capture, "edit": s.edit,
 		},
 	})
@@ -151,6 +151,18 @@ func (s *scripts) dead(ts *testscript.TestScript, neg bool, a []string) {
 		}
 		text := ts.ReadFile("stdout")
 		return strings.Contains(text, `"dead": `+a[0]+","), text
+	})
+}
+
+// judged waits until so many events are listed.
+func (s *scripts) judged(ts *testscript.TestScript, neg bool, a []string) {
+	args(ts, neg, 1, a)
+	s.until(ts, a[0]+" judged events", func() (bool, any) {
+		if err := ts.Exec("mutt", "events", "list", "-o", "json"); err != nil {
+			return false, err
+		}
+		text := ts.ReadFile("stdout")
+		return strings.Contains(text, `"total": `+a[0]+","), text
 	})
 }
 

@@ -86,6 +86,11 @@ type TopItem struct {
 	Events int64  `json:"events" doc:"judged in the last 15 minutes" min:"0"`
 }
 
+// HostsSeen answers /events/hosts.
+type HostsSeen struct {
+	Hosts []string `json:"hosts" doc:"as their events spell them, by name"`
+}
+
 // Histogram answers /events/histogram.
 type Histogram struct {
 	From        time.Time          `json:"from" doc:"begin of the first step"`

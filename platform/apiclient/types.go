@@ -9,13 +9,14 @@ import (
 
 // Pagination says which part of a list an answer holds. Page and Pages are 0 in a walk by cursor.
 type Pagination struct {
-	Page            int64  `json:"page" doc:"from 1; 0 in a walk by cursor"`
-	Limit           int    `json:"limit" doc:"rows per page" min:"1" max:"200"`
-	Total           int64  `json:"total" doc:"of rows; an estimate when total_is_estimate is there" min:"0"`
-	Pages           int64  `json:"pages" doc:"0 in a walk by cursor" min:"0"`
-	TotalIsEstimate bool   `json:"total_is_estimate,omitempty" doc:"total is exact to 10,000, an estimate above"`
-	Partial         bool   `json:"partial,omitempty" doc:"the bounded search window ended before the page was full; go on with next_cursor"`
-	NextCursor      string `json:"next_cursor,omitempty" doc:"for the next page; absent at the end"`
+	Page            int64      `json:"page" doc:"from 1; 0 in a walk by cursor"`
+	Limit           int        `json:"limit" doc:"rows per page" min:"1" max:"200"`
+	Total           int64      `json:"total" doc:"of rows; an estimate when total_is_estimate is there" min:"0"`
+	Pages           int64      `json:"pages" doc:"0 in a walk by cursor" min:"0"`
+	TotalIsEstimate bool       `json:"total_is_estimate,omitempty" doc:"total is exact to 10,000, an estimate above"`
+	Partial         bool       `json:"partial,omitempty" doc:"the bounded search window ended before the page was full; go on with next_cursor"`
+	LookedFrom      *time.Time `json:"looked_from,omitempty" doc:"with partial: how far back was looked; next_cursor goes on there"`
+	NextCursor      string     `json:"next_cursor,omitempty" doc:"for the next page; absent at the end"`
 }
 
 // Created answers a POST that made something with a number.

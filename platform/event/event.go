@@ -9,6 +9,7 @@
 package event
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -55,6 +56,11 @@ func ParseSource(name string) (s Source, ok bool) {
 	}
 	return SourceUnknown, false
 }
+
+var severityNames = [...]string{"emerg", "alert", "crit", "err", "warning", "notice", "info", "debug"}
+
+// SeverityNames lists syslog's words for severities (RFC 5424 section 6.2.1), from 0, the worst, to 7.
+func SeverityNames() []string { return slices.Clone(severityNames[:]) }
 
 // Absent is the value of Severity and Facility when the sender gave none.
 const Absent int8 = -1

@@ -13,18 +13,22 @@ import (
 )
 
 const auditColumns = `id, event_timestamp, received_at, hostname, matched_rule_id, rule_name, handling, fate, environment,
-	severity, team, signature, ruleset_version, correlation_id, raw_message`
+	severity, team, signature, ruleset_version, correlation_id, source, syslog_severity, raw_message`
 
 func scanAuditLog(rows *sql.Rows, a *AuditLog) error {
 	var at, received int64
 	var ruleID sql.NullInt64
+	var severity sql.NullInt16
 	d := &a.Decision
 	if err := rows.Scan(&a.ID, &at, &received, &a.Hostname, &ruleID, &a.RuleName, &d.Handling, &d.Fate, &d.Dev,
-		&d.Severity, &d.Team, &d.Signature, &d.RulesetVersion, &a.CorrelationID, &a.RawMessage); err != nil {
+		&d.Severity, &d.Team, &d.Signature, &d.RulesetVersion, &a.CorrelationID, &a.Source, &severity, &a.RawMessage); err != nil {
 		return err
 	}
 	if ruleID.Valid {
 		a.RuleID, d.RuleID = &ruleID.Int64, ruleID.Int64
+	}
+	if a.SyslogSeverity = event.Absent; severity.Valid {
+		a.SyslogSeverity = int8(severity.Int16)
 	}
 	a.EventTimestamp, a.ReceivedAt, d.RuleName = event.Time(at), event.Time(received), a.RuleName
 	return nil
@@ -32,7 +36,7 @@ func scanAuditLog(rows *sql.Rows, a *AuditLog) error {
 
 // AuditLogs lists judged events, newest first. Start (inclusive) and End (exclusive) are compared with the time in the
 // id, in whole milliseconds: that of the receipt, whatever the device's clock says. Hostname finds all spellings of the
-// host. Team, Handling, Fate, CorrelationID, Query, RuleID together with Hostname, and a Hostname with many spellings look
+// host. Team, Handling, Fate, Source, Severity, Dev, CorrelationID, Query, RuleID together with Hostname, and a Hostname with many spellings look
 // through at most Options.ScanWindow rows; Partial then says that the window ended, and Next goes on. Query is a part of
 // RawMessage and ignores the case of ASCII letters. A walk by Next neither repeats nor skips.
 func (s *Store) AuditLogs(ctx context.Context, f AuditFilter) (Page[AuditLog], error) {
@@ -135,6 +139,9 @@ func (s *Store) auditFilter(ctx context.Context, q querier, f *AuditFilter) (ind
 	default:
 		others = append(others, condition{"matched_rule_id = $%d", *f.RuleID})
 	}
+	if f.ID != (event.ID{}) {
+		indexed.add("id = $%d", s.dialect.id(&f.ID))
+	}
 	if !f.Start.IsZero() {
 		start := idFloor(f.Start)
 		indexed.add("id >= $%d", s.dialect.id(&start))
@@ -151,6 +158,19 @@ func (s *Store) auditFilter(ctx context.Context, q querier, f *AuditFilter) (ind
 	}
 	if f.Fate != 0 {
 		others = append(others, condition{"fate = $%d", int64(f.Fate)})
+	}
+	if f.Source != 0 {
+		others = append(others, condition{"source = $%d", int64(f.Source)})
+	}
+	if f.Severity != nil {
+		others = append(others, condition{"syslog_severity >= $%d", int64(f.Severity.Worst)}, condition{"syslog_severity <= $%d", int64(f.Severity.Least)})
+	}
+	if f.Dev != nil {
+		environment := int64(0)
+		if *f.Dev {
+			environment = 1
+		}
+		others = append(others, condition{"environment = $%d", environment})
 	}
 	if f.CorrelationID != "" {
 		others = append(others, condition{"correlation_id = $%d", f.CorrelationID})

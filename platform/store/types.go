@@ -43,8 +43,13 @@ type AuditLog struct {
 	RuleName       string
 	Decision       event.Decision
 	CorrelationID  string
+	Source         event.Source
+	SyslogSeverity int8   // event.Absent when the device sent none
 	RawMessage     string // the whole event as JSON
 }
+
+// SeverityRange is a range of syslog's severities, both ends included. 0, emerg, is the worst. An event without a severity is in no range.
+type SeverityRange struct{ Worst, Least int8 }
 
 // AuditFilter selects audit rows; zero fields do not filter. Newest first.
 type AuditFilter struct {
@@ -53,8 +58,12 @@ type AuditFilter struct {
 	Team          string
 	Handling      event.Handling
 	Fate          event.Fate
+	Source        event.Source
+	Severity      *SeverityRange // of what the device said, not of what is sent
+	Dev           *bool          // environment: of development hosts only, or of the others only
 	CorrelationID string
-	Query         string // substring of the message, over a bounded window
+	Query         string   // substring of the message, over a bounded window
+	ID            event.ID // the one event that has it; zero for all
 	Start, End    time.Time
 	Before        event.ID // keyset: only rows with a lower id; zero for the newest
 	Limit, Offset int

@@ -3,6 +3,7 @@ package storetest
 import (
 	"context"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -22,6 +23,7 @@ func auditLogCases() map[string]func(*testing.T, Harness) {
 		"pages by offset":                      offsetPages,
 		"above 10,000 the total is estimated":  estimatedTotal,
 		"a search looks at a window at a time": boundedSearch,
+		"hosts that were seen":                 seenHosts,
 	}
 }
 
@@ -62,14 +64,18 @@ func auditFilters(t *testing.T, h Harness) {
 	s := open(t, h)
 	rows := []store.AuditRow{}
 	for i := range 12 {
-		rows = append(rows, row(i, func(_ *event.Event, d *event.Decision) {
+		rows = append(rows, row(i, func(e *event.Event, d *event.Decision) {
+			e.Source, e.Severity, d.Dev = event.SourceSyslog, int8(i-4), i%5 == 0 // the first three are of no severity
+			if e.Severity < 0 {
+				e.Source, e.Severity = event.SourceHTTP, event.Absent
+			}
 			if i%4 == 0 {
 				*d = event.Decision{Fate: event.FateForwarded, Handling: event.PageOnly, RuleID: int64(1 + i%8), Team: fmt.Sprintf("T%d", i%8)}
 			}
 		}))
 	}
 	judge(t, s.Store, entry(rows...))
-	one, ghost := int64(1), int64(3)
+	one, ghost, dev, prod := int64(1), int64(3), true, false
 	for name, tc := range map[string]struct {
 		f    store.AuditFilter
 		want []int
@@ -84,6 +90,16 @@ func auditFilters(t *testing.T, h Harness) {
 		"team":                {store.AuditFilter{Team: "T4"}, []int{4}},
 		"handling":            {store.AuditFilter{Handling: event.PageOnly}, []int{8, 4, 0}},
 		"fate":                {store.AuditFilter{Fate: event.FateForwarded, Hostname: "host-0"}, []int{0}},
+		"source":              {store.AuditFilter{Source: event.SourceHTTP}, []int{3, 2, 1, 0}},
+		"source of none":      {store.AuditFilter{Source: event.SourceTrap}, []int{}},
+		"err and worse":       {store.AuditFilter{Severity: &store.SeverityRange{Least: 3}}, []int{7, 6, 5, 4}},
+		"a range":             {store.AuditFilter{Severity: &store.SeverityRange{Worst: 3, Least: 5}}, []int{9, 8, 7}},
+		"any severity":        {store.AuditFilter{Severity: &store.SeverityRange{Least: 7}}, []int{11, 10, 9, 8, 7, 6, 5, 4}},
+		"dev":                 {store.AuditFilter{Dev: &dev}, []int{10, 5}},
+		"prod and host":       {store.AuditFilter{Dev: &prod, Hostname: "host-1"}, []int{7, 4, 1}},
+		"id":                  {store.AuditFilter{ID: rows[5].Event.ID}, []int{5}},
+		"id of another host":  {store.AuditFilter{ID: rows[5].Event.ID, Hostname: "host-1"}, []int{}},
+		"id out of time":      {store.AuditFilter{ID: rows[5].Event.ID, Start: epoch().Add(6 * time.Millisecond)}, []int{}},
 		"correlation":         {store.AuditFilter{CorrelationID: "c-5"}, []int{5}},
 		"time, [ )":           {store.AuditFilter{Start: epoch().Add(3 * time.Millisecond), End: epoch().Add(6 * time.Millisecond)}, []int{5, 4, 3}},
 		"end inside a ms":     {store.AuditFilter{Start: epoch(), End: epoch().Add(1001 * time.Microsecond)}, []int{1, 0}},
@@ -270,5 +286,35 @@ func boundedSearch(t *testing.T, h Harness) {
 	}
 	if page := value[store.Page[store.AuditLog]](t)(s.AuditLogs(t.Context(), store.AuditFilter{Hostname: "rare", Query: "message 10"})); page.Partial || page.Total != 2 {
 		t.Errorf("within an indexed filter: total %d, partial %v", page.Total, page.Partial)
+	}
+}
+
+// seenHosts holds that names are completed in any case and by the whole prefix, one for each host, and only those that were seen lately.
+func seenHosts(t *testing.T, h Harness) {
+	s := open(t, h)
+	var rows []store.AuditRow
+	for i, name := range []string{"old-1", "edge-2", "EDGE-2", "Edge-1", "edge_1", "edgf", "", "köln", "edge-old", "a%b", "zz"} {
+		at := i * 10
+		if name == "old-1" || name == "edge-old" {
+			at = -3_600_000
+		}
+		rows = append(rows, row(at+i, func(e *event.Event, _ *event.Decision) { e.Hostname = name }))
+	}
+	judge(t, s.Store, entry(rows...))
+	for _, tc := range []struct {
+		prefix string
+		n      int
+		want   []string
+	}{
+		{"edge", 9, []string{"EDGE-2", "edge_1"}}, {"EDGE", 9, []string{"EDGE-2", "edge_1"}}, {"Edge", 9, []string{"Edge-1", "EDGE-2", "edge_1"}},
+		{"edge-", 9, []string{"EDGE-2"}}, {"old", 9, nil}, {"%", 9, nil}, {"a%", 9, []string{"a%b"}}, {"kö", 9, []string{"köln"}}, {"z", 9, []string{"zz"}}, {"zzz", 9, nil},
+		{"", 2, []string{"EDGE-2", "Edge-1"}},
+	} {
+		got := value[[]string](t)(s.HostsSeen(t.Context(), tc.prefix, epoch().Add(-time.Minute), tc.n))
+		slices.Sort(got)
+		slices.Sort(tc.want)
+		if diff := cmp.Diff(tc.want, got); diff != "" {
+			t.Errorf("%q (-want +got):\n%s", tc.prefix, diff)
+		}
 	}
 }

@@ -53,7 +53,7 @@ func rowRoundTrip(t *testing.T, h Harness) {
 		want := store.AuditLog{
 			ID: e.ID, EventTimestamp: time.UnixMicro(e.Timestamp).UTC(), ReceivedAt: time.UnixMicro(e.ReceivedAt).UTC(), Hostname: e.Hostname,
 			RuleID: tc.ruleID, RuleName: tc.row.Decision.RuleName, Decision: *tc.row.Decision, CorrelationID: e.CorrelationID,
-			RawMessage: string(event.AppendEventJSON(nil, e)),
+			Source: e.Source, SyslogSeverity: e.Severity, RawMessage: string(event.AppendEventJSON(nil, e)),
 		}
 		if diff := cmp.Diff(want, value[store.AuditLog](t)(s.AuditByID(t.Context(), e.ID))); diff != "" {
 			t.Errorf("(-want +got):\n%s", diff)

@@ -56,6 +56,7 @@ type Store interface {
 	Rotations(ctx context.Context) ([]rotation.State, error)
 	AuditLogs(ctx context.Context, f store.AuditFilter) (store.Page[store.AuditLog], error)
 	Histogram(ctx context.Context, f store.AuditFilter, step time.Duration) (store.Histogram, error)
+	HostsSeen(ctx context.Context, prefix string, since time.Time, n int) ([]string, error)
 	AuditByID(ctx context.Context, id event.ID) (store.AuditLog, error)
 	RulesetChanges(ctx context.Context, version int64, limit int) ([]store.Change, bool, error)
 	Books(ctx context.Context) (store.Books, error)
@@ -129,6 +130,7 @@ type API struct {
 	streaming           streams
 	tail                tail
 	sampling            chan struct{} // held while the samples are read
+	exporting           chan struct{} // has an element for each export
 	samples             atomic.Pointer[samples]
 	config              atomic.Pointer[storedConfig] // as it was read last
 }
@@ -136,7 +138,8 @@ type API struct {
 // New makes the API.
 func New(d Deps) *API {
 	deps.Must(d)
-	return &API{Deps: d, tail: tail{store: d.Store, log: d.Logger, now: d.Now}, checking: make(chan struct{}, 1), sampling: make(chan struct{}, 1), ranking: newRanking(), trying: tryouts{most: d.Tryouts, freed: make(chan struct{})}}
+	return &API{Deps: d, tail: tail{store: d.Store, log: d.Logger, now: d.Now}, checking: make(chan struct{}, 1), sampling: make(chan struct{}, 1),
+		exporting: make(chan struct{}, maxExports), ranking: newRanking(), trying: tryouts{most: d.Tryouts, freed: make(chan struct{})}}
 }
 
 // endpoint is one operation below a prefix.
@@ -201,9 +204,11 @@ func (a *API) endpoints() []endpoint {
 		{get, "/audit/:id", authn.Viewer, a.getChange, opGetChange()},
 		{get, "/config-audit", authn.Viewer, a.listChanges, opListChanges("listConfigAudit", "List the change audit, under the predecessor's name")},
 		{get, "/audit-logs", authn.Viewer, a.listAuditLogs, opListAuditLogs()},
+		{get, "/audit-logs/export", authn.Viewer, a.exportAuditLogs, opExportAuditLogs()},
 		{get, "/audit-logs/:id", authn.Viewer, a.getAuditLog, opGetAuditLog()},
 		{get, "/events/stream", authn.Viewer, a.streamEvents, opStreamEvents()},
 		{get, "/events/histogram", authn.Viewer, a.histogram, opHistogram()},
+		{get, "/events/hosts", authn.Viewer, a.seen, opHostsSeen()},
 		{get, "/events/:id", authn.Viewer, a.getEvent, opGetEvent()},
 
 		{get, "/queues", authn.Viewer, a.listQueues, opListQueues()},

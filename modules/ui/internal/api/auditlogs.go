@@ -1,8 +1,12 @@
 package api
 
 import (
+	"slices"
 	"strconv"
+	"strings"
+	"time"
 
+	"github.com/google/uuid"
 	"github.com/labstack/echo/v4"
 
 	"github.com/muttproject/mutt/platform/apiclient"
@@ -31,6 +35,10 @@ func (a *API) listAuditLogs(c echo.Context) error {
 		out.Logs[i] = auditLog(&found.Items[i])
 	}
 	out.Pagination.TotalIsEstimate, out.Pagination.Partial = found.TotalIsEstimate, found.Partial
+	if found.Partial {
+		looked := time.UnixMilli(millis(found.Next)).UTC()
+		out.Pagination.LookedFrom = &looked
+	}
 	out.Pagination.NextCursor = encodeCursor(auditCursor, found.Next)
 	return answerList(c, 0, out)
 }
@@ -58,8 +66,50 @@ func auditFilterOf(c echo.Context) (f store.AuditFilter, err error) {
 			return f, fault.Field(fault.InvalidField, "fate", "is forwarded, recorded, ignored, unhandled, silenced, shed or poison")
 		}
 	}
+	if s := c.QueryParam("source"); s != "" {
+		if f.Source, known = event.ParseSource(s); !known {
+			return f, fault.Field(fault.InvalidField, "source", "must be http, syslog, snmptrap, replay or meta")
+		}
+	}
+	if s := c.QueryParam("env"); s != "" {
+		if s != "prod" && s != "dev" {
+			return f, fault.Field(fault.InvalidField, "env", "must be prod or dev")
+		}
+		dev := s == "dev"
+		f.Dev = &dev
+	}
+	if s := c.QueryParam("severity"); s != "" {
+		if f.Severity, known = parseSeverity(s); !known {
+			return f, fault.Field(fault.InvalidField, "severity", "must be one of %s, or a number from 0 (emerg) to 7 (debug)", strings.Join(event.SeverityNames(), ", ")).
+				WithRemedy("write err for err and worse, err..warning for a range, or err..err for err alone")
+		}
+	}
+	if s := c.QueryParam("id"); s != "" {
+		if f.ID, err = uuid.Parse(s); err != nil || len(s) != len(f.ID.String()) || f.ID == uuid.Nil {
+			return f, fault.Field(fault.InvalidField, "id", "must be the ID of an event, a UUID such as 019ab3c8-5b4c-7000-8000-000000000001")
+		}
+	}
 	f.Start, f.End, err = timesOf(c)
 	return f, err
+}
+
+// parseSeverity reads "err", which is err and worse, or a range, "err..warning", in either order; journalctl reads both in the same way.
+func parseSeverity(text string) (*store.SeverityRange, bool) {
+	one := func(word string) (int8, bool) {
+		word = strings.ToLower(word)
+		n := slices.Index(event.SeverityNames(), word)
+		if len(word) == 1 && word[0] >= '0' && word[0] <= '7' {
+			n = int(word[0] - '0')
+		}
+		return int8(n), n >= 0
+	}
+	from, to, ranged := strings.Cut(text, "..")
+	a, known := one(from)
+	if !known || !ranged {
+		return &store.SeverityRange{Least: a}, known
+	}
+	b, known := one(to)
+	return &store.SeverityRange{Worst: min(a, b), Least: max(a, b)}, known
 }
 
 func auditLog(l *store.AuditLog) apiclient.AuditLog {

@@ -51,7 +51,7 @@ func TestHostileInputIsTheCallersFault(t *testing.T) {
 		check(csvCall("/teams", evil+","+evil))
 	}
 	for path, names := range map[string][]string{
-		"/audit-logs": {"page", "limit", "cursor", "hostname", "rule_id", "team", "handling", "fate", "correlation_id", "q", "start_date", "end_date"},
+		"/audit-logs": {"page", "limit", "cursor", "hostname", "rule_id", "team", "handling", "fate", "correlation_id", "q", "start_date", "end_date", "severity", "source", "env", "id"},
 		"/audit":      {"changed_by", "operation", "table_name", "record_id"}, "/config/history": {"key"}, "/audit/verify": {"after", "expect", "limit"}, "/audit/verify/records": {"after", "limit"}, "/dlq/alert": {"cursor", "limit"},
 		"/rules/export": {"format"},
 	} {

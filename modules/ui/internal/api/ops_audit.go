@@ -58,6 +58,18 @@ func opListAuditLogs() openapi.Operation {
 		auditFiltered(), walked(), openapi.Gives(ok, "a page of events", apiclient.AuditLogs{}), openapi.Tagged())
 }
 
+func opExportAuditLogs() openapi.Operation {
+	return openapi.Op(tagAudit, "exportAuditLogs", "Export judged events", "The objects of /audit-logs, newest first, one a line, at most 10,000, and as many as are found in 30 seconds. "+
+		"When there may be more, the trailer "+apiclient.NextCursorTrailer+" has the cursor that goes on. A process writes 2 exports at once. An export that fails breaks the connection.",
+		auditFiltered(), openapi.InQuery("cursor", "goes on where another export or list ended", openapi.Text(maxParam)),
+		openapi.GivesAs(openapi.Answer{Status: ok, About: "one event a line", Headers: []string{"Content-Disposition"}, Contents: []openapi.Content{{MediaType: ndjson, Schema: openapi.Text(0)}}}), openapi.Fails(fault.Busy))
+}
+
+func opHostsSeen() openapi.Operation {
+	return openapi.Op(tagAudit, "hostsSeen", "List hosts that were seen", "At most 20 hosts whose names begin with prefix and of which an event came within 24 hours, by name; to complete what a person types.",
+		filtered("prefix", "how their names begin, in any case of the letters A to Z; all hosts when it is absent"), openapi.Gives(ok, "the hosts", apiclient.HostsSeen{}))
+}
+
 func eventInPath() openapi.Part {
 	return named("id", "id of the event", openapi.Formatted("uuid").WithExample("019ab3c8-5b4c-7000-8000-000000000001"))
 }
@@ -73,12 +85,17 @@ func opGetEvent() openapi.Operation {
 }
 
 // auditFiltered takes the filters of judged events, times included.
-func auditFiltered() openapi.Part { return openapi.All(auditKind(), timed()) }
+func auditFiltered() openapi.Part {
+	return openapi.All(auditKind(), openapi.InQuery("id", "the one event that has it", openapi.Formatted("uuid").WithExample("019ab3c8-5b4c-7000-8000-000000000001")), timed())
+}
 
 // auditKind takes the filters of judged events.
 func auditKind() openapi.Part {
 	return openapi.All(filtered("hostname", "who reported it, in any case of the letters A to Z"), openapi.InQuery("rule_id", "the rule that matched", openapi.Whole(1, greatest)),
 		filtered("team", "who got it"), choice("handling", "in any case", "handling"), choice("fate", "what judging made of it", "fate"),
+		openapi.InQuery("severity", "what the device said: err is err and worse (emerg, alert, crit, err), err..warning is a range, err..err is err alone; a number from 0 (emerg) to 7 (debug) does for a word. "+
+			"An event without a severity fits none", openapi.Text(maxParam).WithExample("err")),
+		choice("source", "which listener received it", "source"), openapi.InQuery("env", "the environment of its host", openapi.OneOf("prod", "dev")),
 		filtered("correlation_id", "of the request that brought it"), filtered("q", "part of the message, over a bounded window: see partial"))
 }
 

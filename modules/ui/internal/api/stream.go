@@ -145,6 +145,8 @@ func fits(l *store.AuditLog, f *store.AuditFilter) bool {
 	d := &l.Decision
 	return (f.Hostname == "" || event.FoldHost(f.Hostname) == event.FoldHost(l.Hostname)) && (f.RuleID == nil || d.RuleID == *f.RuleID) &&
 		(f.Team == "" || d.Team == f.Team) && (f.Handling == 0 || d.Handling == f.Handling) && (f.Fate == 0 || d.Fate == f.Fate) &&
+		(f.Source == 0 || l.Source == f.Source) && (f.Dev == nil || d.Dev == *f.Dev) && (f.ID == event.ID{} || l.ID == f.ID) &&
+		(f.Severity == nil || l.SyslogSeverity >= f.Severity.Worst && l.SyslogSeverity <= f.Severity.Least) &&
 		(f.CorrelationID == "" || l.CorrelationID == f.CorrelationID) && (f.Query == "" || containsQuery(l.RawMessage, f.Query))
 }
 

@@ -132,40 +132,67 @@ func TestStreamsAreCapped(t *testing.T) {
 	}
 }
 
-// TestFilterOfAStreamIsThatOfTheList compares fits with what the store lists.
+// TestFilterOfAStreamIsThatOfTheList compares fits with what each store lists, for random filters over random rows.
 func TestFilterOfAStreamIsThatOfTheList(t *testing.T) {
 	t.Parallel()
-	b, random := newBundle(t), rand.New(rand.NewPCG(15, 16))
-	pick := func(list ...string) string { return list[random.IntN(len(list))] }
-	var rows []store.AuditRow
-	for i := range 60 {
-		r := auditRow(i+1, pick("sw1", "SW1", "sw2"), []event.Fate{event.FateForwarded, event.FateUnhandled}[random.IntN(2)], event.PageOnly, int64(random.IntN(3)))
-		r.Event.Message, r.Decision.Team = pick("Link \"down\"", "link DOWN", "ünder", "100% _x_"), pick("A", "B")
-		rows = append(rows, r)
-	}
-	b.judge(rows...)
-	whole, err := b.store.AuditLogs(t.Context(), store.AuditFilter{Limit: 100})
-	b.must(err)
-	rule := int64(1)
-	for range 200 {
-		f := store.AuditFilter{Hostname: pick("", "sw1", "Sw2"), Team: pick("", "A"), Query: pick("", "down", "\"DOWN\"", "ünder", "%", "_x", "nothing"), CorrelationID: pick("", "corr-sw1")}
-		if random.IntN(3) == 0 {
-			f.Fate, f.RuleID = event.FateUnhandled, &rule
-		}
-		f.Limit = 100
-		listed, err := b.store.AuditLogs(t.Context(), f)
-		b.must(err)
-		want := map[event.ID]bool{}
-		for _, l := range listed.Items {
-			want[l.ID] = true
-		}
-		for i := range whole.Items {
-			if got := fits(&whole.Items[i], &f); got != want[whole.Items[i].ID] {
-				t.Fatalf("%+v: %v, the list says %v: %+v", f, got, !got, whole.Items[i])
+	for name, open := range map[string]func(*testing.T) *bundle{"sqlite": func(t *testing.T) *bundle { return newBundle(t) }, "postgres": newPostgresBundle} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b, random := open(t), rand.New(rand.NewPCG(15, 16))
+			pick := func(list ...string) string { return list[random.IntN(len(list))] }
+			texts := []string{"", "down", "\"DOWN\"", "ünder", "ÜNDER", "%", "_x", "!", "!%", `\`, `back\slash`, "\t", "K", "İ", "nothing", `"source":"http"`, attackText}
+			hosts := []string{"", "sw1", "Sw2", "köln", "KÖLN", attackText, "sw1 "}
+			var rows []store.AuditRow
+			for i := range 150 {
+				r := auditRow(i+1, pick(hosts...), event.Fates()[random.IntN(len(event.Fates()))], event.Handlings()[random.IntN(len(event.Handlings()))], int64(random.IntN(3)))
+				r.Event.Message = pick(texts...) + pick("Link \"down\"", "link DOWN", "ünder", "100% _x_ !%", `back\slash`+"\t", "\u212a kelvin") + pick(texts...)
+				r.Event.Source, r.Event.Severity = event.Sources()[random.IntN(len(event.Sources()))], int8(random.IntN(9)-1)
+				r.Event.CorrelationID, r.Decision.Team, r.Decision.Dev = pick("", "c-1", "C-1", attackText), pick("A", "a", ""), random.IntN(2) == 0
+				rows = append(rows, r)
 			}
-		}
+			b.judge(rows...)
+			whole, err := b.store.AuditLogs(t.Context(), store.AuditFilter{Limit: 1000})
+			b.must(err)
+			fitted := 0
+			for range 600 {
+				var f store.AuditFilter
+				for _, set := range []func(){
+					func() { f.Hostname = pick(hosts...) }, func() { f.Team = pick("A", "a") }, func() { f.Query = pick(texts...) }, func() { f.CorrelationID = pick("c-1", "C-1", attackText) },
+					func() { f.Fate = event.Fates()[random.IntN(len(event.Fates()))] }, func() { f.Handling = event.Handlings()[random.IntN(len(event.Handlings()))] },
+					func() { rule := int64(1 + random.IntN(3)); f.RuleID = &rule }, func() { f.Source = event.Sources()[random.IntN(len(event.Sources()))] },
+					func() {
+						a, b := int8(random.IntN(8)), int8(random.IntN(8))
+						f.Severity = &store.SeverityRange{Worst: min(a, b), Least: max(a, b)}
+					},
+					func() { dev := random.IntN(2) == 0; f.Dev = &dev }, func() { f.ID = testID(1 + random.IntN(150)) },
+				} {
+					if random.IntN(5) == 0 {
+						set()
+					}
+				}
+				f.Limit = 1000
+				listed, err := b.store.AuditLogs(t.Context(), f)
+				b.must(err)
+				want := map[event.ID]bool{}
+				for _, l := range listed.Items {
+					want[l.ID] = true
+				}
+				fitted += len(want)
+				for i := range whole.Items {
+					if got := fits(&whole.Items[i], &f); got != want[whole.Items[i].ID] {
+						t.Fatalf("%+v: %v, the list says %v: %+v", f, got, !got, whole.Items[i])
+					}
+				}
+			}
+			if fitted < 1000 {
+				t.Errorf("only %d rows fitted: the filters are too narrow to say anything", fitted)
+			}
+		})
 	}
 }
+
+// attackText is what a device may write to leave a literal of SQL, JSON or HTML.
+const attackText = `<script>'";--%_!\` + "\x1b\u202e"
 
 func TestFairOverHosts(t *testing.T) {
 	t.Parallel()
