@@ -206,7 +206,9 @@ func explainText(w io.Writer, got apiclient.EventExplained) error {
 	} else {
 		rows = append(rows, judgingRows("by the rules of then", *got.Then)...)
 	}
-	rows = append(rows, judgingRows("by today's rules", got.Now)...)
+	if got.Now != nil {
+		rows = append(rows, judgingRows("by today's rules", *got.Now)...)
+	}
 	return table(w, append(rows, []string{"whole event", string(e.RawMessage)}))
 }
 

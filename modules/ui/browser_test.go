@@ -132,6 +132,9 @@ func views() []view {
 		{name: "events-filtered", path: "/events?" + url.Values{"q": {"host:edge-fra-1"}, "range": {"1h"}, "e": {idAt(sceneTime().Add(-135*time.Second).Add(264*time.Millisecond), 115).String()}}.Encode()},
 		{name: "events-empty", path: "/events?q=host%3Aedge-fra-3+fate%3Asilenced"},
 		{name: "events-refused", path: "/events?q=host%3A"},
+		{name: "passport", path: "/events/" + forwardedID()},
+		{name: "passport-attack", path: "/events/" + attackID() + "?now=1"},
+		{name: "passport-unknown-refused", path: "/events/01a22a69-5616-797d-a284-9d73eb438a90"},
 		{name: "components", path: "/components"},
 		{name: "docs", path: "/docs"},
 	}

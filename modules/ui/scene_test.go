@@ -1,11 +1,13 @@
 package ui
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -133,6 +135,7 @@ func populate(t *testing.T, db *store.Store) {
 		{"%SEC-6-IPACCESSLOGP: list 101 denied tcp 203.0.113.7(4711) -> 198.51.100.2(22), 1 packet", "access lists", "SEC", 6, 0, event.FateIgnored, event.Ignore},
 		{"%SYS-5-CONFIG_I: Configured from console by ops-tomas on vty0", "configured", "NETO", 5, 0, event.FateRecorded, event.LogOnly},
 	}
+	ids, version := populateRules(t, db)
 	hosts := []string{"edge-fra-1", "core-sw-01", "fw-fra-1", "mx-par-1", "edge-fra-1"}
 	var rows []store.AuditRow
 	const n = 120
@@ -145,9 +148,14 @@ func populate(t *testing.T, db *store.Store) {
 		}
 		e := event.Event{ID: idAt(at, i), ReceivedAt: at.UnixMicro(), Timestamp: at.Add(-200 * time.Millisecond).UnixMicro(), Source: event.SourceSyslog,
 			Severity: l.severity, Facility: event.Absent, Hostname: host, Message: message, CorrelationID: fmt.Sprintf("c-%04d", i), SourceIP: "192.0.2.31"}
-		d := event.Decision{Fate: l.fate, Handling: l.handling, RuleName: name, Team: l.team, Severity: l.sent, Signature: host + "::bgp::203.0.113.10", RulesetVersion: 214}
+		d := event.Decision{Fate: l.fate, Handling: l.handling, RuleName: name, Team: l.team, Severity: l.sent, Signature: host + "::bgp::203.0.113.10", RulesetVersion: version}
+		if i == n-3 {
+			e.CorrelationID, e.AppName, e.MsgID, d.Team, d.Signature = attack, attack, attack, attack, attack
+			e.Fields = string(event.AppendJSONString(append(event.AppendJSONString([]byte("{"), attack), ':'), attack)) + "}"
+			e.Variables = []event.Variable{{OID: attack, Type: attack, Value: attack}}
+		}
 		if l.rule != "" {
-			d.RuleID = int64(10 + i%len(lines))
+			d.RuleID = ids[l.rule]
 		}
 		rows = append(rows, store.AuditRow{Event: &e, Decision: &d})
 	}
@@ -171,14 +179,38 @@ func populate(t *testing.T, db *store.Store) {
 	if err := db.FoldCounts(t.Context(), counts); err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{"BGP neighbor down", "interface down", attack} {
+}
+
+// populateRules creates the rules of the scene, and returns their ids by name and the version of the ruleset.
+func populateRules(t *testing.T, db *store.Store) (ids map[string]int64, version int64) {
+	t.Helper()
+	ids = map[string]int64{}
+	critical := 5
+	for _, r := range []rule.Rule{
+		{Name: "maintenance edge-ams", Priority: 1, MatchString: "neighbor", HostPattern: "edge-ams-*", ProdHandling: "Log_only"},
+		{Name: "hardware failure", Priority: 5, MatchString: "%ENVMON-", ProdHandling: "Page_and_ticket", SeverityOverride: &critical},
+		{Name: "BGP neighbor down", Priority: 10, MatchString: `%BGP-5-ADJCHANGE: neighbor (?P<neighbor>\S+) Down`, MatchType: rule.Regex, ProdHandling: "Page_and_ticket",
+			SeverityOverride: &critical, Signature: "{{hostname}}::bgp::{{neighbor}}"},
+		{Name: "line protocol", Priority: 30, MatchString: "%LINEPROTO-", ProdHandling: "Log_only"},
+		{Name: "interface down", Priority: 20, MatchString: "%LINK-3-UPDOWN", ProdHandling: "Ticket_only"},
+		{Name: "access lists", Priority: 40, MatchString: "%SEC-6-IPACCESSLOG", ProdHandling: "Ignore", TeamAssignment: "SEC"},
+		{Name: "configured", Priority: 50, MatchString: "%SYS-5-CONFIG_I", ProdHandling: "Log_only"},
+		{Name: strings.TrimRight(attack, "\x1b[31m\u202e"), Priority: 60, MatchString: "onerror", ProdHandling: "Ticket_only"},
+	} {
+		r.MatchType, r.TeamAssignment, r.DevHandling, r.IsActive = cmp.Or(r.MatchType, rule.Contains), cmp.Or(r.TeamAssignment, "NETO"), "Ignore", true
 		if _, err := db.Change(t.Context(), store.Actor{Name: "key:lena"}, "after INC-88120", func(tx *store.Tx) error {
-			_, err := tx.CreateRule(rule.Rule{Name: name, MatchString: "x", MatchType: rule.Contains, ProdHandling: "Ignore", DevHandling: "Ignore", TeamAssignment: "NETO", Priority: 10, IsActive: true})
+			var err error
+			ids[r.Name], err = tx.CreateRule(r)
 			return err
 		}); err != nil {
 			t.Fatal(err)
 		}
 	}
+	_, version, err := db.Revisions(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ids, version
 }
 
 // idAt makes the id of the n-th event, which is of its time.

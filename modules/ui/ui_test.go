@@ -15,6 +15,7 @@ import (
 
 	"github.com/muttproject/mutt/platform/apiclient"
 	"github.com/muttproject/mutt/platform/authn"
+	"github.com/muttproject/mutt/platform/config"
 	"github.com/muttproject/mutt/platform/config/configtest"
 	"github.com/muttproject/mutt/platform/config/static"
 	"github.com/muttproject/mutt/platform/connect/sqlite"
@@ -88,7 +89,11 @@ func realParts(t *testing.T, now func() time.Time) (Deps, *store.Store) {
 			t.Error(err)
 		}
 	})
-	keys, dynamic := configtest.Load(t, DeclareDynamic, nil)
+	keys, dynamic := configtest.Load(t, func(d config.Declarer) Dynamic { // with those of the janitor that pages show
+		d.Switch(config.Switch{Name: "retention_enabled", Default: true, About: "remove what is past its days"})
+		d.Whole(config.Whole{Name: "retention_event_audit_days", Default: 90, Min: 1, Max: 36500, Unit: "days", About: "days that judged events are kept"})
+		return DeclareDynamic(d)
+	}, nil)
 	nothing := func(context.Context) error { return nil }
 	return Deps{
 		Store: s, Queues: queue.New(q, queue.Options{Registerer: prometheus.NewRegistry(), Now: now, Process: "test", Owner: "test"}), Config: dynamic, Dynamic: keys, DynamicEnabled: true, Apply: nothing, Fold: nothing,

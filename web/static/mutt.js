@@ -40,6 +40,15 @@
     setTimeout(() => { button.firstChild.data = "Copy link "; }, 2000);
   });
 
+  // A click copies a value as it is shown: what could not be seen does not get into a clipboard.
+  document.addEventListener("click", async (event) => {
+    const value = event.target.closest("[data-copy]");
+    if (!value || !getSelection().isCollapsed) return;
+    await copy(value.textContent);
+    value.dataset.done = "";
+    setTimeout(() => { delete value.dataset.done; }, 2000);
+  });
+
   // The clock shows the server's time, whatever the browser's says.
   const clock = one("#clock");
   if (clock) {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 
 	"github.com/google/uuid"
 	"github.com/labstack/echo/v4"
@@ -45,8 +46,12 @@ func (a *API) auditedRow(c echo.Context) (store.AuditLog, error) {
 	return row, err
 }
 
-// getEvent shows one judged event, and how the rules of then and of today judge it.
+// getEvent shows one judged event, and how the rules of then, of today or of both judge it.
 func (a *API) getEvent(c echo.Context) error {
+	which := c.QueryParam("ruleset")
+	if which != "" && which != "then" && which != "now" {
+		return fault.Field(fault.InvalidField, "ruleset", "must be then or now; both are shown when it is absent")
+	}
 	row, err := a.auditedRow(c)
 	if err != nil {
 		return err
@@ -61,13 +66,20 @@ func (a *API) getEvent(c echo.Context) error {
 		if err != nil {
 			return err
 		}
-		now, err := judgedBy(ctx, rules, tables, &e, &row)
-		if err != nil {
-			return err
+		unchanged := tables.Version == row.Decision.RulesetVersion
+		if which != "then" || unchanged {
+			now, err := judgedBy(ctx, rules, tables, &e, &row)
+			if err != nil {
+				return err
+			}
+			if which != "then" {
+				out.Now = &now
+			}
+			if which != "now" && unchanged {
+				out.Then = &now
+			}
 		}
-		out.Now = now
-		if tables.Version == row.Decision.RulesetVersion {
-			out.Then = &now
+		if which == "now" || unchanged {
 			return nil
 		}
 		rules, tables, out.ThenUnknown, err = a.rulesetAt(ctx, row.Decision.RulesetVersion, rules, tables)
@@ -101,8 +113,12 @@ func judgedBy(ctx context.Context, rules []rule.Rule, tables rule.Tables, e *eve
 	if err != nil {
 		return apiclient.Judging{}, err
 	}
-	return apiclient.Judging{Verdict: verdict(&d), Signature: d.Signature, Severity: int(d.Severity), RulesetVersion: tables.Version, Rules: set.Len(),
-		AsRecorded: asRecorded(&d, &row.Decision), Losers: losers}, nil
+	out := apiclient.Judging{Verdict: verdict(&d), Signature: d.Signature, Severity: int(d.Severity), RulesetVersion: tables.Version, Rules: set.Len(),
+		AsRecorded: asRecorded(&d, &row.Decision), Losers: losers}
+	if won := slices.IndexFunc(rules, func(r rule.Rule) bool { return r.ID == d.RuleID }); won >= 0 {
+		out.Priority = &rules[won].Priority
+	}
+	return out, nil
 }
 
 // asRecorded reports whether a judging agrees with a stored decision. The fate is left out: pressure makes "shed" of "forwarded".

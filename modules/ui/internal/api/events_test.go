@@ -30,17 +30,29 @@ func TestEventIsExplainedByTheRulesOfThenAndOfToday(t *testing.T) {
 	row.Event.Message = "link down on Gi0/1"
 	row.Decision.RuleName, row.Decision.Team, row.Decision.RulesetVersion = "link down", "NETOPS", version
 	b.judge(row)
-	get := func() (out apiclient.EventExplained) {
+	of := func(query string) (out apiclient.EventExplained) {
 		t.Helper()
-		rec := b.do(request{method: "GET", path: "/events/" + testID(1).String(), key: "viewer"})
+		rec := b.do(request{method: "GET", path: "/events/" + testID(1).String() + query, key: "viewer"})
 		if rec.Code != 200 {
 			t.Fatalf("got %d %s", rec.Code, rec.Body)
 		}
 		b.must(json.Unmarshal(rec.Body.Bytes(), &out))
 		return out
 	}
+	get := func() (both apiclient.EventExplained) {
+		t.Helper()
+		both = of("")
+		if one := of("?ruleset=then"); one.Now != nil || !cmp.Equal(one.Then, both.Then) {
+			t.Errorf("then alone: %+v", one)
+		}
+		if one := of("?ruleset=now"); one.Then != nil || !cmp.Equal(one.Now, both.Now) {
+			t.Errorf("now alone: %+v", one)
+		}
+		return both
+	}
+	b.refuse(400, "ruleset", "then or now", request{method: "GET", path: "/events/" + testID(1).String() + "?ruleset=both", loose: true})
 	got := get()
-	if got.Then == nil || !cmp.Equal(*got.Then, got.Now) || !got.Now.AsRecorded || *got.Now.RuleID != 1 || got.Now.Rules != 2 ||
+	if got.Then == nil || !cmp.Equal(got.Then, got.Now) || !got.Now.AsRecorded || *got.Now.RuleID != 1 || got.Now.Rules != 2 || *got.Now.Priority != 100 ||
 		len(got.Now.Losers) != 1 || got.Now.Losers[0].RuleID != 2 || len(got.Now.Losers[0].Misses) != 2 {
 		t.Errorf("before a change: %+v", got)
 	}

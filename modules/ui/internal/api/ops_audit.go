@@ -79,9 +79,9 @@ func opGetAuditLog() openapi.Operation {
 }
 
 func opGetEvent() openapi.Operation {
-	return openapi.Op(tagAudit, "getEvent", "Explain a judged event", "Its row, and how the rules of then and of today judge it, with the rules that came nearest. The rules of then are found by the change audit. "+
+	return openapi.Op(tagAudit, "getEvent", "Explain a judged event", "Its row, and how the rules of then and of today judge it, with the rules that came nearest. The rules of then are found by the change audit; `ruleset` leaves one of the two out. "+
 		"A caller has one such call at once, the process a few (`limits.tryouts`); one that takes longer than `limits.tryout_time` is refused with 422.",
-		eventInPath(), openapi.Gives(ok, "the event, explained", apiclient.EventExplained{}), openapi.Fails(fault.Unprocessable, fault.RateLimited, fault.Busy))
+		eventInPath(), openapi.InQuery("ruleset", "the rules to judge it by; both when it is absent", openapi.OneOf("then", "now")), openapi.Gives(ok, "the event, explained", apiclient.EventExplained{}), openapi.Fails(fault.Unprocessable, fault.RateLimited, fault.Busy))
 }
 
 // auditFiltered takes the filters of judged events, times included.

@@ -76,6 +76,14 @@ func drawing(name string) string {
 		return `<path d="M2 8h11M9.5 4.5 13 8l-3.5 3.5"/>`
 	case "node":
 		return `<circle cx="8" cy="8" r="5"/>`
+	case "tank":
+		return `<rect x="3.5" y="1.5" width="9" height="13" rx="1.5"/><path d="M5.5 8.5h5v4h-5z" fill="currentColor"/>`
+	case "stop":
+		return `<rect x="3" y="3" width="10" height="10" rx="1"/>`
+	case "again":
+		return `<path d="M13 8a5 5 0 1 1-1.5-3.5M13 2v3h-3"/>`
+	case "search":
+		return `<circle cx="7" cy="7" r="4.5"/><path d="m10.5 10.5 3.5 3.5"/>`
 	case "filter":
 		return `<path d="M2 3h12l-4.5 5.5v4L6.5 14V8.5z"/>`
 	}
