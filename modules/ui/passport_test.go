@@ -9,7 +9,6 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/muttproject/mutt/platform/event"
-	"github.com/muttproject/mutt/platform/queue"
 	"github.com/muttproject/mutt/platform/store"
 )
 
@@ -24,8 +23,8 @@ func forwardedID() string { return sceneID(105) }
 // attackID is the event whose every field attacks its reader.
 func attackID() string { return sceneID(117) }
 
-// judge adds an event that was judged now.
-func (c *console) judge(e event.Event, d event.Decision) string {
+// judgeOne adds an event that was judged now.
+func (c *console) judgeOne(e event.Event, d event.Decision) string {
 	c.Helper()
 	if e.ReceivedAt == 0 {
 		e.ReceivedAt = sceneTime().UnixMicro()
@@ -36,9 +35,7 @@ func (c *console) judge(e event.Event, d event.Decision) string {
 	if e.Timestamp == 0 {
 		e.Timestamp = e.ReceivedAt
 	}
-	if _, err := c.store.Judge(c.Context(), "test", []store.JudgedEntry{{Entry: queue.NewEntryID(), Rows: []store.AuditRow{{Event: &e, Decision: &d}}}}); err != nil {
-		c.Fatal(err)
-	}
+	c.judge(store.AuditRow{Event: &e, Decision: &d})
 	return e.ID.String()
 }
 
@@ -74,7 +71,7 @@ func TestPassportSaysWhatBecameOfIt(t *testing.T) {
 		if fate == event.FateUnhandled || fate == event.FatePoison {
 			d = event.Decision{Fate: fate}
 		}
-		id := c.judge(event.Event{Hostname: "rt-" + fate.String(), Message: "m", Severity: event.Absent, Facility: event.Absent, Source: event.SourceHTTP}, d)
+		id := c.judgeOne(event.Event{Hostname: "rt-" + fate.String(), Message: "m", Severity: event.Absent, Facility: event.Absent, Source: event.SourceHTTP}, d)
 		got := c.get(client, "/events/"+id).body
 		has(fate.String(), got, append(words, fate.String(), "Received over HTTP")...)
 		if strings.Contains(got, "Published to the alert queue") || strings.Contains(got, "/rules/99") {
@@ -138,11 +135,11 @@ func TestPassportOfOthers(t *testing.T) {
 	}
 	for name, id := range map[string]string{
 		"attack": attackID(),
-		"large":  c.judge(event.Event{Hostname: "large", Message: strings.Repeat("0123456789 abcdef ", 64<<10/17), Severity: 3, Facility: 1}, event.Decision{Fate: event.FateUnhandled}),
-		"odd":    c.judge(event.Event{Hostname: "odd", Message: strings.Repeat("\u202e", 20000), Severity: 3, Facility: 1}, event.Decision{Fate: event.FateUnhandled}),
-		"many": c.judge(event.Event{Hostname: "many", Message: "m", Fields: `{"a":{"b":["` + strings.Repeat(`x","`, 2000) + `"]}` + strings.Repeat(`,"k":"`+strings.Repeat("v", 900)+`"`, 60) + `}`},
+		"large":  c.judgeOne(event.Event{Hostname: "large", Message: strings.Repeat("0123456789 abcdef ", 64<<10/17), Severity: 3, Facility: 1}, event.Decision{Fate: event.FateUnhandled}),
+		"odd":    c.judgeOne(event.Event{Hostname: "odd", Message: strings.Repeat("\u202e", 20000), Severity: 3, Facility: 1}, event.Decision{Fate: event.FateUnhandled}),
+		"many": c.judgeOne(event.Event{Hostname: "many", Message: "m", Fields: `{"a":{"b":["` + strings.Repeat(`x","`, 2000) + `"]}` + strings.Repeat(`,"k":"`+strings.Repeat("v", 900)+`"`, 60) + `}`},
 			event.Decision{Fate: event.FateUnhandled}),
-		"clock": c.judge(event.Event{Hostname: "clock", Message: "m", Fields: `{"original_timestamp":"yesterday\u001b"}`}, event.Decision{Fate: event.FateUnhandled}),
+		"clock": c.judgeOne(event.Event{Hostname: "clock", Message: "m", Fields: `{"original_timestamp":"yesterday\u001b"}`}, event.Decision{Fate: event.FateUnhandled}),
 	} {
 		for _, query := range []string{"", "?now=1"} {
 			got := c.get(client, "/events/"+id+query)
