@@ -244,6 +244,12 @@ func (a *audit) reads() []auditRead {
 			return err
 		}
 	}
+	histogram := func(step time.Duration, f func() store.AuditFilter) func() error {
+		return func() error {
+			_, err := a.store.Histogram(ctx, f(), step)
+			return err
+		}
+	}
 	hour := func(f store.AuditFilter) store.AuditFilter {
 		f.End = a.at(a.random.IntN(a.rows))
 		f.Start = f.End.Add(-time.Hour)
@@ -272,6 +278,9 @@ func (a *audit) reads() []auditRead {
 		{"text", list(func() store.AuditFilter { return store.AuditFilter{Query: "no such text"} })},
 		{"correlation id", list(func() store.AuditFilter { return store.AuditFilter{CorrelationID: a.corr[some()]} })},
 		{"correlation id, an hour", list(func() store.AuditFilter { return hour(store.AuditFilter{CorrelationID: a.corr[some()]}) })},
+		{"histogram, an hour", histogram(time.Hour, func() store.AuditFilter { return hour(store.AuditFilter{}) })},
+		{"histogram of a host", histogram(24*time.Hour, func() store.AuditFilter { return store.AuditFilter{Hostname: host(), Start: a.at(0)} })},
+		{"histogram of all days", histogram(24*time.Hour, func() store.AuditFilter { return store.AuditFilter{Start: a.at(0)} })},
 		{"by id", func() error { _, err := a.store.AuditByID(ctx, a.sample[some()]); return err }},
 		{"decisions of an entry", func() error {
 			first := a.random.IntN(a.rows/500) * 500

@@ -27,7 +27,8 @@ func (a *audit) checkPlans() {
 	explained := *a
 	explained.store = a.open()
 	defer func() { _ = explained.store.Close() }() // it was read from only
-	indexed := []string{"first page", "cursor", "an hour", "hostname", "hostname, cursor", "hostname, an hour", "rule", "by id"}
+	indexed := []string{"first page", "cursor", "an hour", "hostname", "hostname, cursor", "hostname, an hour", "rule", "by id", "histogram, an hour",
+		"histogram of a host", "histogram of all days"}
 	var all strings.Builder
 	for _, q := range explained.reads() {
 		from := len(a.server.Log())

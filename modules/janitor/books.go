@@ -29,22 +29,76 @@ type BooksDeps struct {
 type Books struct {
 	deps BooksDeps
 
-	mu     sync.Mutex // one Fold at a time
-	folded int64      // the minute up to which everything is folded
+	turn   chan struct{} // held while folding; guards folded
+	folded int64         // the minute up to which everything is folded
+
+	mu   sync.Mutex
+	next *round // what calls wait for that came since the last Fold began; nil when there are none
+}
+
+// round is one Fold for all callers that waited for it.
+type round struct {
+	done      chan struct{}
+	err       error
+	abandoned bool // the caller that worked for all has gone
 }
 
 // NewBooks returns Books that have folded nothing yet.
 func NewBooks(d BooksDeps) *Books {
 	deps.Must(d)
-	return &Books{deps: d}
+	return &Books{deps: d, turn: make(chan struct{}, 1)}
 }
 
-// Fold copies the queue's running totals into the store, and adds up the hits of the rules. The last two minutes are read again each time, because other processes
-// may still be counting in them.
+// Fold copies the queue's running totals into the store, and adds up the hits of the rules. The last two minutes are read again each time,
+// because other processes may still be counting in them. Calls at the same time share one copying, which begins after the last of them: many
+// readers cost no more than one.
 func (b *Books) Fold(ctx context.Context) error {
+	for {
+		b.mu.Lock()
+		r := b.next
+		if r == nil {
+			r = &round{done: make(chan struct{})}
+			b.next = r
+			b.mu.Unlock()
+			return b.work(ctx, r)
+		}
+		b.mu.Unlock()
+		select {
+		case <-r.done:
+			if !r.abandoned {
+				return r.err
+			}
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
+
+// work folds for all callers of a round.
+func (b *Books) work(ctx context.Context, r *round) error {
+	r.abandoned = true
+	defer close(r.done)
+	leave, err := b.enter(ctx)
 	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.fold(ctx)
+	b.next = nil // a caller that comes from now on needs a Fold that begins later
+	b.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	defer leave()
+	r.err = b.fold(ctx)
+	r.abandoned = ctx.Err() != nil
+	return r.err
+}
+
+// enter waits for the turn to fold.
+func (b *Books) enter(ctx context.Context) (leave func(), err error) {
+	select {
+	case b.turn <- struct{}{}:
+		return func() { <-b.turn }, nil
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
 }
 
 func (b *Books) fold(ctx context.Context) error {
@@ -69,8 +123,11 @@ func (b *Books) fold(ctx context.Context) error {
 
 // purge deletes the queue's counters before a time, after everything was folded.
 func (b *Books) purge(ctx context.Context, before time.Time) error {
-	b.mu.Lock()
-	defer b.mu.Unlock()
+	leave, err := b.enter(ctx)
+	if err != nil {
+		return err
+	}
+	defer leave()
 	b.folded = 0
 	if err := b.fold(ctx); err != nil {
 		return err

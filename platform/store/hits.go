@@ -6,11 +6,13 @@ import (
 	"database/sql"
 	"encoding/binary"
 	"maps"
+	"math"
 	"slices"
 	"time"
 
+	"go.uber.org/zap"
+
 	"github.com/muttproject/mutt/platform/event"
-	"github.com/muttproject/mutt/platform/fault"
 )
 
 // Hits of rules are counted with the audit rows, in one row of rule_hits_pending for each transaction: processes do not wait for each
@@ -64,20 +66,27 @@ func (h hitSum) encode() []byte {
 	return out
 }
 
-// decode adds a stored sum.
-func (h hitSum) decode(data []byte) error {
+// decode adds a stored sum, and nothing of one that is damaged.
+func (h hitSum) decode(data []byte) (ok bool) {
+	sum := hitSum{}
 	for len(data) > 0 {
 		var v [4]int64
 		for i := range v {
 			n, size := binary.Uvarint(data)
-			if size <= 0 {
-				return fault.New(fault.Corrupt, "pending hits of rules do not decode")
+			if size <= 0 || n > 1<<48 { // more than any count, id, hour or µs of an hour
+				return false
 			}
 			v[i], data = int64(n), data[size:]
 		}
-		h.merge(hitKey{v[0], v[1]}, hit{v[2], v[1]*hourMicros + v[3]})
+		if v[1] > math.MaxInt64/hourMicros-1 {
+			return false
+		}
+		sum.merge(hitKey{v[0], v[1]}, hit{v[2], v[1]*hourMicros + v[3]})
 	}
-	return nil
+	for k, n := range sum {
+		h.merge(k, n)
+	}
+	return true
 }
 
 func newHits(d dialect) bulk {
@@ -85,7 +94,8 @@ func newHits(d dialect) bulk {
 		last_at = CASE WHEN excluded.last_at > rule_hits.last_at THEN excluded.last_at ELSE rule_hits.last_at END`, 4, halves(128)...)
 }
 
-// FoldHits adds the pending hits to those of the rules. Several processes may do it at once: a pending row is taken by one of them.
+// FoldHits adds the pending hits to those of the rules. Several processes may do it at once: a pending row is taken by one of them. A damaged
+// row is removed and logged: the books, which are folded by the same callers, do not wait for it.
 func (s *Store) FoldHits(ctx context.Context) error {
 	stmts, err := s.preparedBulks(ctx, &s.hits)
 	if err != nil {
@@ -96,7 +106,7 @@ func (s *Store) FoldHits(ctx context.Context) error {
 		if err != nil || waiting == nil { // the usual case writes nothing
 			return s.fail(ctx, err, "read the pending hits of rules")
 		}
-		taken := 0
+		taken, damaged := 0, 0
 		err = s.write(ctx, "fold the hits of rules", func(tx *sql.Tx) error {
 			sum := hitSum{}
 			rows, err := tx.QueryContext(ctx, `DELETE FROM rule_hits_pending WHERE id IN (SELECT id FROM rule_hits_pending ORDER BY id LIMIT $1) RETURNING hits`, foldHits)
@@ -104,13 +114,13 @@ func (s *Store) FoldHits(ctx context.Context) error {
 				return err
 			}
 			defer func() { _ = rows.Close() }() // Err reports what went wrong
-			for taken = 0; rows.Next(); taken++ {
+			for taken, damaged = 0, 0; rows.Next(); taken++ {
 				var data []byte
 				if err := rows.Scan(&data); err != nil {
 					return err
 				}
-				if err := sum.decode(data); err != nil {
-					return err
+				if !sum.decode(data) {
+					damaged++
 				}
 			}
 			if err := rows.Err(); err != nil {
@@ -122,6 +132,9 @@ func (s *Store) FoldHits(ctx context.Context) error {
 			}
 			return s.hits.exec(ctx, tx, args, stmts[0])
 		})
+		if err == nil && damaged > 0 {
+			s.log.Error("the hits of rules are too low: what was counted with some transactions of judging is damaged in the store and was removed", zap.Int("transactions", damaged))
+		}
 		if err != nil || taken < foldHits {
 			return err
 		}

@@ -18,6 +18,7 @@ func bookCases() map[string]func(*testing.T, Harness) {
 		"rate per minute is received":    ratePerMinute,
 		"steps agree with sums":          stepsAgreeWithSums,
 		"hits of rules":                  hitsOfRules,
+		"damaged hits of rules":          damagedHits,
 		"histograms":                     histograms,
 		"counts of entries without rows": countsWithoutRows,
 	}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"go.uber.org/zap"
 
 	"github.com/muttproject/mutt/platform/event"
 	"github.com/muttproject/mutt/platform/rule"
@@ -124,4 +125,29 @@ const poison = event.FatePoison
 func drawnFate(random *rand.Rand) event.Fate {
 	fates := []event.Fate{event.FateForwarded, event.FateRecorded, event.FateShed, event.FatePoison}
 	return fates[random.IntN(len(fates))]
+}
+
+// damagedHits: a row that does not decode is removed, and costs neither the other rows nor the books their folding.
+func damagedHits(t *testing.T, h Harness) {
+	i := h.Open(t, store.Options{Logger: zap.NewNop(), Now: time.Now})
+	at := time.Date(2026, 11, 30, 3, 12, 0, 0, time.UTC)
+	n := 0
+	hit := func() store.JudgedEntry {
+		n++
+		r := row(n, nil)
+		e, d := *r.Event, *r.Decision
+		e.ReceivedAt, d.RuleID, d.Fate = at.UnixMicro(), 7, event.FateForwarded
+		r.Event, r.Decision = &e, &d
+		return entry(r)
+	}
+	judge(t, i.Store, hit())
+	for _, damaged := range [][]byte{{0x80}, {1, 2}, {7, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f, 1, 1}} {
+		must(t, i.Exec(`INSERT INTO rule_hits_pending (hits) VALUES ($1)`, damaged))
+	}
+	judge(t, i.Store, hit())
+	must(t, i.FoldHits(t.Context()))
+	want := []store.RuleHits{{RuleID: 7, N: 2, Hours: []store.HourHits{{Hour: at.Unix() / 3600, N: 2}}, Last: at}}
+	if d := cmp.Diff(want, value[[]store.RuleHits](t)(i.RuleHits(t.Context(), at))); d != "" {
+		t.Errorf("(-want +got):\n%s", d)
+	}
 }
