@@ -97,6 +97,30 @@ func (k *killTest) checkDelivered(rows []apiclient.AuditLog) {
 	k.report("repeats differ from the first delivery", k.destination.Changed())
 }
 
+// checkHits holds that the hits of each rule are as many as its rows in the audit: none is counted twice, and none is lost.
+func (k *killTest) checkHits(rows []apiclient.AuditLog) {
+	k.Helper()
+	var stats apiclient.RuleStats
+	if err := k.site.client.Do(k.Context(), apiclient.Call{Method: http.MethodGet, Path: []string{"rules", "stats"}}, &stats); err != nil {
+		k.Fatal(err)
+	}
+	won, all := map[int64]int64{}, int64(0)
+	for _, r := range rows {
+		if r.MatchedRuleID != nil && r.Fate != "poison" {
+			won[*r.MatchedRuleID]++
+			all++
+		}
+	}
+	for _, s := range stats.Rules {
+		if s.Hits != won[s.RuleID] {
+			k.Errorf("rule %d (%s) has %d hits, and %d rows in the audit", s.RuleID, s.Name, s.Hits, won[s.RuleID])
+		}
+	}
+	if all == 0 {
+		k.Error("no rule has won")
+	}
+}
+
 // checkBooks holds that the two books agree with each other, with the audit and with the destination.
 func (k *killTest) checkBooks(rows []apiclient.AuditLog) (l apiclient.Ledger) {
 	k.Helper()

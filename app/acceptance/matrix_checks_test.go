@@ -91,6 +91,7 @@ func (m *matrix) settle() {
 		err := m.site.client.Do(m.Context(), apiclient.Call{Method: http.MethodGet, Path: []string{"ledger"}}, &l)
 		return err == nil && l.Judging.Balanced && (l.Delivery.Balanced || len(m.rolled) > 0) && l.Judging.InFlight == 0 && l.Delivery.InFlight == 0, fmt.Sprint(l, err)
 	})
+	m.checkHits(rows)
 	m.checkBooks(rows)
 }
 

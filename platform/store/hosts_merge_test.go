@@ -25,26 +25,7 @@ const beforeIdentities = 9
 // force, and that the change audit has the others.
 func TestMigrationMergesHosts(t *testing.T) {
 	t.Parallel()
-	for name, old := range map[string]func(t *testing.T) (db *sql.DB, o store.Options){
-		"sqlite": func(t *testing.T) (*sql.DB, store.Options) {
-			path := filepath.Join(t.TempDir(), "mutt.db")
-			db, err := sqlite.Open(t.Context(), path, sqlite.Options{})
-			if err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(func() { _ = db.Close() })
-			goTo(t, goose.DialectSQLite3, db.Writer, migrations.SQLite)
-			return db.Writer, store.Options{Path: path}
-		},
-		"postgres": func(t *testing.T) (*sql.DB, store.Options) {
-			server := testkit.Postgres(t, testkit.PostgresOptions{})
-			pool := newPool(t, server, server.NewDatabase(t))
-			db := stdlib.OpenDBFromPool(pool)
-			t.Cleanup(func() { _ = db.Close() })
-			goTo(t, goose.DialectPostgres, db, migrations.Postgres)
-			return db, store.Options{Postgres: pool}
-		},
-	} {
+	for name, old := range olderStores(beforeIdentities) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			db, o := old(t)
@@ -96,7 +77,31 @@ func TestMigrationMergesHosts(t *testing.T) {
 	}
 }
 
-func goTo(t *testing.T, dialect goose.Dialect, db *sql.DB, files func() (fs.FS, error)) {
+// olderStores are a store on each database, as a program of an older schema left it.
+func olderStores(version int64) map[string]func(t *testing.T) (db *sql.DB, o store.Options) {
+	return map[string]func(t *testing.T) (db *sql.DB, o store.Options){
+		"sqlite": func(t *testing.T) (*sql.DB, store.Options) {
+			path := filepath.Join(t.TempDir(), "mutt.db")
+			db, err := sqlite.Open(t.Context(), path, sqlite.Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { _ = db.Close() })
+			goTo(t, goose.DialectSQLite3, db.Writer, migrations.SQLite, version)
+			return db.Writer, store.Options{Path: path}
+		},
+		"postgres": func(t *testing.T) (*sql.DB, store.Options) {
+			server := testkit.Postgres(t, testkit.PostgresOptions{})
+			pool := newPool(t, server, server.NewDatabase(t))
+			db := stdlib.OpenDBFromPool(pool)
+			t.Cleanup(func() { _ = db.Close() })
+			goTo(t, goose.DialectPostgres, db, migrations.Postgres, version)
+			return db, store.Options{Postgres: pool}
+		},
+	}
+}
+
+func goTo(t *testing.T, dialect goose.Dialect, db *sql.DB, files func() (fs.FS, error), version int64) {
 	t.Helper()
 	dir, err := files()
 	if err != nil {
@@ -106,7 +111,7 @@ func goTo(t *testing.T, dialect goose.Dialect, db *sql.DB, files func() (fs.FS, 
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := p.UpTo(t.Context(), beforeIdentities); err != nil {
+	if _, err := p.UpTo(t.Context(), version); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -122,6 +122,15 @@ func TestTheRuntimeRole(t *testing.T) {
 		t.Errorf("%+v %v", part, err)
 	}
 
+	won := hitEntry(time.Now())
+	_, err = runtime.Judge(ctx, "test", []store.JudgedEntry{won})
+	must(err)
+	must(runtime.FoldHits(ctx))
+	must(runtime.PruneHits(ctx, time.Now()))
+	if hits, err := runtime.RuleHits(ctx, time.Now().Add(-time.Hour)); err != nil || len(hits) != 1 || hits[0].N != 1 {
+		t.Errorf("hits of rules: %+v %v", hits, err)
+	}
+
 	pool, err := pgxpool.New(ctx, "host="+server.Host+" port="+strconv.Itoa(server.Port)+" dbname="+db+" sslmode=disable user="+server.User)
 	must(err)
 	defer pool.Close()
