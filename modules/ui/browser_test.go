@@ -135,6 +135,9 @@ func views() []view {
 		{name: "passport", path: "/events/" + forwardedID()},
 		{name: "passport-attack", path: "/events/" + attackID() + "?now=1"},
 		{name: "passport-unknown-refused", path: "/events/01a22a69-5616-797d-a284-9d73eb438a90"},
+		{name: "rules", path: "/rules"},
+		{name: "rules-peek", path: "/rules?rule=3"},
+		{name: "rules-none", path: "/rules?q=nothing+has+this"},
 		{name: "components", path: "/components"},
 		{name: "docs", path: "/docs"},
 	}
@@ -171,7 +174,7 @@ func (b *tab) each(f func(name string)) {
 func TestBrowser(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]func(*testing.T){"accessible": pagesAreAccessible, "widths": pagesFitTheirWidth, "login": peopleLogIn, "keys": keysAct,
-		"theme": themeStays, "attacks": attacksRunNowhere, "live": overviewIsLive} {
+		"theme": themeStays, "rules": rulesInABrowser, "attacks": attacksRunNowhere, "live": overviewIsLive} {
 		t.Run(name, test)
 	}
 }

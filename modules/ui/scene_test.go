@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
-	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -28,8 +27,11 @@ import (
 // sceneTime is when the pages are looked at: edge-fra-1 flaps.
 func sceneTime() time.Time { return time.Date(2026, 11, 30, 3, 12, 44, 0, time.UTC) }
 
-// attack is what a device or a user may write to run in a reader's browser.
-const attack = `<img src=x onerror="document.title='owned'"><script>document.title='owned'</script>"'` + "\x1b[31m\u202e"
+// attack is what a device or a user may write to run in a reader's browser, and markup what of it a rule may have.
+const (
+	markup = `<img src=x onerror="document.title='owned'"><script>document.title='owned'</script>"'`
+	attack = markup + "\x1b[31m\u202e"
+)
 
 // console is the module on real parts, served on a port, with the data of a scene.
 type console struct {
@@ -40,6 +42,7 @@ type console struct {
 	ring   *authn.Keyring
 	store  *store.Store
 	health atomic.Pointer[Health] // what the process says of itself
+	folded atomic.Pointer[error]  // what folding the books answers
 }
 
 // newConsole serves the pages of a process of this health, with the data of the scene.
@@ -59,6 +62,12 @@ func newEmptyConsole(t *testing.T, health Health) *console {
 	c := &console{T: t, keys: map[string]string{}, ring: ring, store: db}
 	c.health.Store(&health)
 	d.Health = func(context.Context) Health { return *c.health.Load() }
+	d.Fold = func(context.Context) error {
+		if err := c.folded.Load(); err != nil {
+			return *err
+		}
+		return nil
+	}
 	d.Status = func() Status {
 		return Status{Version: "v3.0.0", Commit: "2fa1b3c", Roles: []string{"ingestor", "alerter", "forwarder", "ui", "janitor"}, Storage: "embedded (SQLite)",
 			Since: sceneTime().Add(-6*24*time.Hour - 14*time.Hour), Listeners: []Listener{{Name: AdminListener, Protocol: "https", Address: "127.0.0.1:8090", Purpose: "the console and the admin API"},
@@ -195,7 +204,7 @@ func populateRules(t *testing.T, db *store.Store) (ids map[string]int64, version
 		{Name: "interface down", Priority: 20, MatchString: "%LINK-3-UPDOWN", ProdHandling: "Ticket_only"},
 		{Name: "access lists", Priority: 40, MatchString: "%SEC-6-IPACCESSLOG", ProdHandling: "Ignore", TeamAssignment: "SEC"},
 		{Name: "configured", Priority: 50, MatchString: "%SYS-5-CONFIG_I", ProdHandling: "Log_only"},
-		{Name: strings.TrimRight(attack, "\x1b[31m\u202e"), Priority: 60, MatchString: "onerror", ProdHandling: "Ticket_only"},
+		{Name: markup, Priority: 60, MatchString: "onerror", ProdHandling: "Ticket_only"},
 	} {
 		r.MatchType, r.TeamAssignment, r.DevHandling, r.IsActive = cmp.Or(r.MatchType, rule.Contains), cmp.Or(r.TeamAssignment, "NETO"), "Ignore", true
 		if _, err := db.Change(t.Context(), store.Actor{Name: "key:lena"}, "after INC-88120", func(tx *store.Tx) error {

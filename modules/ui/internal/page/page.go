@@ -112,6 +112,7 @@ func (p *Pages) Routes() []httpserver.Route {
 		{Method: http.MethodGet, Path: "/", Role: authn.Viewer, Handler: p.overview},
 		{Method: http.MethodGet, Path: "/events", Role: authn.Viewer, Handler: p.events},
 		{Method: http.MethodGet, Path: "/events/:id", Role: authn.Viewer, Handler: p.passport},
+		{Method: http.MethodGet, Path: "/rules", Role: authn.Viewer, Handler: p.rules},
 		{Method: http.MethodGet, Path: "/components", Role: authn.Viewer, Handler: p.components},
 		{Method: http.MethodGet, Path: "/login", Role: authn.Public, Handler: p.showLogin},
 		{Method: http.MethodPost, Path: "/login", Role: authn.Public, Handler: p.login},
