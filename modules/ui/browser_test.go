@@ -173,7 +173,7 @@ func (b *tab) each(f func(name string)) {
 // TestBrowser looks at the pages in a real browser, one at a time: a browser keeps the processors busy.
 func TestBrowser(t *testing.T) {
 	t.Parallel()
-	for name, test := range map[string]func(*testing.T){"accessible": pagesAreAccessible, "widths": pagesFitTheirWidth, "login": peopleLogIn, "keys": keysAct,
+	for name, test := range map[string]func(*testing.T){"accessible": pagesAreAccessible, "widths": pagesFitTheirWidth, "login": peopleLogIn, "once": linkLogsIn, "keys": keysAct,
 		"theme": themeStays, "rules": rulesInABrowser, "attacks": attacksRunNowhere, "live": overviewIsLive} {
 		t.Run(name, test)
 	}

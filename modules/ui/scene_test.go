@@ -56,6 +56,12 @@ func newConsole(t *testing.T, health Health) *console {
 // newEmptyConsole serves the pages of a process to which no event has come.
 func newEmptyConsole(t *testing.T, health Health) *console {
 	t.Helper()
+	return newConsoleOf(t, health, func(*Deps) {})
+}
+
+// newConsoleOf serves the pages of a process whose parts the test has changed.
+func newConsoleOf(t *testing.T, health Health, change func(*Deps)) *console {
+	t.Helper()
 	d, db := realParts(t, sceneTime)
 	ring := authn.NewKeyring(sceneTime)
 	d.Keys, d.Gate = ring, httpserver.NewGate(httpserver.GateOptions{Keys: ring, Registerer: prometheus.NewRegistry(), Logger: zap.NewNop(), Now: sceneTime})
@@ -74,6 +80,7 @@ func newEmptyConsole(t *testing.T, health Health) *console {
 				{Name: IngestListener, Protocol: "http", Address: "[::]:8080", Purpose: "events as JSON"}, {Name: SyslogUDPListener, Protocol: "udp", Address: "[::]:5514", Purpose: "syslog datagrams"},
 				{Name: SyslogTLSListener, Protocol: "tcp", Purpose: "syslog streams over TLS"}}}
 	}
+	change(&d)
 	cfg := defaults()
 	cfg.Environment = "prod-eu"
 	m, err := New(cfg, d)

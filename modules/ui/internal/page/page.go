@@ -73,6 +73,7 @@ type Deps struct {
 	// API lists the routes that the pages read, below Prefix.
 	API   []httpserver.Route
 	Login Login
+	Once  bool // the login takes a key for one login from the fragment of its address
 	// Watch follows the judged events that fit a query of the API's /events/stream.
 	Watch func(query url.Values) (Tail, error)
 	Now   func() time.Time
