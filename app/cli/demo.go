@@ -153,7 +153,11 @@ func (d *demonstration) play(ctx context.Context, listeners map[string]string) e
 	if err != nil {
 		return err
 	}
-	player := demo.Player{Story: demo.NewStory(d.seed, d.rate), Clock: d.clock, Origin: time.Now(), Pipeline: demo.Pipeline{Targets: targets,
+	from := time.Duration(0)
+	if d.past {
+		from = -demo.Past
+	}
+	player := demo.Player{Story: demo.NewStory(d.seed, d.rate, from), Clock: d.clock, Origin: time.Now(), Pipeline: demo.Pipeline{Targets: targets,
 		Settled: func(ctx context.Context) (int64, bool, error) {
 			var l apiclient.Ledger
 			err := c.Do(ctx, apiclient.Call{Method: http.MethodGet, Path: []string{"ledger"}}, &l)

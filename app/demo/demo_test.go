@@ -15,7 +15,7 @@ import (
 func TestStory(t *testing.T) {
 	t.Parallel()
 	tell := func(seed uint64, rate float64, steps time.Duration) (out []Event) {
-		s := NewStory(seed, rate)
+		s := NewStory(seed, rate, -Past)
 		for at := -Past; at < 10*time.Minute; at += steps {
 			for _, e := range s.Until(at + steps) {
 				if e.At < at || e.At >= at+steps {
@@ -39,6 +39,11 @@ func TestStory(t *testing.T) {
 	}
 	if silent := tell(1, 0, time.Minute); len(silent) > 0 {
 		t.Errorf("at a rate of 0 it says %d lines", len(silent))
+	}
+	for _, e := range NewStory(1, 4, 0).Until(time.Minute) {
+		if e.At < 0 {
+			t.Fatalf("a story of the present says %+v", e)
+		}
 	}
 	seen := map[string]int{}
 	for _, e := range whole {

@@ -46,15 +46,15 @@ type Story struct {
 	told   time.Duration // up to which the scenes were told
 }
 
-// NewStory returns a story that begins Past before the origin. A rate of 0 is one in which nothing happens.
-func NewStory(seed uint64, rate float64) *Story {
-	s := &Story{rate: rate, random: rand.New(rand.NewPCG(seed, 0)), gear: gear(), told: -Past}
+// NewStory returns a story from a time on, which is -Past or 0. A rate of 0 is one in which nothing happens.
+func NewStory(seed uint64, rate float64, from time.Duration) *Story {
+	s := &Story{rate: rate, random: rand.New(rand.NewPCG(seed, 0)), gear: gear(), told: from}
 	if rate > 0 {
 		s.scenes = scenes()
 		for i := range s.scenes {
 			s.scenes[i].random = rand.New(rand.NewPCG(seed, uint64(i)+1))
 		}
-		s.next = -Past + s.pause()
+		s.next = from + s.pause()
 	}
 	return s
 }
