@@ -159,10 +159,16 @@ func eventsFollow(s streams, f *clientFlags) *cobra.Command {
 			return err
 		}
 		ctx, q, w := cmd.Context(), filters(), cmd.OutOrStdout()
+		pause := time.NewTicker(time.Second)
+		defer pause.Stop()
 		for ctx.Err() == nil { // the server ends a stream after a minute
 			err := c.Stream(ctx, apiclient.Call{Path: []string{"events", "stream"}, Query: q}, func(data []byte) error { return sampleText(w, *f.output, data) })
 			if err != nil && ctx.Err() == nil {
 				return err
+			}
+			select { // a server, or a proxy before it, that ends each stream at once is not asked without a pause
+			case <-pause.C:
+			case <-ctx.Done():
 			}
 		}
 		return nil

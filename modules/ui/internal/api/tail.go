@@ -28,6 +28,9 @@ const (
 	tailRebase = 60
 	// tailPatience bounds a look, so that a store that is away does not keep the reader.
 	tailPatience = 5 * time.Second
+	// tailLingers is how many looks the reader waits for a watcher before it ends. A watcher whose stream ended and who comes again at once then
+	// sees what was judged in between.
+	tailLingers = 3
 )
 
 // look is what the reader saw in one look. It is shared, and never changed.
@@ -45,7 +48,7 @@ type tail struct {
 
 	mu       sync.Mutex
 	watchers map[chan *look]bool
-	stop     context.CancelFunc // of the reader; nil while there are no watchers
+	reading  bool // there is a reader
 }
 
 // watch returns a channel with the newest look. A watcher that is slow misses looks: the channel holds one.
@@ -57,18 +60,14 @@ func (t *tail) watch() (looks chan *look, leave func()) {
 		t.watchers = map[chan *look]bool{}
 	}
 	t.watchers[looks] = true
-	if t.stop == nil {
-		ctx, stop := context.WithCancel(context.Background())
-		t.stop = stop
-		go t.read(ctx)
+	if !t.reading {
+		t.reading = true
+		go t.read()
 	}
 	return looks, func() {
 		t.mu.Lock()
 		defer t.mu.Unlock()
-		if delete(t.watchers, looks); len(t.watchers) == 0 && t.stop != nil {
-			t.stop()
-			t.stop = nil
-		}
+		delete(t.watchers, looks)
 	}
 }
 
@@ -110,31 +109,48 @@ func (w *Watch) Next(ctx context.Context) bool {
 // Sample picks what /events/stream shows of the look that Next waited for.
 func (w *Watch) Sample() apiclient.StreamSample { return sampleOf(w.last, w.filter) }
 
-// read looks once a second until ctx ends.
-func (t *tail) read(ctx context.Context) {
+// read looks once a second while there are watchers, and ends when there have been none for a while.
+func (t *tail) read() {
 	tick := time.NewTicker(tailEvery)
 	defer tick.Stop()
 	var counted books
 	seen, since := map[event.ID]bool{}, t.now().Add(-tailBack)
-	for first := true; ; {
-		bounded, cancel := context.WithTimeout(ctx, tailPatience)
-		l, kept, err := t.look(bounded, since, &counted, seen)
+	first, alone := true, 0
+	for ; ; <-tick.C {
+		if t.watched() {
+			alone = 0
+		} else if alone++; t.ends(alone) {
+			return
+		} else {
+			continue
+		}
+		ctx, cancel := context.WithTimeout(context.Background(), tailPatience)
+		l, kept, err := t.look(ctx, since, &counted, seen)
 		cancel()
 		if err != nil {
 			t.log.Debug("the tail cannot read what was judged", zap.Error(err))
-		} else {
-			seen, since = kept, l.at.Add(-tailBack)
-			if !first { // the first one only learns what is there already
-				t.tell(ctx, l)
-			}
-			first = false
+			continue
 		}
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			return
+		seen, since = kept, l.at.Add(-tailBack)
+		if !first { // the first one only learns what is there already
+			t.tell(l)
 		}
+		first = false
 	}
+}
+
+func (t *tail) watched() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return len(t.watchers) > 0
+}
+
+// ends reports that the reader ends, after so many looks without watchers.
+func (t *tail) ends(alone int) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.reading = alone < tailLingers || len(t.watchers) > 0
+	return !t.reading
 }
 
 // books is how many events were judged since a minute, as they were counted last. The zero books has counted nothing.
@@ -175,14 +191,10 @@ func (t *tail) look(ctx context.Context, since time.Time, counted *books, seen m
 	return l, kept, nil
 }
 
-// tell sends a look to every watcher; one that has not taken the last one receives this instead. A reader whose ctx has ended sends nothing:
-// there may be another one by then.
-func (t *tail) tell(ctx context.Context, l *look) {
+// tell sends a look to every watcher; one that has not taken the last one receives this instead.
+func (t *tail) tell(l *look) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if ctx.Err() != nil {
-		return
-	}
 	for w := range t.watchers {
 		select {
 		case <-w:
