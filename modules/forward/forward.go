@@ -108,7 +108,7 @@ func (m *Module) Start(ctx context.Context) error {
 				Remedy: "look at the destination; mutt dlq list and the log of the forwarder have its last answers", Promise: trouble.NothingLost, Runbook: "destination"}}),
 		open: m.troubles.State(trouble.Kind{Name: "breaker_open", Quiet: recovered, Bad: true, Title: "Alerts are not reaching the destination",
 			Begins: "the circuit breaker of the destination is open and alerts wait in the queue", Ends: "the circuit breaker of the destination is closed",
-			Advice: trouble.Advice{Consequence: "no retries are used up; intake and judging are not affected", Remedy: "see whether the destination is up; the forwarder probes it by itself",
+			Advice: trouble.Advice{Consequence: "no retries are used up, probes go on by themselves; intake and judging are not affected", Remedy: "see whether the destination is up",
 				Promise: trouble.NothingLost, Runbook: "destination"}})}
 	m.engine.Store(m.newEngine(m.taken))
 	return m.Runner.Start(ctx)

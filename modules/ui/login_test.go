@@ -242,7 +242,7 @@ func TestPagesWithoutScripts(t *testing.T) {
 		t.Errorf("no peek: %s", got)
 	}
 	for path, want := range map[string]string{
-		"/":                                    "Something has failed",
+		"/":                                    "Store: &lt;img src=x",
 		"/events?q=fate%3Anonsense":            "Fate is forwarded, recorded",
 		"/events?q=rule%3Ax":                   "is a whole number from 1",
 		"/events?q=sev%3Aerr":                  "cannot be searched for",

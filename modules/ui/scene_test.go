@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -20,6 +21,7 @@ import (
 	"github.com/muttproject/mutt/platform/httpserver"
 	"github.com/muttproject/mutt/platform/netguard/netguardtest"
 	"github.com/muttproject/mutt/platform/queue"
+	"github.com/muttproject/mutt/platform/queue/sqliteq"
 	"github.com/muttproject/mutt/platform/rule"
 	"github.com/muttproject/mutt/platform/store"
 )
@@ -27,11 +29,8 @@ import (
 // sceneTime is when the pages are looked at: edge-fra-1 flaps.
 func sceneTime() time.Time { return time.Date(2026, 11, 30, 3, 12, 44, 0, time.UTC) }
 
-// attack is what a device or a user may write to run in a reader's browser, and markup what of it a rule may have.
-const (
-	markup = `<img src=x onerror="document.title='owned'"><script>document.title='owned'</script>"'`
-	attack = markup + "\x1b[31m\u202e"
-)
+// attack is what a device or a user may write to run in a reader's browser.
+const attack = `<img src=x onerror="document.title='owned'"><script>document.title='owned'</script>"'` + "\x1b[31m\u202e"
 
 // console is the module on real parts, served on a port, with the data of a scene.
 type console struct {
@@ -41,46 +40,46 @@ type console struct {
 	server *httpserver.Server
 	ring   *authn.Keyring
 	store  *store.Store
+	queue  *sqliteq.Driver
 	health atomic.Pointer[Health] // what the process says of itself
-	folded atomic.Pointer[error]  // what folding the books answers
+	scene  scene
+	ago    atomic.Int64 // how far the clock of store and queues is behind the scene, while they are filled
 }
 
 // newConsole serves the pages of a process of this health, with the data of the scene.
 func newConsole(t *testing.T, health Health) *console {
 	t.Helper()
+	return newConsoleOf(t, health, healthy())
+}
+
+// newConsoleOf serves the pages of a process in a scene.
+func newConsoleOf(t *testing.T, health Health, s scene) *console {
+	t.Helper()
 	c := newEmptyConsole(t, health)
+	c.ago.Store(int64(14 * time.Minute)) // rules were changed at 02:58
 	populate(t, c.store)
+	c.keepBooks(s)
+	c.scene = s
 	return c
 }
 
 // newEmptyConsole serves the pages of a process to which no event has come.
 func newEmptyConsole(t *testing.T, health Health) *console {
 	t.Helper()
-	return newConsoleOf(t, health, func(*Deps) {})
-}
-
-// newConsoleOf serves the pages of a process whose parts the test has changed.
-func newConsoleOf(t *testing.T, health Health, change func(*Deps)) *console {
-	t.Helper()
-	d, db := realParts(t, sceneTime)
+	c := &console{T: t, keys: map[string]string{}}
+	d, db, q := realParts(t, func() time.Time { return sceneTime().Add(-time.Duration(c.ago.Load())) })
 	ring := authn.NewKeyring(sceneTime)
 	d.Keys, d.Gate = ring, httpserver.NewGate(httpserver.GateOptions{Keys: ring, Registerer: prometheus.NewRegistry(), Logger: zap.NewNop(), Now: sceneTime})
-	c := &console{T: t, keys: map[string]string{}, ring: ring, store: db}
+	c.ring, c.store, c.queue = ring, db, q
 	c.health.Store(&health)
 	d.Health = func(context.Context) Health { return *c.health.Load() }
-	d.Fold = func(context.Context) error {
-		if err := c.folded.Load(); err != nil {
-			return *err
-		}
-		return nil
-	}
+	c.show(&d)
 	d.Status = func() Status {
 		return Status{Version: "v3.0.0", Commit: "2fa1b3c", Roles: []string{"ingestor", "alerter", "forwarder", "ui", "janitor"}, Storage: "embedded (SQLite)",
 			Since: sceneTime().Add(-6*24*time.Hour - 14*time.Hour), Listeners: []Listener{{Name: AdminListener, Protocol: "https", Address: "127.0.0.1:8090", Purpose: "the console and the admin API"},
 				{Name: IngestListener, Protocol: "http", Address: "[::]:8080", Purpose: "events as JSON"}, {Name: SyslogUDPListener, Protocol: "udp", Address: "[::]:5514", Purpose: "syslog datagrams"},
 				{Name: SyslogTLSListener, Protocol: "tcp", Purpose: "syslog streams over TLS"}}}
 	}
-	change(&d)
 	cfg := defaults()
 	cfg.Environment = "prod-eu"
 	m, err := New(cfg, d)
@@ -134,7 +133,7 @@ func (c *console) session(role string) *http.Client {
 	return client
 }
 
-// populate fills the store with judged events of an hour, the books that belong to them, and some changes.
+// populate fills the store with judged events of an hour, and some changes.
 func populate(t *testing.T, db *store.Store) {
 	t.Helper()
 	lines := []struct {
@@ -175,24 +174,7 @@ func populate(t *testing.T, db *store.Store) {
 		}
 		rows = append(rows, store.AuditRow{Event: &e, Decision: &d})
 	}
-	var received int64
-	var counts []store.MinuteCount
-	for m := range int64(24 * 60) {
-		n := 12000 + 2600*((m*37)%11) - 900*((m/60)%7)
-		received += n
-		counts = append(counts, store.MinuteCount{Minute: sceneTime().Unix()/60 - m, Process: "test", Kind: queue.CountReceived, Label: "syslog", N: n})
-	}
-	fates := map[event.Fate]int64{event.FateForwarded: received / 70, event.FateUnhandled: received / 45, event.FateSilenced: received / 900, event.FateRecorded: received / 3}
-	fates[event.FateIgnored] = received - received/70 - received/45 - received/900 - received/3
-	counts = append(counts, store.MinuteCount{Minute: sceneTime().Unix()/60 - 1, Process: "test", Kind: queue.CountDelivered, N: received / 70})
-	entry := store.JudgedEntry{Entry: queue.NewEntryID(), Rows: rows}
-	for fate, n := range fates {
-		entry.Counts = append(entry.Counts, store.LedgerCount{Minute: sceneTime().Unix()/60 - 1, Source: event.SourceSyslog, Fate: fate, N: n})
-	}
-	if _, err := db.Judge(t.Context(), "test", []store.JudgedEntry{entry}); err != nil {
-		t.Fatal(err)
-	}
-	if err := db.FoldCounts(t.Context(), counts); err != nil {
+	if _, err := db.Judge(t.Context(), "test", []store.JudgedEntry{{Entry: queue.NewEntryID(), Rows: rows}}); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -211,7 +193,7 @@ func populateRules(t *testing.T, db *store.Store) (ids map[string]int64, version
 		{Name: "interface down", Priority: 20, MatchString: "%LINK-3-UPDOWN", ProdHandling: "Ticket_only"},
 		{Name: "access lists", Priority: 40, MatchString: "%SEC-6-IPACCESSLOG", ProdHandling: "Ignore", TeamAssignment: "SEC"},
 		{Name: "configured", Priority: 50, MatchString: "%SYS-5-CONFIG_I", ProdHandling: "Log_only"},
-		{Name: markup, Priority: 60, MatchString: "onerror", ProdHandling: "Ticket_only"},
+		{Name: strings.TrimRight(attack, "\x1b[31m\u202e"), Priority: 60, MatchString: "onerror", ProdHandling: "Ticket_only"},
 	} {
 		r.MatchType, r.TeamAssignment, r.DevHandling, r.IsActive = cmp.Or(r.MatchType, rule.Contains), cmp.Or(r.TeamAssignment, "NETO"), "Ignore", true
 		if _, err := db.Change(t.Context(), store.Actor{Name: "key:lena"}, "after INC-88120", func(tx *store.Tx) error {

@@ -62,12 +62,12 @@ func server(t *testing.T) (*Module, *httpserver.Server) {
 }
 
 func realDeps(t *testing.T) Deps {
-	d, _ := realParts(t, time.Now)
+	d, _, _ := realParts(t, time.Now)
 	return d
 }
 
-// realParts returns the dependencies on a store and queues of their own, by a clock, and the store.
-func realParts(t *testing.T, now func() time.Time) (Deps, *store.Store) {
+// realParts returns the dependencies on a store and queues of their own, by a clock, and both.
+func realParts(t *testing.T, now func() time.Time) (Deps, *store.Store, *sqliteq.Driver) {
 	t.Helper()
 	dir := t.TempDir()
 	s, err := store.Open(t.Context(), store.Options{Path: filepath.Join(dir, "mutt.db"), Connect: sqlite.Options{Synchronous: "OFF"}, Logger: zap.NewNop(), Now: now})
@@ -89,7 +89,10 @@ func realParts(t *testing.T, now func() time.Time) (Deps, *store.Store) {
 			t.Error(err)
 		}
 	})
-	keys, dynamic := configtest.Load(t, func(d config.Declarer) Dynamic { // with those of the janitor that pages show
+	keys, dynamic := configtest.Load(t, func(d config.Declarer) Dynamic { // with those of other modules that pages show
+		d.Whole(config.Whole{Name: "max_ingest_queue_size", Default: 1_000_000, Min: 1, Max: 1e9, Unit: "events", About: "events that the ingest queue holds"})
+		d.Whole(config.Whole{Name: "alerter_queue_warn_threshold", Default: 100_000, Min: 1, Max: 1e9, Unit: "alerts", About: "waiting alerts that raise a warning"})
+		d.Whole(config.Whole{Name: "alerter_queue_shed_threshold", Default: 1_000_000, Min: 1, Max: 1e9, Unit: "alerts", About: "waiting alerts above which new ones are shed"})
 		d.Switch(config.Switch{Name: "retention_enabled", Default: true, About: "remove what is past its days"})
 		d.Whole(config.Whole{Name: "retention_event_audit_days", Default: 90, Min: 1, Max: 36500, Unit: "days", About: "days that judged events are kept"})
 		return DeclareDynamic(d)
@@ -110,7 +113,7 @@ func realParts(t *testing.T, now func() time.Time) (Deps, *store.Store) {
 		Health:  func(context.Context) Health { return Health{} },
 		Assets:  os.DirFS(filepath.Join("..", "..", "web")),
 		Secrets: func(context.Context) (apiclient.Secrets, error) { return apiclient.Secrets{}, nil },
-	}, s
+	}, s, q
 }
 
 func TestMissingPartsAreNamed(t *testing.T) {
@@ -118,7 +121,7 @@ func TestMissingPartsAreNamed(t *testing.T) {
 	d := realDeps(t)
 	d.Keys = authn.NewKeyring(time.Now)
 	d.Gate = httpserver.NewGate(httpserver.GateOptions{Keys: d.Keys, Registerer: prometheus.NewRegistry(), Logger: zap.NewNop(), Now: time.Now})
-	depstest.Refuses(t, d, func(d Deps) error { _, err := New(defaults(), d); return err }, "Once")
+	depstest.Refuses(t, d, func(d Deps) error { _, err := New(defaults(), d); return err })
 	d.Assets = os.DirFS(t.TempDir())
 	if _, err := New(defaults(), d); err == nil {
 		t.Error("a missing template is an error at start")

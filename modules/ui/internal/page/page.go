@@ -73,7 +73,6 @@ type Deps struct {
 	// API lists the routes that the pages read, below Prefix.
 	API   []httpserver.Route
 	Login Login
-	Once  bool // the login takes a key for one login from the fragment of its address
 	// Watch follows the judged events that fit a query of the API's /events/stream.
 	Watch func(query url.Values) (Tail, error)
 	Now   func() time.Time
@@ -113,7 +112,6 @@ func (p *Pages) Routes() []httpserver.Route {
 		{Method: http.MethodGet, Path: "/", Role: authn.Viewer, Handler: p.overview},
 		{Method: http.MethodGet, Path: "/events", Role: authn.Viewer, Handler: p.events},
 		{Method: http.MethodGet, Path: "/events/:id", Role: authn.Viewer, Handler: p.passport},
-		{Method: http.MethodGet, Path: "/rules", Role: authn.Viewer, Handler: p.rules},
 		{Method: http.MethodGet, Path: "/components", Role: authn.Viewer, Handler: p.components},
 		{Method: http.MethodGet, Path: "/login", Role: authn.Public, Handler: p.showLogin},
 		{Method: http.MethodPost, Path: "/login", Role: authn.Public, Handler: p.login},
@@ -177,6 +175,8 @@ type frame struct {
 	Name, Role, CSRF                 string // of the reader; "" where nobody is logged in
 	Now                              time.Time
 	Pulse                            templ.Component // nil on pages that show more of the same
+	Live                             int             // processes; 0 where nobody is logged in, or where they are not known
+	Ruleset                          int64           // the newest version that one of them works by
 }
 
 func (p *Pages) frame(c echo.Context, page, title string) frame {
@@ -184,6 +184,13 @@ func (p *Pages) frame(c echo.Context, page, title string) frame {
 	id := httpserver.Identity(c)
 	if id.Role != authn.Public {
 		f.Name, f.Role = visible(id.Name), id.Role.String()
+		var live apiclient.Processes
+		if p.read(c, "/processes", nil, &live) == nil { // the foot of the side bar goes without
+			f.Live = len(live.Processes)
+			for i := range live.Processes {
+				f.Ruleset = max(f.Ruleset, live.Processes[i].RulesetVersion)
+			}
+		}
 	}
 	if s := httpserver.Session(c); s != nil {
 		f.CSRF = s.CSRF

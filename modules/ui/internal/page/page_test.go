@@ -217,34 +217,12 @@ func TestExample(t *testing.T) {
 	}
 }
 
-// TestVerdict: everything works only when health and the books say so, and the worst comes first.
-func TestVerdict(t *testing.T) {
-	t.Parallel()
-	idle := []apiclient.Queue{{Name: "ingest"}, {Name: "alert"}}
-	for name, c := range map[string]struct {
-		health Health
-		view   overviewView
-		tone   string
-		part   string
-	}{
-		"well":        {view: overviewView{even: true}, tone: "ok", part: "nothing waits"},
-		"warning":     {health: Health{Warnings: []string{"the breaker is open"}}, view: overviewView{even: true}, tone: "warn", part: "the breaker is open"},
-		"error":       {health: Health{Errors: []string{"store: away"}, Warnings: []string{"w"}}, view: overviewView{even: true}, tone: "bad", part: "store: away"},
-		"books":       {view: overviewView{}, tone: "bad", part: "do not balance"},
-		"part failed": {view: overviewView{queuesFailed: &problem{}, even: true}, tone: "bad", part: "panels below"},
-	} {
-		got := verdictOf(c.health, &c.view, idle, &apiclient.Metrics{})
-		if got.tone != c.tone || !strings.Contains(got.text, c.part) {
-			t.Errorf("%s: got %+v", name, got)
-		}
-	}
-}
-
 // TestDoubleRule is drawn under a difference of 0 only.
 func TestDoubleRule(t *testing.T) {
 	t.Parallel()
 	for difference, want := range map[int64]bool{0: true, 3: false, -1: false} {
-		l := apiclient.Ledger{Judging: apiclient.JudgingBook{Difference: difference, Balanced: difference == 0}, Delivery: apiclient.DeliveryBook{Balanced: true}}
+		l := apiclient.Ledger{Judging: apiclient.JudgingBook{Difference: difference, Balanced: difference == 0}, Delivery: apiclient.DeliveryBook{Balanced: true},
+			Window: &apiclient.LedgerWindow{Judging: apiclient.JudgingWindow{Difference: difference}}}
 		all, even := books(&l)
 		last := all[0].rows[len(all[0].rows)-1]
 		if last.even != want || even != want || last.value != count(difference) {

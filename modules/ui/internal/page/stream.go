@@ -39,6 +39,8 @@ type topic struct {
 func (p *Pages) topics() []topic {
 	return []topic{
 		{name: "pulse", every: time.Second, fragment: p.pulse},
+		{name: "problems", every: time.Second, fragment: p.liveProblems},
+		{name: "pipeline", every: time.Second, fragment: p.liveLine},
 	}
 }
 
@@ -59,6 +61,7 @@ const (
 	renderPatience = 3 * time.Second  // for one rendering
 	pollLease      = 12 * time.Second // how long a topic is rendered on after a page polled it
 	readAge        = 900 * time.Millisecond
+	slowReadAge    = 10 * time.Second
 )
 
 // hub renders the topics in use.
@@ -380,5 +383,10 @@ func remembered(c echo.Context, path string, query url.Values, ask func() ([]byt
 	if reads == nil {
 		return ask()
 	}
-	return reads.get(c.Request().Context(), path+"?"+query.Encode(), readAge, ask)
+	age := readAge
+	switch path {
+	case "/ledger", "/slo", "/processes": // they take longer, and tell of hours
+		age = slowReadAge
+	}
+	return reads.get(c.Request().Context(), path+"?"+query.Encode(), age, ask)
 }
