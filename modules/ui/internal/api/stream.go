@@ -128,8 +128,9 @@ func (a *API) streamEvents(c echo.Context) error {
 func sampleOf(l *look, f store.AuditFilter) apiclient.StreamSample {
 	out := apiclient.StreamSample{At: l.at, Judged: l.judged, LookedAt: len(l.rows), Events: []apiclient.AuditLog{}}
 	var fitting []*store.AuditLog
+	m := newMatcher(f)
 	for i := range l.rows {
-		if fits(&l.rows[i], &f) {
+		if m.fits(&l.rows[i], func() string { return l.text(i) }) {
 			fitting = append(fitting, &l.rows[i])
 		}
 	}
@@ -140,20 +141,25 @@ func sampleOf(l *look, f store.AuditFilter) apiclient.StreamSample {
 	return out
 }
 
-// fits reports whether a row fits a filter, as AuditLogs decides it.
-func fits(l *store.AuditLog, f *store.AuditFilter) bool {
+// matcher is a filter of judged events, prepared for many rows.
+type matcher struct {
+	store.AuditFilter
+	host, text string // folded; text as it stands in JSON
+}
+
+func newMatcher(f store.AuditFilter) matcher {
+	quoted := string(event.AppendJSONString(nil, f.Query))
+	return matcher{f, event.FoldHost(f.Hostname), event.FoldHost(quoted[1 : len(quoted)-1])}
+}
+
+// fits reports whether a row fits the filter, as AuditLogs decides it. raw returns the row's text, folded.
+func (f *matcher) fits(l *store.AuditLog, raw func() string) bool {
 	d := &l.Decision
-	return (f.Hostname == "" || event.FoldHost(f.Hostname) == event.FoldHost(l.Hostname)) && (f.RuleID == nil || d.RuleID == *f.RuleID) &&
+	return (f.host == "" || f.host == event.FoldHost(l.Hostname)) && (f.RuleID == nil || d.RuleID == *f.RuleID) &&
 		(f.Team == "" || d.Team == f.Team) && (f.Handling == 0 || d.Handling == f.Handling) && (f.Fate == 0 || d.Fate == f.Fate) &&
 		(f.Source == 0 || l.Source == f.Source) && (f.Dev == nil || d.Dev == *f.Dev) && (f.ID == event.ID{} || l.ID == f.ID) &&
 		(f.Severity == nil || l.SyslogSeverity >= f.Severity.Worst && l.SyslogSeverity <= f.Severity.Least) &&
-		(f.CorrelationID == "" || l.CorrelationID == f.CorrelationID) && (f.Query == "" || containsQuery(l.RawMessage, f.Query))
-}
-
-// containsQuery looks for a text as it stands in JSON, whatever the case of ASCII letters.
-func containsQuery(raw, query string) bool {
-	quoted := string(event.AppendJSONString(nil, query))
-	return strings.Contains(event.FoldHost(raw), event.FoldHost(quoted[1:len(quoted)-1]))
+		(f.CorrelationID == "" || l.CorrelationID == f.CorrelationID) && (f.text == "" || strings.Contains(raw(), f.text))
 }
 
 // fair picks at most n rows and keeps their order: each host has one before any has two.

@@ -177,9 +177,10 @@ func TestFilterOfAStreamIsThatOfTheList(t *testing.T) {
 				for _, l := range listed.Items {
 					want[l.ID] = true
 				}
+				m := newMatcher(f)
 				fitted += len(want)
 				for i := range whole.Items {
-					if got := fits(&whole.Items[i], &f); got != want[whole.Items[i].ID] {
+					if got := m.fits(&whole.Items[i], func() string { return event.FoldHost(whole.Items[i].RawMessage) }); got != want[whole.Items[i].ID] {
 						t.Fatalf("%+v: %v, the list says %v: %+v", f, got, !got, whole.Items[i])
 					}
 				}

@@ -38,6 +38,20 @@ type look struct {
 	at     time.Time
 	rows   []store.AuditLog // newest first
 	judged int64
+
+	fold   sync.Once
+	folded []string // the texts of the rows, once a watcher looks for one
+}
+
+// text returns the text of a row with the letters A to Z in lower case. All watchers share them.
+func (l *look) text(row int) string {
+	l.fold.Do(func() {
+		l.folded = make([]string, len(l.rows))
+		for i := range l.rows {
+			l.folded[i] = event.FoldHost(l.rows[i].RawMessage)
+		}
+	})
+	return l.folded[row]
 }
 
 // tail reads what is judged, once for all watchers of this process, while there are any.
