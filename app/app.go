@@ -24,7 +24,7 @@ import (
 	"github.com/muttproject/mutt/platform/telemetry"
 )
 
-// Options are what an App is made of. All are required but RotationHold.
+// Options are what an App is made of. All are required but RotationHold and Once.
 type Options struct {
 	Roles  RoleSet
 	Config Config
@@ -39,8 +39,10 @@ type Options struct {
 	// RotationHold is how long the rotation of a secret stays held by a command that was killed; 0 for ten seconds. Processes that
 	// serve the API together have the same.
 	RotationHold time.Duration
-	OnAdmin      func(file, key string)            // called when an admin key was generated
-	Started      func(listeners map[string]string) // called when ready
+	// Once accepts keys that open one session of the console each. Only the demonstration has such keys; nil: there are none.
+	Once    *authn.Once
+	OnAdmin func(file, key string)            // called when an admin key was generated
+	Started func(listeners map[string]string) // called when ready
 }
 
 // App is one MUTT process, or one of several in a test.
@@ -52,7 +54,7 @@ type App struct {
 
 // New makes an App. It does no I/O.
 func New(o Options) *App {
-	deps.Must(o)
+	deps.Must(o, "Once")
 	if o.RotationHold <= 0 {
 		o.RotationHold = rotationHold
 	}

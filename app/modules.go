@@ -198,7 +198,7 @@ func buildUI(_ context.Context, p *parts) (lifecycle.Service, error) {
 		Letters: p.letters,
 		Hold:    p.holdRotation, Secrets: p.secretStatus,
 		Status: func() ui.Status { return p.status(p.started) }, Health: p.healthWords, Assets: web.Assets, Logger: p.opts.Logger.Named("ui"), Now: p.opts.Now,
-		Senders: ingest.Operations(), OpenTLS: p.tls.Open,
+		Once: p.opts.Once, Senders: ingest.Operations(), OpenTLS: p.tls.Open,
 	})
 	if err != nil {
 		return nil, err

@@ -135,6 +135,9 @@ func views() []view {
 		{name: "passport", path: "/events/" + forwardedID()},
 		{name: "passport-attack", path: "/events/" + attackID() + "?now=1"},
 		{name: "passport-unknown-refused", path: "/events/01a22a69-5616-797d-a284-9d73eb438a90"},
+		{name: "rules", path: "/rules"},
+		{name: "rules-peek", path: "/rules?rule=3"},
+		{name: "rules-none", path: "/rules?q=nothing+has+this"},
 		{name: "components", path: "/components"},
 		{name: "docs", path: "/docs"},
 	}
@@ -170,8 +173,8 @@ func (b *tab) each(f func(name string)) {
 // TestBrowser looks at the pages in a real browser, one at a time: a browser keeps the processors busy.
 func TestBrowser(t *testing.T) {
 	t.Parallel()
-	for name, test := range map[string]func(*testing.T){"accessible": pagesAreAccessible, "widths": pagesFitTheirWidth, "login": peopleLogIn, "keys": keysAct,
-		"theme": themeStays, "attacks": attacksRunNowhere, "live": overviewIsLive} {
+	for name, test := range map[string]func(*testing.T){"accessible": pagesAreAccessible, "widths": pagesFitTheirWidth, "login": peopleLogIn, "once": linkLogsIn, "keys": keysAct,
+		"theme": themeStays, "rules": rulesInABrowser, "attacks": attacksRunNowhere, "live": overviewIsLive} {
 		t.Run(name, test)
 	}
 }
@@ -180,7 +183,7 @@ func TestBrowser(t *testing.T) {
 // host, and no page scrolls sideways.
 func pagesAreAccessible(t *testing.T) {
 	t.Helper()
-	b := newConsoleOf(t, Health{}, troubled()).newTab()
+	b := newScene(t, Health{}, troubled()).newTab()
 	axe, err := os.ReadFile(filepath.Join("testdata", "axe.js"))
 	if err != nil {
 		t.Fatal(err)
@@ -248,7 +251,7 @@ func TestScreenshots(t *testing.T) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	b := newConsoleOf(t, Health{}, troubled()).newTab()
+	b := newScene(t, Health{}, troubled()).newTab()
 	b.each(func(name string) {
 		shot, err := chromedp.Run(b.ctx, chromedp.CaptureScreenshot())
 		if strings.HasPrefix(name, "components") {

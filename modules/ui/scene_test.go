@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
-	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -29,8 +28,11 @@ import (
 // sceneTime is when the pages are looked at: edge-fra-1 flaps.
 func sceneTime() time.Time { return time.Date(2026, 11, 30, 3, 12, 44, 0, time.UTC) }
 
-// attack is what a device or a user may write to run in a reader's browser.
-const attack = `<img src=x onerror="document.title='owned'"><script>document.title='owned'</script>"'` + "\x1b[31m\u202e"
+// attack is what a device or a user may write to run in a reader's browser, and markup what of it a rule may have.
+const (
+	markup = `<img src=x onerror="document.title='owned'"><script>document.title='owned'</script>"'`
+	attack = markup + "\x1b[31m\u202e"
+)
 
 // console is the module on real parts, served on a port, with the data of a scene.
 type console struct {
@@ -42,6 +44,7 @@ type console struct {
 	store  *store.Store
 	queue  *sqliteq.Driver
 	health atomic.Pointer[Health] // what the process says of itself
+	folded atomic.Pointer[error]  // what folding the books answers
 	scene  scene
 	ago    atomic.Int64 // how far the clock of store and queues is behind the scene, while they are filled
 }
@@ -49,11 +52,11 @@ type console struct {
 // newConsole serves the pages of a process of this health, with the data of the scene.
 func newConsole(t *testing.T, health Health) *console {
 	t.Helper()
-	return newConsoleOf(t, health, healthy())
+	return newScene(t, health, healthy())
 }
 
-// newConsoleOf serves the pages of a process in a scene.
-func newConsoleOf(t *testing.T, health Health, s scene) *console {
+// newScene serves the pages of a process in a scene.
+func newScene(t *testing.T, health Health, s scene) *console {
 	t.Helper()
 	c := newEmptyConsole(t, health)
 	c.ago.Store(int64(14 * time.Minute)) // rules were changed at 02:58
@@ -66,6 +69,12 @@ func newConsoleOf(t *testing.T, health Health, s scene) *console {
 // newEmptyConsole serves the pages of a process to which no event has come.
 func newEmptyConsole(t *testing.T, health Health) *console {
 	t.Helper()
+	return newConsoleOf(t, health, func(*Deps) {})
+}
+
+// newConsoleOf serves the pages of a process whose parts the test has changed.
+func newConsoleOf(t *testing.T, health Health, change func(*Deps)) *console {
+	t.Helper()
 	c := &console{T: t, keys: map[string]string{}}
 	d, db, q := realParts(t, func() time.Time { return sceneTime().Add(-time.Duration(c.ago.Load())) })
 	ring := authn.NewKeyring(sceneTime)
@@ -73,6 +82,12 @@ func newEmptyConsole(t *testing.T, health Health) *console {
 	c.ring, c.store, c.queue = ring, db, q
 	c.health.Store(&health)
 	d.Health = func(context.Context) Health { return *c.health.Load() }
+	d.Fold = func(context.Context) error {
+		if err := c.folded.Load(); err != nil {
+			return *err
+		}
+		return nil
+	}
 	c.show(&d)
 	d.Status = func() Status {
 		return Status{Version: "v3.0.0", Commit: "2fa1b3c", Roles: []string{"ingestor", "alerter", "forwarder", "ui", "janitor"}, Storage: "embedded (SQLite)",
@@ -80,6 +95,7 @@ func newEmptyConsole(t *testing.T, health Health) *console {
 				{Name: IngestListener, Protocol: "http", Address: "[::]:8080", Purpose: "events as JSON"}, {Name: SyslogUDPListener, Protocol: "udp", Address: "[::]:5514", Purpose: "syslog datagrams"},
 				{Name: SyslogTLSListener, Protocol: "tcp", Purpose: "syslog streams over TLS"}}}
 	}
+	change(&d)
 	cfg := defaults()
 	cfg.Environment = "prod-eu"
 	m, err := New(cfg, d)
@@ -193,7 +209,7 @@ func populateRules(t *testing.T, db *store.Store) (ids map[string]int64, version
 		{Name: "interface down", Priority: 20, MatchString: "%LINK-3-UPDOWN", ProdHandling: "Ticket_only"},
 		{Name: "access lists", Priority: 40, MatchString: "%SEC-6-IPACCESSLOG", ProdHandling: "Ignore", TeamAssignment: "SEC"},
 		{Name: "configured", Priority: 50, MatchString: "%SYS-5-CONFIG_I", ProdHandling: "Log_only"},
-		{Name: strings.TrimRight(attack, "\x1b[31m\u202e"), Priority: 60, MatchString: "onerror", ProdHandling: "Ticket_only"},
+		{Name: markup, Priority: 60, MatchString: "onerror", ProdHandling: "Ticket_only"},
 	} {
 		r.MatchType, r.TeamAssignment, r.DevHandling, r.IsActive = cmp.Or(r.MatchType, rule.Contains), cmp.Or(r.TeamAssignment, "NETO"), "Ignore", true
 		if _, err := db.Change(t.Context(), store.Actor{Name: "key:lena"}, "after INC-88120", func(tx *store.Tx) error {

@@ -61,7 +61,7 @@ const (
 	AdminListener     = page.AdminListener
 )
 
-// Deps are the parts that the module works on. All are required.
+// Deps are the parts that the module works on. All are required but Once.
 type Deps struct {
 	Store   Store
 	Queues  Queues
@@ -92,6 +92,8 @@ type Deps struct {
 	Hold func(ctx context.Context, secret string, h apiclient.RotationHold) (apiclient.RotationHeld, error)
 	// Secrets tells which version of each secret every process works by; never a secret.
 	Secrets func(context.Context) (apiclient.Secrets, error)
+	// Once accepts keys that open one session each. Only the demonstration has such keys; nil: there are none.
+	Once *authn.Once
 	// Senders declares the operations of the ingest listener, for the API's document.
 	Senders []openapi.Operation
 	// Status is asked for each view of a page.
@@ -114,7 +116,7 @@ type Module struct {
 
 // New checks the parts and parses the templates. It does no I/O beyond the embedded files.
 func New(cfg Config, d Deps) (*Module, error) {
-	if err := errors.Join(static.Validate(cfg.Settings()), deps.Check(d)); err != nil {
+	if err := errors.Join(static.Validate(cfg.Settings()), deps.Check(d, "Once")); err != nil {
 		return nil, fmt.Errorf("ui module: %w", err)
 	}
 	document := api.NewDocument(d.Senders, d.Config.Registry().Keys())
@@ -128,13 +130,13 @@ func New(cfg Config, d Deps) (*Module, error) {
 		return nil, fmt.Errorf("ui: %w", err)
 	}
 	served := api.New(api.Deps{
-		Gate: d.Gate, Sessions: sessions, SessionIdle: cfg.SessionIdle, SecureCookies: cfg.SecureCookies,
+		Gate: d.Gate, Sessions: sessions, Once: d.Once, SessionIdle: cfg.SessionIdle, SecureCookies: cfg.SecureCookies,
 		Store: d.Store, Queues: d.Queues, Dynamic: d.Config, DynamicEnabled: d.DynamicEnabled, Apply: d.Apply, Fold: d.Fold, Processes: d.Processes, Problems: d.Problems, Destinations: d.Destinations, Top: d.Top,
 		Letters: d.Letters, Hold: d.Hold,
 		Objectives: measured.Now, Document: document.JSON(), Docs: docs, Version: d.version, Logger: d.Logger, Now: d.Now,
 		Secrets: d.Secrets, Tryouts: cfg.Tryouts, TryoutTime: cfg.TryoutTime,
 	})
-	pages, err := page.New(page.Deps{Files: d.Assets, Environment: cfg.Environment, Status: d.Status, Health: d.Health, API: served.Routes(), Login: served, Now: d.Now,
+	pages, err := page.New(page.Deps{Files: d.Assets, Environment: cfg.Environment, Status: d.Status, Health: d.Health, API: served.Routes(), Login: served, Once: d.Once != nil, Now: d.Now,
 		Watch: func(query url.Values) (page.Tail, error) { return served.Watch(query) }})
 	if err != nil {
 		return nil, fmt.Errorf("ui: %w", err)

@@ -121,7 +121,7 @@ func TestMissingPartsAreNamed(t *testing.T) {
 	d := realDeps(t)
 	d.Keys = authn.NewKeyring(time.Now)
 	d.Gate = httpserver.NewGate(httpserver.GateOptions{Keys: d.Keys, Registerer: prometheus.NewRegistry(), Logger: zap.NewNop(), Now: time.Now})
-	depstest.Refuses(t, d, func(d Deps) error { _, err := New(defaults(), d); return err })
+	depstest.Refuses(t, d, func(d Deps) error { _, err := New(defaults(), d); return err }, "Once")
 	d.Assets = os.DirFS(t.TempDir())
 	if _, err := New(defaults(), d); err == nil {
 		t.Error("a missing template is an error at start")

@@ -96,6 +96,9 @@ func closeToOthers(path string) error {
 	return os.Chmod(path, fileMode)
 }
 
+// TemporaryDirectory creates a directory of its own for a process; the caller removes it.
+func TemporaryDirectory(name string) (path string, err error) { return os.MkdirTemp("", name+"-*") }
+
 // EnsureDirectory creates a directory that only the user of the process enters, and its parents. An existing one keeps its mode: judge
 // it with CheckDirectory.
 func EnsureDirectory(path string) error { return os.MkdirAll(path, directoryMode) }

@@ -102,7 +102,8 @@
   const enabled = () => (single ? single.checked : stored());
   const move = (by) => {
     const rows = [...document.querySelectorAll("[data-row]")];
-    const at = rows.indexOf(document.activeElement);
+    let at = rows.indexOf(document.activeElement);
+    if (at < 0) at = rows.findIndex((row) => row.closest("[aria-current]")); // the one that is shown beside the list
     const to = rows[at < 0 ? (by > 0 ? 0 : rows.length - 1) : at + by];
     if (to) to.focus();
   };

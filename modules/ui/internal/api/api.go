@@ -75,7 +75,7 @@ type Queues interface {
 	Discard(ctx context.Context, p queue.DiscardParams) (int, error)
 }
 
-// Deps are the parts that the API works on. All are required.
+// Deps are the parts that the API works on. All are required but Once.
 type Deps struct {
 	Store   Store
 	Queues  Queues
@@ -111,6 +111,7 @@ type Deps struct {
 	Now        func() time.Time
 	Gate       Gate
 	Sessions   *session.Sessions
+	Once       *authn.Once // nil: there are no keys for one login
 	// SessionIdle is how long a session lives without a call, for the answers that say so.
 	SessionIdle   time.Duration
 	SecureCookies bool // also where this process itself speaks no TLS
@@ -137,7 +138,7 @@ type API struct {
 
 // New makes the API.
 func New(d Deps) *API {
-	deps.Must(d)
+	deps.Must(d, "Once")
 	return &API{Deps: d, tail: tail{store: d.Store, log: d.Logger, now: d.Now}, checking: make(chan struct{}, 1), sampling: make(chan struct{}, 1),
 		exporting: make(chan struct{}, maxExports), ranking: newRanking(), trying: tryouts{most: d.Tryouts, freed: make(chan struct{})}}
 }

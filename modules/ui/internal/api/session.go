@@ -43,23 +43,37 @@ func (a *API) login(c echo.Context) error {
 
 // LogIn opens a session for the holder of a key and sets its cookie. It ends the session that the browser had.
 func (a *API) LogIn(c echo.Context, secret string) (*authn.Session, error) {
-	key, err := a.Gate.Admit(c, secret)
+	who, err := a.principal(c, secret)
 	if err != nil {
 		return nil, err
-	}
-	if !key.Identity.Role.Allows(authn.Viewer) {
-		return nil, fault.New(fault.Forbidden, "a session needs at least the role viewer, and %s has %s", key.Identity.Name, key.Identity.Role)
 	}
 	if err := a.endSession(c); err != nil {
 		return nil, err
 	}
-	token, opened, err := a.Sessions.Open(c.Request().Context(), session.OfKey(key))
+	token, opened, err := a.Sessions.Open(c.Request().Context(), who)
 	if err != nil {
 		return nil, err
 	}
 	a.Logger.Info("session opened", zap.String("name", opened.Identity.Name), zap.String("source", c.RealIP()), zap.String("correlation_id", httpserver.CorrelationID(c)))
 	a.setCookie(c, token.Reveal(), opened.ExpiresAt)
 	return opened, nil
+}
+
+// principal returns for whom a key opens a session.
+func (a *API) principal(c echo.Context, secret string) (who session.Principal, err error) {
+	if a.Once != nil {
+		if id, ok := a.Once.Redeem(secret); ok {
+			return session.OfIdentity(id), nil
+		}
+	}
+	key, err := a.Gate.Admit(c, secret)
+	if err != nil {
+		return who, err
+	}
+	if !key.Identity.Role.Allows(authn.Viewer) {
+		return who, fault.New(fault.Forbidden, "a session needs at least the role viewer, and %s has %s", key.Identity.Name, key.Identity.Role)
+	}
+	return session.OfKey(key), nil
 }
 
 // LogOut ends the session whose cookie the request brings, everywhere, and removes the cookie. A request without one is fine.

@@ -25,7 +25,8 @@ type objective struct {
 	meter                                        float64 // in percent
 }
 
-type change struct{ when, exact, by, verb, name, to string }
+// change is one row of the change audit: what was done, to which record, and the values of a setting.
+type change struct{ when, exact, by, what, name, to string }
 
 // books turns the ledger's statement of its window into the two books. Whether they balance is for the whole ledger to say: what is being
 // worked on may be on both sides or on neither for a moment.
@@ -87,13 +88,13 @@ func objectiveOf(s *apiclient.SLO) objective {
 // changeOf says what a change did, in words.
 func changeOf(l *apiclient.Change, now time.Time) change {
 	verb := map[string]string{"CREATE": "added", "UPDATE": "changed", "DELETE": "removed"}[l.Operation]
-	what := map[string]string{"alert_rules": "rule", "dynamic_config": "", "development_hosts": "development host", "dev_hosts": "development host",
+	nouns := map[string]string{"alert_rules": "rule", "dynamic_config": "", "development_hosts": "development host", "dev_hosts": "development host",
 		"device_teams": "team of", "teams": "team of", "api_keys": "API key"}
-	noun, known := what[l.TableName]
+	noun, known := nouns[l.TableName]
 	if !known {
 		noun = strings.ReplaceAll(l.TableName, "_", " ")
 	}
-	c := change{when: minuteOf(l.ChangedAt, now), exact: exact(l.ChangedAt), by: visible(l.ChangedBy), verb: strings.TrimSpace(verb + " " + noun), name: l.RecordID}
+	c := change{when: minuteOf(l.ChangedAt, now), exact: exact(l.ChangedAt), by: visible(l.ChangedBy), what: strings.TrimSpace(verb + " " + noun), name: l.RecordID}
 	for _, value := range []json.RawMessage{l.NewValue, l.OldValue} {
 		var named struct {
 			Name string `json:"name"`
@@ -104,7 +105,7 @@ func changeOf(l *apiclient.Change, now time.Time) change {
 		}
 	}
 	if before, after := scalar(l.OldValue), scalar(l.NewValue); l.TableName == "dynamic_config" && after != "" {
-		c.verb = ""
+		c.what = ""
 		if c.to = after; before != "" {
 			c.to = before + " → " + after
 		}

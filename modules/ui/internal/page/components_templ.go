@@ -274,7 +274,7 @@ func severityMark(severity int) templ.Component {
 				return templ_7745c5c3_Err
 			}
 		} else {
-			templ_7745c5c3_Err = bars([...]int{4, 4, 4, 3, 2, 1, 0, 0}[severity], [...]string{"emerg", "alert", "crit", "err", "warning", "notice", "info", "debug"}[severity], [...]string{"bad", "bad", "bad", "bad", "warn", "", "dim", "dim"}[severity]).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = bars([...]int{4, 4, 4, 3, 2, 1, 0, 0}[severity], severityWord(severity), [...]string{"bad", "bad", "bad", "bad", "warn", "", "dim", "dim"}[severity]).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

@@ -26,6 +26,10 @@ func drawing(name string) string {
 		return `<path d="M1.5 8h3l2-5 3 10 2-5h3"/>`
 	case "events":
 		return `<path d="M2 4h1M2 8h1M2 12h1M6 4h8M6 8h8M6 12h8"/>`
+	case "rules":
+		return `<path d="M2.5 3v10M2.5 8H13M9.5 4.5 13 8l-3.5 3.5"/>`
+	case "export":
+		return `<path d="M8 10V2M4.75 5.25 8 2l3.25 3.25M2.5 9.5v4h11v-4"/>`
 	case "more":
 		return `<path d="M2 4h12M2 8h12M2 12h12"/>`
 	case "sun":

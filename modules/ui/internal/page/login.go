@@ -34,7 +34,7 @@ const maxForm = 16 << 10
 // loginView is what the login page shows.
 type loginView struct {
 	Next, Message, Health, Tone string
-	Ended                       bool
+	Ended, Once                 bool
 }
 
 func (p *Pages) showLogin(c echo.Context) error {
@@ -42,6 +42,7 @@ func (p *Pages) showLogin(c echo.Context) error {
 }
 
 func (p *Pages) showLoginWith(c echo.Context, status int, v loginView) error {
+	v.Once = p.Once
 	switch h := p.Health(c.Request().Context()); {
 	case len(h.Errors) > 0:
 		v.Health, v.Tone = "MUTT has "+counted(int64(len(h.Errors)), "failure", "failures"), "bad"
@@ -79,6 +80,9 @@ func (p *Pages) login(c echo.Context) error {
 		return err
 	case f.Code == fault.Unauthorized:
 		v.Message = fmt.Sprintf("%s %s", wrongKey(key, f), attempts(p.Login.AttemptsLeft(c)))
+		if p.Once {
+			v.Message += " The link of the demonstration logs in once, within two minutes; after that, use the key in the file that it printed."
+		}
 	case f.Code == fault.RateLimited:
 		v.Message = fmt.Sprintf("Too many wrong keys came from this address. Wait %s, then try again.", span(f.RetryAfter))
 		c.Response().Header().Set("Retry-After", fmt.Sprint(max(1, int(f.RetryAfter.Seconds()+0.5))))

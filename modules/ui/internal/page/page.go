@@ -73,6 +73,7 @@ type Deps struct {
 	// API lists the routes that the pages read, below Prefix.
 	API   []httpserver.Route
 	Login Login
+	Once  bool // the login takes a key for one login from the fragment of its address
 	// Watch follows the judged events that fit a query of the API's /events/stream.
 	Watch func(query url.Values) (Tail, error)
 	Now   func() time.Time
@@ -112,6 +113,7 @@ func (p *Pages) Routes() []httpserver.Route {
 		{Method: http.MethodGet, Path: "/", Role: authn.Viewer, Handler: p.overview},
 		{Method: http.MethodGet, Path: "/events", Role: authn.Viewer, Handler: p.events},
 		{Method: http.MethodGet, Path: "/events/:id", Role: authn.Viewer, Handler: p.passport},
+		{Method: http.MethodGet, Path: "/rules", Role: authn.Viewer, Handler: p.rules},
 		{Method: http.MethodGet, Path: "/components", Role: authn.Viewer, Handler: p.components},
 		{Method: http.MethodGet, Path: "/login", Role: authn.Public, Handler: p.showLogin},
 		{Method: http.MethodPost, Path: "/login", Role: authn.Public, Handler: p.login},

@@ -123,3 +123,8 @@ func short(n int64) string {
 	}
 	return strconv.FormatFloat(float64(n)/1e6, 'f', 1, 64) + " M"
 }
+
+// severityWord is syslog's word for a severity from 0 to 7.
+func severityWord(n int) string {
+	return [...]string{"emerg", "alert", "crit", "err", "warning", "notice", "info", "debug"}[n&7]
+}
