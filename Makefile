@@ -14,7 +14,7 @@ RATE ?= 0
 # what the binary may have; docs/performance.md
 MOST_BYTES := 55000000
 
-.PHONY: help run build generate screenshots test test-quick verify fuzz bench bench-once kill chaos rotations install-tools vault-server clean
+.PHONY: help run build generate screenshots test test-quick verify fuzz bench bench-once bench-console kill chaos rotations install-tools vault-server clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -56,6 +56,9 @@ bench-once: ## run every benchmark once, so that none rots
 bench: ## measure the figures of docs/performance.md (takes some minutes; quiet machine)
 	$(GO) test -run '^$$' -bench . -benchtime 1s ./platform/... ./modules/...
 	MUTT_BENCH=full $(GO) test -run '^$$' -bench . -benchtime 1x -count 5 -timeout 60m ./app/bench
+
+bench-console: ## measure the console with 1,000 rules and 10 million audit rows, and what live pages cost (docs/performance.md; half an hour)
+	MUTT_BENCH=full $(GO) test -run '^$$' -bench '^BenchmarkConsole' -benchtime 1x -timeout 90m ./app/bench
 
 kill: build ## the kill test, RUNS times in a row
 	$(GO) test -count=$(RUNS) -timeout 60m -run 'TestKill' ./app/acceptance -v
