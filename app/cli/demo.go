@@ -161,7 +161,9 @@ func (d *demonstration) play(ctx context.Context, listeners map[string]string) e
 		Settled: func(ctx context.Context) (int64, bool, error) {
 			var l apiclient.Ledger
 			err := c.Do(ctx, apiclient.Call{Method: http.MethodGet, Path: []string{"ledger"}}, &l)
-			return l.Judging.Received, l.Judging.Received == l.Judging.Judged && l.Delivery.InFlight == 0, err
+			// By the books, and not by what waits: an alert is published a moment after its event is counted as judged.
+			d := &l.Delivery
+			return l.Judging.Received, l.Judging.Received == l.Judging.Judged && d.Forwardable == d.Delivered+d.Discarded+d.Parked, err
 		},
 		Fail: func(failing bool) {
 			d.sink.SetFaults(sink.Faults{Status: map[bool]int{true: http.StatusServiceUnavailable}[failing]})
