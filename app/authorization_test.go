@@ -242,8 +242,9 @@ func (m *matrix) call(s *httpserver.Server, r httpserver.Route, c caller) (code 
 		if strings.HasPrefix(rec.Header().Get("Location"), "/login?next=") {
 			return "unauthorized", rec.Code
 		}
-		if rec.Code == http.StatusForbidden && strings.Contains(rec.Body.String(), "<code>forbidden</code>") {
-			return "forbidden", rec.Code
+		refused := rec.Code == http.StatusUnauthorized || rec.Code == http.StatusForbidden
+		if code := regexp.MustCompile(`<code>(\w+)</code>`).FindStringSubmatch(rec.Body.String()); refused && code != nil {
+			return code[1], rec.Code
 		}
 	}
 	if rec.Code != http.StatusUnauthorized && rec.Code != http.StatusForbidden {

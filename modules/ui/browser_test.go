@@ -60,7 +60,7 @@ func (b *tab) listen(ev any) {
 	case *log.EventEntryAdded:
 		b.complaints = append(b.complaints, fmt.Sprintf("%s: %s", e.Entry.Source, e.Entry.Text))
 	case *runtime.EventExceptionThrown:
-		b.complaints = append(b.complaints, e.ExceptionDetails.Text)
+		b.complaints = append(b.complaints, e.ExceptionDetails.Text+" "+thrown(e))
 	case *network.EventRequestWillBeSent:
 		b.requests = append(b.requests, e.Request.URL)
 	}
@@ -138,6 +138,9 @@ func views() []view {
 		{name: "rules", path: "/rules"},
 		{name: "rules-peek", path: "/rules?rule=3"},
 		{name: "rules-none", path: "/rules?q=nothing+has+this"},
+		{name: "rule-new", path: "/rules/new?from=" + sceneEvent(118), act: matchesShown},
+		{name: "rule-edit", path: "/rules/1", act: matchesShown},
+		{name: "rule-review", path: "/rules/new?from=" + sceneEvent(118), act: reviewShown},
 		{name: "components", path: "/components"},
 		{name: "docs", path: "/docs"},
 	}
@@ -174,7 +177,8 @@ func (b *tab) each(f func(name string)) {
 func TestBrowser(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]func(*testing.T){"accessible": pagesAreAccessible, "widths": pagesFitTheirWidth, "login": peopleLogIn, "once": linkLogsIn, "keys": keysAct,
-		"theme": themeStays, "rules": rulesInABrowser, "attacks": attacksRunNowhere, "live": overviewIsLive} {
+		"theme": themeStays, "rules": rulesInABrowser, "attacks": attacksRunNowhere, "live": overviewIsLive,
+		"editor": rulesAreMade} {
 		t.Run(name, test)
 	}
 }
@@ -424,4 +428,12 @@ func overviewIsLive(t *testing.T) {
 	}
 	refresh()
 	until(`document.querySelector("#live-words").textContent.startsWith("stale for") && document.querySelector("#overview").classList.contains("stale")`)
+}
+
+// thrown returns what an exception says of itself.
+func thrown(e *runtime.EventExceptionThrown) string {
+	if e.ExceptionDetails.Exception == nil {
+		return ""
+	}
+	return e.ExceptionDetails.Exception.Description
 }

@@ -24,6 +24,11 @@ type TestEvent struct {
 	ReceivedAt *time.Time `json:"received_at,omitempty" doc:"for rules with a validity; now when absent"`
 }
 
+// RuleDraft answers /events/{id}/draft: a rule that is not stored.
+type RuleDraft struct {
+	Rule RuleInFile `json:"rule" doc:"matches events like this one; its team is left out where the device has none"`
+}
+
 // RuleTest answers /rules/test.
 type RuleTest struct {
 	Verdict
@@ -46,6 +51,7 @@ type Verdict struct {
 // RulePreviewRequest asks what drafts of rules would change.
 type RulePreviewRequest struct {
 	Rules       []RuleInFile `json:"rules" doc:"the drafts, each with a name or a match; their expressions are bounded together" maxlen:"10000"`
+	Replaces    []int64      `json:"replaces,omitempty" doc:"for each draft the id of the stored rule that it replaces, under its name or a new one; 0 for a new rule. Absent: a draft replaces the rule of its name" maxlen:"10000"`
 	Mode        string       `json:"mode,omitempty" doc:"merge: they replace the stored ones of their names, or join them; replace: only they are there; merge when absent" enum:"merge|replace"`
 	WindowHours int          `json:"window_hours,omitempty" doc:"look at the newest 100,000 events of so many hours instead, and answer with a review" min:"0" max:"24"`
 	Without     []int64      `json:"without,omitempty" doc:"ids of stored rules that are left out, as if they were deleted" maxlen:"10000"`
@@ -54,12 +60,13 @@ type RulePreviewRequest struct {
 
 // RulePreview answers /rules/preview.
 type RulePreview struct {
-	Events  int             `json:"events" doc:"that were judged by both rulesets" min:"0"`
-	Changed int             `json:"changed" doc:"of which another handling, fate or team would come" min:"0"`
-	Changes []PreviewChange `json:"changes" doc:"by what they are and would be, the most frequent first"`
-	Samples []PreviewSample `json:"samples" doc:"some of the events that would change"`
-	Partial bool            `json:"partial,omitempty" doc:"the time of the call was over before all events were judged: events are the newest"`
-	Review  *RuleReview     `json:"review,omitempty" doc:"with window_hours: what is asked before saving"`
+	Events     int             `json:"events" doc:"that were judged by both rulesets" min:"0"`
+	Changed    int             `json:"changed" doc:"of which another handling, fate or team would come" min:"0"`
+	Changes    []PreviewChange `json:"changes" doc:"by what they are and would be, the most frequent first, at most 100"`
+	Samples    []PreviewSample `json:"samples" doc:"some of the events that would change, the newest first"`
+	Unreadable int             `json:"unreadable,omitempty" doc:"events whose stored text does not decode: they were not judged" min:"0"`
+	Partial    bool            `json:"partial,omitempty" doc:"the time of the call was over before all events were judged: events are the newest"`
+	Review     *RuleReview     `json:"review,omitempty" doc:"with window_hours: what is asked before saving"`
 }
 
 // RuleReview says what drafts of rules would have done in a window of time.
@@ -72,8 +79,36 @@ type RuleReview struct {
 	Moves          []RuleMove      `json:"moves" doc:"events that another rule would win, the most frequent first, at most 50"`
 	PagesBefore    float64         `json:"pages_per_hour_before" doc:"events that page, per hour that was looked at, by today's rules" min:"0"`
 	PagesAfter     float64         `json:"pages_per_hour_after" doc:"the same with the drafts" min:"0"`
+	Before         ReviewCounts    `json:"before" doc:"what today's rules make of the events"`
+	After          ReviewCounts    `json:"after" doc:"the same with the drafts"`
+	Hours          []ReviewHour    `json:"hours" doc:"events that page in each hour of the clock, the oldest first; hours that were not looked at are left out"`
+	Rules          []RuleShare     `json:"rules" doc:"rules that would win another number of events, those that lose the most first, at most 50"`
+	SentOtherwise  int             `json:"sent_otherwise" doc:"alerts that would go to the same team in the same way with another severity, signature or rule" min:"0"`
 	Unreachable    []RuleRef       `json:"unreachable" doc:"active rules that would never win any more, because another one takes everything from them"`
-	BrokenExamples []BrokenExample `json:"broken_examples" doc:"examples of any rule that would not hold any more"`
+	Examples       int             `json:"examples" doc:"examples of all rules that were checked" min:"0"`
+	BrokenExamples []BrokenExample `json:"broken_examples" doc:"examples that would not hold: of the drafts, and those of other rules that hold today"`
+}
+
+// ReviewCounts is what a ruleset makes of the events of a review.
+type ReviewCounts struct {
+	Pages     int `json:"pages" doc:"events that page" min:"0"`
+	Alerts    int `json:"alerts" doc:"events that are sent to the destination" min:"0"`
+	Unhandled int `json:"unhandled" doc:"events that no rule wins" min:"0"`
+}
+
+// ReviewHour counts the events of an hour that page.
+type ReviewHour struct {
+	From   time.Time `json:"from" doc:"begin of the hour"`
+	Before int       `json:"before" doc:"by today's rules" min:"0"`
+	After  int       `json:"after" doc:"with the drafts" min:"0"`
+}
+
+// RuleShare is how many events a rule wins.
+type RuleShare struct {
+	Rule     *RuleRef `json:"rule" doc:"null: none, they are unhandled"`
+	Priority *int     `json:"priority" doc:"of the rule, with the drafts; null for none"`
+	Before   int      `json:"before" doc:"by today's rules" min:"0"`
+	After    int      `json:"after" doc:"with the drafts" min:"0"`
 }
 
 // RuleMove counts events that one rule would lose to another.
@@ -119,9 +154,12 @@ type RuleMatch struct {
 
 // PreviewChange counts the events that would go from one handling to another.
 type PreviewChange struct {
-	From   string `json:"from" doc:"handling, or the fate of an event without one" example:"unhandled"`
-	To     string `json:"to" doc:"the same with the drafts" example:"Page_only"`
-	Events int    `json:"events" doc:"how many" min:"1"`
+	From        string `json:"from" doc:"handling, or the fate of an event without one" example:"unhandled"`
+	FromTeam    string `json:"from_team" doc:"who gets it"`
+	To          string `json:"to" doc:"the handling or fate with the drafts" example:"Page_only"`
+	ToTeam      string `json:"to_team" doc:"who would get it"`
+	Environment string `json:"environment" doc:"prod, or dev for development hosts" enum:"prod|dev"`
+	Events      int    `json:"events" doc:"how many" min:"1"`
 }
 
 // PreviewSample is an event that would change.

@@ -23,6 +23,7 @@ type Pagination struct {
 type Created struct {
 	ID      int64  `json:"id" doc:"of what was made" min:"1"`
 	Message string `json:"message" doc:"what was done"`
+	AuditID int64  `json:"audit_id" doc:"of its row of the change audit, which a rollback takes" min:"1"`
 }
 
 // Done answers a write that has nothing more to say.
@@ -68,6 +69,7 @@ type RuleSaved struct {
 	ID       int64  `json:"id" doc:"of the rule" min:"1"`
 	Message  string `json:"message" doc:"what was done"`
 	Revision int64  `json:"revision" doc:"of the rule after the change; of the change when it was deleted"`
+	AuditID  int64  `json:"audit_id" doc:"of its row of the change audit, which a rollback takes; 0 when nothing was changed" min:"0"`
 }
 
 // ImportResult answers an import of rules: what it did, or with DryRun what it would do.

@@ -92,6 +92,57 @@
     if (token) event.detail.headers["X-CSRF-Token"] = token.content;
   });
 
+  // A dialog that an answer brings opens over the page; when it closes, it goes, and the focus returns to where it was.
+  const overlay = one("#overlay");
+  let opener = null;
+  document.addEventListener("htmx:beforeRequest", (event) => { if (!overlay || !overlay.contains(event.detail.elt)) opener = document.activeElement; });
+  document.addEventListener("htmx:beforeSwap", (event) => {
+    const { xhr, target } = event.detail;
+    if (xhr.status < 400 || !target.matches("#overlay, #matches, #refusal, #toasts") || /^\s*<!doctype/i.test(xhr.response)) return;
+    event.detail.shouldSwap = true; // it says what is wrong
+    event.detail.isError = false;
+  });
+  document.addEventListener("htmx:afterSwap", ({ detail: { target } }) => {
+    if (target === overlay) {
+      const dialog = overlay.querySelector("dialog[data-open]");
+      if (!dialog) return;
+      dialog.addEventListener("close", () => {
+        dialog.remove();
+        if (opener && opener.isConnected) opener.focus();
+      });
+      dialog.showModal();
+    } else if (target.id === "refusal") {
+      for (const error of target.querySelectorAll("[data-field]")) {
+        const place = document.getElementById(`${error.dataset.field}-err`), field = document.getElementById(error.dataset.field);
+        if (!place || !place.closest("dialog")) continue;
+        place.textContent = error.textContent;
+        place.hidden = false;
+        field.setAttribute("aria-invalid", "true");
+        field.focus();
+      }
+    } else if (target.id === "toasts") {
+      const url = new URL(location.href);
+      url.searchParams.delete("change");
+      history.replaceState(history.state, "", url);
+      let held = false, end = 0;
+      const wait = () => { clearTimeout(end); end = setTimeout(() => { if (!held) target.replaceChildren(); }, 8000); };
+      const hold = (value) => () => { held = value; if (!value) wait(); };
+      const toast = target.firstElementChild;
+      if (!toast) return;
+      for (const [on, value] of [["mouseenter", true], ["focusin", true], ["mouseleave", false], ["focusout", false]]) toast.addEventListener(on, hold(value));
+      wait();
+    }
+  });
+  document.addEventListener("click", (event) => {
+    const closes = event.target.closest("[data-close]");
+    if (closes) closes.closest("dialog").close();
+  });
+  document.addEventListener("keydown", (event) => { // Ctrl Enter does what the large button says
+    if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey)) return;
+    const button = (one("dialog[open]") || document).querySelector("[data-do]");
+    if (button) { event.preventDefault(); button.click(); }
+  });
+
   // Single keys act when no field has the focus, and can be switched off (WCAG 2.1.4). Each has a button or a link.
   const stored = () => { try { return localStorage.getItem("mutt_keys") !== "off"; } catch { return true; } };
   const single = one("#single");
@@ -110,7 +161,7 @@
   let before = "";
   document.addEventListener("keydown", (event) => {
     const typing = event.target.closest("input:not([type=checkbox]), textarea, select, [contenteditable]");
-    if (event.key === "Escape" && typing) { event.target.blur(); return; }
+    if (event.key === "Escape" && typing && !typing.closest("dialog")) { event.target.blur(); return; }
     if (event.key === " " && event.target.closest("button, a, summary")) return; // Space presses what has the focus
     if (event.ctrlKey || event.altKey || event.metaKey || typing || one("dialog[open]")) return;
     if (event.key !== "Escape" && !enabled()) return;

@@ -211,6 +211,7 @@ func (a *API) endpoints() []endpoint {
 		{get, "/events/histogram", authn.Viewer, a.histogram, opHistogram()},
 		{get, "/events/hosts", authn.Viewer, a.seen, opHostsSeen()},
 		{get, "/events/:id", authn.Viewer, a.getEvent, opGetEvent()},
+		{get, "/events/:id/draft", authn.Viewer, a.draftRule, opDraftRule()},
 
 		{get, "/queues", authn.Viewer, a.listQueues, opListQueues()},
 		{get, "/dlq/:queue", authn.Viewer, a.listDead, opListDead()},

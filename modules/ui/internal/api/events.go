@@ -99,6 +99,25 @@ func (a *API) getEvent(c echo.Context) error {
 	return answer(c, http.StatusOK, out)
 }
 
+// draftRule suggests a rule for events like a judged one.
+func (a *API) draftRule(c echo.Context) error {
+	row, err := a.auditedRow(c)
+	if err != nil {
+		return err
+	}
+	e, ok := auditedEvent(&row)
+	if !ok {
+		return fault.New(fault.Corrupt, "the stored text of event %s does not decode", row.ID)
+	}
+	draft := rule.Suggest(&e)
+	draft.TeamAssignment = row.Decision.Team
+	out, err := inFile(&draft)
+	if err != nil {
+		return err
+	}
+	return answer(c, http.StatusOK, map[string]any{"rule": out})
+}
+
 // judgedBy judges an audited event by a ruleset.
 func judgedBy(ctx context.Context, rules []rule.Rule, tables rule.Tables, e *event.Event, row *store.AuditLog) (apiclient.Judging, error) {
 	set, err := rule.CompileWithin(ctx, rules, tables)

@@ -77,6 +77,7 @@ func TestGolden(t *testing.T) {
 		{"audit_logs_export", request{method: "GET", path: "/audit-logs/export?severity=err", key: "viewer"}},
 		{"audit_log", request{method: "GET", path: "/audit-logs/" + testID(1).String()}},
 		{"audit_log_none", request{method: "GET", path: "/audit-logs/" + testID(9).String()}},
+		{"event_draft", request{method: "GET", path: "/events/" + testID(2).String() + "/draft", key: "viewer"}},
 		{"event", request{method: "GET", path: "/events/" + testID(2).String(), key: "viewer"}},
 		{"queues", request{method: "GET", path: "/queues"}},
 		{"dlq_alert", request{method: "GET", path: "/dlq/alert"}},

@@ -84,6 +84,11 @@ func opGetEvent() openapi.Operation {
 		eventInPath(), openapi.InQuery("ruleset", "the rules to judge it by; both when it is absent", openapi.OneOf("then", "now")), openapi.Gives(ok, "the event, explained", apiclient.EventExplained{}), openapi.Fails(fault.Unprocessable, fault.RateLimited, fault.Busy))
 }
 
+func opDraftRule() openapi.Operation {
+	return openapi.Op(tagAudit, "draftRule", "Suggest a rule for events like one", "By the OID of a trap, else by the mnemonic of the message or its longest part that does not vary; not bound to the host, with the message as an example. Nothing is stored.",
+		eventInPath(), openapi.Gives(ok, "the draft", apiclient.RuleDraft{}))
+}
+
 // auditFiltered takes the filters of judged events, times included.
 func auditFiltered() openapi.Part {
 	return openapi.All(auditKind(), openapi.InQuery("id", "the one event that has it", openapi.Formatted("uuid").WithExample("019ab3c8-5b4c-7000-8000-000000000001")), timed())

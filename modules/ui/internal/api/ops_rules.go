@@ -24,7 +24,7 @@ func opGetRule() openapi.Operation {
 func opCreateRule() openapi.Operation {
 	return openapi.Op(tagRules, "createRule", "Create a rule",
 		"match_string or trap_oid is required. Names of handlings and match types are taken in any case.",
-		openapi.TakesAs(openapi.Content{MediaType: openapi.JSON, Type: apiclient.RuleInput{}, Example: exampleRule(), Needs: ruleNeeds()}), changed(),
+		openapi.TakesAs(openapi.Content{MediaType: openapi.JSON, Type: apiclient.RuleInput{}, Example: exampleRule(), Needs: ruleNeeds()}), changed(), checkedExamples(),
 		openapi.Gives(http.StatusCreated, "the rule is in force", apiclient.Created{}, "Location", "ETag"),
 		openapi.Fails(fault.AlreadyExists))
 }
@@ -37,12 +37,18 @@ func ruleNeeds() [][]string {
 func opUpdateRule(id string) openapi.Operation {
 	return openapi.Op(tagRules, id, "Change a rule", "Takes the fields to change; null puts a field's default back. PUT and PATCH do the same.",
 		ruleInPath(), openapi.TakesAs(openapi.Content{MediaType: openapi.JSON, Type: apiclient.RuleInput{}, Example: map[string]any{"priority": 50, "reason": "first of all"}}),
-		changed(), openapi.Gives(ok, "the rule as changed is in force", apiclient.RuleSaved{}, "ETag"), openapi.Fails(fault.AlreadyExists))
+		changed(), checkedExamples(), openapi.Gives(ok, "the rule as changed is in force", apiclient.RuleSaved{}, "ETag"), openapi.Fails(fault.AlreadyExists))
 }
 
 func opDeleteRule() openapi.Operation {
 	return openapi.Op(tagRules, "deleteRule", "Delete a rule", "Audit rows of events that it matched keep its id and name.",
-		ruleInPath(), changed(), openapi.Gives(ok, "the rule is not in force any more", apiclient.RuleSaved{}))
+		ruleInPath(), changed(), checkedExamples(), openapi.Gives(ok, "the rule is not in force any more", apiclient.RuleSaved{}))
+}
+
+// checkedExamples is the parameter that says which examples may stop a change.
+func checkedExamples() openapi.Part {
+	return openapi.InQuery("examples", "which examples stop the change when they would not hold: own, those of the rule itself but expect; all, those of every rule that hold today as well; "+
+		"none needs the role admin and a reason, which the change audit shows", openapi.OneOf(examplesOwn, examplesAll, examplesNone).WithDefault(examplesOwn))
 }
 
 func ruleInPath() openapi.Part { return named("id", "id of the rule", openapi.Whole(1, greatest)) }

@@ -43,22 +43,37 @@ func (a *API) createRule(c echo.Context) error {
 	if err != nil {
 		return ruleFault("", err)
 	}
-	if err := a.checkRule(c.Request().Context(), r); err != nil {
+	check, reason, err := examplesOf(c, reason)
+	if err != nil {
 		return err
 	}
-	revision, err := a.change(c, reason, func(tx change) error {
-		if err := tx.unchanged(); err != nil {
+	made := apiclient.Created{}
+	var revision int64
+	err = a.settled(func(moved func() error) error {
+		seen, err := a.checkSaved(c.Request().Context(), check, 0, &r)
+		if err != nil {
 			return err
 		}
-		r.ID, err = tx.CreateRule(r)
+		revision, err = a.change(c, reason, func(tx change) error {
+			if err := tx.unchanged(); err != nil {
+				return err
+			}
+			if seen.moved(tx) {
+				return moved()
+			}
+			r.ID, err = tx.CreateRule(r)
+			made.AuditID = tx.AuditID()
+			return err
+		})
 		return err
 	})
 	if err != nil {
 		return err
 	}
+	made.ID, made.Message = r.ID, fmt.Sprintf("rule %q created", r.Name)
 	c.Response().Header().Set("Location", fmt.Sprintf("%s/%d", c.Request().URL.Path, r.ID))
 	c.Response().Header().Set("ETag", revisionTag(revision))
-	return answer(c, http.StatusCreated, apiclient.Created{ID: r.ID, Message: fmt.Sprintf("rule %q created", r.Name)})
+	return answer(c, http.StatusCreated, made)
 }
 
 // updateRule takes the fields to change, for PUT as for PATCH: so did the predecessor.
@@ -68,6 +83,10 @@ func (a *API) updateRule(c echo.Context) error {
 		return err
 	}
 	body, reason, err := ruleBody(c)
+	if err != nil {
+		return err
+	}
+	check, reason, err := examplesOf(c, reason)
 	if err != nil {
 		return err
 	}
@@ -81,7 +100,8 @@ func (a *API) updateRule(c echo.Context) error {
 		if err != nil {
 			return ruleFault("", err)
 		}
-		if err := a.checkRule(c.Request().Context(), r); err != nil {
+		seen, err := a.checkSaved(c.Request().Context(), check, id, &r)
+		if err != nil {
 			return err
 		}
 		_, err = a.change(c, reason, func(tx change) error {
@@ -92,11 +112,15 @@ func (a *API) updateRule(c echo.Context) error {
 			if err := tx.want.check(fmt.Sprintf("rule %d", id), now.Revision); err != nil {
 				return err
 			}
-			if now.Revision != old.Revision {
+			if now.Revision != old.Revision || seen.moved(tx) {
 				return moved()
 			}
+			before := tx.AuditID()
 			if err := tx.UpdateRule(r); err != nil {
 				return err
+			}
+			if saved.AuditID = tx.AuditID(); saved.AuditID == before { // it was so already
+				saved.AuditID = 0
 			}
 			now, err = tx.Rule(id)
 			saved.Revision, saved.Message = now.Revision, fmt.Sprintf("rule %q updated", now.Name)
@@ -116,17 +140,33 @@ func (a *API) deleteRule(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	check, reason, err := examplesOf(c, "")
+	if err != nil {
+		return err
+	}
 	saved := apiclient.RuleSaved{ID: id}
-	saved.Revision, err = a.change(c, "", func(tx change) error {
-		old, err := tx.Rule(id)
+	err = a.settled(func(moved func() error) error {
+		seen, err := a.checkSaved(c.Request().Context(), check, id, nil)
 		if err != nil {
 			return err
 		}
-		if err := tx.want.check(fmt.Sprintf("rule %d", id), old.Revision); err != nil {
+		saved.Revision, err = a.change(c, reason, func(tx change) error {
+			old, err := tx.Rule(id)
+			if err != nil {
+				return err
+			}
+			if err := tx.want.check(fmt.Sprintf("rule %d", id), old.Revision); err != nil {
+				return err
+			}
+			if seen.moved(tx) {
+				return moved()
+			}
+			saved.Message = fmt.Sprintf("rule %q deleted", old.Name)
+			err = tx.DeleteRule(id)
+			saved.AuditID = tx.AuditID()
 			return err
-		}
-		saved.Message = fmt.Sprintf("rule %q deleted", old.Name)
-		return tx.DeleteRule(id)
+		})
+		return err
 	})
 	if err != nil {
 		return err

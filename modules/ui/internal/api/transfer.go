@@ -62,20 +62,30 @@ func (a *API) exportRules(c echo.Context) error {
 func rulesAsJSON(rules []rule.Rule) ([]byte, error) {
 	list := make([]map[string]json.RawMessage, len(rules))
 	for i := range rules {
-		text, err := json.Marshal(rules[i])
-		if err != nil {
-			return nil, fmt.Errorf("render rule %d: %w", rules[i].ID, err)
+		var err error
+		if list[i], err = inFile(&rules[i]); err != nil {
+			return nil, err
 		}
-		if err := json.Unmarshal(text, &list[i]); err != nil {
-			return nil, fmt.Errorf("render rule %d: %w", rules[i].ID, err)
-		}
-		delete(list[i], "id")
-		delete(list[i], "revision")
 	}
 	return render(struct {
 		Version int                          `json:"version"`
 		Rules   []map[string]json.RawMessage `json:"rules"`
 	}{1, list})
+}
+
+// inFile returns a rule as a file has it.
+func inFile(r *rule.Rule) (map[string]json.RawMessage, error) {
+	text, err := json.Marshal(r)
+	if err != nil {
+		return nil, fmt.Errorf("render rule %d: %w", r.ID, err)
+	}
+	var out map[string]json.RawMessage
+	if err := json.Unmarshal(text, &out); err != nil {
+		return nil, fmt.Errorf("render rule %d: %w", r.ID, err)
+	}
+	delete(out, "id")
+	delete(out, "revision")
+	return out, nil
 }
 
 // importRules brings the stored rules to what a file says, all or nothing.

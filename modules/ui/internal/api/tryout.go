@@ -22,6 +22,7 @@ import (
 const (
 	maxSteps      = 500 // of an explanation
 	maxSamples    = 20
+	maxTreatments = 100
 	previewEvents = 1000
 	maxPreview    = 10_000
 	previewPage   = 1000
@@ -49,7 +50,7 @@ func (a *API) testRule(c echo.Context) error {
 	}
 	var out apiclient.RuleTest
 	err = a.tryOut(c, func(ctx context.Context) error {
-		rules, tables, err := a.withDrafts(ctx, drafts, modeMerge, func(int) string { return "rule." })
+		rules, tables, err := a.withDrafts(ctx, draftSet{drafts: drafts, mode: modeMerge, where: func(int) string { return "rule." }})
 		if err != nil {
 			return err
 		}
@@ -125,9 +126,18 @@ func (a *API) testEvent(in *apiclient.TestEvent) (*event.Event, error) {
 	return e, nil
 }
 
-// withDrafts returns the stored rules with drafts among them. A draft of a new name gets the id that it would get next, so that
+// draftSet is the drafts of a call.
+type draftSet struct {
+	drafts   []jsontext.Value
+	replaces []int64 // for each draft the id of the stored rule that it replaces, 0 for a new one; nil: they are known by their names
+	mode     string
+	where    func(int) string // names a draft's fields in errors
+}
+
+// withDrafts returns the stored rules with drafts among them. A new draft gets the id that it would get next, so that
 // ties are decided as they would be. Drafts that are too large together are refused before the first is compiled.
-func (a *API) withDrafts(ctx context.Context, drafts []jsontext.Value, mode string, where func(int) string) ([]rule.Rule, rule.Tables, error) {
+func (a *API) withDrafts(ctx context.Context, in draftSet) ([]rule.Rule, rule.Tables, error) {
+	drafts, where := in.drafts, in.where
 	stored, tables, err := a.Store.Ruleset(ctx)
 	if err != nil {
 		return nil, tables, err
@@ -153,8 +163,13 @@ func (a *API) withDrafts(ctx context.Context, drafts []jsontext.Value, mode stri
 			return nil, tables, ruleFault(where(i), err)
 		}
 	}
-	if mode == modeReplace {
+	if in.mode == modeReplace {
 		stored = nil
+	}
+	if in.replaces != nil {
+		if stored, err = replaced(stored, list, in.replaces, where); err != nil {
+			return nil, tables, err
+		}
 	}
 	rules := merged(stored, list)
 	for i := range rules {
@@ -164,6 +179,25 @@ func (a *API) withDrafts(ctx context.Context, drafts []jsontext.Value, mode stri
 		}
 	}
 	return rules, tables, nil
+}
+
+// replaced gives the stored rules that drafts replace the names of those drafts, so that both are known to be the same rule. A name that
+// another rule has is refused, as it is when the draft is saved.
+func replaced(stored, drafts []rule.Rule, ids []int64, where func(int) string) ([]rule.Rule, error) {
+	stored = slices.Clone(stored)
+	for i, id := range ids {
+		at := slices.IndexFunc(stored, func(r rule.Rule) bool { return r.ID == id })
+		if id != 0 && at < 0 {
+			return nil, fault.Field(fault.Unprocessable, fmt.Sprintf("replaces[%d]", i), "there is no rule %d", id).WithRemedy("it was deleted: read the rules again")
+		}
+		if other := slices.IndexFunc(stored, func(r rule.Rule) bool { return r.Name == drafts[i].Name && r.ID != id }); other >= 0 {
+			return nil, fault.Field(fault.AlreadyExists, where(i)+"name", "rule %d has the name %q already", stored[other].ID, stored[other].Name)
+		}
+		if at >= 0 {
+			stored[at].Name = drafts[i].Name
+		}
+	}
+	return stored, nil
 }
 
 func verdict(d *event.Decision) apiclient.Verdict {
@@ -178,11 +212,12 @@ func verdict(d *event.Decision) apiclient.Verdict {
 // previewRules judges the newest audited events by the stored rules and by drafts, and reports what would change.
 func (a *API) previewRules(c echo.Context) error {
 	var in struct {
-		Rules   *[]jsontext.Value `json:"rules"`
-		Mode    string            `json:"mode"`
-		Events  int               `json:"events"`
-		Hours   int               `json:"window_hours"`
-		Without []int64           `json:"without"`
+		Rules    *[]jsontext.Value `json:"rules"`
+		Replaces []int64           `json:"replaces"`
+		Mode     string            `json:"mode"`
+		Events   int               `json:"events"`
+		Hours    int               `json:"window_hours"`
+		Without  []int64           `json:"without"`
 	}
 	if err := readJSON(c, &in); err != nil {
 		return err
@@ -202,6 +237,10 @@ func (a *API) previewRules(c echo.Context) error {
 		return fault.Field(fault.Unprocessable, "window_hours", "must be a whole number from 0 to %d", maxReviewHours)
 	case in.Hours > 0 && in.Events > 0:
 		return fault.Field(fault.Unprocessable, "events", "goes without window_hours, which has a bound of its own")
+	case in.Replaces != nil && len(in.Replaces) != len(*in.Rules):
+		return fault.Field(fault.Unprocessable, "replaces", "has %d ids, and must have one for each of the %d drafts", len(in.Replaces), len(*in.Rules))
+	case in.Replaces != nil && mode == modeReplace:
+		return fault.Field(fault.Unprocessable, "replaces", "goes with mode merge only")
 	case len(in.Without) > maxDrafts:
 		return fault.Field(fault.Unprocessable, "without", "has %d ids, at most %d are allowed", len(in.Without), maxDrafts)
 	}
@@ -215,7 +254,7 @@ func (a *API) previewRules(c echo.Context) error {
 		if err != nil {
 			return err
 		}
-		drafted, _, err := a.withDrafts(ctx, *in.Rules, mode, func(i int) string { return fmt.Sprintf("rules[%d].", i) })
+		drafted, _, err := a.withDrafts(ctx, draftSet{*in.Rules, in.Replaces, mode, func(i int) string { return fmt.Sprintf("rules[%d].", i) }})
 		if err != nil {
 			return err
 		}
@@ -225,7 +264,7 @@ func (a *API) previewRules(c echo.Context) error {
 			return ruleFault("", err)
 		}
 		if in.Hours > 0 {
-			if err := p.begin(ctx, drafted, in.Hours, now); err != nil {
+			if err := p.begin(ctx, present, drafted, in.Hours, now); err != nil {
 				return err
 			}
 		}
@@ -272,12 +311,12 @@ type preview struct {
 	before, after *rule.Set
 	scratch       [2]*rule.Scratch
 	out           apiclient.RulePreview
-	counts        map[[2]string]int
+	counts        map[[2]treatment]int
 	review        *review // nil without a window
 }
 
 func newPreview(ctx context.Context, present, drafted []rule.Rule, tables rule.Tables) (*preview, error) {
-	p := &preview{counts: map[[2]string]int{}, out: apiclient.RulePreview{Changes: []apiclient.PreviewChange{}, Samples: []apiclient.PreviewSample{}}}
+	p := &preview{counts: map[[2]treatment]int{}, out: apiclient.RulePreview{Changes: []apiclient.PreviewChange{}, Samples: []apiclient.PreviewSample{}}}
 	var err error
 	if p.before, err = rule.CompileWithin(ctx, present, tables); err != nil {
 		return nil, err
@@ -293,6 +332,7 @@ func newPreview(ctx context.Context, present, drafted []rule.Rule, tables rule.T
 func (p *preview) judge(ctx context.Context, l *store.AuditLog) error {
 	e, ok := auditedEvent(l)
 	if !ok {
+		p.out.Unreadable++
 		return nil
 	}
 	var old, now event.Decision
@@ -310,7 +350,7 @@ func (p *preview) judge(ctx context.Context, l *store.AuditLog) error {
 		return nil
 	}
 	p.out.Changed++
-	p.counts[[2]string{outcome(&old), outcome(&now)}]++
+	p.counts[[2]treatment{treated(&old), treated(&now)}]++
 	if len(p.out.Samples) < maxSamples {
 		p.out.Samples = append(p.out.Samples, apiclient.PreviewSample{ID: l.ID.String(), ReceivedAt: l.ReceivedAt.UTC().Truncate(time.Microsecond),
 			Hostname: l.Hostname, Message: e.Message, Before: verdict(&old), After: verdict(&now)})
@@ -318,16 +358,26 @@ func (p *preview) judge(ctx context.Context, l *store.AuditLog) error {
 	return nil
 }
 
-// outcome names what is done with an event.
-func outcome(d *event.Decision) string { return cmp.Or(d.Handling.String(), d.Fate.String()) }
+// treatment is what is done with an event.
+type treatment struct {
+	outcome, team string
+	dev           bool
+}
+
+func treated(d *event.Decision) treatment {
+	return treatment{cmp.Or(d.Handling.String(), d.Fate.String()), d.Team, d.Dev}
+}
 
 func (p *preview) result() apiclient.RulePreview {
 	for pair, n := range p.counts {
-		p.out.Changes = append(p.out.Changes, apiclient.PreviewChange{From: pair[0], To: pair[1], Events: n})
+		from, to := pair[0], pair[1]
+		environment := (&event.Decision{Dev: to.dev}).Environment()
+		p.out.Changes = append(p.out.Changes, apiclient.PreviewChange{From: from.outcome, FromTeam: from.team, To: to.outcome, ToTeam: to.team, Environment: environment, Events: n})
 	}
 	slices.SortFunc(p.out.Changes, func(a, b apiclient.PreviewChange) int {
-		return cmp.Or(b.Events-a.Events, cmp.Compare(a.From+a.To, b.From+b.To))
+		return cmp.Or(b.Events-a.Events, cmp.Compare(a.From+a.To, b.From+b.To), cmp.Compare(a.FromTeam, b.FromTeam), cmp.Compare(a.ToTeam, b.ToTeam), cmp.Compare(a.Environment, b.Environment))
 	})
+	p.out.Changes = p.out.Changes[:min(maxTreatments, len(p.out.Changes))]
 	if p.review != nil {
 		p.out.Review = p.review.result()
 	}

@@ -80,13 +80,13 @@ func TestRulePreviewCountsWhatWouldChange(t *testing.T) {
 
 	var got apiclient.RulePreview
 	b.try("/rules/preview", `{"rules":[`+draft+`]}`, &got)
-	if got.Events != 30 || got.Changed != 20 || len(got.Changes) != 1 || got.Changes[0] != (apiclient.PreviewChange{From: "unhandled", To: "Ticket_only", Events: 20}) ||
+	if got.Events != 30 || got.Changed != 20 || len(got.Changes) != 1 || got.Changes[0] != (apiclient.PreviewChange{From: "unhandled", To: "Ticket_only", ToTeam: "DC", Environment: "prod", Events: 20}) ||
 		len(got.Samples) != 20 || got.Samples[0].Before.Fate != "unhandled" || got.Samples[0].After.Team != "DC" || !strings.HasPrefix(got.Samples[0].Message, "fan") {
 		t.Errorf("merge: got %+v", got)
 	}
 	got = apiclient.RulePreview{}
 	b.try("/rules/preview", `{"rules":[`+draft+`],"mode":"replace","events":9}`, &got)
-	if got.Events != 9 || got.Changed != 9 || len(got.Changes) != 2 || got.Changes[1] != (apiclient.PreviewChange{From: "Page_and_ticket", To: "unhandled", Events: 3}) {
+	if got.Events != 9 || got.Changed != 9 || len(got.Changes) != 2 || got.Changes[1] != (apiclient.PreviewChange{From: "Page_and_ticket", FromTeam: "NETOPS", To: "unhandled", Environment: "prod", Events: 3}) {
 		t.Errorf("replace, the newest 9: got %+v", got)
 	}
 	got = apiclient.RulePreview{}

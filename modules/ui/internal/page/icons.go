@@ -78,6 +78,8 @@ func drawing(name string) string {
 		return `<path d="M5.5 3.5v9M10.5 3.5v9"/>`
 	case "forwarded":
 		return `<path d="M2 8h11M9.5 4.5 13 8l-3.5 3.5"/>`
+	case "plus":
+		return `<path d="M8 3v10M3 8h10"/>`
 	case "node":
 		return `<circle cx="8" cy="8" r="5"/>`
 	case "tank":

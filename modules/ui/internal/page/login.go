@@ -60,7 +60,7 @@ func (p *Pages) login(c echo.Context) error {
 	if err := http.NewCrossOriginProtection().Check(c.Request()); err != nil {
 		return fault.Wrap(fault.Forbidden, err, "a login from another site is refused").WithRemedy("log in from MUTT's own page")
 	}
-	form, err := formOf(c)
+	form, err := formOf(c, maxForm)
 	if err != nil {
 		return err
 	}
@@ -132,16 +132,16 @@ func (p *Pages) logout(c echo.Context) error {
 }
 
 // formOf reads a form of bounded size.
-func formOf(c echo.Context) (url.Values, error) {
+func formOf(c echo.Context, most int64) (url.Values, error) {
 	r := c.Request()
 	kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if r.ContentLength != 0 && kind != "application/x-www-form-urlencoded" {
-		return nil, fault.New(fault.UnsupportedType, "the login takes a form").WithRemedy("send application/x-www-form-urlencoded")
+		return nil, fault.New(fault.UnsupportedType, "this takes a form").WithRemedy("send application/x-www-form-urlencoded")
 	}
-	r.Body = http.MaxBytesReader(c.Response().Writer, r.Body, maxForm)
+	r.Body = http.MaxBytesReader(c.Response().Writer, r.Body, most)
 	if err := r.ParseForm(); err != nil {
 		if large := (*http.MaxBytesError)(nil); errors.As(err, &large) {
-			return nil, fault.New(fault.TooLarge, "the form is larger than %d bytes", maxForm)
+			return nil, fault.New(fault.TooLarge, "the form is larger than %d bytes", most)
 		}
 		return nil, fault.New(fault.BadRequest, "the form is not well formed")
 	}

@@ -15,6 +15,7 @@ import (
 	"io/fs"
 	"net/http"
 	"net/url"
+	"strconv"
 	"time"
 
 	"github.com/a-h/templ"
@@ -114,6 +115,13 @@ func (p *Pages) Routes() []httpserver.Route {
 		{Method: http.MethodGet, Path: "/events", Role: authn.Viewer, Handler: p.events},
 		{Method: http.MethodGet, Path: "/events/:id", Role: authn.Viewer, Handler: p.passport},
 		{Method: http.MethodGet, Path: "/rules", Role: authn.Viewer, Handler: p.rules},
+		{Method: http.MethodGet, Path: "/rules/new", Role: authn.Viewer, Handler: p.newRule},
+		{Method: http.MethodGet, Path: "/rules/:id", Role: authn.Viewer, Handler: p.editRule},
+		{Method: http.MethodPost, Path: "/rules/matches", Role: authn.Viewer, Handler: p.ruleMatches},
+		{Method: http.MethodPost, Path: "/rules/review", Role: authn.Viewer, Handler: p.reviewRule},
+		{Method: http.MethodPost, Path: "/rules/save", Role: authn.Operator, Handler: p.saveRule},
+		{Method: http.MethodGet, Path: "/done", Role: authn.Viewer, Handler: p.done},
+		{Method: http.MethodPost, Path: "/undo", Role: authn.Operator, Handler: p.undo},
 		{Method: http.MethodGet, Path: "/components", Role: authn.Viewer, Handler: p.components},
 		{Method: http.MethodGet, Path: "/login", Role: authn.Public, Handler: p.showLogin},
 		{Method: http.MethodPost, Path: "/login", Role: authn.Public, Handler: p.login},
@@ -175,6 +183,7 @@ type frame struct {
 	*Assets
 	Title, Page, Env, Version, Theme string
 	Name, Role, CSRF                 string // of the reader; "" where nobody is logged in
+	Change                           int64  // row of the change audit that the reader's last write left, which a toast says
 	Now                              time.Time
 	Pulse                            templ.Component // nil on pages that show more of the same
 	Live                             int             // processes; 0 where nobody is logged in, or where they are not known
@@ -193,6 +202,9 @@ func (p *Pages) frame(c echo.Context, page, title string) frame {
 				f.Ruleset = max(f.Ruleset, live.Processes[i].RulesetVersion)
 			}
 		}
+	}
+	if n, err := strconv.ParseInt(c.QueryParam("change"), 10, 64); err == nil && n > 0 {
+		f.Change = n
 	}
 	if s := httpserver.Session(c); s != nil {
 		f.CSRF = s.CSRF
