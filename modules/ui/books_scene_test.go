@@ -35,7 +35,7 @@ func healthy() scene {
 func troubled() scene {
 	status, opened, next := 503, sceneTime().Add(-8*time.Minute-7*time.Second), sceneTime().Add(113*time.Second)
 	delivered, last := opened.Add(-6*time.Second), opened
-	known := apiclient.Problem{Consequence: "the destination did not get these alerts, and gets them only when they are replayed", Remedy: "mutt dlq list --queue alert shows them with the reason",
+	known := apiclient.Problem{Consequence: "the destination did not get these alerts, and gets them only when they are replayed", Remedy: "list them with the reason: mutt dlq list --queue alert",
 		Promise: "nothing is lost", Runbook: "destination"}
 	parked := known
 	parked.Code, parked.Severity, parked.Since, parked.Fact, parked.Count, parked.Unit = "alerts_dead_lettered", "warn", sceneTime().Add(-3*time.Hour), "alerts went to the dead letters", 29, "alerts"

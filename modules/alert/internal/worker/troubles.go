@@ -50,7 +50,7 @@ func newTroubles(b *trouble.Board) *troubles {
 				Remedy: "look at the error in the log of the alerter; the alerter tries again by itself", Promise: trouble.NothingLost}}),
 		poison: b.State(trouble.Kind{Name: "alerter_events_dead_lettered", Unit: "events",
 			Begins: "events that cannot be judged go to the dead letters", Ends: "no more events went to the dead letters of the ingest queue",
-			Advice: trouble.Advice{Consequence: "no alert is created for these events until they are replayed", Remedy: "mutt dlq list --queue ingest shows them with the reason",
+			Advice: trouble.Advice{Consequence: "no alert is created for these events until they are replayed", Remedy: "list them with the reason: mutt dlq list --queue ingest",
 				Promise: trouble.NothingLost}}),
 		uncounted: b.State(trouble.Kind{Name: "alerter_unhandled_not_counted", Unit: "tries",
 			Begins: "unhandled events could not be counted", Ends: "unhandled events are counted again",

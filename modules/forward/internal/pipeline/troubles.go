@@ -27,7 +27,7 @@ func newTroubles(b *trouble.Board) *troubles {
 		parked: b.State(trouble.Kind{Name: "alerts_dead_lettered", Unit: "alerts",
 			Begins: "alerts went to the dead letters", Ends: "no more alerts went to the dead letters",
 			Advice: trouble.Advice{Consequence: "the destination did not get these alerts, and gets them only when they are replayed",
-				Remedy: "mutt dlq list --queue alert shows them with the reason", Promise: trouble.NothingLost, Runbook: "destination"}}),
+				Remedy: "list them with the reason: mutt dlq list --queue alert", Promise: trouble.NothingLost, Runbook: "destination"}}),
 		newer: b.State(trouble.Kind{Name: "forwarder_newer_entries", Unit: "entries",
 			Begins: "entries of a newer version are left to a newer process", Ends: "no entry of a newer version came any more",
 			Advice: trouble.Advice{Consequence: "this process does not send the alerts of these entries; one of the newer version does", Remedy: "update this process", Promise: trouble.NothingLost}}),
