@@ -133,6 +133,9 @@ func views() []view {
 		{name: "events-empty", path: "/events?q=host%3Aedge-fra-3+fate%3Asilenced"},
 		{name: "events-refused", path: "/events?q=host%3A"},
 		{name: "passport", path: "/events/" + forwardedID()},
+		{name: "session-ended", path: "/events/" + forwardedID(), act: func(b *tab) {
+			get[bool](b, `document.querySelector("#ended").showModal(), true`)
+		}},
 		{name: "passport-attack", path: "/events/" + attackID() + "?now=1"},
 		{name: "passport-unknown-refused", path: "/events/01a22a69-5616-797d-a284-9d73eb438a90"},
 		{name: "rules", path: "/rules"},
@@ -176,7 +179,7 @@ func (b *tab) each(f func(name string)) {
 // TestBrowser looks at the pages in a real browser, one at a time: a browser keeps the processors busy.
 func TestBrowser(t *testing.T) {
 	t.Parallel()
-	for name, test := range map[string]func(*testing.T){"accessible": pagesAreAccessible, "widths": pagesFitTheirWidth, "login": peopleLogIn, "once": linkLogsIn, "keys": keysAct,
+	for name, test := range map[string]func(*testing.T){"accessible": pagesAreAccessible, "widths": pagesFitTheirWidth, "login": peopleLogIn, "once": linkLogsIn, "sessions": sessionsEnd, "keys": keysAct,
 		"theme": themeStays, "rules": rulesInABrowser, "attacks": attacksRunNowhere, "live": overviewIsLive,
 		"editor": rulesAreMade} {
 		t.Run(name, test)

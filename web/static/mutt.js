@@ -26,8 +26,10 @@
     document.cookie = `mutt_theme=${root.dataset.theme}; path=/; max-age=31536000; samesite=lax`;
   });
   wire("#help", () => one("#keys").showModal());
-  wire("#show", (button) => {
-    const field = one("#key");
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest("[data-show]");
+    if (!button) return;
+    const field = document.getElementById(button.getAttribute("aria-controls"));
     const shown = field.type === "text";
     field.type = shown ? "password" : "text";
     button.textContent = shown ? "Show" : "Hide";

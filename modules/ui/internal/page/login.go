@@ -1,6 +1,7 @@
 package page
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -11,8 +12,10 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"github.com/muttproject/mutt/platform/apiclient"
 	"github.com/muttproject/mutt/platform/authn"
 	"github.com/muttproject/mutt/platform/fault"
+	"github.com/muttproject/mutt/platform/httpserver"
 )
 
 // Login opens and ends the sessions of browsers, in the same way as the API does.
@@ -35,6 +38,15 @@ const maxForm = 16 << 10
 type loginView struct {
 	Next, Message, Health, Tone string
 	Ended, Once                 bool
+	Over                        bool // it stands over a page
+}
+
+// field is the id of the field of the key.
+func (v loginView) field() string {
+	if v.Over {
+		return "ended-key"
+	}
+	return "key"
 }
 
 func (p *Pages) showLogin(c echo.Context) error {
@@ -42,6 +54,9 @@ func (p *Pages) showLogin(c echo.Context) error {
 }
 
 func (p *Pages) showLoginWith(c echo.Context, status int, v loginView) error {
+	if v.Over {
+		return p.show(c, status, loginForm(v))
+	}
 	v.Once = p.Once
 	switch h := p.Health(c.Request().Context()); {
 	case len(h.Errors) > 0:
@@ -64,7 +79,7 @@ func (p *Pages) login(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	v := loginView{Next: ownPath(form.Get("next"))}
+	v := loginView{Next: ownPath(form.Get("next")), Over: c.Request().Header.Get("HX-Request") != ""}
 	key := strings.TrimSpace(form.Get("key"))
 	if key == "" {
 		v.Message = "Paste an API key."
@@ -73,6 +88,9 @@ func (p *Pages) login(c echo.Context) error {
 	_, err = p.Login.LogIn(c, key)
 	f, refused := fault.As(err)
 	switch {
+	case err == nil && v.Over:
+		secure(c.Response().Header())
+		return c.NoContent(http.StatusNoContent)
 	case err == nil:
 		secure(c.Response().Header())
 		return c.Redirect(http.StatusSeeOther, v.Next)
@@ -88,6 +106,8 @@ func (p *Pages) login(c echo.Context) error {
 		c.Response().Header().Set("Retry-After", fmt.Sprint(max(1, int(f.RetryAfter.Seconds()+0.5))))
 	case f.Code == fault.Forbidden:
 		v.Message = "This key has the role ingest: it can send events, but cannot log in. Use a key of role viewer or above."
+	case v.Over:
+		v.Message = sentenceCase(f.Message) + " " + sentenceCase(cmp.Or(f.Remedy, fault.Describe(f.Code).Remedy))
 	default:
 		return err
 	}
@@ -129,6 +149,15 @@ func (p *Pages) logout(c echo.Context) error {
 	}
 	secure(c.Response().Header())
 	return c.Redirect(http.StatusSeeOther, "/login")
+}
+
+// session tells a page's script whose session the browser has, and the token that its writes must bring.
+func (p *Pages) session(c echo.Context) error {
+	var s apiclient.Session
+	if _, err := p.call(c, http.MethodGet, "/session", httpserver.Call{}, &s); err != nil {
+		return err
+	}
+	return p.show(c, http.StatusOK, sessionIs(visible(s.Name), s.CSRFToken))
 }
 
 // formOf reads a form of bounded size.

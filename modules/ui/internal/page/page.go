@@ -126,6 +126,7 @@ func (p *Pages) Routes() []httpserver.Route {
 		{Method: http.MethodGet, Path: "/login", Role: authn.Public, Handler: p.showLogin},
 		{Method: http.MethodPost, Path: "/login", Role: authn.Public, Handler: p.login},
 		{Method: http.MethodPost, Path: "/logout", Role: authn.Public, Handler: p.logout},
+		{Method: http.MethodGet, Path: "/session", Role: authn.Viewer, Handler: p.session},
 	}
 	for i := range routes {
 		routes[i].Failed = p.failed
@@ -229,17 +230,19 @@ func (p *Pages) show(c echo.Context, status int, page templ.Component) error {
 }
 
 // failed answers a page that is refused or fails: without a login the reader goes to the login and comes back, else a page has the
-// sentence, the remedy and the code of the API's error.
+// sentence, the remedy and the code of the API's error. A page that is open stays: its script gets the status, and opens a login over it.
 func (p *Pages) failed(c echo.Context, status int, e apiclient.Error) error {
-	if e.Code == string(fault.Unauthorized) && (c.Request().Method == http.MethodGet || c.Request().Method == http.MethodHead) {
-		to := "/login?" + url.Values{"next": {c.Request().URL.RequestURI()}}.Encode()
-		if p.Login.Forget(c) {
-			to += "&ended=1"
-		}
+	script := c.Request().Header.Get("HX-Request") != ""
+	reads := c.Request().Method == http.MethodGet || c.Request().Method == http.MethodHead
+	if e.Code == string(fault.Unauthorized) && (script || reads) {
+		ended := p.Login.Forget(c)
 		secure(c.Response().Header())
-		if c.Request().Header.Get("HX-Request") != "" {
-			c.Response().Header().Set("HX-Redirect", to)
+		if script {
 			return c.NoContent(http.StatusUnauthorized)
+		}
+		to := "/login?" + url.Values{"next": {c.Request().URL.RequestURI()}}.Encode()
+		if ended {
+			to += "&ended=1"
 		}
 		return c.Redirect(http.StatusSeeOther, to)
 	}
