@@ -133,6 +133,10 @@ func views() []view {
 		{name: "events-empty", path: "/events?q=host%3Aedge-fra-3+fate%3Asilenced"},
 		{name: "events-refused", path: "/events?q=host%3A"},
 		{name: "passport", path: "/events/" + forwardedID()},
+		{name: "find", path: "/find?q=edge"},
+		{name: "find-below", path: "/events", act: func(b *tab) {
+			get[bool](b, `{const i = document.querySelector("#find"); !i.offsetParent || (i.focus(), i.value = "edge", htmx.ajax("GET", "/find?q=edge", {target: "#find-list", source: i}).then(() => true))}`)
+		}},
 		{name: "session-ended", path: "/events/" + forwardedID(), act: func(b *tab) {
 			get[bool](b, `document.querySelector("#ended").showModal(), true`)
 		}},
@@ -179,7 +183,7 @@ func (b *tab) each(f func(name string)) {
 // TestBrowser looks at the pages in a real browser, one at a time: a browser keeps the processors busy.
 func TestBrowser(t *testing.T) {
 	t.Parallel()
-	for name, test := range map[string]func(*testing.T){"accessible": pagesAreAccessible, "widths": pagesFitTheirWidth, "login": peopleLogIn, "once": linkLogsIn, "sessions": sessionsEnd, "keys": keysAct,
+	for name, test := range map[string]func(*testing.T){"accessible": pagesAreAccessible, "widths": pagesFitTheirWidth, "login": peopleLogIn, "once": linkLogsIn, "sessions": sessionsEnd, "find": findByKeyboard, "keys": keysAct,
 		"theme": themeStays, "rules": rulesInABrowser, "attacks": attacksRunNowhere, "live": overviewIsLive,
 		"editor": rulesAreMade} {
 		t.Run(name, test)

@@ -126,6 +126,7 @@ func (p *Pages) Routes() []httpserver.Route {
 		{Method: http.MethodGet, Path: "/login", Role: authn.Public, Handler: p.showLogin},
 		{Method: http.MethodPost, Path: "/login", Role: authn.Public, Handler: p.login},
 		{Method: http.MethodPost, Path: "/logout", Role: authn.Public, Handler: p.logout},
+		{Method: http.MethodGet, Path: "/find", Role: authn.Viewer, Handler: p.find},
 		{Method: http.MethodGet, Path: "/session", Role: authn.Viewer, Handler: p.session},
 	}
 	for i := range routes {
