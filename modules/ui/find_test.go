@@ -88,7 +88,7 @@ func findByKeyboard(t *testing.T) {
 	b.do(chromedp.KeyEvent("\x1b"))
 	b.until("Esc closes the list", `document.querySelector("#find-list").hidden && !document.querySelector("#find").hasAttribute("aria-activedescendant")`)
 	get[bool](b, `document.querySelector("#find").value = ""; document.querySelector("#find").blur(); true`)
-	get[bool](b, `document.dispatchEvent(new KeyboardEvent("keydown", {key: "k", ctrlKey: true, bubbles: true, cancelable: true})); true`)
+	get[bool](b, `document.body.dispatchEvent(new KeyboardEvent("keydown", {key: "k", ctrlKey: true, bubbles: true, cancelable: true})); true`)
 	b.until("Ctrl K goes to the box", `document.activeElement.id === "find"`)
 	b.do(chromedp.KeyEvent("edge-fra-1"))
 	b.until("the host is found", `document.querySelector("#find-list").textContent.includes("Search events for edge-fra-1") && document.querySelector("#find-list").textContent.includes("its events")`)
