@@ -25,7 +25,7 @@ func thirdParty() map[string][]string {
 		"github.com/hashicorp/vault":           {"platform/testkit/vaultserver"},
 		"github.com/labstack/echo":             {"platform/httpserver", "modules/ingest/internal/httpin", "modules/ui/internal/api", "modules/ui/internal/page"},
 		"github.com/a-h/templ":                 {"modules/ui/internal/page"},
-		"github.com/chromedp":                  {"modules/ui"},
+		"github.com/chromedp":                  {"modules/ui", "app/acceptance"},
 		"github.com/spf13/cobra":               {"app/cli"},
 		"github.com/pressly/goose":             {"platform/store"},
 		"github.com/leodido/go-syslog":         {"modules/ingest/internal/syslog"},
