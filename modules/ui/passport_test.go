@@ -4,7 +4,6 @@ import (
 	"net/http"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/uuid"
 
@@ -12,16 +11,11 @@ import (
 	"github.com/muttproject/mutt/platform/store"
 )
 
-// sceneID returns the id of the scene's n-th event.
-func sceneID(n int) string {
-	return idAt(sceneTime().Add(-time.Duration(120-n)*27*time.Second).Add(time.Duration(n*n%997)*time.Millisecond), n).String()
-}
-
 // forwardedID is an event of edge-fra-1 that pages.
-func forwardedID() string { return sceneID(105) }
+func forwardedID() string { return sceneEvent(105) }
 
 // attackID is the event whose every field attacks its reader.
-func attackID() string { return sceneID(117) }
+func attackID() string { return sceneEvent(117) }
 
 // judgeOne adds an event that was judged now.
 func (c *console) judgeOne(e event.Event, d event.Decision) string {

@@ -5,7 +5,6 @@ import (
 	"net/url"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/chromedp/chromedp"
 
@@ -105,18 +104,6 @@ func (c *console) end(client *http.Client) {
 	if got := c.post(other, "/logout", nil); got.status != http.StatusSeeOther {
 		c.Fatalf("log out: %d", got.status)
 	}
-}
-
-// until waits until a script returns true.
-func (b *tab) until(what, script string) {
-	b.Helper()
-	for range 500 {
-		if get[bool](b, script) {
-			return
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
-	b.Fatalf("%s: not so at %s", what, get[string](b, `location.href + " focus " + document.activeElement.outerHTML.slice(0, 120) + " " + document.body.innerText.slice(0, 300)`))
 }
 
 // sessionsEnd: a page whose session has ended keeps what it holds, a login stands over it, and it goes on after a login by the same person.
