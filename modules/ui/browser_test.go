@@ -184,7 +184,7 @@ func (b *tab) each(f func(name string)) {
 func TestBrowser(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]func(*testing.T){"accessible": pagesAreAccessible, "widths": pagesFitTheirWidth, "login": peopleLogIn, "once": linkLogsIn, "sessions": sessionsEnd, "find": findByKeyboard, "keys": keysAct,
-		"theme": themeStays, "rules": rulesInABrowser, "attacks": attacksRunNowhere, "live": overviewIsLive,
+		"theme": themeStays, "rules": rulesInABrowser, "attacks": attacksRunNowhere, "charts": chartsAreUsed, "live": overviewIsLive,
 		"editor": rulesAreMade} {
 		t.Run(name, test)
 	}

@@ -38,7 +38,7 @@
     ctx.font = `${11 * dpr}px ${getComputedStyle(document.body).fontFamily}`;
     let free = []; // where names stand already
     for (const m of data.marks || []) {
-      if (m.out && !alerts) continue;
+      if (m.out ? !alerts : alerts) continue; // changes stand on the chart of events
       const x = Math.round(u.valToPos(m.at, "x", true));
       if (x < bbox.left || x > bbox.left + bbox.width) continue;
       if (m.bad) {
