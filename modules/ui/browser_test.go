@@ -44,7 +44,7 @@ func (c *console) newTab() *tab {
 	}
 	b := &tab{console: c}
 	options := append(slices.Clone(chromedp.DefaultExecAllocatorOptions[:]), chromedp.ExecPath(path), chromedp.NoSandbox,
-		chromedp.Flag("force-prefers-reduced-motion", true), chromedp.Flag("hide-scrollbars", true))
+		chromedp.Flag("force-prefers-reduced-motion", true), chromedp.Flag("hide-scrollbars", true), chromedp.Flag("host-resolver-rules", "MAP "+plainHost+" 127.0.0.1"))
 	allocated, end := chromedp.NewExecAllocator(c.Context(), options...)
 	ctx, done := chromedp.NewContext(allocated, chromedp.WithListener(b.listen))
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
@@ -130,6 +130,7 @@ func views() []view {
 		{name: "overview", path: "/"},
 		{name: "events", path: "/events"},
 		{name: "events-filtered", path: "/events?" + url.Values{"q": {"host:edge-fra-1"}, "range": {"1h"}, "e": {idAt(sceneTime().Add(-135*time.Second).Add(264*time.Millisecond), 115).String()}}.Encode()},
+		{name: "events-live", path: "/events?live=1", act: func(b *tab) { b.eventually(`document.querySelector("#tail-words").textContent !== ""`) }},
 		{name: "events-empty", path: "/events?q=host%3Aedge-fra-3+fate%3Asilenced"},
 		{name: "events-refused", path: "/events?q=host%3A"},
 		{name: "passport", path: "/events/" + forwardedID()},
@@ -184,7 +185,8 @@ func (b *tab) each(f func(name string)) {
 func TestBrowser(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]func(*testing.T){"accessible": pagesAreAccessible, "widths": pagesFitTheirWidth, "login": peopleLogIn, "once": linkLogsIn, "sessions": sessionsEnd, "find": findByKeyboard, "keys": keysAct,
-		"theme": themeStays, "rules": rulesInABrowser, "attacks": attacksRunNowhere, "charts": chartsAreUsed, "live": overviewIsLive,
+		"theme": themeStays, "rules": rulesInABrowser, "attacks": attacksRunNowhere, "charts": chartsAreUsed,
+		"live": overviewIsLive, "live-list": liveListHoldsStill, "live-restart": pagesOutliveTheServer, "live-tabs": tabsShareStreams,
 		"editor": rulesAreMade} {
 		t.Run(name, test)
 	}
@@ -400,41 +402,6 @@ func attacksRunNowhere(t *testing.T) {
 	if len(b.complaints) == 0 {
 		t.Error("a violation of the policy is not noticed by these tests")
 	}
-}
-
-// overviewIsLive: figures follow the process, pausing stops that, and a server that is gone is said.
-func overviewIsLive(t *testing.T) {
-	t.Helper()
-	b := newConsole(t, Health{}).newTab()
-	b.look("dark", 1440)
-	b.logIn("viewer")
-	refresh := func() { get[bool](b, `htmx.trigger("#overview", "refresh"); true`) }
-	until := func(script string) {
-		t.Helper()
-		for range 300 {
-			if get[bool](b, script) {
-				return
-			}
-			time.Sleep(10 * time.Millisecond)
-		}
-		t.Fatalf("not so: %s: %s", script, get[string](b, `document.querySelector("#o-problems").innerText + " " + document.querySelector("#live-words").innerText`))
-	}
-	until(`document.querySelector("#verdict").textContent === "Everything works"`)
-	get[bool](b, `document.querySelector("#o-books").mark = document.querySelector("#o-problems").mark = true`)
-	b.health.Store(&Health{Errors: []string{"store: PostgreSQL is unavailable"}})
-	refresh()
-	until(`document.querySelector("#verdict").textContent === "Store: PostgreSQL is unavailable" && !document.querySelector("#o-problems").mark`)
-	until(`document.querySelector("#o-books").mark === true`) // it has not changed, and was not touched
-	b.do(chromedp.KeyEvent(" "))
-	until(`document.querySelector("#live-words").textContent === "paused"`)
-	b.do(chromedp.KeyEvent(" "))
-	until(`document.querySelector("#live-words").textContent === "live"`)
-	b.sound("live")
-	if err := b.server.Stop(b.Context()); err != nil {
-		t.Fatal(err)
-	}
-	refresh()
-	until(`document.querySelector("#live-words").textContent.startsWith("stale for") && document.querySelector("#overview").classList.contains("stale")`)
 }
 
 // thrown returns what an exception says of itself.

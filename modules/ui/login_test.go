@@ -195,7 +195,7 @@ func TestHeadersOfPages(t *testing.T) {
 	for _, path := range paths {
 		got := c.get(client, path)
 		h := got.header
-		if h.Get("Content-Security-Policy") != page.Policy || h.Get("X-Frame-Options") != "DENY" || h.Get("X-Content-Type-Options") != "nosniff" || h.Get("Referrer-Policy") != "no-referrer" {
+		if h.Get("Content-Security-Policy") != page.Policy || h.Get("X-Frame-Options") != "DENY" || h.Get("X-Content-Type-Options") != "nosniff" || h.Get("Referrer-Policy") != "same-origin" {
 			t.Errorf("%s: %v", path, h)
 		}
 		want := "no-store"

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/labstack/echo/v4"
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 
@@ -46,7 +47,10 @@ type console struct {
 	health atomic.Pointer[Health] // what the process says of itself
 	folded atomic.Pointer[error]  // what folding the books answers
 	scene  scene
-	ago    atomic.Int64 // how far the clock of store and queues is behind the scene, while they are filled
+	ago    atomic.Int64      // how far the clock of store and queues is behind the scene, while they are filled
+	serve  func(addr string) // serves it, after it was stopped again
+	// streams is how many live streams are open.
+	streams atomic.Int64
 }
 
 // newConsole serves the pages of a process of this health, with the data of the scene.
@@ -108,17 +112,36 @@ func newConsoleOf(t *testing.T, health Health, change func(*Deps)) *console {
 		keys = append(keys, authn.Key{Identity: authn.Identity{Name: "key:" + r.String(), Role: r}, Hash: authn.HashSecret(c.keys[r.String()])})
 	}
 	ring.Swap(keys)
-	s := httpserver.New(httpserver.Options{Name: "admin", Door: netguardtest.HTTP(t), Addr: "127.0.0.1:0", Logger: zap.NewNop(), Gate: d.Gate, Sessions: m.Sessions(), Missing: m.Missing()}, m.Routes()...)
-	if err := s.Start(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := s.Stop(context.WithoutCancel(t.Context())); err != nil {
-			t.Error(err)
+	c.serve = func(addr string) {
+		t.Helper()
+		s := httpserver.New(httpserver.Options{Name: "admin", Door: netguardtest.HTTP(t), Addr: addr, Logger: zap.NewNop(), Gate: d.Gate, Sessions: m.Sessions(),
+			Missing: m.Missing(), Hosts: httpserver.Hosts{Names: []string{plainHost}}, Around: c.count}, m.Routes()...)
+		if err := s.Start(t.Context()); err != nil {
+			t.Fatal(err)
 		}
-	})
-	c.url, c.server = "http://"+s.Addr(), s
+		t.Cleanup(func() {
+			if err := s.Stop(context.WithoutCancel(t.Context())); err != nil {
+				t.Error(err)
+			}
+		})
+		c.url, c.server = "http://"+s.Addr(), s
+	}
+	c.serve("127.0.0.1:0")
 	return c
+}
+
+// plainHost is a name by which browsers find the console. Over plain HTTP it is no secure context, unlike 127.0.0.1.
+const plainHost = "mutt.test"
+
+// count counts the streams that are open.
+func (c *console) count(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(e echo.Context) error {
+		if e.Path() == "/ui/stream" && e.QueryParam("once") == "" {
+			c.streams.Add(1)
+			defer c.streams.Add(-1)
+		}
+		return next(e)
+	}
 }
 
 // client returns a browser without scripts: it keeps cookies, and follows redirects when told so.

@@ -144,6 +144,7 @@ func sessionsEnd(t *testing.T) {
 	}
 	get[bool](b, asked)
 	b.until("what was refused works again", `document.querySelector("#again").textContent.includes("the same")`)
+	quiet() // so does the live part, which asks whether the session is open
 	b.sound("sessions")
 
 	logOut()

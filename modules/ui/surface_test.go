@@ -110,7 +110,7 @@ func TestEveryPageIsGuarded(t *testing.T) {
 		t.Helper()
 		h := rec.Header()
 		if h.Get("Content-Security-Policy") != page.Policy || h.Get("X-Frame-Options") != "DENY" || h.Get("X-Content-Type-Options") != "nosniff" ||
-			h.Get("Referrer-Policy") != "no-referrer" || !strings.HasPrefix(h.Get("Cache-Control"), "no-store") {
+			h.Get("Referrer-Policy") != "same-origin" || !strings.HasPrefix(h.Get("Cache-Control"), "no-store") {
 			t.Errorf("%s: %d with %v", what, rec.Code, h)
 		}
 		if kind := h.Get("Content-Type"); rec.Body.Len() > 0 && !strings.HasPrefix(kind, "text/html; charset=") && !strings.HasPrefix(kind, "text/event-stream") {

@@ -60,35 +60,6 @@
     }, 1000);
   }
 
-  // Overview reads itself again every 10 s while it is seen and not paused. What has not changed stays as it is, and so does what has the
-  // focus or a selection.
-  const overview = one("#overview");
-  if (overview) {
-    let paused = false, failing = false, since = Date.now();
-    const say = () => {
-      const state = paused ? "paused" : failing ? "stale" : "live";
-      one("#live").className = `bare state js is-${state}`;
-      one("#live-words").textContent = failing && !paused ? `stale for ${Math.round((Date.now() - since) / 1000)} s` : state;
-      overview.classList.toggle("stale", state === "stale");
-    };
-    const refresh = () => { if (!paused && document.visibilityState === "visible") htmx.trigger(overview, "refresh"); };
-    wire("#live", () => { paused = !paused; say(); refresh(); });
-    setInterval(refresh, 10000);
-    setInterval(say, 1000);
-    document.addEventListener("visibilitychange", refresh);
-    document.addEventListener("htmx:oobBeforeSwap", (event) => {
-      const { target, fragment } = event.detail;
-      const chosen = getSelection();
-      const busy = target.contains(document.activeElement) || (!chosen.isCollapsed && target.contains(chosen.anchorNode));
-      if (busy || fragment.firstElementChild.isEqualNode(target)) event.detail.shouldSwap = false;
-    });
-    document.addEventListener("htmx:afterRequest", (event) => {
-      failing = !event.detail.successful;
-      if (!failing) since = Date.now();
-      say();
-    });
-  }
-
   document.addEventListener("htmx:configRequest", (event) => {
     const token = one("meta[name=csrf-token]");
     if (token) event.detail.headers["X-CSRF-Token"] = token.content;

@@ -179,8 +179,8 @@
   addEventListener("resize", () => { if (width !== innerWidth) { width = innerWidth; draw(); } });
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
   new MutationObserver(draw).observe(document.documentElement, { attributeFilter: ["data-theme"] });
-  document.addEventListener("htmx:oobAfterSwap", (event) => {
-    if (event.detail.target.id !== "o-data") return;
+  document.addEventListener("live:shown", (event) => {
+    if (event.detail !== "o-data") return;
     const before = data, stuck = data.stuck;
     data = read() || before;
     if (data.stuck !== stuck) draw(); else look(span);

@@ -36,6 +36,9 @@ type eventsView struct {
 	looser     []looser
 	failed     *problem
 	badQuery   string
+	live       bool
+	switchTo   string // link to the other mode
+	script     string // of the live list
 }
 
 type rangeLink struct {
@@ -116,7 +119,7 @@ func (s listState) href() string {
 
 func (p *Pages) events(c echo.Context) error {
 	now := p.Now().UTC()
-	s := listState{q: c.QueryParam("q"), rng: c.QueryParam("range"), from: c.QueryParam("from"), to: c.QueryParam("to"), cursor: c.QueryParam("cursor"), peek: c.QueryParam("e")}
+	s := listState{q: c.QueryParam("q"), rng: c.QueryParam("range"), from: c.QueryParam("from"), to: c.QueryParam("to"), cursor: c.QueryParam("cursor"), peek: c.QueryParam("e"), live: liveParam(c.QueryParam("live"))}
 	var v eventsView
 	span := time.Hour
 	if s.from == "" && s.to == "" {
@@ -130,6 +133,9 @@ func (p *Pages) events(c echo.Context) error {
 	v.ranges, v.kept = rangeLinks(s), []pair{{name: "range", value: s.rng}}
 	if s.rng == "" {
 		v.kept = []pair{{name: "from", value: visible(s.from)}, {name: "to", value: visible(s.to)}}
+	}
+	if s.live != "" {
+		v.kept = append(v.kept, pair{name: "live", value: s.live})
 	}
 	query, chips, err := parseQuery(s.q)
 	if v.query = visible(s.q); v.query != s.q {
@@ -148,7 +154,7 @@ func (p *Pages) events(c echo.Context) error {
 	within := "in the last " + rangeWords(span)
 	if s.rng != "" {
 		fixed := s
-		fixed.rng, fixed.from, fixed.to, fixed.cursor = "", now.Add(-span).Format(time.RFC3339), now.Format(time.RFC3339), ""
+		fixed.rng, fixed.live, fixed.from, fixed.to, fixed.cursor = "", "", now.Add(-span).Format(time.RFC3339), now.Format(time.RFC3339), ""
 		v.fixed = fixed.href()
 		query.Set("start_date", now.Add(-span).Format(time.RFC3339))
 	} else {
@@ -192,7 +198,8 @@ func (p *Pages) events(c echo.Context) error {
 	v.partial = found.Pagination.Partial
 	v.sentence = sentence(&found.Pagination, chips, within)
 	v.looser = looserThan(s, chips)
-	return p.show(c, status, eventsPage(p.frame(c, "events", "Events"), &v))
+	p.liveMode(c, s, &v)
+	return p.show(c, status, eventsPage(p.eventsFrame(c), &v))
 }
 
 // sentence says what the list is of.

@@ -3,11 +3,17 @@ package page
 import (
 	"bytes"
 	"context"
+	"net/http"
 	"net/url"
 	"slices"
 	"strconv"
+	"time"
+
+	"github.com/a-h/templ"
+	"github.com/labstack/echo/v4"
 
 	"github.com/muttproject/mutt/platform/apiclient"
+	"github.com/muttproject/mutt/platform/httpserver"
 )
 
 // tailTopic is the topic of the judged events that fit the query of the page.
@@ -21,7 +27,7 @@ const (
 )
 
 // liveRow is a rendered row of the list.
-type liveRow struct{ id, html string }
+type liveRow struct{ id, host, html string }
 
 // tail returns what follows the judged events that fit a query, once for all pages that have this query.
 func (h *hub) tail(q string) (func(context.Context, *feed), error) {
@@ -54,16 +60,16 @@ func (h *hub) tail(q string) (func(context.Context, *feed), error) {
 			said, fitting = words, fitting+fit
 			newest = append(slices.Clone(rows), newest...)
 			newest = newest[:min(len(newest), tailRows)]
-			h.publish(f, tailText(words, fitting, rows), tailText(words, fitting, newest))
+			h.publish(f, tailText(words, fitting, rows, false), tailText(words, fitting, newest, true))
 		}
 	}, nil
 }
 
-// newestRows lists the newest events that fit a query.
+// newestRows lists the newest events of the last hour that fit a query.
 func (h *hub) newestRows(ctx context.Context, q string, query url.Values) []liveRow {
 	ctx, cancel := context.WithTimeout(ctx, renderPatience)
 	defer cancel()
-	listed := url.Values{"limit": {strconv.Itoa(tailRows)}}
+	listed := url.Values{"limit": {strconv.Itoa(tailRows)}, "start_date": {h.pages.Now().UTC().Add(-time.Hour).Format(time.RFC3339)}}
 	for name, values := range query {
 		listed[name] = values
 	}
@@ -74,9 +80,9 @@ func (h *hub) newestRows(ctx context.Context, q string, query url.Values) []live
 	return h.pages.liveRows(q, found.Logs)
 }
 
-// liveRows renders events as rows of the list, as many as fit a message.
+// liveRows renders events as rows of the list, as many as fit a message: where there are too many, the host with the most has one less.
 func (p *Pages) liveRows(q string, logs []apiclient.AuditLog) (rows []liveRow) {
-	now, size := p.Now(), 0
+	now, size, hosts := p.Now(), 0, map[string]int{}
 	for i := range logs {
 		row := rowOf(&logs[i], now)
 		if runes := []rune(row.message); len(runes) > tailRunes {
@@ -87,10 +93,20 @@ func (p *Pages) liveRows(q string, logs []apiclient.AuditLog) (rows []liveRow) {
 		if eventLine(row).Render(context.Background(), &b) != nil { // cannot be: a buffer takes everything
 			continue
 		}
-		if size += b.Len(); size > tailBytes {
-			break
+		size += b.Len()
+		hosts[row.host]++
+		rows = append(rows, liveRow{row.id, row.host, b.String()})
+	}
+	for size > tailBytes {
+		most := 0
+		for i := range rows {
+			if hosts[rows[i].host] >= hosts[rows[most].host] {
+				most = i
+			}
 		}
-		rows = append(rows, liveRow{row.id, b.String()})
+		size -= len(rows[most].html)
+		hosts[rows[most].host]--
+		rows = slices.Delete(rows, most, most+1)
 	}
 	return rows
 }
@@ -109,9 +125,9 @@ func tailWords(s *apiclient.StreamSample, shown int) (fitting int64, words strin
 	return fitting, count(int64(shown)) + " of " + about + count(fitting) + " per second are shown, spread over all hosts. Narrow the query to see every one."
 }
 
-func tailText(words string, fitting int64, rows []liveRow) []byte {
+func tailText(words string, fitting int64, rows []liveRow, whole bool) []byte {
 	var b bytes.Buffer
-	if tailNews(words, fitting, rows).Render(context.Background(), &b) != nil { // cannot be: a buffer takes everything
+	if tailNews(words, fitting, rows, whole).Render(context.Background(), &b) != nil { // cannot be: a buffer takes everything
 		return nil
 	}
 	return b.Bytes()
@@ -119,3 +135,49 @@ func tailText(words string, fitting int64, rows []liveRow) []byte {
 
 // liveState is the state of the live list with an event beside it.
 func liveState(q, peek string) listState { return listState{q: q, live: "1", peek: peek} }
+
+// liveParam returns the value of live=: "1" or nothing.
+func liveParam(text string) string {
+	if text == "1" {
+		return text
+	}
+	return ""
+}
+
+// liveMode turns the list into the live one where the address says so, and links each to the other. The live list has no pages, and what
+// is open beside it may be older than its rows.
+func (p *Pages) liveMode(c echo.Context, s listState, v *eventsView) {
+	v.live = s.live != ""
+	other := listState{q: s.q, rng: s.rng, live: "1"}
+	if v.live {
+		other.live = ""
+	}
+	v.switchTo = other.href()
+	if !v.live {
+		return
+	}
+	v.newest, v.older, v.script = "", "", p.assets.Path("tail.js")
+	if s.peek == "" || v.peek != nil {
+		return
+	}
+	var l apiclient.AuditLog
+	if _, err := p.call(c, http.MethodGet, "/audit-logs/:id", httpserver.Call{Params: map[string]string{"id": s.peek}}, &l); err == nil {
+		row := rowOf(&l, p.Now())
+		v.peek = &row
+	}
+}
+
+// eventsFrame surrounds the list, which has the key of the pause for itself.
+func (p *Pages) eventsFrame(c echo.Context) frame {
+	f := p.frame(c, "events", "Events")
+	f.Pauses = true
+	return f
+}
+
+// tailAttributes let the page's script put new rows into the live list.
+func tailAttributes(v *eventsView) templ.Attributes {
+	if !v.live {
+		return nil
+	}
+	return templ.Attributes{"id": "tail-rows", "data-topics": tailTopic, "data-tail": v.query, "data-reading": v.peek != nil}
+}

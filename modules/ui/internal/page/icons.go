@@ -74,6 +74,10 @@ func drawing(name string) string {
 		return `<path d="M10 3 5 8l5 5"/>`
 	case "right":
 		return `<path d="m6 3 5 5-5 5"/>`
+	case "play":
+		return `<path d="M5 3.5v9l7.5-4.5z"/>`
+	case "up":
+		return `<path d="M8 13V3M4 7l4-4 4 4"/>`
 	case "pause":
 		return `<path d="M5.5 3.5v9M10.5 3.5v9"/>`
 	case "forwarded":

@@ -56,6 +56,14 @@ type overviewData struct {
 }
 
 func (p *Pages) overview(c echo.Context) error {
+	return p.show(c, http.StatusOK, overviewPage(p.frame(c, "overview", "Overview"), p.lookAround(c)))
+}
+
+// liveOverview renders the parts that change slowly as of now.
+func (p *Pages) liveOverview(c echo.Context) templ.Component { return overviewSlow(p.lookAround(c)) }
+
+// lookAround reads what the whole page shows.
+func (p *Pages) lookAround(c echo.Context) *overviewView {
 	var d overviewData
 	v := p.look(c, &d)
 	var hosts, rules apiclient.Top
@@ -81,7 +89,7 @@ func (p *Pages) overview(c echo.Context) error {
 	for i := range d.changes.Logs {
 		v.changes = append(v.changes, changeOf(&d.changes.Logs[i], now))
 	}
-	return p.show(c, http.StatusOK, overviewPage(p.frame(c, "overview", "Overview"), v))
+	return v
 }
 
 // look reads what the problems and the line show, the parts that change from second to second.

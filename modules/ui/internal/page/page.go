@@ -190,6 +190,7 @@ type frame struct {
 	Pulse                            templ.Component // nil on pages that show more of the same
 	Live                             int             // processes; 0 where nobody is logged in, or where they are not known
 	Ruleset                          int64           // the newest version that one of them works by
+	Pauses                           bool            // the page has a button of its own that pauses it
 }
 
 func (p *Pages) frame(c echo.Context, page, title string) frame {
@@ -283,6 +284,6 @@ func secure(h http.Header) {
 	h.Set("Cache-Control", "no-store")
 	h.Set("Content-Security-Policy", Policy)
 	h.Set("X-Frame-Options", "DENY")
-	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("Referrer-Policy", "same-origin") // with no-referrer a browser hides the origin of a form, and the login over plain HTTP is refused
 	h.Set("X-Content-Type-Options", "nosniff")
 }

@@ -41,6 +41,7 @@ func (p *Pages) topics() []topic {
 		{name: "pulse", every: time.Second, fragment: p.pulse},
 		{name: "problems", every: time.Second, fragment: p.liveProblems},
 		{name: "pipeline", every: time.Second, fragment: p.liveLine},
+		{name: "overview", every: 10 * time.Second, fragment: p.liveOverview},
 	}
 }
 
@@ -142,7 +143,7 @@ func (h *hub) feed(name, q string, ending <-chan struct{}) (*feed, error) {
 		}
 	}()
 	go func() {
-		defer stop()
+		defer h.drop(f)
 		run(ctx, f)
 	}()
 	return f, nil
@@ -182,8 +183,23 @@ func (h *hub) runner(name, q string) (func(context.Context, *feed), error) {
 	}, nil
 }
 
-// rendered renders a topic once.
-func (h *hub) rendered(ctx context.Context, t *topic) ([]byte, error) {
+// drop removes a feed that has ended, so that the next reader starts it again.
+func (h *hub) drop(f *feed) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	f.stop()
+	if h.feeds[f.key] == f {
+		delete(h.feeds, f.key)
+	}
+}
+
+// rendered renders a topic once. A panic is an error, as it is for a page: the same rendering fails there, where it is logged.
+func (h *hub) rendered(ctx context.Context, t *topic) (data []byte, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			data, err = nil, fmt.Errorf("render the topic %s: panic: %v", t.name, p)
+		}
+	}()
 	ctx, cancel := context.WithTimeout(ctx, renderPatience)
 	defer cancel()
 	c := h.caller(ctx)
