@@ -145,7 +145,7 @@ func TestEveryPageIsGuarded(t *testing.T) {
 			for _, headers := range [][]string{nil, {"HX-Request", "true"}, {"HX-Request", "true", "HX-Target", attack[:40], "HX-Current-URL", "https://evil.example/"}, {"Accept", "application/json"}} {
 				for _, next := range away {
 					query := "?" + url.Values{"next": {next}, "q": {next}, "from": {next}, "return": {next}, "redirect": {next}, "url": {next}, "cursor": {next}, "range": {next}}.Encode()
-					if strings.Contains(value, "9") && next != attack {
+					if (value != values[0] || headers != nil) && next != attack { // each once is enough
 						continue
 					}
 					guarded(what+" of a reader", c.send(r.Method, path(&r, value)+query, nil, append(headers, "Cookie", cookie, "X-CSRF-Token", token)...))

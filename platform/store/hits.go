@@ -34,10 +34,11 @@ type hitSum map[hitKey]hit
 // add counts the rows that a rule won.
 func (h hitSum) add(rows []AuditRow) {
 	for i := range rows {
-		d, at := rows[i].Decision, rows[i].Event.ReceivedAt
+		d := rows[i].Decision
 		if d.RuleID == 0 || d.Fate == event.FatePoison {
 			continue
 		}
+		at := rows[i].Event.ReceivedAt // read only here: the events of most rows are not in the cache any more
 		k := hitKey{d.RuleID, at / hourMicros}
 		s := h[k]
 		h[k] = hit{s.n + 1, max(s.last, at)}
@@ -57,7 +58,10 @@ func (h hitSum) keys() []hitKey {
 
 // encode returns the sum as it is stored, nil when it is empty: for each key rule, hour, count and the last time within the hour.
 func (h hitSum) encode() []byte {
-	var out []byte
+	if len(h) == 0 {
+		return nil
+	}
+	out := make([]byte, 0, 16*len(h)) // mostly enough
 	for k, s := range h {
 		for _, n := range [...]int64{k.rule, k.hour, s.n, s.last - k.hour*hourMicros} {
 			out = binary.AppendUvarint(out, uint64(n))
