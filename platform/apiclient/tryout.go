@@ -126,7 +126,7 @@ type BrokenExample struct {
 
 // RuleMatchRequest asks which recent events a draft of a rule matches.
 type RuleMatchRequest struct {
-	Rule RuleInFile `json:"rule" doc:"the draft; it counts as active"`
+	Rule RuleInFile `json:"rule" doc:"the draft; it counts as active, and may be without a team"`
 }
 
 // RuleMatches answers /rules/matches.

@@ -75,7 +75,7 @@
     event.detail.shouldSwap = true; // it says what is wrong
     event.detail.isError = false;
   });
-  document.addEventListener("htmx:afterSwap", ({ detail: { target } }) => {
+  document.addEventListener("htmx:afterSettle", ({ detail: { target } }) => { // before, htmx does not know its forms yet
     if (target === overlay) {
       const dialog = overlay.querySelector("dialog[data-open]");
       if (!dialog) return;

@@ -37,7 +37,7 @@ func (a *API) matchRule(c echo.Context) error {
 	if err != nil {
 		return ruleFault("rule.", err)
 	}
-	draft.IsActive = true
+	draft.IsActive, draft.TeamAssignment = true, cmp.Or(draft.TeamAssignment, "none") // a team decides nothing here, and comes last in an editor
 	out := apiclient.RuleMatches{Matches: []apiclient.RuleMatch{}, Near: []apiclient.RuleMatch{}}
 	err = a.tryOut(c, func(ctx context.Context) error {
 		if err := draft.Validate(); err != nil {

@@ -105,7 +105,7 @@ func opPreviewRules() openapi.Operation {
 			"With window_hours it looks at the newest 100,000 events of that time and answers with a review as well.",
 		openapi.TakesAs(openapi.Content{MediaType: openapi.JSON, Type: apiclient.RulePreviewRequest{},
 			Example: map[string]any{"rules": []any{exampleRule()}, "events": 500}}),
-		openapi.Gives(ok, "what would change", apiclient.RulePreview{}), openapi.Fails(fault.RateLimited, fault.Busy))
+		openapi.Gives(ok, "what would change", apiclient.RulePreview{}), openapi.Fails(fault.AlreadyExists, fault.RateLimited, fault.Busy))
 }
 
 func opMatchRule() openapi.Operation {

@@ -138,3 +138,61 @@ func TestMatchesAgreeWithTryingEveryEvent(t *testing.T) {
 	b.refuse(422, "rule", "", request{method: "POST", path: "/rules/matches", body: `{}`})
 	b.refuse(422, "rule.match_string", "", request{method: "POST", path: "/rules/matches", body: `{"rule":{"match_string":"(","match_type":"regex","prod_handling":"Ignore","dev_handling":"Ignore","team_assignment":"T"}}`})
 }
+
+// TestReviewKnowsARenamedRule: a draft that replaces a rule by its id takes that rule's place, and a name that another one has is refused.
+func TestReviewKnowsARenamedRule(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t)
+	b.createRule(fanRule)
+	b.createRule(linkRule)
+	var rows []store.AuditRow
+	for i := range 10 {
+		r := auditRow(i-100, "sw1", event.FateForwarded, event.TicketOnly, 2)
+		r.Event.Message, r.Decision.RuleName, r.Decision.Team = "link down", "link", "NETO"
+		rows = append(rows, r)
+	}
+	b.judge(rows...)
+	renamed := strings.Replace(strings.Replace(linkRule, `"link",`, `"uplink",`, 1), "Ticket_only", "Page_only", 1)
+	var got apiclient.RulePreview
+	b.try("/rules/preview", `{"window_hours":1,"rules":[`+renamed+`],"replaces":[2]}`, &got)
+	r := got.Review
+	if len(r.Moves) != 0 || len(r.Rules) != 0 || got.Changed != 10 || r.Before != (apiclient.ReviewCounts{Alerts: 10}) || r.After != (apiclient.ReviewCounts{Pages: 10, Alerts: 10}) ||
+		len(r.Hours) == 0 || r.Hours[len(r.Hours)-1].After != 10 || r.Hours[len(r.Hours)-1].Before != 0 || r.NotAsRecorded != 0 {
+		t.Errorf("a rule of another name: %+v, review %+v", got, r)
+	}
+	got = apiclient.RulePreview{}
+	b.try("/rules/preview", `{"window_hours":1,"rules":[],"without":[2]}`, &got)
+	if rules := got.Review.Rules; len(rules) != 2 || rules[0].Rule == nil || rules[0].Rule.ID != 2 || rules[0].Before != 10 || rules[0].After != 0 || rules[1].Rule != nil || rules[1].After != 10 {
+		t.Errorf("a rule that is left out loses to none: %+v", rules)
+	}
+	for field, body := range map[string]string{"rules[0].name": `{"rules":[` + fanRule + `],"replaces":[2]}`, "replaces": `{"rules":[],"replaces":[2]}`, "replaces[0]": `{"rules":[` + renamed + `],"replaces":[99]}`} {
+		rec := b.do(request{method: "POST", path: "/rules/preview", body: body, loose: true})
+		if !strings.Contains(rec.Body.String(), `"field":"`+field+`"`) || rec.Code/100 != 4 {
+			t.Errorf("%s: %d %s", field, rec.Code, rec.Body)
+		}
+	}
+}
+
+// TestExamplesOfAllRulesStopAChange: with examples=all the examples of other rules count as far as they hold today; an admin with a reason
+// may save over them, and the change audit says so.
+func TestExamplesOfAllRulesStopAChange(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t)
+	b.createRule(strings.TrimSuffix(linkRule, "}") + `,"examples":{"matches":["link down"],"expect":{"link down":"link","other":"link"}}}`) // the second never held
+	const taking = `{"name":"all","match_string":"down","priority":1,"prod_handling":"Ignore","dev_handling":"Ignore","team_assignment":"X"}`
+	b.refuse(422, "examples", `should go to "link" and goes to "all"`, request{method: "POST", path: "/rules?examples=all", body: taking})
+	b.refuse(403, "", "role admin", request{method: "POST", path: "/rules?examples=none", body: taking, key: "operator"})
+	b.refuse(422, "reason", "is required", request{method: "POST", path: "/rules?examples=none", body: taking})
+	b.refuse(400, "examples", "own, all or none", request{method: "POST", path: "/rules?examples=some", body: taking, loose: true})
+	made := b.expect(201, request{method: "POST", path: "/rules?examples=none", body: taking, header: []string{"X-Reason", "a storm"}})
+	row, err := b.store.ChangeByID(t.Context(), int64(made["audit_id"].(float64)))
+	if err != nil || row.Reason != "saved without checking examples: a storm" {
+		t.Errorf("the change audit says %+v, %v", row, err)
+	}
+	changed := b.expect(200, request{method: "PATCH", path: "/rules/2?examples=all", body: `{"priority":2}`}) // what is broken already stops nothing
+	if changed["audit_id"].(float64) != made["audit_id"].(float64)+1 {
+		t.Errorf("changed: %v", changed)
+	}
+	b.expect(200, request{method: "PATCH", path: "/rules/2?examples=all", body: `{"priority":90}`})
+	b.refuse(422, "examples", `goes to "all"`, request{method: "PATCH", path: "/rules/2?examples=all", body: `{"priority":3}`})
+}
