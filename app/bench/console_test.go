@@ -367,6 +367,8 @@ func (h *history) pages() []func() call {
 		func() call { return call{name: "Event", path: "/events/" + h.one(h.ids)} },
 		func() call { return call{name: "Rules", path: "/rules"} },
 		func() call { return call{name: "Rules with a peek", path: "/rules?rule=" + h.one(h.rules)} },
+		func() call { return call{name: "Rule editor", path: "/rules/" + h.one(h.rules)} },
+		func() call { return call{name: "New rule from an event", path: "/rules/new?from=" + h.one(h.ids)} },
 	}
 }
 
