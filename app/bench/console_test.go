@@ -58,7 +58,7 @@ func BenchmarkConsolePages(b *testing.B) {
 // BenchmarkConsoleLive: what 50 open Overviews and 20 live tails cost a process of the ui role, while the others take 20,000 events per second in
 // (MUTT_BENCH_RATE), or as many as they can.
 func BenchmarkConsoleLive(b *testing.B) {
-	bin, rate, secs := binary(b), size(20_000, 500), size(60, 2)
+	bin, rate, secs := binary(b), size(20_000, 500), size(20, 2)
 	if given, err := strconv.Atoi(os.Getenv("MUTT_BENCH_RATE")); err == nil {
 		rate = given
 	}
@@ -66,8 +66,9 @@ func BenchmarkConsoleLive(b *testing.B) {
 		_, where := servers(b)
 		_, sink := startSink(b, nil)
 		where = append(where, "MOOG_WEBHOOK_URL="+sink, "MAX_INGEST_QUEUE_SIZE=100000")
-		ui := start(b, bin, "ui", where...)
+		ui := start(b, bin, "ui", append(where, "MUTT_LIMITS_CONNECTIONS_PER_SOURCE=1000")...) // all browsers have one address here
 		ui.rulesOnly(1000)
+		overview := url.Values{"topics": {overviewTopics(b, ui)}}
 		pipeline := start(b, bin, "ingestor,alerter,forwarder,janitor", where...)
 		sending := pipeline.sending("--rate", strconv.Itoa(rate), "--batch", "500", "-c", "4")
 		idle := ui.share(time.Duration(secs) * time.Second)
@@ -87,7 +88,7 @@ func BenchmarkConsoleLive(b *testing.B) {
 			})
 		}
 		for range size(50, 5) {
-			follow(url.Values{"topics": {overviewTopics(b, ui)}})
+			follow(overview)
 		}
 		for range size(20, 2) {
 			follow(url.Values{"topics": {"pulse,tail"}})
