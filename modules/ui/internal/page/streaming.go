@@ -169,7 +169,7 @@ func (p *Pages) send(c echo.Context, r *reader) {
 		if !write(text) {
 			return
 		}
-		rest := max(time.Duration(messages)*time.Second/messagesPerSecond, time.Duration(len(text))*time.Second/bytesPerSecond)
+		rest := max(time.Second, time.Duration(len(text))*time.Second/bytesPerSecond) // text was a second's share, or one message that is larger
 		if resting == nil {
 			resting = time.NewTimer(rest)
 			defer resting.Stop()
