@@ -151,7 +151,7 @@ func chartPanels(v *overviewView) templ.Component {
 			}
 			templ.ReleaseBuffer(templ_7745c5c3_Buffer)
 		}
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 14, "></i>waiting <i class=\"out\"></i>delivered /s</span> <span class=\"seg js hours\" role=\"group\" aria-label=\"Range of the charts\"><button type=\"button\" data-range=\"1\" aria-pressed=\"true\">1 h</button> <button type=\"button\" data-range=\"24\" aria-pressed=\"false\">24 h</button></span>")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 14, "></i>waiting <i class=\"out\"></i>delivered /s</span> <span class=\"seg js spans\" role=\"group\" aria-label=\"Range of the charts\"><button type=\"button\" data-range=\"1\" aria-pressed=\"true\">1 h</button> <button type=\"button\" data-range=\"24\" aria-pressed=\"false\">24 h</button></span>")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
