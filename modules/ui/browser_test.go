@@ -148,7 +148,7 @@ func views() []view {
 		{name: "rules-none", path: "/rules?q=nothing+has+this"},
 		{name: "rule-new", path: "/rules/new?from=" + sceneEvent(118), act: matchesShown},
 		{name: "rule-edit", path: "/rules/1", act: matchesShown},
-		{name: "rule-review", path: "/rules/new?from=" + sceneEvent(118), act: reviewShown},
+		{name: "rule-review", path: "/rules/new?from=" + sceneEvent(115), act: reviewShown},
 		{name: "components", path: "/components"},
 		{name: "docs", path: "/docs"},
 	}

@@ -37,7 +37,6 @@ func matchesShown(b *tab) {
 func reviewShown(b *tab) {
 	b.Helper()
 	matchesShown(b)
-	get[bool](b, `addEventListener("beforeunload", e => e.stopImmediatePropagation(), true); document.querySelector("#team_assignment").value = "NETO"; true`) // the next view comes without asking
 	b.do(chromedp.Click("#review-button"))
 	b.until("the review is open", `!!document.querySelector("#overlay dialog[open] .checks")`)
 }
