@@ -84,7 +84,7 @@ func findByKeyboard(t *testing.T) {
 	b.do(chromedp.KeyEvent("bgp"))
 	b.until("the list opens", `!document.querySelector("#find-list").hidden && document.querySelector("#find").getAttribute("aria-expanded") === "true" && document.querySelector("#find-list").textContent.includes("BGP neighbor down")`)
 	b.do(chromedp.KeyEvent("\u0301")) // ArrowDown
-	b.until("an option is active", `{const i = document.querySelector("#find"); const o = document.getElementById(i.getAttribute("aria-activedescendant")); !!o && o.getAttribute("aria-selected") === "true" && document.activeElement === i}`)
+	b.until("an option is active", `document.activeElement.id === "find" && document.getElementById(document.activeElement.getAttribute("aria-activedescendant"))?.getAttribute("aria-selected") === "true"`)
 	b.do(chromedp.KeyEvent("\x1b"))
 	b.until("Esc closes the list", `document.querySelector("#find-list").hidden && !document.querySelector("#find").hasAttribute("aria-activedescendant")`)
 	get[bool](b, `document.querySelector("#find").value = ""; document.querySelector("#find").blur(); true`)
