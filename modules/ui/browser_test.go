@@ -187,7 +187,7 @@ func TestBrowser(t *testing.T) {
 	for name, test := range map[string]func(*testing.T){"accessible": pagesAreAccessible, "widths": pagesFitTheirWidth, "login": peopleLogIn, "once": linkLogsIn, "sessions": sessionsEnd, "find": findByKeyboard, "keys": keysAct,
 		"theme": themeStays, "rules": rulesInABrowser, "attacks": attacksRunNowhere, "charts": chartsAreUsed,
 		"live": overviewIsLive, "live-list": liveListHoldsStill, "live-restart": pagesOutliveTheServer, "live-tabs": tabsShareStreams,
-		"editor": rulesAreMade} {
+		"rules-changed": rulesChangeFromTheList, "unscripted": pagesWithoutScripts, "editor": rulesAreMade} {
 		t.Run(name, test)
 	}
 }

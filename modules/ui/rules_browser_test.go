@@ -1,9 +1,14 @@
 package ui
 
 import (
+	"context"
+	"fmt"
+	"slices"
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
 
 	"github.com/muttproject/mutt/platform/rule"
@@ -75,4 +80,108 @@ func rulesInABrowser(t *testing.T) {
 		}
 	}
 	b.sound("rules")
+}
+
+// rulesChangeFromTheList: an operator moves, switches off and deletes rules where they stand; the review comes first, and nothing is done
+// without it.
+func rulesChangeFromTheList(t *testing.T) {
+	t.Helper()
+	c := newEmptyConsole(t, Health{})
+	ids := addRules(t, c.store, sceneRules())
+	b := c.newTab()
+	b.look("dark", 1440)
+	b.logIn("operator")
+	visit := func(path string) { b.do(chromedp.Navigate(b.url + path)) }
+	stored := func(name string) (rule.Rule, bool) {
+		t.Helper()
+		all, err := c.store.Rules(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		i := slices.IndexFunc(all, func(r rule.Rule) bool { return r.ID == ids[name] })
+		if i < 0 {
+			return rule.Rule{}, false
+		}
+		return all[i], true
+	}
+	const open = `!!document.querySelector("#overlay dialog[open] textarea, #overlay dialog[open] [name=reason]")`
+	save := func(why string) {
+		t.Helper()
+		b.until("the review asks why", open)
+		get[bool](b, `window.before = true`)
+		b.do(chromedp.SendKeys("#overlay [name=reason]", why), chromedp.Click("#overlay [data-do]"))
+		b.until("saved, and back in the list", `!window.before && location.search.includes("saved=") && document.readyState === "complete"`)
+	}
+	visit("/rules")
+	b.do(chromedp.KeyEvent("jj"), chromedp.KeyEvent("J"))
+	b.until("Shift J on a row opens the review", open)
+	b.do(chromedp.KeyEvent("\x1b"))
+	b.until("Esc closes it", `!document.querySelector("#overlay dialog") && document.activeElement.textContent === "hardware failure"`)
+	if r, _ := stored("hardware failure"); r.Priority != 5 {
+		t.Errorf("it moved to %d without a reason", r.Priority)
+	}
+	b.do(chromedp.KeyEvent("J"))
+	save("UPS first")
+	if r, _ := stored("hardware failure"); r.Priority != 8 { // between UPS on battery, 6, and BGP neighbor lost, 10
+		t.Errorf("hardware failure moved to %d", r.Priority)
+	}
+	b.until("the rule stands beside the list", `document.querySelector("#peek-title").textContent === "hardware failure"`)
+	b.do(chromedp.KeyEvent("K"))
+	save("and back again")
+	if r, _ := stored("hardware failure"); r.Priority != 3 { // between maintenance edge-ams, 1, and UPS on battery, 6
+		t.Errorf("hardware failure moved to %d", r.Priority)
+	}
+	press := func(label string) {
+		t.Helper()
+		b.until("there is "+label, `[...document.querySelectorAll(".peek button")].some(x => x.innerText.includes("`+label+`"))`)
+		get[bool](b, `[...document.querySelectorAll(".peek button")].find(x => x.innerText.includes("`+label+`")).click(); true`)
+	}
+	press("Switch off")
+	save("noisy this week")
+	if r, _ := stored("hardware failure"); r.IsActive {
+		t.Error("it is not switched off")
+	}
+	press("Switch on")
+	save("wanted all the same")
+	if r, _ := stored("hardware failure"); !r.IsActive {
+		t.Error("it is not switched on")
+	}
+	visit("/rules?rule=" + fmt.Sprint(ids["temporary audit"]))
+	press("Delete")
+	save("it has ended")
+	if _, there := stored("temporary audit"); there {
+		t.Error("it is not deleted")
+	}
+	b.until("the list is without it", `!document.querySelector("tbody").innerText.includes("temporary audit")`)
+	b.sound("changes from the list")
+}
+
+// pagesWithoutScripts: with scripts switched off every page still has its content, and shows nothing that only a script could do.
+func pagesWithoutScripts(t *testing.T) {
+	t.Helper()
+	b := newConsole(t, Health{}).newTab()
+	b.look("light", 1440)
+	b.logIn("operator")
+	b.do(chromedp.Func(func(ctx context.Context, target *chromedp.Target) error {
+		_, err := cdp.Call(ctx, target, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true})
+		return err
+	}))
+	for _, v := range views() {
+		if v.name == "components" || v.name == "docs" { // the components page shows parts without their pages
+			continue
+		}
+		b.do(chromedp.Navigate(b.url + v.path))
+		if words := get[int](b, `document.querySelector("main").innerText.split(/\s+/).length`); words < 15 {
+			t.Errorf("%s: only %d words are there", v.name, words)
+		}
+		if !get[bool](b, `document.querySelector("h1").checkVisibility()`) {
+			t.Errorf("%s has no heading", v.name)
+		}
+		if get[bool](b, `!!document.querySelector("main noscript")`) { // which says what needs scripts
+			continue
+		}
+		for _, idle := range get[[]string](b, `[...document.querySelectorAll("button, input, select, textarea")].filter(e => e.checkVisibility({visibilityProperty: true}) && !e.closest("form[action], [data-copy], [popovertarget], dialog")).map(e => e.outerHTML.slice(0, 120))`) {
+			t.Errorf("%s: without scripts this does nothing: %s", v.name, idle)
+		}
+	}
 }

@@ -89,7 +89,7 @@ func addRules(t *testing.T, db *store.Store, rules []rule.Rule) (ids map[string]
 
 // ruleNames returns the names of the rows of a page, in their order.
 func ruleNames(body string) (names []string) {
-	for _, m := range regexp.MustCompile(`<tr id="r-\d+".*?data-row>([^<]*)</a>`).FindAllStringSubmatch(body, -1) {
+	for _, m := range regexp.MustCompile(`<tr id="r-\d+".*?data-row[^>]*>([^<]*)</a>`).FindAllStringSubmatch(body, -1) {
 		names = append(names, html.UnescapeString(m[1]))
 	}
 	return names

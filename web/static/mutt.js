@@ -135,7 +135,7 @@
   document.addEventListener("keydown", (event) => {
     const typing = event.target.closest("input:not([type=checkbox]), textarea, select, [contenteditable]");
     if (event.key === "Escape" && typing && !typing.closest("dialog")) { event.target.blur(); return; }
-    if (event.key === " " && event.target.closest("button, a, summary")) return; // Space presses what has the focus
+    if ((event.key === " " || event.key === "Enter") && event.target.closest("button, a, summary")) return; // they press what has the focus
     if (event.ctrlKey || event.altKey || event.metaKey || typing || one("dialog[open]")) return;
     if (event.key !== "Escape" && !enabled()) return;
     const menu = one("details[open].who");

@@ -31,6 +31,11 @@ type rulePeek struct {
 	examples    []ruleExample
 	history     []change
 	failed      *problem // of the history
+	open        string   // the rule's page
+	mayWrite    bool
+	moves       moves
+	turn        string // what the review is sent to switch the rule off or on
+	remove      string // and to delete it
 }
 
 // ruleExample is a message that belongs to a rule, with what must become of it.
@@ -41,6 +46,8 @@ func (p *Pages) rulePeek(c echo.Context, s ruleListState, all []judgedRule, i in
 	r, now := &all[i], all[i].now
 	id := strconv.FormatInt(r.ID, 10)
 	v := &rulePeek{row: ruleRowOf(r, now), description: visible(r.Description), words: definition(r), examples: examplesOf(r.Rule)}
+	v.open, v.moves, v.remove = ruleHref(r.ID), movesOf(all, i), r.change("delete")
+	v.turn = r.change("save", "is_active", strconv.FormatBool(!r.IsActive))
 	closed := s
 	closed.peek = ""
 	v.closed = closed.href()

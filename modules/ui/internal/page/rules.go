@@ -3,6 +3,7 @@ package page
 import (
 	"cmp"
 	"fmt"
+	"math"
 	"net/http"
 	"net/url"
 	"slices"
@@ -13,7 +14,9 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/muttproject/mutt/platform/apiclient"
+	"github.com/muttproject/mutt/platform/authn"
 	"github.com/muttproject/mutt/platform/fault"
+	"github.com/muttproject/mutt/platform/httpserver"
 	"github.com/muttproject/mutt/platform/rule"
 )
 
@@ -41,8 +44,8 @@ type rulesView struct {
 	unhandled   string
 	hours       []int64 // of unhandled events
 	since       string
-	mayNot      string // who may change rules; "" where the reader may
-	unknown     bool   // which rules are shadowed was not found out
+	mayWrite    bool
+	unknown     bool // which rules are shadowed was not found out
 	failed      *problem
 	statsFailed *problem
 }
@@ -67,7 +70,12 @@ type ruleRow struct {
 	state                 ruleState
 	shadow                *apiclient.RuleRef
 	pages, off, selected  bool
+	active                bool
+	moves                 moves
 }
+
+// moves are the changes of a rule that move it by one, as the review takes them; "" where it cannot move.
+type moves struct{ up, down string }
 
 // ruleState is what a person should know of a rule.
 type ruleState struct{ tone, sign, word, title string }
@@ -95,6 +103,7 @@ type judgedRule struct {
 	now   time.Time
 	until time.Time // zero without an end
 	from  time.Time // zero without a beginning
+	at    int       // place among all rules
 }
 
 func (r *judgedRule) ended() bool { return !r.until.IsZero() && !r.until.After(r.now) }
@@ -160,14 +169,12 @@ func (r *judgedRule) behind(rank string) bool {
 
 func (p *Pages) rules(c echo.Context) error {
 	now := p.Now().UTC()
-	s := ruleListState{q: strings.TrimSpace(c.QueryParam("q")), show: c.QueryParam("show"), after: c.QueryParam("after"), peek: c.QueryParam("rule")}
+	s := ruleListState{q: strings.TrimSpace(c.QueryParam("q")), show: c.QueryParam("show"), after: c.QueryParam("after"),
+		peek: cmp.Or(c.QueryParam("rule"), c.QueryParam("saved"))} // the editor comes back with the rule that it saved
 	f := p.frame(c, "rules", "Rules")
-	v := rulesView{query: visible(s.q), every: "/rules"}
+	v := rulesView{query: visible(s.q), every: "/rules", mayWrite: httpserver.Identity(c).Role.Allows(authn.Operator)}
 	if visible(s.show) == s.show {
 		v.show = s.show
-	}
-	if f.Role == "viewer" {
-		v.mayNot = "You can read, filter and export rules. The roles operator and admin change them."
 	}
 	var listed apiclient.Rules
 	if err := p.read(c, "/rules", nil, &listed); err != nil {
@@ -192,6 +199,7 @@ func (p *Pages) rules(c echo.Context) error {
 	for i := range all {
 		if strconv.FormatInt(all[i].ID, 10) == s.peek {
 			v.peek = p.rulePeek(c, s, all, i)
+			v.peek.mayWrite = v.mayWrite
 		}
 	}
 	return p.show(c, http.StatusOK, rulesPage(f, &v))
@@ -211,6 +219,9 @@ func judgedRules(rules []rule.Rule, stats *apiclient.RuleStats, now time.Time) [
 		all[i] = r
 	}
 	slices.SortFunc(all, func(a, b judgedRule) int { return cmp.Or(cmp.Compare(a.Priority, b.Priority), cmp.Compare(a.ID, b.ID)) })
+	for i := range all {
+		all[i].at = i
+	}
 	return all
 }
 
@@ -266,6 +277,9 @@ func (s ruleListState) fill(v *rulesView, all []judgedRule, now time.Time) {
 	}
 	for _, r := range fitting[first:last] {
 		row := ruleRowOf(r, now)
+		if v.mayWrite {
+			row.moves = movesOf(all, r.at)
+		}
 		open := s
 		open.peek = strconv.FormatInt(r.ID, 10)
 		row.href, row.selected = open.href(), open.peek == s.peek
@@ -276,7 +290,7 @@ func (s ruleListState) fill(v *rulesView, all []judgedRule, now time.Time) {
 
 func ruleRowOf(r *judgedRule, now time.Time) ruleRow {
 	row := ruleRow{id: r.ID, priority: strings.Replace(strconv.Itoa(r.Priority), "-", "−", 1), name: visible(r.Name), match: matchOf(r.Rule), only: visible(onlyOf(r.Rule)), prod: r.ProdHandling, dev: r.DevHandling,
-		team: visible(r.TeamAssignment), pages: r.pages(), off: r.off(), state: r.state()}
+		team: visible(r.TeamAssignment), pages: r.pages(), off: r.off(), active: r.IsActive, state: r.state()}
 	if r.stat != nil {
 		row.hits, row.last = count(r.stat.Hits), "never"
 		if r.stat.Hits > 0 {
@@ -305,6 +319,51 @@ func (r *judgedRule) state() ruleState {
 		return ruleState{"hold", "clock", "ends " + shortly(r.until, r.now), "It matches until " + exact(r.until)}
 	}
 	return ruleState{}
+}
+
+// movesOf proposes priorities that bring a rule before the one that is tried before it, and behind the one that is tried after it.
+func movesOf(all []judgedRule, i int) (m moves) {
+	r := &all[i]
+	if i > 0 {
+		before := &all[i-1]
+		priority := before.Priority - 1
+		switch {
+		case i > 1 && before.Priority-all[i-2].Priority >= 2: // between the two: later rules find room as well
+			priority = all[i-2].Priority + (before.Priority-all[i-2].Priority)/2
+		case r.ID < before.ID: // ties go to the lowest id
+			priority = before.Priority
+		}
+		m.up = r.proposal(priority)
+	}
+	if i+1 < len(all) {
+		after := &all[i+1]
+		priority := after.Priority + 1
+		switch {
+		case i+2 < len(all) && all[i+2].Priority-after.Priority >= 2:
+			priority = after.Priority + (all[i+2].Priority-after.Priority)/2
+		case r.ID > after.ID:
+			priority = after.Priority
+		}
+		m.down = r.proposal(priority)
+	}
+	return m
+}
+
+// proposal is what the review is sent for another priority, "" for one that no rule can have.
+func (r *judgedRule) proposal(priority int) string {
+	if priority < math.MinInt32 || priority > math.MaxInt32 {
+		return ""
+	}
+	return r.change("save", "priority", strconv.Itoa(priority))
+}
+
+// change is what the review is sent for an operation on a rule with, perhaps, another value of a field.
+func (r *judgedRule) change(operation string, field ...string) string {
+	values := map[string]string{"id": strconv.FormatInt(r.ID, 10), "revision": strconv.FormatInt(r.Revision, 10), "op": operation}
+	if len(field) == 2 {
+		values[field[0]] = field[1]
+	}
+	return string(body(values))
 }
 
 // lately renders the time of a last match in the width of a column.
