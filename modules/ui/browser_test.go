@@ -185,7 +185,7 @@ func (b *tab) each(f func(name string)) {
 func TestBrowser(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]func(*testing.T){"accessible": pagesAreAccessible, "widths": pagesFitTheirWidth, "login": peopleLogIn, "once": linkLogsIn, "sessions": sessionsEnd, "find": findByKeyboard, "keys": keysAct,
-		"theme": themeStays, "rules": rulesInABrowser, "attacks": attacksRunNowhere, "charts": chartsAreUsed,
+		"theme": themeStays, "rules": rulesInABrowser, "search": searchInABrowser, "attacks": attacksRunNowhere, "charts": chartsAreUsed,
 		"live": overviewIsLive, "live-list": liveListHoldsStill, "live-restart": pagesOutliveTheServer, "live-tabs": tabsShareStreams,
 		"rules-changed": rulesChangeFromTheList, "unscripted": pagesWithoutScripts, "editor": rulesAreMade} {
 		t.Run(name, test)
@@ -340,7 +340,7 @@ func keysAct(t *testing.T) {
 	b.do(chromedp.KeyEvent("\x1b"))
 	until("Esc closes it", `!document.querySelector("#peek-title") && document.readyState === "complete"`)
 	press("]")
-	until("] takes the longer range", `location.search.includes("range=24h") && document.readyState === "complete"`)
+	until("] takes the longer range", `location.search.includes("range=6h") && document.readyState === "complete"`)
 	press("f")
 	until("f goes to the filter", `document.activeElement.id === "query"`)
 	press("gofate:unhandled\r")

@@ -90,6 +90,7 @@ func realParts(t *testing.T, now func() time.Time) (Deps, *store.Store, *sqliteq
 		}
 	})
 	keys, dynamic := configtest.Load(t, func(d config.Declarer) Dynamic { // with those of other modules that pages show
+		d.Number(config.Number{Name: "audit_unhandled_sample_percent", Default: 100, Max: 100, Unit: "%", About: "share of unhandled events that is recorded"})
 		d.Whole(config.Whole{Name: "max_ingest_queue_size", Default: 1_000_000, Min: 1, Max: 1e9, Unit: "events", About: "events that the ingest queue holds"})
 		d.Whole(config.Whole{Name: "alerter_queue_warn_threshold", Default: 100_000, Min: 1, Max: 1e9, Unit: "alerts", About: "waiting alerts that raise a warning"})
 		d.Whole(config.Whole{Name: "alerter_queue_shed_threshold", Default: 1_000_000, Min: 1, Max: 1e9, Unit: "alerts", About: "waiting alerts above which new ones are shed"})

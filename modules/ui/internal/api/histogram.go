@@ -11,7 +11,7 @@ import (
 )
 
 const (
-	histogramSteps = 60
+	histogramSteps = 96
 	histogramSpan  = time.Hour // without a start
 	histogramMost  = 31 * 24 * time.Hour
 )
@@ -59,8 +59,8 @@ func (a *API) histogram(c echo.Context) error {
 
 // stepOf returns the shortest round step that cuts a span into at most histogramSteps.
 func stepOf(span time.Duration) time.Duration {
-	steps := []time.Duration{time.Second, 5 * time.Second, 10 * time.Second, 30 * time.Second, time.Minute, 5 * time.Minute, 10 * time.Minute, 30 * time.Minute,
-		time.Hour, 3 * time.Hour, 6 * time.Hour}
+	steps := []time.Duration{time.Second, 5 * time.Second, 10 * time.Second, 30 * time.Second, time.Minute, 5 * time.Minute, 15 * time.Minute, 30 * time.Minute,
+		time.Hour, 2 * time.Hour, 3 * time.Hour, 6 * time.Hour}
 	for _, s := range steps {
 		if (span+s-1)/s <= histogramSteps {
 			return s

@@ -105,7 +105,7 @@ func auditKind() openapi.Part {
 }
 
 func opHistogram() openapi.Operation {
-	return openapi.Op(tagAudit, "histogram", "Count judged events by time and fate", "In at most 60 steps, from start_date (one hour back when it is absent) to end_date (now), over a bounded window of the newest events: see partial.",
+	return openapi.Op(tagAudit, "histogram", "Count judged events by time and fate", "In at most 96 steps, from start_date (one hour back when it is absent) to end_date (now), over a bounded window of the newest events: see partial.",
 		auditFiltered(), openapi.Gives(ok, "the counts", apiclient.Histogram{}))
 }
 

@@ -1,8 +1,7 @@
 package page
 
 import (
-	"encoding/json"
-	"fmt"
+	"context"
 	"net/http"
 	"net/url"
 	"slices"
@@ -14,314 +13,352 @@ import (
 
 	"github.com/muttproject/mutt/platform/apiclient"
 	"github.com/muttproject/mutt/platform/fault"
+	"github.com/muttproject/mutt/platform/httpserver"
 )
 
-// pageRows is how many events a page of the list has.
-const pageRows = 50
+const (
+	// pageRows is how many events a page of the list has.
+	pageRows = 50
+	// looserPatience bounds the counts of looser queries. What is not counted by then is offered without a count.
+	looserPatience = 400 * time.Millisecond
+	maxLooser      = 5
+)
 
 // eventsView is what the Events page shows.
 type eventsView struct {
-	query      string
-	kept       []pair // the range, which a new query keeps
-	conditions []condition
+	kept       []pair // fields that a new condition keeps: the query and the range
+	query      string // the query, for the fields of the range
+	added      string // what stands in the field
+	badQuery   string
+	conditions []chip
 	ranges     []rangeLink
+	from, to   string // of the chosen range
+	badRange   string
 	fixed      string // link that turns the live range into a fixed one; "" where it is fixed
-	sentence   string
+	export     string
+	total      string // the number of events, in words
+	sentence   string // what follows it
+	sampled    string // that not all unhandled events are recorded
+	bars       *barsView
+	barsFailed *problem
 	rows       []eventRow
-	peek       *eventRow
-	closePeek  string
+	peek       *peekView
 	newest     string // links of the paging; "" where there is none
+	newer      string
 	older      string
-	partial    bool
+	position   string // which rows these are
+	looked     string // how much of the time was looked at; "" for all of it
 	looser     []looser
 	failed     *problem
-	badQuery   string
 	live       bool
 	switchTo   string // link to the other mode
 	script     string // of the live list
 }
 
-type rangeLink struct {
-	label, href, key string
-	current          bool
-}
+// chip is a condition, with the query without it.
+type chip struct{ text, without string }
 
-// condition is one chip of the query, with the query without it.
-type condition struct{ text, without string }
-
-// looser is a query that finds more.
-type looser struct{ label, href string }
-
-// eventRow is one judged event.
-type eventRow struct {
-	id, time, exact, received, device         string
-	severity                                  int // syslog's, −1 where the device sent none
-	sent                                      int // the destination's
-	host, source, message                     string
-	rule, team, handling, fate, env           string
-	signature, correlation, ruleset, href, ip string
-	selected                                  bool
-}
-
-// params name what the API takes for each condition of a query.
-func params() map[string]string {
-	return map[string]string{"host": "hostname", "fate": "fate", "rule": "rule_id", "team": "team", "corr": "correlation_id", "handling": "handling"}
-}
-
-// parseQuery splits a query into conditions of the API and chips: host:edge-fra-1 fate:unhandled some text.
-func parseQuery(q string) (api url.Values, chips []string, err error) {
-	api = url.Values{}
-	var text []string
-	for _, word := range strings.Fields(q) {
-		name, value, cond := strings.Cut(word, ":")
-		switch param, known := params()[name]; {
-		case !cond || name == "text" && value == "":
-			text = append(text, word)
-		case name == "text":
-			text = append(text, value)
-		case known && value == "":
-			return nil, nil, fault.Field(fault.InvalidField, "query", "%s: needs a value, as in host:edge-fra-1", name)
-		case known && api.Has(param):
-			return nil, nil, fault.Field(fault.InvalidField, "query", "%s: can be given once", name)
-		case known:
-			api.Set(param, value)
-			chips = append(chips, word)
-		case slices.Contains([]string{"sev", "src", "env", "id"}, name):
-			return nil, nil, fault.Field(fault.InvalidField, "query", "%s: cannot be searched for; use host:, fate:, rule:, team:, corr:, handling: or text", name)
-		default: // a colon is common in messages: %LINK-3-UPDOWN: Interface
-			text = append(text, word)
-		}
-	}
-	if len(text) > 0 {
-		api.Set("q", strings.Join(text, " "))
-		chips = append(chips, strings.Join(text, " "))
-	}
-	return api, chips, nil
-}
-
-// listState is the state of the list, which is its URL.
-type listState struct {
-	q, rng, from, to, cursor, peek, live string
-}
-
-func (s listState) href() string {
-	v := url.Values{}
-	for name, value := range map[string]string{"q": s.q, "range": s.rng, "from": s.from, "to": s.to, "cursor": s.cursor, "e": s.peek, "live": s.live} {
-		if value != "" {
-			v.Set(name, value)
-		}
-	}
-	if len(v) == 0 {
-		return "/events"
-	}
-	return "/events?" + v.Encode()
-}
+// looser is a query that finds more, with how many.
+type looser struct{ label, count, href string }
 
 func (p *Pages) events(c echo.Context) error {
-	now := p.Now().UTC()
-	s := listState{q: c.QueryParam("q"), rng: c.QueryParam("range"), from: c.QueryParam("from"), to: c.QueryParam("to"), cursor: c.QueryParam("cursor"), peek: c.QueryParam("e"), live: liveParam(c.QueryParam("live"))}
-	var v eventsView
-	span := time.Hour
-	if s.from == "" && s.to == "" {
-		if chosen := slices.IndexFunc(ranges(), func(d time.Duration) bool { return rangeName(d) == s.rng }); chosen >= 0 {
-			span = ranges()[chosen]
-		}
-		s.rng = rangeName(span)
-	} else {
-		s.rng = ""
+	now, s := p.Now().UTC(), stateOf(c)
+	if add := strings.TrimSpace(c.QueryParam("add")); add != "" {
+		return p.addCondition(c, s, add, now)
 	}
-	v.ranges, v.kept = rangeLinks(s), []pair{{name: "range", value: s.rng}}
-	if s.rng == "" {
-		v.kept = []pair{{name: "from", value: visible(s.from)}, {name: "to", value: visible(s.to)}}
+	conds, err := parseConditions(s.q)
+	if err != nil {
+		v := p.eventsHead(s, nil, now)
+		v.added, v.badQuery = visible(s.q), problemOf(c, err).said()
+		return p.showEvents(c, http.StatusBadRequest, v)
+	}
+	when, wrong := periodOf(&s, conds, now)
+	if part := c.Request().Header; part.Get("HX-Target") == "peek" && part.Get("HX-History-Restore-Request") == "" {
+		return p.show(c, http.StatusOK, peek(p.peekAt(c, s, nil, now)))
+	}
+	v := p.eventsHead(s, conds, now)
+	if wrong != "" {
+		v.badRange = wrong
+		return p.showEvents(c, http.StatusBadRequest, v)
+	}
+	query := apiQuery(conds)
+	when.set(query)
+	export := url.Values{}
+	for name, values := range query {
+		export[name] = values
+	}
+	v.export = Prefix + "/audit-logs/export?" + export.Encode()
+	query.Set("limit", strconv.Itoa(pageRows))
+	if s.cursor != "" {
+		query.Set("cursor", s.cursor)
+	}
+	var found apiclient.AuditLogs
+	status := http.StatusOK
+	if err := p.read(c, "/audit-logs", query, &found); err != nil {
+		v.failed = problemOf(c, err)
+		status = fault.Describe(fault.Code(v.failed.Code)).Status
+		if bad := wrongCondition(conds, err); bad != "" {
+			v.failed, v.badQuery = nil, bad
+		}
+		return p.showEvents(c, status, v)
+	}
+	v.sampled = p.sampled(c)
+	p.list(v, &found, s, conds, when, now)
+	if when.span() > 0 {
+		p.histogram(c, v, s, conds, when)
+	}
+	if len(v.rows) == 0 && v.older == "" {
+		v.looser = p.looserThan(c, s, conds, when)
+	}
+	if s.peek != "" {
+		v.peek = p.peekAt(c, s, found.Logs, now)
+	}
+	p.liveMode(s, v)
+	return p.showEvents(c, status, v)
+}
+
+func (p *Pages) showEvents(c echo.Context, status int, v *eventsView) error {
+	return p.show(c, status, eventsPage(p.eventsFrame(c), v))
+}
+
+// addCondition goes to the list with what was typed added to its query. A condition replaces the one of the same key.
+func (p *Pages) addCondition(c echo.Context, s listState, add string, now time.Time) error {
+	conds, err := parseConditions(s.q)
+	if err != nil {
+		conds, s.q = nil, ""
+	}
+	more, err := parseConditions(add)
+	to := s.first()
+	if to.q = writeQuery(with(conds, more)); err == nil && len(to.q) > maxQuery {
+		err = fault.Field(fault.InvalidField, "query", "must have at most %d bytes", maxQuery)
+	}
+	if err != nil {
+		v := p.eventsHead(s, conds, now)
+		v.added, v.badQuery = visible(add), problemOf(c, err).said()
+		return p.showEvents(c, http.StatusBadRequest, v)
+	}
+	return c.Redirect(http.StatusSeeOther, to.href())
+}
+
+// eventsHead fills what stands above the list.
+func (p *Pages) eventsHead(s listState, conds []condition, now time.Time) *eventsView {
+	when, _ := periodOf(&s, conds, now)
+	v := &eventsView{query: writeQuery(conds), ranges: rangeLinks(s), from: fieldTime(when.start), to: fieldTime(when.end)}
+	v.kept = []pair{{name: "q", value: v.query}}
+	if s.rng != "" {
+		v.kept = append(v.kept, pair{name: "range", value: s.rng})
+	} else {
+		v.kept = append(v.kept, pair{name: "from", value: visible(s.from)}, pair{name: "to", value: visible(s.to)})
+		if s.from != "" || s.to != "" {
+			v.from, v.to = visible(s.from), visible(s.to)
+			if from, ok := readTime(s.from); ok {
+				v.from = fieldTime(from)
+			}
+			if to, ok := readTime(s.to); ok {
+				v.to = fieldTime(to)
+			}
+		}
 	}
 	if s.live != "" {
 		v.kept = append(v.kept, pair{name: "live", value: s.live})
 	}
-	query, chips, err := parseQuery(s.q)
-	if v.query = visible(s.q); v.query != s.q {
-		err = fault.Field(fault.InvalidField, "query", "control characters cannot be searched for")
+	for i, cond := range conds {
+		without := s.first()
+		without.q = writeQuery(slices.Delete(slices.Clone(conds), i, i+1))
+		v.conditions = append(v.conditions, chip{visible(cond.String()), without.href()})
 	}
-	for i, chip := range chips {
-		without := s
-		without.q, without.cursor, without.peek = strings.Join(slices.Delete(slices.Clone(chips), i, i+1), " "), "", ""
-		v.conditions = append(v.conditions, condition{visible(chip), without.href()})
-	}
-	if err != nil {
-		v.badQuery = problemOf(c, err).Message
-		return p.show(c, http.StatusBadRequest, eventsPage(p.frame(c, "events", "Events"), &v))
-	}
-	query.Set("limit", strconv.Itoa(pageRows))
-	within := "in the last " + rangeWords(span)
-	if s.rng != "" {
-		fixed := s
-		fixed.rng, fixed.live, fixed.from, fixed.to, fixed.cursor = "", "", now.Add(-span).Format(time.RFC3339), now.Format(time.RFC3339), ""
+	if when.live && when.span() > 0 {
+		fixed := s.first()
+		fixed.rng, fixed.live, fixed.from, fixed.to = "", "", when.start.Format(time.RFC3339), when.end.Add(time.Second-1).Truncate(time.Second).Format(time.RFC3339)
 		v.fixed = fixed.href()
-		query.Set("start_date", now.Add(-span).Format(time.RFC3339))
-	} else {
-		within = "in the chosen time"
-		for name, value := range map[string]string{"start_date": s.from, "end_date": s.to} {
-			if value != "" {
-				query.Set(name, value)
-			}
-		}
 	}
-	if s.cursor != "" {
-		query.Set("cursor", s.cursor)
-		newest := s
-		newest.cursor, newest.peek = "", ""
-		v.newest = newest.href()
-	}
-	var found apiclient.AuditLogs
-	err = p.read(c, "/audit-logs", query, &found)
-	status := http.StatusOK
-	if v.failed = problemOf(c, err); err != nil {
-		status = fault.Describe(fault.Code(v.failed.Code)).Status
-	}
+	return v
+}
+
+// list fills the rows, the paging and the sentence above them.
+func (p *Pages) list(v *eventsView, found *apiclient.AuditLogs, s listState, conds []condition, when period, now time.Time) {
 	for i := range found.Logs {
-		row := rowOf(&found.Logs[i], now)
-		open := s
+		row, open := rowOf(&found.Logs[i], now), s
 		open.peek = row.id
 		row.href, row.selected = open.href(), row.id == s.peek
 		v.rows = append(v.rows, row)
-		if row.selected {
-			v.peek = &v.rows[len(v.rows)-1]
+	}
+	page := &found.Pagination
+	if page.NextCursor != "" {
+		v.older = s.older(page.NextCursor, len(v.rows)).href()
+	}
+	if s.cursor != "" {
+		v.newest = s.first().href()
+		if newer, known := s.newer(); known {
+			v.newer = newer.href()
 		}
 	}
+	v.total, v.sentence = sentence(page, conds, when.words)
+	if len(v.rows) > 0 {
+		v.position = "rows " + count(int64(s.at+1)) + " to " + count(int64(s.at+len(v.rows)))
+		if !page.TotalIsEstimate && s.cursor == "" {
+			v.position += " of " + count(page.Total)
+		}
+	}
+	if page.LookedFrom != nil && when.span() > 0 {
+		v.looked = "Looked at " + part(max(0, when.end.Sub(*page.LookedFrom))) + " of " + part(when.span())
+	} else if page.Partial {
+		v.looked = "Looked at a part of the time"
+	}
+}
+
+func (p *Pages) histogram(c echo.Context, v *eventsView, s listState, conds []condition, when period) {
+	query := apiQuery(conds)
+	when.live = false // whole steps up to now
+	when.set(query)
+	var counted apiclient.Histogram
+	if err := p.read(c, "/events/histogram", query, &counted); err != nil {
+		v.barsFailed = problemOf(c, err)
+		return
+	}
+	v.bars = barsOf(&counted, when, s, conds)
+}
+
+// peekAt returns the event that the state shows beside the list; rows are those of the list, of which it may be one.
+func (p *Pages) peekAt(c echo.Context, s listState, rows []apiclient.AuditLog, now time.Time) *peekView {
 	closed := s
 	closed.peek = ""
-	v.closePeek = closed.href()
-	if found.Pagination.NextCursor != "" {
-		older := s
-		older.cursor, older.peek = found.Pagination.NextCursor, ""
-		v.older = older.href()
+	at := slices.IndexFunc(rows, func(l apiclient.AuditLog) bool { return l.ID == s.peek })
+	var l apiclient.AuditLog
+	if at >= 0 {
+		l = rows[at]
+	} else if _, err := p.call(c, http.MethodGet, "/audit-logs/:id", httpserver.Call{Params: map[string]string{"id": s.peek}}, &l); err != nil {
+		return &peekView{failed: problemOf(c, err), closed: closed.href()}
 	}
-	v.partial = found.Pagination.Partial
-	v.sentence = sentence(&found.Pagination, chips, within)
-	v.looser = looserThan(s, chips)
-	p.liveMode(c, s, &v)
-	return p.show(c, status, eventsPage(p.eventsFrame(c), &v))
+	v := peekOf(&l, now, s)
+	v.closed = closed.href()
+	return v
 }
 
-// sentence says what the list is of.
-func sentence(p *apiclient.Pagination, chips []string, within string) string {
-	about, fitting := "", ""
-	if p.Total == 0 && len(chips) > 0 {
-		return "No event matches " + within
+// sampled says that a part of the unhandled events only is recorded, and how large it is; "" where all are.
+func (p *Pages) sampled(c echo.Context) string {
+	var item apiclient.ConfigItem
+	call := httpserver.Call{Params: map[string]string{"key": "audit_unhandled_sample_percent"}}
+	if _, err := p.call(c, http.MethodGet, "/config/:key", call, &item); err != nil {
+		return "" // dynamic settings may be switched off: then all are recorded
 	}
-	if p.Total == 0 {
-		return "No event came " + within
+	if share, ok := item.Value.(float64); ok && share < 100 {
+		return "Of unhandled events " + percent(share/100) + " are recorded (audit_unhandled_sample_percent). The books count all of them."
 	}
-	if p.TotalIsEstimate {
-		about = "about "
-	}
-	if len(chips) > 0 {
-		fitting = " match"
-		if p.Total == 1 {
-			fitting = " matches"
-		}
-	}
-	return about + counted(p.Total, "event", "events") + fitting + " " + within + ", newest first"
+	return ""
 }
 
-// looserThan offers queries that find more than s.
-func looserThan(s listState, chips []string) (out []looser) {
-	s.cursor, s.peek = "", ""
-	if s.rng != "" && s.rng != rangeName(7*24*time.Hour) {
-		wide := s
-		wide.rng = rangeName(24 * time.Hour)
-		if s.rng == wide.rng {
-			wide.rng = rangeName(7 * 24 * time.Hour)
-		}
-		out = append(out, looser{"Look at " + rangeLabel(wide.rng), wide.href()})
+// wrongCondition returns what the API says of a condition's value, "" when its error is of something else.
+func wrongCondition(conds []condition, err error) string {
+	f, ok := fault.As(err)
+	if !ok || f.Code != fault.InvalidField {
+		return ""
 	}
-	if len(chips) > 0 {
-		every := s
-		every.q = ""
-		out = append(out, looser{"Any event", every.href()})
+	for _, cond := range conds {
+		if param, _ := paramOf(cond.key); param == f.Field {
+			said := visible(cond.String()) + ": the value " + f.Message
+			if f.Remedy != "" {
+				said += "; " + f.Remedy
+			}
+			return said
+		}
+	}
+	return ""
+}
+
+// said is the error of a query as its field shows it: it begins with the word that is wrong, as that was written.
+func (p *problem) said() string {
+	if rest, whole := strings.CutPrefix(p.Message, "query must"); whole {
+		return "The query must" + rest
+	}
+	return strings.TrimPrefix(p.Message, "query ")
+}
+
+// sentence says what the list is of: how many events, and which.
+func sentence(page *apiclient.Pagination, conds []condition, within string) (total, rest string) {
+	which := ""
+	switch {
+	case len(conds) == 1 && conds[0].key == "host":
+		which = " of " + visible(conds[0].value)
+	case len(conds) > 0 && page.Total == 1:
+		which = " matches"
+	case len(conds) > 0:
+		which = " match"
+	}
+	switch {
+	case page.Total == 0 && page.Partial:
+		return "", "No event found so far " + within
+	case page.Total == 0 && len(conds) > 0:
+		return "", "No event matches " + within
+	case page.Total == 0:
+		return "", "No event came " + within
+	}
+	total = counted(page.Total, "event", "events")
+	if page.TotalIsEstimate {
+		total = "about " + total
+	}
+	return total, which + " " + within + ", newest first"
+}
+
+// looserThan offers queries that find more than an empty list: without one of its conditions, and of a longer time. They are counted as far as
+// that is quick.
+func (p *Pages) looserThan(c echo.Context, s listState, conds []condition, when period) (out []looser) {
+	ctx, cancel := context.WithTimeout(c.Request().Context(), looserPatience)
+	defer cancel()
+	request := c.Request()
+	c.SetRequest(request.WithContext(ctx))
+	defer c.SetRequest(request)
+	s = s.first()
+	offer := func(label string, to listState, conds []condition, when period) {
+		query := apiQuery(conds)
+		when.set(query)
+		query.Set("limit", "1")
+		l := looser{label: label, href: to.href()}
+		var found apiclient.AuditLogs
+		if p.read(c, "/audit-logs", query, &found) == nil {
+			page := &found.Pagination
+			switch {
+			case page.Total == 0 && !page.Partial:
+				return
+			case page.Total == 0:
+			case page.TotalIsEstimate:
+				l.count = "about " + count(page.Total)
+			default:
+				l.count = count(page.Total)
+			}
+		}
+		out = append(out, l)
+	}
+	longer := s
+	longer.rng, longer.from, longer.to = rangeName(7*24*time.Hour), "", ""
+	if when.live && when.span() < 24*time.Hour {
+		longer.rng = rangeName(24 * time.Hour)
+	}
+	if when.span() > 0 && (!when.live || when.span() < 7*24*time.Hour) {
+		to, _ := periodOf(&longer, conds, when.end)
+		if when.live {
+			offer("Look at "+rangeWords(to.span()), longer, conds, to)
+		} else {
+			offer("Look at the last 7 days", longer, conds, period{start: p.Now().UTC().Add(-7 * 24 * time.Hour), end: p.Now().UTC(), live: true})
+		}
+	}
+	for i, cond := range conds {
+		if len(out) == maxLooser {
+			break
+		}
+		left := slices.Delete(slices.Clone(conds), i, i+1)
+		without := s
+		without.q = writeQuery(left)
+		label := "Without " + visible(cond.String())
+		if len(left) == 0 {
+			label = "Any event"
+		}
+		offer(label, without, left, when)
+	}
+	if len(out) == 0 && len(conds) > 1 {
+		all := s
+		all.q = ""
+		offer("Any event", all, nil, when)
 	}
 	return out
-}
-
-// ranges are the lengths of time that a list of events can be of.
-func ranges() []time.Duration {
-	return []time.Duration{15 * time.Minute, time.Hour, 24 * time.Hour, 7 * 24 * time.Hour}
-}
-
-func rangeName(d time.Duration) string {
-	switch {
-	case d >= 48*time.Hour:
-		return fmt.Sprintf("%dd", d/(24*time.Hour))
-	case d >= time.Hour:
-		return fmt.Sprintf("%dh", d/time.Hour)
-	}
-	return fmt.Sprintf("%dm", d/time.Minute)
-}
-
-// rangeLabel is the name of a range for people.
-func rangeLabel(name string) string {
-	return map[string]string{"15m": "15 min", "1h": "1 h", "24h": "24 h", "7d": "7 d"}[name]
-}
-
-func rangeWords(d time.Duration) string {
-	switch {
-	case d >= 48*time.Hour:
-		return counted(int64(d/(24*time.Hour)), "day", "days")
-	case d > time.Hour:
-		return counted(int64(d/time.Hour), "hour", "hours")
-	case d == time.Hour:
-		return "hour"
-	}
-	return counted(int64(d/time.Minute), "minute", "minutes")
-}
-
-// rangeLinks are the ranges to choose from; [ and ] step through them.
-func rangeLinks(s listState) (out []rangeLink) {
-	s.cursor, s.peek, s.from, s.to = "", "", "", ""
-	at := -1
-	for i, d := range ranges() {
-		link, name := s, rangeName(d)
-		link.rng = name
-		if name == s.rng {
-			at = i
-		}
-		out = append(out, rangeLink{label: rangeLabel(name), href: link.href(), current: name == s.rng})
-	}
-	if at > 0 {
-		out[at-1].key = "["
-	}
-	if at >= 0 && at+1 < len(out) {
-		out[at+1].key = "]"
-	}
-	return out
-}
-
-// rowOf renders one judged event. What the device said is in the whole event.
-func rowOf(l *apiclient.AuditLog, now time.Time) eventRow {
-	raw := struct {
-		Message  string `json:"message"`
-		Source   string `json:"source"`
-		IP       string `json:"source_ip"`
-		Severity *int   `json:"syslog_severity"`
-	}{}
-	_ = json.Unmarshal(l.RawMessage, &raw) // what is not there stays empty: the row is shown all the same
-	row := eventRow{
-		id: l.ID, time: clock(l.ReceivedAt, now), exact: exact(l.ReceivedAt), received: exact(l.ReceivedAt), device: exact(l.EventTimestamp),
-		severity: -1, sent: l.Severity, host: visible(l.Hostname), source: sourceWord(raw.Source), ip: visible(raw.IP), message: visible(raw.Message),
-		rule: visible(l.RuleName), team: visible(l.Team), handling: l.Handling, fate: l.Fate, env: l.Environment,
-		signature: visible(l.Signature), correlation: visible(l.CorrelationID), ruleset: strconv.FormatInt(l.RulesetVersion, 10),
-	}
-	if raw.Severity != nil && *raw.Severity >= 0 && *raw.Severity <= 7 {
-		row.severity = *raw.Severity
-	}
-	return row
-}
-
-func sourceWord(source string) string {
-	switch source {
-	case "http":
-		return "HTTP"
-	case "snmptrap":
-		return "trap"
-	}
-	return visible(source)
 }

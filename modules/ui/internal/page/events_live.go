@@ -3,7 +3,6 @@ package page
 import (
 	"bytes"
 	"context"
-	"net/http"
 	"net/url"
 	"slices"
 	"strconv"
@@ -13,7 +12,6 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/muttproject/mutt/platform/apiclient"
-	"github.com/muttproject/mutt/platform/httpserver"
 )
 
 // tailTopic is the topic of the judged events that fit the query of the page.
@@ -144,26 +142,16 @@ func liveParam(text string) string {
 	return ""
 }
 
-// liveMode turns the list into the live one where the address says so, and links each to the other. The live list has no pages, and what
-// is open beside it may be older than its rows.
-func (p *Pages) liveMode(c echo.Context, s listState, v *eventsView) {
+// liveMode turns the list into the live one where the address says so, and links each to the other. The live list has no pages.
+func (p *Pages) liveMode(s listState, v *eventsView) {
 	v.live = s.live != ""
 	other := listState{q: s.q, rng: s.rng, live: "1"}
 	if v.live {
 		other.live = ""
 	}
 	v.switchTo = other.href()
-	if !v.live {
-		return
-	}
-	v.newest, v.older, v.script = "", "", p.assets.Path("tail.js")
-	if s.peek == "" || v.peek != nil {
-		return
-	}
-	var l apiclient.AuditLog
-	if _, err := p.call(c, http.MethodGet, "/audit-logs/:id", httpserver.Call{Params: map[string]string{"id": s.peek}}, &l); err == nil {
-		row := rowOf(&l, p.Now())
-		v.peek = &row
+	if v.live {
+		v.newest, v.newer, v.older, v.looked, v.script = "", "", "", "", p.assets.Path("tail.js")
 	}
 }
 

@@ -94,6 +94,16 @@ func drawing(name string) string {
 		return `<path d="M13 8a5 5 0 1 1-1.5-3.5M13 2v3h-3"/>`
 	case "search":
 		return `<circle cx="7" cy="7" r="4.5"/><path d="m10.5 10.5 3.5 3.5"/>`
+	case "from-syslog":
+		return `<path d="M2 3h12v8.5H8L5 14v-2.5H2zM5 6h6M5 8.5h4"/>`
+	case "from-trap":
+		return `<path d="m8 1.5 1.75 4.75L14.5 8 9.75 9.75 8 14.5 6.25 9.75 1.5 8l4.75-1.75z"/>`
+	case "from-HTTP":
+		return `<path d="M5.5 2.5C3 2.5 5 8 2 8c3 0 1 5.5 3.5 5.5M10.5 2.5C13 2.5 11 8 14 8c-3 0-1 5.5-3.5 5.5"/>`
+	case "from-replay":
+		return `<path d="M3 8a5 5 0 1 0 1.75-3.75L3 6M3 2.5V6h3.5"/>`
+	case "from-meta":
+		return `<path d="M2.5 4.5h11M2.5 8h11M2.5 11.5h11M5 2v12"/>`
 	case "filter":
 		return `<path d="M2 3h12l-4.5 5.5v4L6.5 14V8.5z"/>`
 	}

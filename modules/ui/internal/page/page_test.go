@@ -151,28 +151,6 @@ func TestOwnPath(t *testing.T) {
 	}
 }
 
-func TestParseQuery(t *testing.T) {
-	t.Parallel()
-	for q, want := range map[string]string{
-		"":                              "",
-		"host:edge-fra-1":               "hostname=edge-fra-1",
-		"host:a fate:unhandled  team:N": "fate=unhandled&hostname=a&team=N",
-		"link down rule:7":              "q=link+down&rule_id=7",
-		"%LINK-3-UPDOWN: Interface":     "q=%25LINK-3-UPDOWN%3A+Interface",
-		"text:host:x":                   "q=host%3Ax",
-		"host:":                         "error", "host:a host:b": "error", "sev:err": "error",
-	} {
-		api, _, err := parseQuery(q)
-		got := api.Encode()
-		if err != nil {
-			got = "error"
-		}
-		if got != want {
-			t.Errorf("%q: got %q, want %q (%v)", q, got, want, err)
-		}
-	}
-}
-
 func TestWords(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 11, 30, 3, 12, 44, 0, time.UTC)
@@ -234,16 +212,16 @@ func TestDoubleRule(t *testing.T) {
 // TestListState: the URL is the state, and nothing else is.
 func TestListState(t *testing.T) {
 	t.Parallel()
-	s := listState{q: "host:a", rng: "1h", cursor: "c", peek: "e"}
+	s := listState{q: "host:a", rng: "1h", cursor: "c", peek: "e", back: []string{"0", "b"}, at: 100}
 	u, err := url.Parse(s.href())
-	if err != nil || fmt.Sprint(u.Query()) != fmt.Sprint(url.Values{"q": {"host:a"}, "range": {"1h"}, "cursor": {"c"}, "e": {"e"}}) || (listState{}).href() != "/events" {
+	if err != nil || fmt.Sprint(u.Query()) != fmt.Sprint(url.Values{"q": {"host:a"}, "range": {"1h"}, "cursor": {"c"}, "e": {"e"}, "back": {"0.b"}, "at": {"100"}}) || (listState{}).href() != "/events" {
 		t.Errorf("%s, %v", s.href(), err)
 	}
 	keys := []string{}
 	for _, r := range rangeLinks(s) {
 		keys = append(keys, r.key)
 	}
-	if !slices.Equal(keys, []string{"[", "", "]", ""}) {
+	if !slices.Equal(keys, []string{"[", "", "]", "", ""}) {
 		t.Errorf("keys of the ranges: %q", keys)
 	}
 }

@@ -402,10 +402,10 @@ func receiptOf(source string) string {
 
 // searchLink returns the search for a condition around a time; "" where the query cannot hold the value.
 func searchLink(name, value string, at time.Time, within time.Duration) string {
-	if value == "" || len(value) > 255 || visible(value) != value || strings.ContainsAny(value, " \"") {
+	if value == "" || len(value) > 255 || visible(value) != value {
 		return ""
 	}
-	return listState{q: name + ":" + value, from: at.Add(-within).UTC().Format(time.RFC3339), to: at.Add(within).UTC().Format(time.RFC3339)}.href()
+	return listState{q: condition{name, value}.String(), from: at.Add(-within).UTC().Format(time.RFC3339), to: at.Add(within).UTC().Format(time.RFC3339)}.href()
 }
 
 // field is one member of an event, by its path.
