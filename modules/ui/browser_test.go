@@ -383,7 +383,7 @@ func attacksRunNowhere(t *testing.T) {
 	b := newConsole(t, Health{Warnings: []string{attack}}).newTab()
 	b.look("dark", 1440)
 	b.logIn("viewer")
-	for _, path := range []string{"/", "/events", "/events?q=" + url.QueryEscape(`"><script>document.title='owned'</script>`), "/login?next=" + url.QueryEscape(`/"><script>document.title='owned'</script>`)} {
+	for _, path := range []string{"/", "/events", "/events?q=" + url.QueryEscape(`x"><script>document.title='owned'</script>`), "/login?next=" + url.QueryEscape(`/"><script>document.title='owned'</script>`)} {
 		b.do(chromedp.Navigate(b.url + path))
 		if title := get[string](b, `document.title`); !strings.HasSuffix(title, "· MUTT") {
 			t.Errorf("%s: a script ran: %s", path, title)
