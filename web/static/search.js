@@ -57,7 +57,7 @@
   };
   document.addEventListener("click", async (event) => {
     if (!slot || event.ctrlKey || event.shiftKey || event.metaKey || event.altKey || event.button > 0) return;
-    const close = event.target.closest("#peek [data-close]");
+    const close = event.target.closest("#peek [data-shut]");
     if (close) {
       event.preventDefault();
       const row = one("tr[aria-current] [data-row]");
@@ -71,7 +71,7 @@
     if (!row || getSelection().type === "Range") return;
     event.preventDefault();
     row.focus();
-    const whole = one("#peek [data-open]");
+    const whole = one("#peek [data-page]");
     if (whole && row.closest("tr").hasAttribute("aria-current")) { location.assign(whole.href); return; }
     await htmx.ajax("GET", row.getAttribute("href"), { target: "#peek", swap: "innerHTML" });
     if (!row.isConnected) return;
