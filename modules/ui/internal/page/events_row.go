@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/muttproject/mutt/platform/apiclient"
+	"github.com/muttproject/mutt/platform/event"
 )
 
 // eventRow is one judged event.
@@ -97,30 +98,26 @@ func peekOf(l *apiclient.AuditLog, now time.Time, s listState) *peekView {
 	return v
 }
 
-// verdictSentence says what was decided of an event, as far as its row knows.
+// verdictSentence says what was decided of an event, as far as its row knows. MUTT does not record deliveries for single events.
 func verdictSentence(r *eventRow) string {
-	team := ""
-	if r.team != "" {
-		team = " of " + r.team
-	}
 	switch r.fate {
-	case "forwarded":
-		do := map[string]string{"Page_and_ticket": "to page and ticket ", "Page_only": "to page ", "Ticket_only": "to ticket "}[r.handling]
+	case event.FateForwarded.String():
+		do := map[string]string{event.PageAndTicket.String(): "page and ticket ", event.PageOnly.String(): "page ", event.TicketOnly.String(): "open a ticket for "}[r.handling]
 		if do == "" || r.team == "" {
-			return "Given to the destination."
+			return "Published to the alert queue."
 		}
-		return "Given to the destination " + do + r.team + "."
-	case "recorded":
-		return "Recorded only, by a rule" + team + "."
-	case "ignored":
-		return "Ignored, by a rule" + team + "."
-	case "unhandled":
-		return "No rule matches it."
-	case "silenced":
-		return "Held by a silence."
-	case "shed":
-		return "Shed: too many alerts were waiting."
-	case "poison":
+		return "Published to " + do + r.team + "."
+	case event.FateRecorded.String():
+		return "Recorded only. Nobody was notified."
+	case event.FateIgnored.String():
+		return "Ignored."
+	case event.FateSilenced.String():
+		return "Held back by a silence."
+	case event.FateUnhandled.String():
+		return "No rule matched it."
+	case event.FateShed.String():
+		return "Shed: not published."
+	case event.FatePoison.String():
 		return "It could not be judged."
 	}
 	return ""

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/json"
-	"fmt"
 	"math"
 	"net/http"
 	"net/url"
@@ -199,27 +198,26 @@ func (v *passportView) say(row *apiclient.AuditLog) {
 	if row.RuleName != "" && row.Environment == "dev" {
 		v.why = "The host is a development host. "
 	}
+	v.verdict = verdictSentence(&v.eventRow)
 	v.final = "This is final: nothing more happens to it."
 	switch row.Fate {
 	case event.FateForwarded.String():
-		v.verdict = fmt.Sprintf("Published to %s %s.", map[string]string{event.PageAndTicket.String(): "page and ticket", event.PageOnly.String(): "page",
-			event.TicketOnly.String(): "open a ticket for"}[row.Handling], cmp.Or(v.team, "no team"))
 		v.why += "Whether the destination has taken it is not recorded for a single event."
-		v.published = "The destination finds it by external_id, which is the event's id."
+		v.published = "The destination finds it by external_id, which is the event's ID."
 		v.final = "MUTT delivers what is published, and does not record that for a single event. What waits, and why, stands on Overview."
 	case event.FateRecorded.String():
-		v.verdict, v.why = "Recorded only. Nobody was notified.", v.why+"The handling is to log only."
+		v.why += "The handling is to log only."
 	case event.FateIgnored.String():
-		v.verdict, v.why = "Ignored.", v.why+"The handling is to ignore."
+		v.why += "The handling is to ignore."
 	case event.FateSilenced.String():
-		v.verdict, v.why = "Held back by a silence.", v.why+"Without the silence it would have been published."
+		v.why += "Without the silence it would have been published."
 	case event.FateUnhandled.String():
-		v.verdict, v.why = "No rule matched it.", "It counts towards the unhandled events of its host and kind; many of a kind make one alert for a team."
+		v.why = "It counts towards the unhandled events of its host and kind; many of a kind make one alert for a team."
 	case event.FateShed.String():
-		v.verdict, v.why = "Shed: not published.", v.why+"The alert queue was over its bound, so the alert was parked."
+		v.why = "The alert queue was over its bound, so the alert was parked."
 		v.parked, v.final = "Parked in the dead letters of the alert queue", "It goes out when it is replayed from the dead letters."
 	case event.FatePoison.String():
-		v.verdict, v.why = "It could not be judged.", "Judging it failed again and again, so it was parked."
+		v.why = "Judging it failed again and again, so it was parked."
 		v.parked, v.final = "Parked in the dead letters of the ingest queue", "It is judged again when it is replayed from the dead letters."
 	}
 }
