@@ -132,9 +132,9 @@ type RuleMatchRequest struct {
 // RuleMatches answers /rules/matches.
 type RuleMatches struct {
 	LookedFrom time.Time   `json:"looked_from" doc:"receipt of the oldest event that was looked at"`
-	Looked     int         `json:"looked" doc:"judged events of the last 24 hours that were looked at, the newest 100,000 at most" min:"0"`
+	Looked     int         `json:"looked" doc:"judged events of the last 24 hours that were looked at: the newest, at most 100,000, and as many as half of limits.tryout_time allows" min:"0"`
 	Samples    int         `json:"samples" doc:"pairs of host and mask among them; the newest event of each is tried" min:"0"`
-	LeftOut    int         `json:"left_out" doc:"events of pairs beyond the 20,000 that are kept" min:"0"`
+	LeftOut    int         `json:"left_out" doc:"events of further pairs, which were not tried: at most 20,000 pairs with 16 MiB together are kept" min:"0"`
 	Matched    int         `json:"matched" doc:"samples that the draft matches" min:"0"`
 	Events     int         `json:"events" doc:"events that they stand for, about" min:"0"`
 	Matches    []RuleMatch `json:"matches" doc:"those that stand for the most events, at most 50"`

@@ -38,7 +38,8 @@ func scanAuditLog(rows *sql.Rows, a *AuditLog) error {
 // id, in whole milliseconds: that of the receipt, whatever the device's clock says. Hostname finds all spellings of the
 // host. Team, Handling, Fate, Source, Severity, Dev, CorrelationID, Query, RuleID together with Hostname, and a Hostname with many spellings look
 // through at most Options.ScanWindow rows; Partial then says that the window ended, and Next goes on. Query is a part of
-// RawMessage and ignores the case of ASCII letters. A walk by Next neither repeats nor skips.
+// RawMessage and ignores the case of ASCII letters. A walk by Next neither repeats nor skips. A page that Bytes ends is never empty, and the
+// page after it may be.
 func (s *Store) AuditLogs(ctx context.Context, f AuditFilter) (Page[AuditLog], error) {
 	var page Page[AuditLog]
 	err := s.read(ctx, "read the event audit", func(q querier) (err error) {
@@ -83,13 +84,20 @@ func (s *Store) auditPage(ctx context.Context, q querier, f AuditFilter) (page P
 		}
 	}
 	limit, offset := pageLimit(f.Limit), max(f.Offset, 0)
-	page.Items, err = list(ctx, q, scanAuditLog, walk.byID(auditColumns, "DESC", limit+1, offset), walk.args...)
+	held, cut := 0, false
+	page.Items, err = listWhile(ctx, q, scanAuditLog, func(a *AuditLog) bool {
+		held += len(a.RawMessage)
+		cut = f.Bytes > 0 && held >= f.Bytes
+		return !cut
+	}, walk.byID(auditColumns, "DESC", limit+1, offset), walk.args...)
 	switch {
 	case err != nil:
 		return page, err
 	case len(page.Items) > limit:
 		page.Items = page.Items[:limit]
 		page.Next = page.Items[limit-1].ID
+	case cut:
+		page.Next = page.Items[len(page.Items)-1].ID
 	case floor != (event.ID{}):
 		page.Partial, page.Next = true, floor
 	}

@@ -163,6 +163,11 @@ func (s *Store) fail(ctx context.Context, err error, doing string) error {
 
 // list reads all rows of a query; the result is never nil.
 func list[T any](ctx context.Context, q querier, scan func(*sql.Rows, *T) error, query string, args ...any) ([]T, error) {
+	return listWhile(ctx, q, scan, func(*T) bool { return true }, query, args...)
+}
+
+// listWhile is list that ends after the first row for which more returns false.
+func listWhile[T any](ctx context.Context, q querier, scan func(*sql.Rows, *T) error, more func(*T) bool, query string, args ...any) ([]T, error) {
 	rows, err := q.QueryContext(ctx, query, args...)
 	if err != nil {
 		return nil, err
@@ -174,7 +179,9 @@ func list[T any](ctx context.Context, q querier, scan func(*sql.Rows, *T) error,
 		if err := scan(rows, &item); err != nil {
 			return nil, err
 		}
-		out = append(out, item)
+		if out = append(out, item); !more(&out[len(out)-1]) {
+			return out, nil
+		}
 	}
 	return out, rows.Err()
 }

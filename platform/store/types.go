@@ -67,6 +67,7 @@ type AuditFilter struct {
 	Start, End    time.Time
 	Before        event.ID // keyset: only rows with a lower id; zero for the newest
 	Limit, Offset int
+	Bytes         int  // of RawMessage, after which a page ends before its limit; 0 for no bound
 	WithoutTotal  bool // leaves Page.Total open, for a walk over many pages
 }
 

@@ -26,6 +26,7 @@ const (
 	previewEvents = 1000
 	maxPreview    = 10_000
 	previewPage   = 1000
+	previewBytes  = 4 << 20 // of the events that a walk holds at once
 )
 
 // testRule reports how an event is judged by the stored rules, or by them and a draft, and why. Nothing is stored.
@@ -284,11 +285,12 @@ func (a *API) previewRules(c echo.Context) error {
 	return answer(c, http.StatusOK, out)
 }
 
-// newestEvents walks over the newest audited events that a filter fits, at most n, and returns how many there were.
+// newestEvents walks over the newest audited events that a filter fits, at most n, and returns how many there were. It holds few of them at
+// once, however large they are.
 func (a *API) newestEvents(ctx context.Context, f store.AuditFilter, n int, do func(context.Context, *store.AuditLog) error) (looked int, err error) {
-	f.WithoutTotal = true
-	for looked < n {
-		f.Limit = min(n-looked, previewPage)
+	f.WithoutTotal, f.Bytes = true, previewBytes
+	for rows := previewPage; looked < n; {
+		f.Limit = min(n-looked, rows)
 		page, err := a.Store.AuditLogs(ctx, f)
 		if err != nil {
 			return looked, err
@@ -301,6 +303,9 @@ func (a *API) newestEvents(ctx context.Context, f store.AuditFilter, n int, do f
 		}
 		if f.Before = page.Next; page.Next == (event.ID{}) {
 			break
+		}
+		if rows = min(2*rows, previewPage); len(page.Items) < f.Limit { // what a page leaves out is read from the store all the same
+			rows = max(1, len(page.Items))
 		}
 	}
 	return looked, nil
