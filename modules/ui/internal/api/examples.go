@@ -50,19 +50,26 @@ func examplesOf(c echo.Context, reason string) (check, kept string, err error) {
 	default:
 		return "", "", fault.Field(fault.InvalidField, "examples", "must be own, all or none")
 	}
+	kept, err = unchecked(c, reason, "examples=none")
+	return check, kept, err
+}
+
+// unchecked returns the reason, as it is kept, of a change that is not checked against examples because the caller asked for it by a parameter:
+// only an admin who says why may do so.
+func unchecked(c echo.Context, reason, parameter string) (kept string, err error) {
 	if id := httpserver.Identity(c); !id.Role.Allows(authn.Admin) {
-		return "", "", fault.New(fault.Forbidden, "saving a rule over broken examples needs the role admin, and %s has %s", id.Name, id.Role)
+		return "", fault.New(fault.Forbidden, "saving rules without checking examples (%s) needs the role admin, and %s has %s", parameter, id.Name, id.Role)
 	}
 	if reason, err = reasonOf(c, reason); err != nil {
-		return "", "", err
+		return "", err
 	}
 	if reason == "" {
-		return "", "", fault.Field(fault.Unprocessable, "reason", "is required with examples=none")
+		return "", fault.Field(fault.Unprocessable, "reason", "is required with %s", parameter)
 	}
 	if len(overExamples)+len(reason) <= maxReason {
 		reason = overExamples + reason
 	}
-	return check, reason, nil
+	return reason, nil
 }
 
 // checkedAt is the revision of the configuration at which a change was checked against all rules.

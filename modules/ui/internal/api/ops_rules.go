@@ -71,7 +71,7 @@ func opImportRules() openapi.Operation {
 	return openapi.Op(tagRules, "importRules", "Import rules from a file", "All or nothing. A rule is known by its name.",
 		openapi.InQuery("mode", "merge adds and replaces by name; replace deletes the others as well", openapi.OneOf(modeMerge, modeReplace).WithDefault(modeMerge)),
 		openapi.InQuery("dry_run", "only tell what would change", openapi.Flag().WithDefault(false)),
-		openapi.InQuery("check_examples", "refuse a result that contradicts the examples of its rules", openapi.Flag().WithDefault(true)),
+		openapi.InQuery("check_examples", "refuse a result that contradicts the examples of its rules; without dry_run, false takes the role admin and a reason", openapi.Flag().WithDefault(true)),
 		openapi.TakesAs(files...),
 		changed(), openapi.Gives(ok, "what was changed, or with dry_run what would be", apiclient.ImportResult{}), openapi.Fails(fault.Conflict, fault.AlreadyExists))
 }

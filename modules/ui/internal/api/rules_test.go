@@ -11,6 +11,7 @@ import (
 
 	"github.com/muttproject/mutt/platform/apiclient"
 	"github.com/muttproject/mutt/platform/rule"
+	"github.com/muttproject/mutt/platform/store"
 )
 
 func TestRuleLifeCycle(t *testing.T) {
@@ -211,7 +212,28 @@ func TestImportIsAllOrNothing(t *testing.T) {
 	if b.audited() != 0 {
 		t.Fatal("something was stored")
 	}
-	b.imported(importCall("?check_examples=false", "application/yaml", contradiction))
+	operator := importCall("?check_examples=false", "application/yaml", contradiction)
+	operator.key = "operator"
+	b.refuse(403, "", "role admin", operator)
+	b.refuse(422, "reason", "is required with check_examples=false", importCall("?check_examples=false", "application/yaml", contradiction))
+	b.refuse(422, "reason", "is required", importCall("?check_examples=0", "application/json", `{"rules":[`+sampleRule+`]}`))
+	if b.audited() != 0 {
+		t.Fatal("something was stored")
+	}
+	operator.path = strings.Replace(operator.path, "?", "?dry_run=true&", 1)
+	b.imported(operator) // which stores nothing
+	forced := importCall("?check_examples=false", "application/yaml", contradiction)
+	forced.header = append(forced.header, "X-Reason", "the examples are behind")
+	b.imported(forced)
+	inBody := importCall("?check_examples=false", "application/json", `{"reason":"once more","rules":[`+strings.Replace(sampleRule, "Log_only", "Ignore", 1)+`]}`)
+	b.imported(inBody)
+	changes, err := b.store.Changes(t.Context(), store.ChangeFilter{})
+	b.must(err)
+	for i, want := range []string{"once more", "the examples are behind"} {
+		if at := changes.Items[min(i, len(changes.Items)-1)]; at.Reason != overExamples+want {
+			t.Errorf("change %d has the reason %q", at.ID, at.Reason)
+		}
+	}
 }
 
 func TestExportComesBack(t *testing.T) {

@@ -98,6 +98,11 @@ func (a *API) importRules(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	if !opts.examples && !opts.dryRun {
+		if reason, err = unchecked(c, reason, "check_examples=false"); err != nil {
+			return err
+		}
+	}
 	var result apiclient.ImportResult
 	err = a.settled(func(moved func() error) error {
 		stored, err := a.Store.Rules(c.Request().Context())
