@@ -10,6 +10,7 @@ import (
 	"github.com/chromedp/cdproto/input"
 	"github.com/chromedp/chromedp"
 
+	"github.com/muttproject/mutt/platform/fault"
 	"github.com/muttproject/mutt/platform/store"
 )
 
@@ -154,6 +155,13 @@ func liveListHoldsStill(t *testing.T) {
 	b.eventually(`/^(1\d|20) of 61 per second are shown, spread over all hosts/.test(document.querySelector("#tail-words").textContent)`)
 	if !get[bool](b, `document.querySelector("#tail-rows").innerText.includes("one quiet line")`) {
 		t.Error("a host with one event is lost in a flood of another's")
+	}
+	width := func() float64 { return get[float64](b, `document.querySelector("#pulse").getBoundingClientRect().width`) }
+	before, away := width(), error(fault.New(fault.StoreUnavailable, "PostgreSQL is unavailable"))
+	b.folded.Store(&away)
+	b.eventually(`document.querySelector("#pulse").innerText.includes("Store unavailable")`)
+	if now := width(); now != before {
+		t.Errorf("the pulse was %v px wide and is %v px wide while the store is unavailable", before, now)
 	}
 	b.sound("live list")
 }

@@ -2,6 +2,7 @@ package page
 
 import (
 	"context"
+	"errors"
 	"io"
 	"time"
 
@@ -19,6 +20,7 @@ type pulseView struct {
 	waitTone                string
 	breaker, tone, sentence string
 	failed                  string // why there are no figures
+	partly                  bool   // those of the queues are there all the same
 }
 
 // pulse renders the pulse as of now.
@@ -51,6 +53,9 @@ func pulseOf(l *apiclient.Pipeline) pulseView {
 		return q.Ready + q.Claimed + q.Delayed
 	}
 	v.in, v.judge, v.wait = rate(in*60), short(waiting(queue.Ingest)), short(waiting(queue.Alert))
+	if l.Missing != "" {
+		v.failed, v.partly = "Store unavailable", true
+	}
 	for i := range l.Destinations {
 		switch l.Destinations[i].Breaker.State {
 		case "open":
@@ -61,9 +66,16 @@ func pulseOf(l *apiclient.Pipeline) pulseView {
 			}
 		}
 	}
-	v.sentence = v.in + " events per second come in, " + v.judge + " wait to be judged, " + v.wait + " alerts wait for delivery, the breaker is " + v.breaker
+	v.sentence = v.in + " events per second come in, "
+	if v.partly {
+		v.sentence = "The store is unavailable: how many events come in is not known, "
+	}
+	v.sentence += v.judge + " wait to be judged, " + v.wait + " alerts wait for delivery, the breaker is " + v.breaker
 	return v
 }
+
+// pulsePatience is how long a page waits for its pulse.
+const pulsePatience = 300 * time.Millisecond
 
 // newestPulse returns the pulse for a page that is rendered now. Open pages keep it fresh. Without them it is read at most every few
 // seconds, and no page waits long for it.
@@ -78,10 +90,17 @@ func (p *Pages) newestPulse(c echo.Context) templ.Component {
 	if data == nil {
 		var err error
 		data, err = p.hub.reads.get(c.Request().Context(), "pulse", 5*time.Second, func() ([]byte, error) {
-			ctx, cancel := context.WithTimeout(c.Request().Context(), 300*time.Millisecond)
+			ctx, cancel := context.WithTimeout(c.Request().Context(), pulsePatience)
 			defer cancel()
-			return p.hub.rendered(ctx, &topic{name: "pulse", fragment: p.pulse})
+			data, err := p.hub.rendered(ctx, &topic{name: "pulse", fragment: p.pulse})
+			if err == nil {
+				err = ctx.Err() // then data says that there are no figures
+			}
+			return data, err
 		})
+		if errors.Is(err, context.DeadlineExceeded) { // not a failure yet: the stream brings the figures, or says what is wrong
+			return pulseLine(pulseView{in: "–", judge: "–", wait: "–", breaker: "–", sentence: "The figures come in a moment"})
+		}
 		if err != nil {
 			return pulseLine(pulseView{failed: pulseProblem(err)})
 		}
