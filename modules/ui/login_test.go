@@ -234,16 +234,16 @@ func TestPagesWithoutScripts(t *testing.T) {
 		t.Errorf("a walk through the pages sees %d of 120 events", seen)
 	}
 	peek := idAt(sceneTime().Add(-135*1e9).Add(264*1e6), 115).String()
-	if got := c.get(client, "/events?q=host%3Aedge-fra-1&e="+peek).body; !strings.Contains(got, "c-0115") || !strings.Contains(got, "48 events match in the last hour") {
+	if got := c.get(client, "/events?q=host%3Aedge-fra-1&e="+peek).body; !strings.Contains(got, "c-0115") || !strings.Contains(got, "<b>48 events</b>") {
 		t.Errorf("no peek: %s", got)
 	}
 	for path, want := range map[string]string{
 		"/":                                    "Store: &lt;img src=x",
-		"/events?q=fate%3Anonsense":            "Fate is forwarded, recorded",
+		"/events?q=fate%3Anonsense":            "fate:nonsense",
 		"/events?q=rule%3Ax":                   "is a whole number from 1",
-		"/events?q=sev%3Aerr":                  "cannot be searched for",
+		"/events?q=sev%3Aworse":                "sev:worse",
 		"/events?cursor=nonsense":              "ursor",
-		"/events?from=yesterday":               "tart_date",
+		"/events?from=yesterday":               "From must be a time in UTC",
 		"/events?q=" + url.QueryEscape(attack): "control characters",
 		"/events":                              "&lt;img src=x",
 	} {
@@ -268,7 +268,7 @@ func TestFirstHour(t *testing.T) {
 	if got := c.get(client, "/").body; !strings.Contains(got, "No event has come yet") || !strings.Contains(got, "logger -n 127.0.0.1 -P 5514 -d") || !strings.Contains(got, "Nothing has been changed yet") {
 		t.Errorf("got %s", got)
 	}
-	if got := c.get(client, "/events").body; !strings.Contains(got, "No event came in the last hour") || !strings.Contains(got, "Look at 24 h") {
+	if got := c.get(client, "/events").body; !strings.Contains(got, "No event came in the last hour") || !strings.Contains(got, "No event has come yet") {
 		t.Errorf("got %s", got)
 	}
 }
