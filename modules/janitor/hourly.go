@@ -10,17 +10,18 @@ import (
 	"github.com/muttproject/mutt/modules/janitor/internal/retain"
 )
 
-// hourly is the work of the leader that may take long: what is past its retention goes, and the head of the change audit
-// is told, so that it is known outside of the database.
+// hourly is the work of the leader that may take long: it removes what is past its retention, merges old rows of the books, and reports
+// the head of the change audit, so that it is known outside of the database.
 type hourly struct {
 	retention *retain.Retention
 	store     Store
 	head      prometheus.Gauge
 	log       *zap.Logger
+	now       func() time.Time
 }
 
 func newHourly(d Deps) *hourly {
-	h := &hourly{store: d.Store, log: d.Logger, retention: retain.New(retain.Deps{Store: d.Store, Queue: d.Queue, Dynamic: d.Dynamic.Retention,
+	h := &hourly{store: d.Store, log: d.Logger, now: d.Now, retention: retain.New(retain.Deps{Store: d.Store, Queue: d.Queue, Dynamic: d.Dynamic.Retention,
 		Log: d.Logger.Named("retention"), Registerer: d.Registerer, Now: d.Now})}
 	h.head = prometheus.NewGauge(prometheus.GaugeOpts{Name: "mutt_audit_head_id",
 		Help: "Number of the last row of the change audit, when the janitor that leads looked last (once an hour)."})
@@ -47,10 +48,25 @@ func (m *Module) loop(ctx context.Context) {
 	}
 }
 
-// work does it once. A failure is told, and the next hour tries again.
+// mergeSteps bounds the merging of one hour. Usually it takes four steps or less; a year of minutes, as an upgrade finds it, takes a day.
+const mergeSteps = 1000
+
+// merge merges old rows of the books.
+func (h *hourly) merge(ctx context.Context) error {
+	taken, err := h.store.MergeBooks(ctx, h.now(), mergeSteps)
+	if taken == mergeSteps {
+		h.log.Info("merged old rows of the books; the next hour goes on", zap.Int("steps", taken))
+	}
+	return err
+}
+
+// work does it once. A failure is logged, and the next hour tries again.
 func (h *hourly) work(ctx context.Context) {
 	if err := h.retention.Run(ctx); err != nil && ctx.Err() == nil {
 		h.log.Warn("retention did not remove everything that is past its time", zap.Error(err))
+	}
+	if err := h.merge(ctx); err != nil && ctx.Err() == nil {
+		h.log.Warn("cannot merge old rows of the books", zap.Error(err))
 	}
 	head, err := h.store.ChainHead(ctx)
 	switch {

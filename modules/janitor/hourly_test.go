@@ -23,8 +23,16 @@ import (
 // audited is a store with a change audit.
 type audited struct {
 	*books
-	head int64
-	err  error
+	head   int64
+	err    error
+	merged []time.Time
+}
+
+func (a *audited) MergeBooks(_ context.Context, now time.Time, steps int) (int, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.merged = append(a.merged, now)
+	return steps, a.err
 }
 
 func (a *audited) ChainHead(context.Context) (store.ChainHead, error) {
@@ -98,6 +106,14 @@ func TestTheHeadOfTheChangeAuditIsToldEachHour(t *testing.T) {
 		told(2)
 		if n := logs.FilterMessage("cannot read the head of the change audit").Len(); n != 1 {
 			t.Fatalf("the failure was told %d times", n)
+		}
+		if len(a.merged) != 3 || a.merged[2].Sub(a.merged[1]) != time.Hour {
+			t.Fatalf("merged the books at %v", a.merged)
+		}
+		for message, want := range map[string]int{"merged old rows of the books; the next hour goes on": 3, "cannot merge old rows of the books": 1} {
+			if n := logs.FilterMessage(message).Len(); n != want {
+				t.Errorf("%q was logged %d times, want %d", message, n, want)
+			}
 		}
 		if err := m.Stop(t.Context()); err != nil {
 			t.Fatal(err)

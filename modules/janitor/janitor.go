@@ -1,6 +1,5 @@
-// Package janitor keeps a running MUTT tidy: it folds the queue's counters into the books, prunes what nobody
-// needs any more, removes what is past its retention, replays dead letters, and makes the partitions of the event audit ahead
-// of their time.
+// Package janitor keeps a running MUTT tidy: it folds the queue's counters into the books, merges old rows of the books, prunes what nobody
+// needs any more, removes what is past its retention, replays dead letters, and creates the partitions of the event audit ahead of time.
 //
 // Principles:
 //  1. Every task is idempotent: it may be repeated, run late, be cut off anywhere, or run in two processes at once.
@@ -42,6 +41,7 @@ type Store interface {
 	PruneUnhandled(ctx context.Context, now time.Time) (int64, error)
 	PruneSessions(ctx context.Context, now time.Time) error
 	EnsurePartitions(ctx context.Context, now time.Time, ahead int) (made int, err error)
+	MergeBooks(ctx context.Context, now time.Time, steps int) (taken int, err error)
 	ChainHead(ctx context.Context) (store.ChainHead, error)
 	retain.Store
 }

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 
+	"go.uber.org/zap"
+
 	"github.com/muttproject/mutt/platform/event"
 )
 
@@ -53,7 +55,7 @@ func (c MinuteCount) sameRow(o MinuteCount) bool {
 }
 
 // FoldCounts takes over the running totals of the queue's counters. Repeating it changes nothing, and a total that is
-// lower than the known one is old news.
+// lower than the known one is old news. So is one of a minute up to which the process was merged, see MergeBooks.
 func (s *Store) FoldCounts(ctx context.Context, counts []MinuteCount) error {
 	if len(counts) == 0 {
 		return nil
@@ -67,16 +69,32 @@ func (s *Store) FoldCounts(ctx context.Context, counts []MinuteCount) error {
 	if err != nil {
 		return err
 	}
-	args := make([]any, 0, 5*len(sorted))
-	for i, c := range sorted {
-		if i > 0 && sorted[i-1].sameRow(c) { // the higher total came first
-			continue
-		}
-		args = append(args, c.Minute, c.Process, c.Kind, c.Label, c.N)
-	}
 	ctx, done := s.patient(ctx)
 	defer done()
-	return s.write(ctx, "fold the counters", func(tx *sql.Tx) error { return s.folding.exec(ctx, tx, args, stmts[0]) })
+	skipped := 0
+	err = s.write(ctx, "fold the counters", func(tx *sql.Tx) error {
+		closed, err := s.closedCounts(ctx, tx, sorted[0].Minute)
+		if err != nil {
+			return err
+		}
+		args := make([]any, 0, 5*len(sorted))
+		skipped = 0
+		for i, c := range sorted {
+			if i > 0 && sorted[i-1].sameRow(c) { // the higher total came first
+				continue
+			}
+			if until, known := closed[c.Process]; known && c.Minute <= until {
+				skipped++
+				continue
+			}
+			args = append(args, c.Minute, c.Process, c.Kind, c.Label, c.N)
+		}
+		return s.folding.exec(ctx, tx, args, stmts[0])
+	})
+	if err == nil && skipped > 0 {
+		s.log.Warn("counters of the queue are older than what the books keep by the minute and were not read again", zap.Int("counters", skipped))
+	}
+	return err
 }
 
 // Sums gives both books and the counts beside them over the minutes from (inclusive) to (exclusive), in Unix minutes, summed

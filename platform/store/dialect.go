@@ -37,7 +37,10 @@ type dialect struct {
 	inner        func(ctx context.Context) context.Context
 	highestRule  string // asks for the highest id that a rule has had; "" where only an INSERT says the next one
 	lockCounters string // lets one transaction at a time work on the counters of unhandled events; "" where all do
-	bytewise     string // after an expression: it is compared by its bytes
+	// foldBooks lets transactions fold counters side by side, closeBooks lets one alone merge old rows of the books; "" where all write alone.
+	foldBooks, closeBooks string
+
+	bytewise string // after an expression: it is compared by its bytes
 	// guards compares the triggers with the text of the migrations.
 	guards   func(ctx context.Context, q querier, migrations string) ([]Difference, error)
 	hasTable string                             // asks whether the table %s exists

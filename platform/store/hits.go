@@ -145,6 +145,12 @@ func (s *Store) FoldHits(ctx context.Context) error {
 	}
 }
 
+// newestHits reads one row of each rule, the one of its last hour: from rule to rule along the primary key.
+const newestHits = `WITH RECURSIVE won (id) AS (
+		SELECT min(rule_id) FROM rule_hits
+		UNION ALL SELECT (SELECT min(rule_id) FROM rule_hits WHERE rule_id > won.id) FROM won WHERE won.id IS NOT NULL)
+	SELECT id, (SELECT last_at FROM rule_hits WHERE rule_id = won.id ORDER BY hour DESC LIMIT 1) FROM won WHERE id IS NOT NULL ORDER BY id`
+
 // RuleHits is how often a rule won.
 type RuleHits struct {
 	RuleID int64
@@ -167,7 +173,7 @@ func (s *Store) RuleHits(ctx context.Context, since time.Time) (out []RuleHits, 
 			err := rows.Scan(&h.RuleID, &last)
 			h.Last = event.Time(last)
 			return err
-		}, `SELECT rule_id, max(last_at) FROM rule_hits GROUP BY rule_id ORDER BY rule_id`); err != nil {
+		}, newestHits); err != nil {
 			return err
 		}
 		at := 0

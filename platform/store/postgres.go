@@ -39,6 +39,8 @@ func postgresDialect() dialect {
 		inner:    func(ctx context.Context) context.Context { return ctx },
 		// The number is MUTT's own, of the database: 'mutt' in ASCII, then 1.
 		lockCounters: `SELECT pg_advisory_xact_lock(1836414068, 1)`,
+		foldBooks:    `SELECT pg_advisory_xact_lock_shared(1836414068, 2)`,
+		closeBooks:   `SELECT pg_advisory_xact_lock(1836414068, 2)`,
 		bytewise:     ` COLLATE "C"`,
 		guards:       postgresGuards,
 		hasTable:     `SELECT to_regclass('%s') IS NOT NULL`,

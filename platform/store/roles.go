@@ -20,7 +20,7 @@ func runtimeRights() map[string]string {
 	return map[string]string{
 		"revisions": "SELECT, UPDATE", "config_audit_log": "SELECT, INSERT", "config_audit_anchors": "SELECT, INSERT", "goose_db_version": "SELECT",
 		"alert_rules": all, "development_hosts": all, "device_teams": all, "dynamic_config": all, "api_keys": all, "secret_rotations": all,
-		"ui_sessions": all, "ledger_batches": all, "ledger": all, "folded_counts": all, "rule_hits": all, "rule_hits_pending": all, "unhandled_counters": all, "unhandled_entries": all,
+		"ui_sessions": all, "ledger_batches": all, "ledger": all, "folded_counts": all, "books_closed": all, "rule_hits": all, "rule_hits_pending": all, "unhandled_counters": all, "unhandled_entries": all,
 	}
 }
 

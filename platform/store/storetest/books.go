@@ -16,6 +16,8 @@ func bookCases() map[string]func(*testing.T, Harness) {
 		"sums of some minutes":           kindSums,
 		"sums over everything":           booksTotal,
 		"rate per minute is received":    ratePerMinute,
+		"merged books are the same":      mergedBooks,
+		"merged books are few":           mergedBooksAreFew,
 		"steps agree with sums":          stepsAgreeWithSums,
 		"hits of rules":                  hitsOfRules,
 		"damaged hits of rules":          damagedHits,

@@ -15,6 +15,7 @@ func restartCases() map[string]func(*testing.T, Harness) {
 		"configuration survives":   survivesRestart,
 		"counters survive":         countersSurvive,
 		"judged entries are known": judgedSurvive,
+		"merging goes on":          mergingRestarted,
 	}
 }
 

@@ -46,7 +46,7 @@ func (c *counters) read(ctx context.Context, questions []question) ([]reading, e
 		found, known := sums[q.window]
 		if !known {
 			var err error
-			if found, err = c.Store.Sums(ctx, to-int64(q.window/time.Minute), to); err != nil {
+			if found, err = c.Store.Sums(ctx, store.BooksFrom(to, q.window), to); err != nil {
 				return nil, err
 			}
 			sums[q.window] = found

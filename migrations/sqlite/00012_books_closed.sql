@@ -1,0 +1,8 @@
+-- +goose Up
+-- Up to which minute the queue's counters of a process run were merged into hours (rows of the books with process ''). A total that comes
+-- for such a minute is in the hour already: docs/adr/0035-old-books-are-merged.md. closed_at is in Unix µs.
+CREATE TABLE books_closed (
+    process   TEXT    NOT NULL PRIMARY KEY,
+    minute    INTEGER NOT NULL,
+    closed_at INTEGER NOT NULL
+) WITHOUT ROWID;
