@@ -335,10 +335,11 @@ type Ledger struct {
 	Delivery DeliveryBook `json:"delivery"`
 	Beside   BesideBooks  `json:"beside"`
 	// Window is nil unless it was asked for.
-	Window *LedgerWindow `json:"window,omitempty" doc:"the statement of the window that was asked for"`
+	Window *LedgerWindow `json:"window,omitempty" doc:"the statement of the window that was asked for; its differences are those of the whole books, whose balanced holds for it too"`
 }
 
-// LedgerWindow is a statement of both books over a window that ends now. What is brought forward was in flight when it began.
+// LedgerWindow is a statement of both books over a window that ends now. It has no balanced of its own: what is brought forward is computed
+// from the books before the window, so its differences are always those of the whole books, and balanced there holds for both.
 type LedgerWindow struct {
 	From     time.Time      `json:"from" doc:"begin of the window, a whole minute"`
 	Seconds  int64          `json:"seconds" doc:"its length until now" min:"1"`
@@ -349,23 +350,23 @@ type LedgerWindow struct {
 
 // JudgingWindow is: brought forward + received = judged, by fate, + in flight.
 type JudgingWindow struct {
-	BroughtForward int64            `json:"brought_forward" doc:"events in the ingest queue at its begin"`
+	BroughtForward int64            `json:"brought_forward" doc:"received before the window and not judged before it: in the ingest queue when it began, and any difference of the books"`
 	Received       int64            `json:"received" doc:"events"`
 	Judged         int64            `json:"judged" doc:"events"`
 	ByFate         map[string]int64 `json:"by_fate" doc:"judged, by fate"`
 	InFlight       int64            `json:"in_flight" doc:"events in the ingest queue now"`
-	Difference     int64            `json:"difference" doc:"brought_forward + received - judged - in_flight"`
+	Difference     int64            `json:"difference" doc:"brought_forward + received - judged - in_flight; batches that are being worked on may show in it"`
 }
 
 // DeliveryWindow is: brought forward + forwardable = delivered + discarded + in flight + parked. What is brought forward includes the dead letters.
 type DeliveryWindow struct {
-	BroughtForward int64 `json:"brought_forward" doc:"alerts in the alert queue and its dead letters at its begin"`
+	BroughtForward int64 `json:"brought_forward" doc:"forwardable before the window and not delivered or discarded before it: in the alert queue and its dead letters when it began, and any difference of the books"`
 	Forwardable    int64 `json:"forwardable" doc:"forwarded, shed, and meta-alerts"`
 	Delivered      int64 `json:"delivered" doc:"alerts"`
 	Discarded      int64 `json:"discarded" doc:"dead letters that were discarded"`
 	Parked         int64 `json:"parked" doc:"dead letters now"`
 	InFlight       int64 `json:"in_flight" doc:"alerts in the alert queue now"`
-	Difference     int64 `json:"difference" doc:"what the others leave of brought_forward and forwardable"`
+	Difference     int64 `json:"difference" doc:"what the others leave of brought_forward and forwardable; batches that are being worked on may show in it"`
 }
 
 // BesideBooks are events that are in neither book, because they were not taken in. One that is sent again counts again.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"database/sql"
 	"maps"
+	"math"
 	"slices"
 	"strings"
 
@@ -99,17 +100,22 @@ func (s *Store) FoldCounts(ctx context.Context, counts []MinuteCount) error {
 
 // Sums gives both books and the counts beside them over the minutes from (inclusive) to (exclusive), in Unix minutes, summed
 // over processes and sorted by kind and label. Judged events have the kind "fate:" and the fate's name; their label is the source.
-func (s *Store) Sums(ctx context.Context, from, to int64) ([]KindSum, error) {
-	var judged, folded []KindSum
-	err := s.read(ctx, "sum up the books", func(q querier) (err error) {
-		if judged, err = list(ctx, q, scanJudged, `SELECT fate, source, sum(n) FROM ledger
-			WHERE minute >= $1 AND minute < $2 GROUP BY fate, source`, from, to); err != nil {
-			return err
-		}
-		folded, err = list(ctx, q, scanFolded, `SELECT kind, label, sum(n) FROM folded_counts
-			WHERE minute >= $1 AND minute < $2 GROUP BY kind, label`, from, to)
+func (s *Store) Sums(ctx context.Context, from, to int64) (out []KindSum, err error) {
+	err = s.read(ctx, "sum up the books", func(q querier) error {
+		out, err = sums(ctx, q, from, to)
 		return err
 	})
+	return out, err
+}
+
+func sums(ctx context.Context, q querier, from, to int64) ([]KindSum, error) {
+	judged, err := list(ctx, q, scanJudged, `SELECT fate, source, sum(n) FROM ledger
+		WHERE minute >= $1 AND minute < $2 GROUP BY fate, source`, from, to)
+	if err != nil {
+		return nil, err
+	}
+	folded, err := list(ctx, q, scanFolded, `SELECT kind, label, sum(n) FROM folded_counts
+		WHERE minute >= $1 AND minute < $2 GROUP BY kind, label`, from, to)
 	out := append(judged, folded...)
 	slices.SortFunc(out, func(a, b KindSum) int {
 		return cmp.Or(strings.Compare(a.Kind, b.Kind), strings.Compare(a.Label, b.Label))
@@ -174,23 +180,40 @@ type Books struct {
 	Kinds map[string]int64     // the queue's counters, by kind (queue.CountReceived, …)
 }
 
-// Books gives the sums of the two books as one state. Counters that were not folded yet are not in it.
-func (s *Store) Books(ctx context.Context) (Books, error) {
-	b := Books{Fates: map[event.Fate]int64{}, Kinds: map[string]int64{}}
-	err := s.read(ctx, "read the books", func(q querier) error {
-		judged, err := list(ctx, q, scanPair[event.Fate], `SELECT fate, sum(n) FROM ledger GROUP BY fate`)
-		if err != nil {
-			return err
-		}
-		folded, err := list(ctx, q, scanPair[string], `SELECT kind, sum(n) FROM folded_counts GROUP BY kind`)
-		for _, p := range judged {
-			b.Fates[p.key] = p.n
-		}
-		for _, p := range folded {
-			b.Kinds[p.key] = p.n
-		}
+// Books returns the sums of the two books as one state. Counters that were not folded yet are not in it.
+func (s *Store) Books(ctx context.Context) (b Books, err error) {
+	err = s.read(ctx, "read the books", func(q querier) error {
+		b, err = readBooks(ctx, q)
 		return err
 	})
+	return b, err
+}
+
+// BooksSince returns what Books returns and, of the same state, what was counted in a minute or later, as Sums does.
+func (s *Store) BooksSince(ctx context.Context, from int64) (b Books, since []KindSum, err error) {
+	err = s.read(ctx, "read the books", func(q querier) error {
+		if b, err = readBooks(ctx, q); err != nil {
+			return err
+		}
+		since, err = sums(ctx, q, from, math.MaxInt64)
+		return err
+	})
+	return b, since, err
+}
+
+func readBooks(ctx context.Context, q querier) (Books, error) {
+	b := Books{Fates: map[event.Fate]int64{}, Kinds: map[string]int64{}}
+	judged, err := list(ctx, q, scanPair[event.Fate], `SELECT fate, sum(n) FROM ledger GROUP BY fate`)
+	if err != nil {
+		return b, err
+	}
+	folded, err := list(ctx, q, scanPair[string], `SELECT kind, sum(n) FROM folded_counts GROUP BY kind`)
+	for _, p := range judged {
+		b.Fates[p.key] = p.n
+	}
+	for _, p := range folded {
+		b.Kinds[p.key] = p.n
+	}
 	return b, err
 }
 

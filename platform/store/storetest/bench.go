@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"fmt"
+	"os"
 	"testing"
 	"time"
 
@@ -13,12 +14,15 @@ import (
 	"github.com/muttproject/mutt/platform/store"
 )
 
-// Benchmark measures what is hot: judging, and the reads of an operator on 100,000 rows.
+// Benchmark measures what is hot: judging, and the reads of an operator on 100,000 rows. MUTT_BENCH=full adds the books of a year.
 func Benchmark(b *testing.B, h Harness) {
 	for _, rows := range []int{500, 2000, 5000} {
 		b.Run(fmt.Sprintf("Judge/rows=%d", rows), func(b *testing.B) { benchJudge(b, h, rows) })
 	}
 	b.Run("AuditLogs", func(b *testing.B) { benchAuditLogs(b, h) })
+	if os.Getenv("MUTT_BENCH") == "full" {
+		b.Run("Books", func(b *testing.B) { benchBooks(b, h) })
+	}
 	for _, adds := range []int{100, 400} {
 		b.Run(fmt.Sprintf("CountUnhandled/adds=%d", adds), func(b *testing.B) { benchCount(b, h, adds) })
 	}

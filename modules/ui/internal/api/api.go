@@ -60,6 +60,7 @@ type Store interface {
 	AuditByID(ctx context.Context, id event.ID) (store.AuditLog, error)
 	RulesetChanges(ctx context.Context, version int64, limit int) ([]store.Change, bool, error)
 	Books(ctx context.Context) (store.Books, error)
+	BooksSince(ctx context.Context, from int64) (store.Books, []store.KindSum, error)
 	RuleHits(ctx context.Context, since time.Time) ([]store.RuleHits, error)
 	Sums(ctx context.Context, from, to int64) ([]store.KindSum, error)
 	Judged(ctx context.Context, from int64) (int64, error)

@@ -32,30 +32,19 @@ func (a *API) ledger(c echo.Context) error {
 	var out apiclient.Ledger
 	for range ledgerTries {
 		var err error
-		if out, err = a.books(c.Request().Context()); err != nil {
+		if out, err = a.books(c.Request().Context(), window); err != nil {
 			return err
 		}
 		if out.Judging.Balanced && out.Delivery.Balanced {
 			break
 		}
 	}
-	if window > 0 {
-		var err error
-		if out.Window, err = a.statement(c.Request().Context(), window, out); err != nil {
-			return err
-		}
-	}
 	return answer(c, http.StatusOK, out)
 }
 
-// statement returns the books of a window that ends now, from the whole books and what was counted in it.
-func (a *API) statement(ctx context.Context, window time.Duration, whole apiclient.Ledger) (*apiclient.LedgerWindow, error) {
-	now := a.Now()
-	from := now.Add(-window).Unix() / 60
-	sums, err := a.Store.Sums(ctx, from, now.Unix()/60+1)
-	if err != nil {
-		return nil, err
-	}
+// statement returns the books of a window that ends now, from the whole books and, of the same state, what was counted since a minute. What
+// is brought forward is what the books before that minute leave, so its differences are those of the whole books.
+func statement(now time.Time, from int64, whole *apiclient.Ledger, sums []store.KindSum) *apiclient.LedgerWindow {
 	counts := map[string]int64{}
 	for _, s := range sums {
 		counts[s.Kind] += s.N
@@ -73,10 +62,11 @@ func (a *API) statement(ctx context.Context, window time.Duration, whole apiclie
 	d.BroughtForward = whole.Delivery.Forwardable - d.Forwardable - (whole.Delivery.Delivered - d.Delivered) - (whole.Delivery.Discarded - d.Discarded)
 	d.Difference = d.BroughtForward + d.Forwardable - d.Delivered - d.Discarded - d.Parked - d.InFlight
 	return &apiclient.LedgerWindow{From: time.Unix(from*60, 0).UTC(), Seconds: now.Unix() - from*60, Judging: j, Delivery: d,
-		Beside: apiclient.BesideBooks{Refused: counts[queue.CountRefused], Rejected: counts[queue.CountRejected]}}, nil
+		Beside: apiclient.BesideBooks{Refused: counts[queue.CountRefused], Rejected: counts[queue.CountRejected]}}
 }
 
-func (a *API) books(ctx context.Context) (out apiclient.Ledger, err error) {
+// books returns both books, with the statement of a window unless that is 0.
+func (a *API) books(ctx context.Context, window time.Duration) (out apiclient.Ledger, err error) {
 	ingest, err := a.Queues.Depth(ctx, queue.Ingest)
 	if err != nil {
 		return out, err
@@ -88,12 +78,24 @@ func (a *API) books(ctx context.Context) (out apiclient.Ledger, err error) {
 	if err := a.Fold(ctx); err != nil {
 		return out, err
 	}
-	b, err := a.Store.Books(ctx)
+	var b store.Books
+	var sums []store.KindSum
+	now := a.Now()
+	from := now.Add(-window).Unix() / 60
+	if window > 0 {
+		b, sums, err = a.Store.BooksSince(ctx, from)
+	} else {
+		b, err = a.Store.Books(ctx)
+	}
 	if err != nil {
 		return out, err
 	}
-	return apiclient.Ledger{Judging: judging(b, ingest), Delivery: delivery(b, alert),
-		Beside: apiclient.BesideBooks{Refused: b.Kinds[queue.CountRefused], Rejected: b.Kinds[queue.CountRejected]}}, nil
+	out = apiclient.Ledger{Judging: judging(b, ingest), Delivery: delivery(b, alert),
+		Beside: apiclient.BesideBooks{Refused: b.Kinds[queue.CountRefused], Rejected: b.Kinds[queue.CountRejected]}}
+	if window > 0 {
+		out.Window = statement(now, from, &out, sums)
+	}
+	return out, nil
 }
 
 // judging: received = judged + in flight. A claimed batch may be in both or in neither at this moment.

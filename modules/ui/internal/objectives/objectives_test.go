@@ -148,6 +148,8 @@ func TestKeysAreInForceAtOnce(t *testing.T) {
 	l.add(100, queue.CountDelivered, "", 95)
 	l.add(100, queue.CountParked, "", 5)
 	l.add(200, queue.CountParked, "", 100)
+	l.add(720*60, queue.CountParked, "", 1000) // a merged hour, in which the window of 30 days begins
+	l.add(721*60, queue.CountParked, "", 1000)
 	keys, d := configtest.Load(t, DeclareDynamic, nil)
 	r := fromLedger(keys, l)
 	for i, c := range []struct {
@@ -157,6 +159,7 @@ func TestKeysAreInForceAtOnce(t *testing.T) {
 	}{
 		{nil, slo.Breaching, 200}, // nothing failed in the last hour
 		{map[string]string{"slo_delivery_success_window_hours": "2"}, slo.Breaching, 100},
+		{map[string]string{"slo_delivery_success_window_hours": "720"}, slo.Breaching, 1200},
 		{map[string]string{"slo_delivery_success_window_hours": "2", "slo_delivery_success_target": "0.9"}, slo.OK, 100},
 		{map[string]string{"slo_delivery_success_window_hours": "1"}, slo.NoData, 0},
 	} {
