@@ -69,7 +69,7 @@ func liveListHoldsStill(t *testing.T) {
 	b := newConsole(t, Health{}).newTab()
 	b.look("dark", 1440)
 	b.logIn("viewer")
-	b.do(chromedp.Navigate(b.url + "/events?live=1&q=host%3Asw-live"))
+	b.do(chromedp.Navigate(b.url + "/events?live=1&q=host%3Asw-live&range=6h"))
 	b.state("live")
 	b.eventually(`document.querySelector("#tail-words").textContent === "Every event that fits is shown."`)
 	n := 0
@@ -139,6 +139,15 @@ func liveListHoldsStill(t *testing.T) {
 	b.do(chromedp.KeyEvent(" "))
 	shown("message 10")
 
+	get[bool](b, `document.querySelector("#e-`+judgedNow(10, "sw-live", "").Event.ID.String()+` a").click(); true`)
+	b.eventually(`document.querySelector("#peek-title")?.innerText.startsWith("sw-live") === true`)
+	for _, kept := range []string{`location.search`, `document.querySelector("#peek [data-shut]").search`} {
+		if at := get[string](b, kept); !strings.Contains(at, "range=6h") || !strings.Contains(at, "q=host%3Asw-live") || !strings.Contains(at, "live=1") {
+			t.Errorf("an event that came while the list was open is at %s", at)
+		}
+	}
+	get[bool](b, `document.querySelector("#peek [data-shut]").click(); document.activeElement.blur(); true`)
+
 	get[bool](b, `{const t = document.createElement("template"); t.innerHTML = '<p id="tail-words">many</p><table><tbody id="tail-new" data-fit="700">' +
 		Array.from({length: 600}, (_, i) => '<tr id="e-z' + (2000 - i) + '"><td>x</td></tr>').join("") + "</tbody></table>";
 		document.dispatchEvent(new CustomEvent("live:tail", {detail: t.content, cancelable: true}));} true`)
@@ -156,7 +165,9 @@ func liveListHoldsStill(t *testing.T) {
 	if !get[bool](b, `document.querySelector("#tail-rows").innerText.includes("one quiet line")`) {
 		t.Error("a host with one event is lost in a flood of another's")
 	}
-	width := func() float64 { return get[float64](b, `document.querySelector("#pulse").getBoundingClientRect().width`) }
+	width := func() float64 {
+		return get[float64](b, `document.querySelector("#pulse").getBoundingClientRect().width`)
+	}
 	before, away := width(), error(fault.New(fault.StoreUnavailable, "PostgreSQL is unavailable"))
 	b.folded.Store(&away)
 	b.eventually(`document.querySelector("#pulse").innerText.includes("Store unavailable")`)
@@ -177,7 +188,7 @@ func (c *console) flood(n int) {
 }
 
 // pagesOutliveTheServer: an open page says that it is stale while the server is gone, goes on by itself when it is back on the same port, and
-// says when the session has ended.
+// says when the session has ended. After a login by the same person it is live again.
 func pagesOutliveTheServer(t *testing.T) {
 	t.Helper()
 	b := newConsole(t, Health{}).newTab()
@@ -202,9 +213,18 @@ func pagesOutliveTheServer(t *testing.T) {
 	if !get[bool](b, `window.mark === true && !document.querySelector("#main").classList.contains("stale")`) {
 		t.Error("the page was loaded again, or is stale")
 	}
-	b.ring.Swap(nil)
+	b.do(chromedp.Navigate(b.url + "/events?live=1"))
+	b.state("live")
+	get[bool](b, `window.mark = true; fetch("/logout", {method: "POST"}).then(() => true)`)
 	b.state("logged out")
 	b.eventually(`document.querySelector("#ended").open`)
+	b.judge(judgedNow(3, "sw-live", "judged while logged out"))
+	b.do(chromedp.SendKeys("#ended-key", b.keys["operator"]+"\r"))
+	b.state("live")
+	b.judge(judgedNow(4, "sw-live", "judged after the login"))
+	for _, message := range []string{"judged while logged out", "judged after the login"} {
+		b.eventually(`document.querySelector("#tail-rows").innerText.includes("` + message + `") && window.mark === true`)
+	}
 }
 
 // tabsShareStreams: of ten tabs over plain HTTP four have streams and the others poll; all are fed. A tab that is hidden gives up its stream,

@@ -174,6 +174,25 @@ func TestStreamEndsWithItsSession(t *testing.T) {
 	c.wants(operator, "/ui/stream?topics=pulse&once=1", http.StatusUnauthorized)
 }
 
+// TestOpenPagesProlongNoSession: neither a stream nor a poll keeps a session open, which then ends for both; a person's own call does.
+func TestOpenPagesProlongNoSession(t *testing.T) {
+	t.Parallel()
+	c := newConsole(t, Health{})
+	c.ago.Store(0)
+	left, used := c.session("viewer"), c.session("viewer")
+	stream := c.follow(left, url.Values{"topics": {"pulse"}})
+	const steps = 8
+	step := defaults().SessionIdle / steps
+	for i := range steps {
+		c.wants(left, "/ui/stream?topics=pulse&once=1", http.StatusOK)
+		c.wants(used, "/session", http.StatusOK)
+		c.ago.Store(-int64(time.Duration(i+1) * step))
+	}
+	c.wants(used, "/session", http.StatusOK)
+	c.wants(left, "/ui/stream?topics=pulse&once=1", http.StatusUnauthorized)
+	c.until(stream, "the end", func(e said) bool { return e.event == "end" && e.data == "session" })
+}
+
 // TestStreamsAreBounded: a process has 200 streams, one more is refused and polls; the reader of what is judged is one, and ends with the
 // last of them; and the server stops although they are open.
 func TestStreamsAreBounded(t *testing.T) {

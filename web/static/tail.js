@@ -12,6 +12,15 @@
     return list.dataset.reading !== undefined || list.matches(":hover") || list.contains(document.activeElement) || scrollY > 8 ||
       (!chosen.isCollapsed && chosen.containsNode(list, true));
   };
+  const here = new URLSearchParams(location.search);
+  // keepRange leads from a row, which all pages of this query get, to its event in the range of this page.
+  const keepRange = (row) => {
+    const link = row.querySelector("a[href]");
+    if (!link) return;
+    const to = new URL(link.getAttribute("href"), location.href);
+    for (const name of ["range", "from", "to"]) if (here.has(name)) to.searchParams.set(name, here.get(name));
+    link.setAttribute("href", to.pathname + to.search);
+  };
   const say = () => {
     const still = paused || reads();
     bar.classList.toggle("is-paused", still);
@@ -46,6 +55,7 @@
     const now = Number(news.dataset.fit);
     came += fit >= 0 && now >= fit ? Math.max(now - fit, rows.length) : rows.length;
     fit = now;
+    rows.forEach(keepRange);
     waiting = [...rows, ...waiting].slice(0, most);
     settle();
   });
