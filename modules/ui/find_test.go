@@ -27,7 +27,7 @@ func TestFindLeadsToPages(t *testing.T) {
 		t.Errorf("an id: %d %s", got.status, got.location)
 	}
 	for q, wants := range map[string][]string{
-		"c-0105":         {`href="/events/` + forwardedID() + `"`, "by its correlation id"},
+		"c-0105":         {`href="/events/` + forwardedID() + `"`, "by its correlation ID"},
 		"EDGE-":          {`href="/events?q=host%3Aedge-fra-1"`},
 		"bgp neigh":      {`href="/rules/3"`, "BGP neighbor down", "priority 10"},
 		"4":              {`href="/rules/4"`},
@@ -35,7 +35,7 @@ func TestFindLeadsToPages(t *testing.T) {
 		"over":           {`href="/"`},
 		"Down BGP":       {`href="/events?q=Down+BGP"`, "Search events for Down BGP"},
 		"":               {`href="/events"`, `href="/docs"`},
-		"\x1b":           {"Nothing is called so", "‹U+001B›"},
+		"\x1b":           {"Nothing found", "‹U+001B›"},
 		attack[:60]:      {"&lt;img src=x"},
 		"//evil.example": {`href="/events?q=%2F%2Fevil.example"`}, "https://evil.example": {"Search events for"}, "javascript:alert(1)": {"Search events for"},
 		strings.Repeat("a", 5000): {"Search events for a"},

@@ -265,10 +265,10 @@ func TestFirstHour(t *testing.T) {
 	if got := c.get(client, "/").body; !strings.Contains(got, "embedded (SQLite), since") || !strings.Contains(got, "ingestor, alerter") || !strings.Contains(got, "https 127.0.0.1:8090") {
 		t.Errorf("Overview does not say what runs: %s", got)
 	}
-	if got := c.get(client, "/").body; !strings.Contains(got, "No event has come yet") || !strings.Contains(got, "logger -n 127.0.0.1 -P 5514 -d") || !strings.Contains(got, "Nothing has been changed yet") {
+	if got := c.get(client, "/").body; !strings.Contains(got, "No event has arrived yet") || !strings.Contains(got, "logger -n 127.0.0.1 -P 5514 -d") || !strings.Contains(got, "Nothing has been changed yet") {
 		t.Errorf("got %s", got)
 	}
-	if got := c.get(client, "/events").body; !strings.Contains(got, "No event came in the last hour") || !strings.Contains(got, "No event has come yet") {
+	if got := c.get(client, "/events").body; !strings.Contains(got, "No event arrived in the last hour") || !strings.Contains(got, "how to send a first event") {
 		t.Errorf("got %s", got)
 	}
 }

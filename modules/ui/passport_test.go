@@ -51,7 +51,7 @@ func TestPassportSaysWhatBecameOfIt(t *testing.T) {
 		"−200 ms", "its clock is in step", "Received as syslog", "192.0.2.31", "Judged with ruleset", "The nearest of 8 active rules.", "maintenance edge-ams",
 		"neither host &#34;edge-fra-1&#34; nor address &#34;192.0.2.31&#34; fits &#34;edge-ams-*&#34;", "Published to the alert queue", "edge-fra-1::bgp::203.0.113.10",
 		`id="received"`, `id="judged"`, `id="now"`, "/events?from=", "q=host%3Aedge-fra-1", "q=corr%3Ac-0105", "q=rule%3A3", "syslog_severity", "Mon 30 Nov, 03:05:59.058",
-		"Judge it again with today's rules", "takes the role operator", "its row is kept until 1 Mar 2027.")
+		"Judge it again with today's rules", "needs the role operator", "its row is kept until 1 Mar 2027.")
 	if strings.Contains(got.body, "/rules/new") || strings.Contains(got.body, "the same.") {
 		t.Error("a viewer is offered to make a rule, or it was judged again unasked")
 	}
@@ -113,14 +113,14 @@ func TestPassportOfOthers(t *testing.T) {
 	for path, want := range map[string]string{
 		"/events/01a22a69-5616-797d-a284-9d73eb438a90":       "Not known: never received, or older than the retention in force",
 		"/events/01a22a69-5616-797d-a284-9d73eb438a90?now=1": "MUTT keeps judged events for 90 days",
-		"/events/7":                            "This is not the id of an event",
+		"/events/7":                            "This is not the ID of an event",
 		"/events/%3Cscript%3Ex%3C%2Fscript%3E": "&lt;script&gt;x&lt;/script&gt;",
 		"/events/%1b%5B31m%E2%80%AE":           "‹U+001B›[31m‹U+202E›",
 		"/events/..%2F..%2Flogout":             "../../logout",
 		"/events/%00":                          "‹U+0000›",
-		"/events/%ff%fe":                       "not the id",
-		"/events/" + strings.Repeat("a", 5000): "not the id",
-		"/events/%7B" + forwardedID() + "%7D":  "not the id",
+		"/events/%ff%fe":                       "not the ID",
+		"/events/" + strings.Repeat("a", 5000): "not the ID",
+		"/events/%7B" + forwardedID() + "%7D":  "not the ID",
 	} {
 		got := c.get(client, path)
 		if got.status != http.StatusNotFound || !strings.Contains(got.body, want) || strings.Contains(got.body, "<script>") || strings.ContainsAny(got.body, "\x1b\u202e\x00") || len(got.body) > 20000 {
@@ -143,7 +143,7 @@ func TestPassportOfOthers(t *testing.T) {
 			if n := compressed(c, got.body); n > 15<<10 {
 				t.Errorf("%s has %d bytes", name, n)
 			}
-			want := map[string]string{"large": "the begin of 6", "odd": "the begin of 60,000 bytes", "many": "more fields in the", "clock": "could not be used: yesterday‹U+001B›", "attack": "&lt;img"}[name]
+			want := map[string]string{"large": "the beginning of 6", "odd": "the beginning of 60,000 bytes", "many": "more fields in the", "clock": "could not be used: yesterday‹U+001B›", "attack": "&lt;img"}[name]
 			if !strings.Contains(got.body, want) {
 				t.Errorf("%s lacks %q", name, want)
 			}

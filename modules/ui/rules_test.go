@@ -157,7 +157,7 @@ func TestRulePeek(t *testing.T) {
 	path := func(name string) string { return fmt.Sprintf("/rules?q=power&rule=%d", ids[name]) }
 	for name, wants := range map[string][]string{
 		"BGP neighbor lost":    {"A neighbor is gone", "Message matches", "neighbor (?P&lt;neighbor&gt;", "Signature", "does not match", "203.0.113.10 Up", "created: rules of the pictures", "key:tomas", "examples:", "Won since Sun 03:00", "Show them"},
-		"stack power low":      {"It never wins", path("stack power"), "It has not won since hits are counted"},
+		"stack power low":      {"It never wins", path("stack power"), "It has not won an event since MUTT began to count hits"},
 		"maintenance edge-ams": {"Message is like", "Only hosts", "until 06:00:00", "It matches until 2026-11-30T06:00:00Z"},
 		"spanning tree change": {"Only severity", "warning or worse"},
 		"link down trap":       {"Trap at or under", "Only from", "trap"},

@@ -61,6 +61,8 @@ func searchInABrowser(t *testing.T) {
 	// One event beside the list.
 	b.do(chromedp.Navigate(b.url + "/events?range=24h"))
 	until("one row is in the order of Tab", `document.querySelectorAll('[data-row][tabindex="0"]').length === 1 && (window.stays = true)`)
+	get[bool](b, `document.querySelector(".skip").click(); true`)
+	until("the skip link leaves the page as it is", `window.stays && location.hash === "#main"`)
 	press("j")
 	b.do(chromedp.KeyEvent(kb.ArrowDown)) // down
 	until("the arrow goes to the second row", `document.activeElement === document.querySelectorAll("[data-row]")[1] && document.activeElement.tabIndex === 0`)

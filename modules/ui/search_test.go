@@ -165,7 +165,7 @@ func TestSearchFindsNothing(t *testing.T) {
 		t.Error("nothing is offered when no single condition is to blame")
 	}
 	empty := newEmptyConsole(t, Health{})
-	if got := empty.get(empty.session("viewer"), "/events"); got.status != 200 || !strings.Contains(got.body, "No event came in the last hour") {
+	if got := empty.get(empty.session("viewer"), "/events"); got.status != 200 || !strings.Contains(got.body, "No event arrived in the last hour") {
 		t.Errorf("without events: %d", got.status)
 	}
 }

@@ -31,7 +31,7 @@
   };
   form.addEventListener("input", () => {
     show();
-    store((s) => (changed() ? s.setItem(key, JSON.stringify({ revision: form.elements.revision.value, entries: entries() })) : s.removeItem(key)));
+    store((s) => (changed() ? s.setItem(key, JSON.stringify({ revision: form.elements.revision.value, base: form.elements.base.value, entries: entries() })) : s.removeItem(key)));
   });
   form.addEventListener("submit", (event) => { event.preventDefault(); one("#review-button").click(); });
   window.addEventListener("beforeunload", (event) => { if (!leaving && changed()) event.preventDefault(); });
@@ -42,7 +42,9 @@
   if (kept && JSON.stringify(JSON.parse(kept).entries) !== started) {
     one("#kept").hidden = false;
     one("#kept-take").addEventListener("click", () => {
-      const values = JSON.parse(kept).entries;
+      const { revision, base, entries: values } = JSON.parse(kept);
+      form.elements.revision.value = revision; // a change by somebody else in the meantime is a conflict
+      form.elements.base.value = base;
       const examples = ["example", "not_example", "expect_message", "expect_rule"];
       const old = [...list.children].filter((row) => !row.querySelector("[name=expect_message]"));
       old.forEach((row) => row.remove());

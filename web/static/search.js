@@ -63,7 +63,7 @@
       const row = one("tr[aria-current] [data-row]");
       slot.replaceChildren();
       mark();
-      history.pushState(null, "", close.href);
+      go(close.href);
       if (row) row.focus();
       return;
     }
@@ -76,12 +76,16 @@
     await htmx.ajax("GET", row.getAttribute("href"), { target: "#peek", swap: "innerHTML" });
     if (!row.isConnected) return;
     mark(row);
-    history.pushState(null, "", row.href);
+    go(row.href);
   });
   document.addEventListener("htmx:responseError", (event) => {
     if (event.detail.target === slot) location.assign(event.detail.pathInfo.requestPath);
   });
-  window.addEventListener("popstate", () => location.reload());
+  // The address is the state. A step within the page, such as the skip link, leaves it as it is.
+  const here = () => location.pathname + location.search;
+  let shown = here();
+  const go = (href) => { history.pushState(null, "", href); shown = here(); };
+  window.addEventListener("popstate", () => { if (here() !== shown) location.reload(); });
 
   const own = one("details.own");
   if (own) document.addEventListener("keydown", (event) => {

@@ -291,7 +291,7 @@ func sentence(page *apiclient.Pagination, conds []condition, within string) (tot
 	case page.Total == 0 && len(conds) > 0:
 		return "", "No event matches " + within
 	case page.Total == 0:
-		return "", "No event came " + within
+		return "", "No event arrived " + within
 	}
 	total = counted(page.Total, "event", "events")
 	if page.TotalIsEstimate {

@@ -24,7 +24,7 @@ func TestPartialSearch(t *testing.T) {
 	if err := eventsPanel(&v).Render(t.Context(), &b); err != nil {
 		t.Fatal(err)
 	}
-	if got := b.String(); !strings.Contains(got, "Looked at 6 h of 24 h") || !strings.Contains(got, "cursor=next") || !strings.Contains(got, "Go on") || strings.Contains(got, "No event fits") {
+	if got := b.String(); !strings.Contains(got, "Looked at 6 h of 24 h") || !strings.Contains(got, "cursor=next") || !strings.Contains(got, "Go on") || strings.Contains(got, "No event matches") {
 		t.Errorf("got %s", got)
 	}
 	if v.total != "" || v.sentence != "No event found so far in the last 24 hours" {

@@ -83,7 +83,7 @@ func (p *Pages) foundFor(c echo.Context, q string) (out []found) {
 func (p *Pages) eventsFor(c echo.Context, q string) found {
 	out := found{label: "Events"}
 	if isEventID(q) {
-		out.hits = append(out.hits, hit{label: q, detail: "the event with this id", href: "/events/" + strings.ToLower(q), machine: true})
+		out.hits = append(out.hits, hit{label: q, detail: "the event with this ID", href: "/events/" + strings.ToLower(q), machine: true})
 	}
 	var got apiclient.AuditLogs
 	if err := p.read(c, "/audit-logs", url.Values{"correlation_id": {q}, "limit": {strconv.Itoa(foundOnPage)}}, &got); err != nil {
@@ -92,7 +92,7 @@ func (p *Pages) eventsFor(c echo.Context, q string) found {
 	now := p.Now()
 	for i := range got.Logs {
 		row := rowOf(&got.Logs[i], now)
-		out.hits = append(out.hits, hit{label: row.host + " " + cut(row.message, 200), detail: row.time + ", by its correlation id", href: "/events/" + row.id, machine: true})
+		out.hits = append(out.hits, hit{label: row.host + " " + cut(row.message, 200), detail: row.time + ", by its correlation ID", href: "/events/" + row.id, machine: true})
 	}
 	return out
 }

@@ -35,7 +35,7 @@ func findBox() templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 2, "<label class=\"sr\" for=\"find\">Find a host, an event by its id, a rule or a page</label> <input id=\"find\" name=\"q\" type=\"search\" role=\"combobox\" aria-expanded=\"false\" aria-controls=\"find-list\" aria-autocomplete=\"list\" autocomplete=\"off\" autocapitalize=\"none\" spellcheck=\"false\" maxlength=\"255\" placeholder=\"Find a host, event id or rule\" title=\"Find: / or Ctrl K\" data-key=\"/\" hx-get=\"/find\" hx-trigger=\"input changed delay:150ms\" hx-target=\"#find-list\" hx-sync=\"this:replace\"> <kbd aria-hidden=\"true\">/</kbd><div id=\"find-list\" class=\"found\" role=\"listbox\" aria-label=\"Found\" hidden></div></form><a class=\"bare finder-link\" href=\"/find\" aria-label=\"Find\">")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 2, "<label class=\"sr\" for=\"find\">Find a host, an event by its ID, a rule or a page</label> <input id=\"find\" name=\"q\" type=\"search\" role=\"combobox\" aria-expanded=\"false\" aria-controls=\"find-list\" aria-autocomplete=\"list\" autocomplete=\"off\" autocapitalize=\"none\" spellcheck=\"false\" maxlength=\"255\" placeholder=\"Find a host, event ID or rule\" title=\"Find: / or Ctrl K\" data-key=\"/\" hx-get=\"/find\" hx-trigger=\"input changed delay:150ms\" hx-target=\"#find-list\" hx-sync=\"this:replace\"> <kbd aria-hidden=\"true\">/</kbd><div id=\"find-list\" class=\"found\" role=\"listbox\" aria-label=\"Found\" hidden></div></form><a class=\"bare finder-link\" href=\"/find\" aria-label=\"Find\">")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -80,7 +80,7 @@ func findPage(f frame, v findView) templ.Component {
 				}()
 			}
 			ctx = templ.InitializeContext(ctx)
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 4, "<div class=\"title\"><h1>Find</h1><form class=\"find\" method=\"get\" action=\"/find\" role=\"search\" aria-label=\"Find\"><label class=\"sr\" for=\"find-words\">A host, an event id, a correlation id, a rule or a page</label> <input id=\"find-words\" name=\"q\" type=\"search\" autocomplete=\"off\" autocapitalize=\"none\" spellcheck=\"false\" maxlength=\"255\" value=\"")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 4, "<div class=\"title\"><h1>Find</h1><form class=\"find\" method=\"get\" action=\"/find\" role=\"search\" aria-label=\"Find\"><label class=\"sr\" for=\"find-words\">A host, an event ID, a correlation ID, a rule or a page</label> <input id=\"find-words\" name=\"q\" type=\"search\" autocomplete=\"off\" autocapitalize=\"none\" spellcheck=\"false\" maxlength=\"255\" value=\"")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -93,12 +93,12 @@ func findPage(f frame, v findView) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 5, "\" placeholder=\"a host, event id, correlation id, rule or page\"> <button class=\"btn\" type=\"submit\">Find</button></form></div>")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 5, "\" placeholder=\"a host, event ID, correlation ID, rule or page\"> <button class=\"btn\" type=\"submit\">Find</button></form></div>")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
 			if len(v.groups) == 0 {
-				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 6, "<div class=\"panel in\"><div class=\"empty\"><h2>Nothing is called so</h2><p>The box knows hosts of the last 24 hours by the begin of their names, events by their ids and correlation ids, rules and pages.</p></div></div>")
+				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 6, "<div class=\"panel in\"><div class=\"empty\"><h2>Nothing found</h2><p>The box knows hosts of the last 24 hours by the beginning of their names, events by their IDs and correlation IDs, rules and pages.</p></div></div>")
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}

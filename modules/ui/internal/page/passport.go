@@ -171,7 +171,7 @@ func (p *Pages) passport(c echo.Context) error {
 		v.related = append(v.related, related{"The same rule, an hour before and after", searchLink("rule", id, row.ReceivedAt, time.Hour)})
 	}
 	if link := searchLink("corr", row.CorrelationID, row.ReceivedAt, time.Hour); link != "" {
-		v.related = append(v.related, related{"The same correlation id, an hour before and after", link})
+		v.related = append(v.related, related{"The same correlation ID, an hour before and after", link})
 	}
 	v.judged = p.judged(c, &row)
 	if v.judged.again = (again{id: row.ID}); asked {
@@ -185,7 +185,7 @@ func (p *Pages) passport(c echo.Context) error {
 	if httpserver.Identity(c).Role.Allows(authn.Operator) {
 		v.newRule = "/rules/new?" + url.Values{"from": {row.ID}}.Encode()
 	} else {
-		v.mayNotWrite = "Making a rule of it takes the role operator."
+		v.mayNotWrite = "Creating a rule from it needs the role operator."
 	}
 	return p.show(c, http.StatusOK, passportPage(p.frame(c, "events", v.host+" "+v.time), &v))
 }
@@ -204,7 +204,7 @@ func (v *passportView) say(row *apiclient.AuditLog) {
 	case event.FateForwarded.String():
 		v.why += "Whether the destination has taken it is not recorded for a single event."
 		v.published = "The destination finds it by external_id, which is the event's ID."
-		v.final = "MUTT delivers what is published, and does not record that for a single event. What waits, and why, stands on Overview."
+		v.final = "MUTT delivers what is published, and does not record that for a single event. Overview shows what waits, and why."
 	case event.FateRecorded.String():
 		v.why += "The handling is to log only."
 	case event.FateIgnored.String():
@@ -250,7 +250,7 @@ func (p *Pages) judged(c echo.Context, row *apiclient.AuditLog) judged {
 
 func lacked(l rule.Loser) string {
 	if len(l.Misses) == 0 {
-		return "matches too, and is tried later"
+		return "matches too, but is tried later"
 	}
 	var reasons []string
 	for _, m := range l.Misses {

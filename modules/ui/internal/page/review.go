@@ -130,10 +130,10 @@ func (p *Pages) reviewOf(c echo.Context, in *proposal) (*reviewView, error) {
 		v.close = "Back to editing"
 	}
 	v.kept = append(in.kept(), pair{name: "seen", value: v.looked})
-	v.foot = "In force in this process at once, in the others within a second. Undo it where it is said to be done."
+	v.foot = "In force in this process at once, in the others within a second. The message after it has Undo."
 	v.mayForce = reader.Role.Allows(authn.Admin)
 	if !reader.Role.Allows(authn.Operator) {
-		v.may = "Saving takes the role operator."
+		v.may = "Saving needs the role operator."
 	}
 	return v, nil
 }
@@ -162,14 +162,14 @@ func (v *reviewView) fill(now time.Time, took time.Duration) {
 		v.looked, v.partial = counted(int64(v.Events), "event", "events")+", "+span(hours)+" of 24 h", true
 	}
 	v.looked += ", judged again in " + span(took)
-	v.selfCheck = "Today’s rules alone: " + counted(int64(r.NotAsRecorded), "difference", "differences") + " from what was recorded."
+	v.selfCheck = "Today's rules alone: " + counted(int64(r.NotAsRecorded), "difference", "differences") + " from what was recorded."
 	v.differs = r.NotAsRecorded > 0
 	v.unchanged = v.Changed == 0 && r.SentOtherwise == 0
 	share := ""
 	if v.Events > 0 {
 		share = "of " + count(int64(v.Events))
 	}
-	v.cards = []reviewCard{{count(int64(v.Changed)), share, "handled otherwise"}, changeCard(r.Before.Pages, r.After.Pages, "pages"),
+	v.cards = []reviewCard{{count(int64(v.Changed)), share, "handled differently"}, changeCard(r.Before.Pages, r.After.Pages, "pages"),
 		changeCard(r.Before.Alerts, r.After.Alerts, "alerts to the destination"), changeCard(r.Before.Unhandled, r.After.Unhandled, "unhandled")}
 	for _, c := range v.Changes {
 		v.changes = append(v.changes, changeRow{c.From, visible(c.FromTeam), c.To, visible(c.ToTeam), c.Environment, count(int64(c.Events))})

@@ -498,7 +498,7 @@ func reviewDialog(v *reviewView) templ.Component {
 				return templ_7745c5c3_Err
 			}
 			if v.unchanged {
-				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 42, "<p>None of these events would be handled otherwise.</p>")
+				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 42, "<p>None of these events would be handled differently.</p>")
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
@@ -653,7 +653,7 @@ func reviewDialog(v *reviewView) templ.Component {
 				return templ_7745c5c3_Err
 			}
 			if len(v.samples) > 0 {
-				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 61, "<h3>Some of them</h3><table class=\"box samples\"><caption class=\"sr\">Some events that would be handled otherwise</caption> <thead><tr><th scope=\"col\" class=\"c-when\">Received</th><th scope=\"col\" class=\"c-host\">Host</th><th scope=\"col\">Message</th><th scope=\"col\" class=\"c-out\">Today</th><th scope=\"col\" class=\"c-out\">With this change</th></tr></thead> <tbody>")
+				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 61, "<h3>Some of them</h3><table class=\"box samples\"><caption class=\"sr\">Some events that would be handled differently</caption> <thead><tr><th scope=\"col\" class=\"c-when\">Received</th><th scope=\"col\" class=\"c-host\">Host</th><th scope=\"col\">Message</th><th scope=\"col\" class=\"c-out\">Today</th><th scope=\"col\" class=\"c-out\">With this change</th></tr></thead> <tbody>")
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
@@ -758,7 +758,7 @@ func reviewDialog(v *reviewView) templ.Component {
 				return templ_7745c5c3_Err
 			}
 			if len(v.losers) > 0 {
-				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 72, "<h3>Who wins them, and who loses them</h3><table class=\"box\"><caption class=\"sr\">Rules that win another number of events</caption> <thead><tr><th scope=\"col\" class=\"r c-prio\">Priority</th><th scope=\"col\">Rule</th><th scope=\"col\" class=\"r c-share\">Events</th><th scope=\"col\" class=\"r c-n\">Change</th></tr></thead> <tbody>")
+				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 72, "<h3>Who wins them, and who loses them</h3><table class=\"box\"><caption class=\"sr\">Rules that would win more or fewer events</caption> <thead><tr><th scope=\"col\" class=\"r c-prio\">Priority</th><th scope=\"col\">Rule</th><th scope=\"col\" class=\"r c-share\">Events</th><th scope=\"col\" class=\"r c-n\">Change</th></tr></thead> <tbody>")
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
@@ -890,7 +890,7 @@ func reviewDialog(v *reviewView) templ.Component {
 							return templ_7745c5c3_Err
 						}
 					} else {
-						templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 86, "Saving all the same takes the role admin.")
+						templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 86, "Saving all the same needs the role admin.")
 						if templ_7745c5c3_Err != nil {
 							return templ_7745c5c3_Err
 						}
@@ -1464,7 +1464,7 @@ func conflictDialog(v *conflictView) templ.Component {
 			return templ_7745c5c3_Err
 		}
 		if len(v.rows) == 0 {
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 133, "<p>Both versions say the same.</p>")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 133, "<p>Both versions are the same.</p>")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

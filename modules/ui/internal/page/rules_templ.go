@@ -564,7 +564,7 @@ func ruleTable(v *rulesView) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 58, "<b>Everything else is unhandled</b></span> <span class=\"more\">counted by host and pattern; many of the same send one meta-alert to the host’s team</span></th><td class=\"h-peek h-narrow\"></td><td></td><td class=\"h-peek h-narrow\"></td><td class=\"h-peek h-mid\"></td><td class=\"c-spark h-peek h-narrow\">")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 58, "<b>Everything else is unhandled</b></span> <span class=\"more\">counted by host and pattern; many of the same send one meta-alert to the host's team</span></th><td class=\"h-peek h-narrow\"></td><td></td><td class=\"h-peek h-narrow\"></td><td class=\"h-peek h-mid\"></td><td class=\"c-spark h-peek h-narrow\">")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -1479,7 +1479,7 @@ func peekOfRule(v *rulePeek) templ.Component {
 				return templ_7745c5c3_Err
 			}
 			if v.last == "" {
-				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 130, "It has not won since hits are counted.")
+				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 130, "It has not won an event since MUTT began to count hits.")
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
@@ -1541,7 +1541,7 @@ func peekOfRule(v *rulePeek) templ.Component {
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
-				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 136, "; that event is not kept any more.")
+				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 136, "; that event is no longer kept.")
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
@@ -1603,7 +1603,7 @@ func peekOfRule(v *rulePeek) templ.Component {
 				return templ_7745c5c3_Err
 			}
 		} else if len(v.history) == 0 {
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 144, "<p class=\"k\">The change audit has none: they are older than its retention.</p>")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 144, "<p class=\"k\">The change audit has no change of this rule within its retention.</p>")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -1683,7 +1683,7 @@ func peekOfRule(v *rulePeek) templ.Component {
 				return templ_7745c5c3_Err
 			}
 		}
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 152, "</ul><details><summary>As a rules file has it</summary><pre class=\"code\">")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 152, "</ul><details><summary>As in a rules file</summary><pre class=\"code\">")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

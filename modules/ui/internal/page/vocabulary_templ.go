@@ -616,7 +616,7 @@ func vocabulary() templ.Component {
 				}()
 			}
 			ctx = templ.InitializeContext(ctx)
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 31, "<div class=\"empty\"><h3 class=\"big\">No event has come yet</h3><p>Send the first one from this machine or a device:</p><pre class=\"code\" tabindex=\"0\">logger -n 127.0.0.1 -P 5514 'Interface Gi1/0/7, changed state to down'</pre></div>")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 31, "<div class=\"empty\"><h3 class=\"big\">No event has arrived yet</h3><p>Send the first one from this machine or a device:</p><pre class=\"code\" tabindex=\"0\">logger -n 127.0.0.1 -P 5514 'Interface Gi1/0/7, changed state to down'</pre></div>")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
