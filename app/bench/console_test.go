@@ -55,43 +55,50 @@ func BenchmarkConsolePages(b *testing.B) {
 	}
 }
 
-// BenchmarkConsoleLive: what 50 open Overviews and 20 live tails cost a process of the ui role, while the others take 20,000 events per second in
-// (MUTT_BENCH_RATE), or as many as they can.
+// BenchmarkConsoleLive: what 50 open Overviews, 20 live tails and 20 clients of the API's stream cost a process of the ui role, while the others
+// take 20,000 events per second in (MUTT_BENCH_RATE), or as many as they can; and before that, how long PostgreSQL works for the Overviews alone.
 func BenchmarkConsoleLive(b *testing.B) {
 	bin, rate, secs := binary(b), size(20_000, 500), size(20, 2)
 	if given, err := strconv.Atoi(os.Getenv("MUTT_BENCH_RATE")); err == nil {
 		rate = given
 	}
 	for b.Loop() {
-		_, where := servers(b)
+		s, where := servers(b)
 		_, sink := startSink(b, nil)
 		where = append(where, "MOOG_WEBHOOK_URL="+sink, "MAX_INGEST_QUEUE_SIZE=100000")
 		ui := start(b, bin, "ui", append(where, "MUTT_LIMITS_CONNECTIONS_PER_SOURCE=1000")...) // all browsers have one address here
 		ui.rulesOnly(1000)
 		overview := url.Values{"topics": {overviewTopics(b, ui)}}
 		pipeline := start(b, bin, "ingestor,alerter,forwarder,janitor", where...)
-		sending := pipeline.sending("--rate", strconv.Itoa(rate), "--batch", "500", "-c", "4")
-		idle := ui.share(time.Duration(secs) * time.Second)
 		ctx, end := context.WithCancel(b.Context())
 		var open sync.WaitGroup
+		b.Cleanup(func() { end(); open.Wait() })
 		var bytes int64
+		var seconds float64 // of all streams together
 		var mu sync.Mutex
-		follow := func(topics url.Values) {
+		follow := func(path string) {
 			open.Go(func() {
-				n, err := ui.follow(ctx, topics)
+				begin := time.Now()
+				n, err := ui.follow(ctx, path)
 				if err != nil {
 					b.Error(err)
 				}
 				mu.Lock()
 				bytes += n
+				seconds += time.Since(begin).Seconds()
 				mu.Unlock()
 			})
 		}
+		b.ReportMetric(storeTime(b, s, secs), "store-ms/s-unwatched")
 		for range size(50, 5) {
-			follow(overview)
+			follow("/ui/stream?" + overview.Encode())
 		}
+		b.ReportMetric(storeTime(b, s, secs), "store-ms/s-overviews")
+		sending := pipeline.sending("--rate", strconv.Itoa(rate), "--batch", "500", "-c", "4")
+		overviews := ui.share(time.Duration(secs) * time.Second)
 		for range size(20, 2) {
-			follow(url.Values{"topics": {"pulse,tail"}})
+			follow("/ui/stream?topics=pulse,tail")
+			follow("/api/v2/events/stream")
 		}
 		before, begin := ui.ledger().Judging.Judged, time.Now()
 		busy := ui.share(time.Duration(secs) * time.Second)
@@ -100,14 +107,31 @@ func BenchmarkConsoleLive(b *testing.B) {
 		open.Wait()
 		sending()
 		b.ReportMetric(judged, "events/s")
-		b.ReportMetric(100*idle, "ui-%-of-a-core-unwatched")
-		b.ReportMetric(100*busy, "ui-%-of-a-core-watched")
+		b.ReportMetric(100*overviews, "ui-%-of-a-core-overviews")
+		b.ReportMetric(100*busy, "ui-%-of-a-core-all-streams")
 		b.ReportMetric(ui.peak(), "ui-peak-MB")
-		b.ReportMetric(float64(bytes)/float64(secs)/float64(size(70, 7)), "B/s-per-stream")
+		b.ReportMetric(float64(bytes)/seconds, "B/s-per-stream")
 		b.Logf("load average %s", loadAverage(b))
 		pipeline.stop()
 		ui.stop()
 	}
+}
+
+// storeTime returns how many milliseconds of each second PostgreSQL works for MUTT, measured over a time.
+func storeTime(b *testing.B, s *apptest.Servers, secs int) float64 {
+	b.Helper()
+	active := func() float64 {
+		ms, err := strconv.ParseFloat(s.Postgres.SQL("postgres", "SELECT active_time FROM pg_stat_database WHERE datname = '"+s.Database+"'"), 64)
+		if err != nil {
+			b.Fatal(err)
+		}
+		return ms
+	}
+	begin, before := time.Now(), active()
+	timer := time.NewTimer(time.Duration(secs) * time.Second)
+	defer timer.Stop()
+	<-timer.C
+	return (active() - before) / time.Since(begin).Seconds()
 }
 
 // overviewTopics returns what Overview follows, as its page says.
@@ -127,17 +151,19 @@ func overviewTopics(b *testing.B, r *rig) string {
 	return strings.Join(slices.Compact(topics), ",")
 }
 
-// sending sends events in a process of its own until the function that it returns is called.
+// sending sends events in a process of its own until the function that it returns is called, or the benchmark ends.
 func (r *rig) sending(args ...string) (stop func()) {
 	r.b.Helper()
 	cmd := exec.Command(r.bin, append([]string{"send", "--key", ingestKey, "--target", "http://" + r.addrs["ingest"], "--count", "0", "--retry", "1h"}, args...)...)
 	if err := cmd.Start(); err != nil {
 		r.b.Fatal(err)
 	}
-	return func() {
+	stop = sync.OnceFunc(func() {
 		_ = cmd.Process.Kill()
 		_ = cmd.Wait() // it was killed
-	}
+	})
+	r.b.Cleanup(stop)
+	return stop
 }
 
 // share returns the part of a core that the process uses over a time.
@@ -150,8 +176,8 @@ func (r *rig) share(over time.Duration) float64 {
 }
 
 // follow reads a live stream until ctx ends and returns how many bytes came.
-func (r *rig) follow(ctx context.Context, topics url.Values) (n int64, err error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+r.addrs["admin"]+"/ui/stream?"+topics.Encode(), nil)
+func (r *rig) follow(ctx context.Context, path string) (n int64, err error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+r.addrs["admin"]+path, nil)
 	if err != nil {
 		return 0, err
 	}
