@@ -11,9 +11,9 @@ import (
 func TestSuggest(t *testing.T) {
 	t.Parallel()
 	for message, want := range map[string]string{
-		"%BGP-5-ADJCHANGE: neighbor 203.0.113.10 Down":                                                     "%BGP-5-ADJCHANGE",
+		"%BGP-5-ADJCHANGE: neighbor 203.0.113.10 Down":                                                      "%BGP-5-ADJCHANGE",
 		"Nov 30 03:12:44 mx rpd[1234]: RPD_BGP_NEIGHBOR_STATE_CHANGED: BGP peer 198.51.100.9 changed state": "RPD_BGP_NEIGHBOR_STATE_CHANGED",
-		"Power supply 2 in chassis 17 has failed its self test":                                            "has failed its self test",
+		"Power supply 2 in chassis 17 has failed its self test":                                             "has failed its self test",
 		"disk full":                     "disk full",
 		"12 34":                         "12 34",
 		"fan failed\nsecond line \x1b[": "fan failed",
