@@ -187,7 +187,8 @@ func TestBrowser(t *testing.T) {
 	for name, test := range map[string]func(*testing.T){"accessible": pagesAreAccessible, "widths": pagesFitTheirWidth, "login": peopleLogIn, "once": linkLogsIn, "sessions": sessionsEnd, "find": findByKeyboard, "keys": keysAct,
 		"theme": themeStays, "rules": rulesInABrowser, "search": searchInABrowser, "attacks": attacksRunNowhere, "charts": chartsAreUsed,
 		"live": overviewIsLive, "live-list": liveListHoldsStill, "live-restart": pagesOutliveTheServer, "live-tabs": tabsShareStreams,
-		"rules-changed": rulesChangeFromTheList, "unscripted": pagesWithoutScripts, "editor": rulesAreMade} {
+		"rules-changed": rulesChangeFromTheList, "unscripted": pagesWithoutScripts, "editor": rulesAreMade,
+		"hostile": nothingHostileRuns, "outages": outagesLoseNothing, "keyboard": keysAreEnough, "phone": phonesAreEnough, "doors": doorsHold} {
 		t.Run(name, test)
 	}
 }

@@ -75,13 +75,21 @@
     event.detail.shouldSwap = true; // it says what is wrong
     event.detail.isError = false;
   });
+  // A write that no server answered: said in the dialog that it came from, over which a toast would not be seen.
+  document.addEventListener("htmx:sendError", ({ detail: { target, requestConfig } }) => {
+    const said = one("#no-answer");
+    if (!said || requestConfig.verb === "get" || target.id === "matches") return;
+    (target.id === "refusal" ? target : one("#toasts")).replaceChildren(said.content.cloneNode(true));
+  });
+  document.addEventListener("htmx:beforeOnLoad", () => { for (const said of document.querySelectorAll(".no-answer")) said.remove(); });
   document.addEventListener("htmx:afterSettle", ({ detail: { target } }) => { // before, htmx does not know its forms yet
     if (target === overlay) {
       const dialog = overlay.querySelector("dialog[data-open]");
       if (!dialog) return;
       dialog.addEventListener("close", () => {
         dialog.remove();
-        if (opener && opener.isConnected) opener.focus();
+        const back = opener && opener.isConnected && opener !== document.body ? opener : one("[data-do]");
+        if (back) back.focus();
       });
       dialog.showModal();
     } else if (target.id === "refusal") {

@@ -24,9 +24,11 @@
   };
   const edited = () => form.dispatchEvent(new Event("input", { bubbles: true }));
 
+  // visible shows control characters and those that turn text, as the server does.
+  const visible = (text) => text.replace(/[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g, (c) => `‹U+${c.charCodeAt(0).toString(16).toUpperCase().padStart(4, "0")}›`);
   const show = () => {
     const name = one("#name").value.trim();
-    one("#rule-title").textContent = name || "New rule";
+    one("#rule-title").textContent = visible(name) || "New rule";
     one("#unsaved").hidden = form.dataset.id !== "0" && !changed();
   };
   form.addEventListener("input", () => {
@@ -111,9 +113,15 @@
     }
     return first;
   };
+  let held = null; // the number of the match that has the focus while the matches are replaced
+  document.addEventListener("htmx:beforeSwap", ({ detail: { target } }) => {
+    if (target.id === "matches") held = target.contains(document.activeElement) ? [...target.querySelectorAll("[data-row]")].indexOf(document.activeElement.closest("[data-row]")) : null;
+  });
   document.addEventListener("htmx:afterSwap", (event) => {
     const target = event.detail.target;
     if (target.id === "matches") {
+      if (held !== null) (target.querySelectorAll("[data-row]")[Math.max(0, held)] || one("#review-button")).focus();
+      held = null;
       mark(target.querySelectorAll("[data-errors] [data-field]"));
       for (const id of ["groups", "signature-shown"]) {
         const said = target.querySelector(`[data-for="${id}"]`);

@@ -16,6 +16,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/a-h/templ"
@@ -248,7 +249,28 @@ func (p *Pages) failed(c echo.Context, status int, e apiclient.Error) error {
 		}
 		return c.Redirect(http.StatusSeeOther, to)
 	}
+	if script && !reads {
+		if part := refusedPart(c.Request().Header.Get("HX-Target"), &problem{Message: strings.TrimSpace(e.Field + " " + e.Message), Remedy: e.Remedy, Code: e.Code, Correlation: e.CorrelationID}); part != nil {
+			return p.show(c, status, part)
+		}
+	}
 	return p.show(c, status, errorPage(p.frame(c, "", "Not shown"), e))
+}
+
+// refusedPart returns what says on an open page that a request was refused, in the place where its answer would have stood; nil where the
+// page has no such place.
+func refusedPart(target string, p *problem) templ.Component {
+	switch target {
+	case "overlay":
+		return refusedDialog(p)
+	case "refusal": // of a dialog, which stays with what was typed into it
+		return wrongFields([]fieldError{{"why", refusal(p.Message, p.Remedy)}})
+	case "matches":
+		return matchesPanel(&matchesView{failed: p})
+	case "toasts":
+		return doneToast(&doneView{failed: p})
+	}
+	return nil
 }
 
 // Missing answers a browser that asks for what is not there.

@@ -330,7 +330,8 @@ func (p *Pages) saveRule(c echo.Context) error {
 	if err != nil {
 		fields := fieldErrors(err)
 		if len(fields) == 0 || !in.editor || fields[0].field == "examples" {
-			fields = []fieldError{{"why", refusal(err)}}
+			refused := problemOf(c, err)
+			fields = []fieldError{{"why", refusal(refused.Message, refused.Remedy)}}
 		}
 		return p.show(c, http.StatusUnprocessableEntity, wrongFields(fields))
 	}
@@ -344,26 +345,26 @@ func (p *Pages) saveRule(c echo.Context) error {
 }
 
 // refusal says in one sentence why something was not done.
-func refusal(err error) string {
-	f, ok := fault.As(err)
-	if !ok {
-		return "not saved: a fault inside MUTT"
-	}
-	out := "not saved: " + strings.TrimSpace(f.Field+" "+f.Message)
-	if f.Remedy != "" {
-		out += "; " + f.Remedy
+func refusal(message, remedy string) string {
+	out := "not saved: " + message
+	if remedy != "" {
+		out += "; " + remedy
 	}
 	return visible(out)
 }
 
-// refusedForm answers a form whose content cannot be looked at, as a dialog.
+// refusedForm answers a form whose content cannot be looked at: in the dialog that sent it, else as a dialog.
 func (p *Pages) refusedForm(c echo.Context, err error) error {
 	if c.Request().Header.Get("HX-Request") == "" {
 		return err
 	}
 	problem := problemOf(c, err)
-	c.Response().Header().Set("HX-Retarget", "#overlay")
-	return p.show(c, fault.Describe(fault.Code(problem.Code)).Status, refusedDialog(problem))
+	part := refusedPart(c.Request().Header.Get("HX-Target"), problem)
+	if part == nil {
+		c.Response().Header().Set("HX-Retarget", "#overlay")
+		part = refusedDialog(problem)
+	}
+	return p.show(c, fault.Describe(fault.Code(problem.Code)).Status, part)
 }
 
 // conflictView is a rule that somebody else has changed since the form was made.
