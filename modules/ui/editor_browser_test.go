@@ -21,7 +21,8 @@ func sceneEvent(n int) string {
 func (b *tab) until(what, script string) {
 	b.Helper()
 	for range 500 {
-		if get[bool](b, "try { !!("+script+") } catch { false }") { // a page that is on its way has nothing yet
+		// A page that is on its way has nothing yet, and one that goes away while it is asked has not answered.
+		if so, err := chromedp.Run(b.ctx, chromedp.Evaluate[bool]("try { !!("+script+") } catch { false }")); err == nil && so {
 			return
 		}
 		time.Sleep(10 * time.Millisecond)
