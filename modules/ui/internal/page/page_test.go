@@ -195,16 +195,19 @@ func TestExample(t *testing.T) {
 	}
 }
 
-// TestDoubleRule is drawn under a difference of 0 only.
+// TestDoubleRule: the double rule is drawn only under a difference of 0 of a book that balances.
 func TestDoubleRule(t *testing.T) {
 	t.Parallel()
-	for difference, want := range map[int64]bool{0: true, 3: false, -1: false} {
-		l := apiclient.Ledger{Judging: apiclient.JudgingBook{Difference: difference, Balanced: difference == 0}, Delivery: apiclient.DeliveryBook{Balanced: true},
-			Window: &apiclient.LedgerWindow{Judging: apiclient.JudgingWindow{Difference: difference}}}
-		all, even := books(&l)
+	for _, c := range []struct {
+		difference     int64
+		balanced, want bool
+	}{{0, true, true}, {3, true, false}, {-1, true, false}, {0, false, false}, {3, false, false}} {
+		l := apiclient.Ledger{Judging: apiclient.JudgingBook{Difference: c.difference, Balanced: c.balanced}, Delivery: apiclient.DeliveryBook{Balanced: true},
+			Window: &apiclient.LedgerWindow{Judging: apiclient.JudgingWindow{Difference: c.difference}}}
+		all, balanced := books(&l)
 		last := all[0].rows[len(all[0].rows)-1]
-		if last.even != want || even != want || last.value != count(difference) {
-			t.Errorf("%d: %+v, balanced %v", difference, last, even)
+		if last.even != c.want || balanced != c.balanced || last.value != count(c.difference) || (last.class == "bad") == c.balanced {
+			t.Errorf("%+v: %+v, balanced %v", c, last, balanced)
 		}
 	}
 }
