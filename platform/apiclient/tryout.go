@@ -137,6 +137,8 @@ type RuleMatches struct {
 	LeftOut    int         `json:"left_out" doc:"events of further pairs, which were not tried: at most 20,000 pairs with 16 MiB together are kept" min:"0"`
 	Matched    int         `json:"matched" doc:"samples that the draft matches" min:"0"`
 	Events     int         `json:"events" doc:"events that they stand for, about" min:"0"`
+	Problems   int         `json:"problems" doc:"different signatures of these samples; the events that they stand for may have more" min:"0"`
+	Groups     []string    `json:"groups" doc:"named groups of the expression, which the signature can use"`
 	Matches    []RuleMatch `json:"matches" doc:"those that stand for the most events, at most 50"`
 	Near       []RuleMatch `json:"near" doc:"samples that fit all conditions of the draft but one, at most 20"`
 }
@@ -149,6 +151,7 @@ type RuleMatch struct {
 	Message    string     `json:"message" doc:"what happened"`
 	Severity   *int       `json:"syslog_severity,omitempty" doc:"0 to 7" min:"0" max:"7"`
 	Events     int        `json:"events" doc:"that it stands for" min:"1"`
+	Signature  string     `json:"signature,omitempty" doc:"that its alert would have; none for a near miss"`
 	Missing    *rule.Miss `json:"missing,omitempty" doc:"the one condition that did not fit"`
 }
 

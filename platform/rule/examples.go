@@ -53,14 +53,14 @@ func CheckExamples(ctx context.Context, rules []Rule) error {
 	return errors.Join(errs...)
 }
 
-// maxExample is the length of an example: longer than the messages of network gear, and short enough for an expensive
+// MaxExample is the length of an example: longer than the messages of network gear, and short enough for an expensive
 // expression to end within a second or two.
-const maxExample = 8 << 10
+const MaxExample = 8 << 10
 
 func (r *Rule) examplesFit() error {
 	for message := range r.Examples.all() {
-		if len(message) > maxExample {
-			return fault.Field(fault.Unprocessable, "examples", "rule %q: example %q has %d bytes, at most %d are allowed", r.Name, cut(message, 60), len(message), maxExample)
+		if len(message) > MaxExample {
+			return fault.Field(fault.Unprocessable, "examples", "rule %q: example %q has %d bytes, at most %d are allowed", r.Name, cut(message, 60), len(message), MaxExample)
 		}
 	}
 	return nil

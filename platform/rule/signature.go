@@ -38,6 +38,24 @@ func signatureFields() []string {
 	return []string{"hostname", "rule", "team", "source", "source_ip", "app_name", "proc_id", "msg_id", "trap_oid"}
 }
 
+// Groups returns the named groups of the rule's expression, which its signature can use as {{name}}.
+func (r *Rule) Groups() []string {
+	out := []string{}
+	if r.MatchType != Regex {
+		return out
+	}
+	re, err := regexp.Compile(r.MatchString)
+	if err != nil {
+		return out
+	}
+	for _, name := range re.SubexpNames() {
+		if name != "" && !slices.Contains(signatureFields(), name) && !slices.Contains(out, name) {
+			out = append(out, name)
+		}
+	}
+	return out
+}
+
 // parseSignature reads a template; re is the rule's expression, or nil.
 func parseSignature(template string, re *regexp.Regexp) (*signature, error) {
 	if template == "" {

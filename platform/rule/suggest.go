@@ -29,7 +29,7 @@ func Suggest(e *event.Event) Rule {
 		r.Name = strings.TrimPrefix(r.MatchString, "%")
 	}
 	r.Name = strings.TrimSpace(cut(r.Name, suggestedName))
-	if example != "" && len(example) <= maxExample {
+	if example != "" && len(example) <= MaxExample {
 		r.Examples = &Examples{Matches: []string{example}}
 	}
 	r.Normalize()

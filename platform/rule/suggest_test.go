@@ -56,7 +56,7 @@ func FuzzSuggest(f *testing.F) {
 	f.Fuzz(func(t *testing.T, message, oid string) {
 		e := event.Event{Message: strings.ToValidUTF8(message, ""), TrapOID: oid}
 		r := Suggest(&e)
-		if r.MatchString == "" && r.TrapOID == "" || strings.ContainsRune(r.MatchString, 0) || len(message) > maxExample {
+		if r.MatchString == "" && r.TrapOID == "" || strings.ContainsRune(r.MatchString, 0) || len(message) > MaxExample {
 			return
 		}
 		holds(t, r, &e)

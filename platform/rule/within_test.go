@@ -39,7 +39,7 @@ func TestExpensiveRulesEndWithTheirCaller(t *testing.T) {
 	e := event.Event{Hostname: "h", Message: strings.Repeat("x", 64<<10)[1:] + "y", Severity: event.Absent}
 	long := expensive
 	long.MatchString = `(a?.?b?){990}\d$`
-	long.Examples = &Examples{NotMatches: []string{strings.Repeat("x", maxExample)}}
+	long.Examples = &Examples{NotMatches: []string{strings.Repeat("x", MaxExample)}}
 	set, err := Compile([]Rule{long}, Tables{})
 	if err != nil {
 		t.Fatal(err)

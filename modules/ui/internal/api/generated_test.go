@@ -7,18 +7,10 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
-	"go.uber.org/zap"
-
-	"github.com/muttproject/mutt/platform/connect"
-	"github.com/muttproject/mutt/platform/connect/postgres"
-	"github.com/muttproject/mutt/platform/connect/tlsconf"
 	"github.com/muttproject/mutt/platform/event"
 	"github.com/muttproject/mutt/platform/openapi/openapitest"
 	"github.com/muttproject/mutt/platform/queue"
-	"github.com/muttproject/mutt/platform/store"
-	"github.com/muttproject/mutt/platform/testkit"
 )
 
 // TestGeneratedRequests makes requests to every operation from the document: valid ones, at the bounds and far beyond
@@ -41,14 +33,8 @@ func TestGeneratedRequests(t *testing.T) {
 // newPostgresBundle is newBundle on a PostgreSQL of its own.
 func newPostgresBundle(t *testing.T) *bundle {
 	t.Helper()
-	server := testkit.Postgres(t, testkit.PostgresOptions{})
-	pool, err := postgres.Open(t.Context(), postgres.Config{Host: server.Host, Port: server.Port, Database: server.NewDatabase(t), MaxConns: 4,
-		TLS: tlsconf.Fixed(server.TLS()), Name: "api test", Credentials: connect.Only(server.User, server.Password)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(pool.Close)
-	return newBundleOn(t, store.Options{Postgres: pool, Logger: zap.NewNop(), Now: time.Now})
+	o, _ := postgresOptions(t)
+	return newBundleOn(t, o)
 }
 
 func (b *bundle) attack(rounds int) {

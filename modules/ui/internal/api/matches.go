@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"hash/maphash"
 	"net/http"
 	"slices"
 
@@ -38,11 +39,12 @@ func (a *API) matchRule(c echo.Context) error {
 		return ruleFault("rule.", err)
 	}
 	draft.IsActive, draft.TeamAssignment = true, cmp.Or(draft.TeamAssignment, "none") // a team decides nothing here, and comes last in an editor
-	out := apiclient.RuleMatches{Matches: []apiclient.RuleMatch{}, Near: []apiclient.RuleMatch{}}
+	out := apiclient.RuleMatches{Groups: []string{}, Matches: []apiclient.RuleMatch{}, Near: []apiclient.RuleMatch{}}
 	err = a.tryOut(c, func(ctx context.Context) error {
 		if err := draft.Validate(); err != nil {
 			return ruleFault("rule.", err)
 		}
+		out.Groups = draft.Groups()
 		set, err := rule.CompileWithin(ctx, []rule.Rule{draft}, rule.Tables{})
 		if err != nil {
 			return ruleFault("rule.", err)
@@ -53,20 +55,25 @@ func (a *API) matchRule(c echo.Context) error {
 		}
 		out.LookedFrom, out.Looked, out.Samples, out.LeftOut = all.from, all.looked, len(all.byKey), all.leftOut
 		var matched, near []found
-		sc := set.NewScratch()
+		sc, signatures, seed := set.NewScratch(), map[uint64]bool{}, maphash.MakeSeed()
 		for _, s := range all.byKey {
 			fits, misses, ok := set.Fit(ctx, &s.event, s.event.ReceivedAt, sc)
 			switch {
 			case !ok:
 				return context.Cause(ctx)
 			case len(misses) == 0:
-				matched = append(matched, found{sample: s})
+				var d event.Decision
+				if err := set.JudgeWithin(ctx, &s.event, s.event.ReceivedAt, sc, &d); err != nil {
+					return err
+				}
+				matched = append(matched, found{sample: s, signature: d.Signature})
+				signatures[maphash.String(seed, d.Signature)] = true
 				out.Events += s.events
 			case len(misses) == 1 && fits > 0:
-				near = append(near, found{s, &misses[0]})
+				near = append(near, found{sample: s, missing: &misses[0]})
 			}
 		}
-		out.Matched = len(matched)
+		out.Matched, out.Problems = len(matched), len(signatures)
 		out.Matches, out.Near = foremost(matched, maxMatches), foremost(near, maxNear)
 		return nil
 	})
@@ -79,7 +86,8 @@ func (a *API) matchRule(c echo.Context) error {
 // found is a sample that a draft matches, or nearly.
 type found struct {
 	*sample
-	missing *rule.Miss
+	missing   *rule.Miss
+	signature string // of what the draft matches
 }
 
 // foremost returns the n that stand for the most events; of equals, the newest.
@@ -87,7 +95,7 @@ func foremost(list []found, n int) []apiclient.RuleMatch {
 	slices.SortFunc(list, func(a, b found) int { return cmp.Or(cmp.Compare(b.events, a.events), bytes.Compare(b.id[:], a.id[:])) })
 	out := make([]apiclient.RuleMatch, 0, min(n, len(list)))
 	for _, f := range list[:min(n, len(list))] {
-		m := apiclient.RuleMatch{ID: f.id.String(), ReceivedAt: event.Time(f.event.ReceivedAt), Hostname: f.event.Hostname, Message: f.event.Message, Events: f.events, Missing: f.missing}
+		m := apiclient.RuleMatch{ID: f.id.String(), ReceivedAt: event.Time(f.event.ReceivedAt), Hostname: f.event.Hostname, Message: f.event.Message, Events: f.events, Missing: f.missing, Signature: f.signature}
 		if f.event.Severity != event.Absent {
 			severity := int(f.event.Severity)
 			m.Severity = &severity

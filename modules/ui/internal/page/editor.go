@@ -138,15 +138,11 @@ type fieldError struct{ field, message string }
 // matchRow is a sample.
 type matchRow struct {
 	apiclient.RuleMatch
-	time, exact, host string
-	pieces            []piece
+	time, exact, host, message string
+	pinnable                   bool // short enough for an example
 }
 
-// piece is a part of a message; of the part that matched, marked is set.
-type piece struct {
-	text   string
-	marked bool
-}
+const shownMessage = 2000 // bytes of the message of a sample
 
 // ruleMatches answers the right column for the draft of a form.
 func (p *Pages) ruleMatches(c echo.Context) error {
@@ -168,7 +164,12 @@ func (p *Pages) ruleMatches(c echo.Context) error {
 		to   *[]matchRow
 	}{{v.Matches, &v.rows}, {v.Near, &v.near}} {
 		for _, m := range list.from {
-			*list.to = append(*list.to, matchRow{RuleMatch: m, time: moment(m.ReceivedAt, now), exact: exact(m.ReceivedAt), host: visible(m.Hostname), pieces: []piece{{visible(m.Message), false}}})
+			row := matchRow{RuleMatch: m, time: moment(m.ReceivedAt, now), exact: exact(m.ReceivedAt), host: visible(m.Hostname), message: visible(m.Message),
+				pinnable: len(m.Message) <= rule.MaxExample}
+			if shown := cut(row.message, shownMessage); shown != row.message {
+				row.message = shown + " …"
+			}
+			*list.to = append(*list.to, row)
 		}
 	}
 	return p.show(c, http.StatusOK, matchesPanel(&v))

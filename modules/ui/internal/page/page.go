@@ -10,6 +10,7 @@ package page
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"fmt"
 	"io/fs"
@@ -90,6 +91,8 @@ type Pages struct {
 	assets *Assets
 	api    map[string]*httpserver.Route // the API's routes, by method and path
 	hub    hub
+	// sealKey seals what a review says of itself, while the process lives.
+	sealKey []byte
 }
 
 // New reads the static files.
@@ -101,7 +104,8 @@ func New(d Deps) (*Pages, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Pages{Deps: d, assets: assets, api: map[string]*httpserver.Route{}}
+	p := &Pages{Deps: d, assets: assets, api: map[string]*httpserver.Route{}, sealKey: make([]byte, 32)}
+	_, _ = rand.Read(p.sealKey) // never fails
 	p.hub = hub{pages: p, feeds: map[string]*feed{}}
 	for i := range d.API {
 		p.api[d.API[i].Method+" "+d.API[i].Path] = &d.API[i]

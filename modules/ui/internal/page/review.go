@@ -1,6 +1,9 @@
 package page
 
 import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -129,13 +132,27 @@ func (p *Pages) reviewOf(c echo.Context, in *proposal) (*reviewView, error) {
 	if in.editor && !in.delete {
 		v.close = "Back to editing"
 	}
-	v.kept = append(in.kept(), pair{name: "seen", value: v.looked})
+	v.kept = append(in.kept(), pair{name: "seen", value: v.looked}, pair{name: "seal", value: p.sealOf(c, in, v.looked)})
 	v.foot = "In force in this process at once, in the others within a second. The message after it has Undo."
 	v.mayForce = reader.Role.Allows(authn.Admin)
 	if !reader.Role.Allows(authn.Operator) {
 		v.may = "Saving needs the role operator."
 	}
 	return v, nil
+}
+
+// sealOf returns what proves that this process answered the reader with a review of the proposal that looked so far: the change audit says how
+// far, and a browser may send anything.
+func (p *Pages) sealOf(c echo.Context, in *proposal, looked string) string {
+	mac := hmac.New(sha256.New, p.sealKey)
+	_, _ = fmt.Fprintf(mac, "%q %d %q %v %q", httpserver.Identity(c).Name, in.id, in.now, in.delete, looked) // a hash takes everything
+	for _, name := range ruleFields() {
+		if name != "examples" { // which has its fields in another order after it was a form
+			_, _ = fmt.Fprintf(mac, " %q", body(in.draft[name]))
+		}
+	}
+	_, _ = fmt.Fprintf(mac, " %q", body(in.draft.examples()))
+	return hex.EncodeToString(mac.Sum(nil))
 }
 
 // kept returns the proposal as the fields of a form.
@@ -298,7 +315,7 @@ func (p *Pages) saveRule(c echo.Context) error {
 	if utf8.RuneCountInString(reason) < leastReason {
 		return p.show(c, http.StatusUnprocessableEntity, wrongFields([]fieldError{{"why", "must have at least 5 characters"}}))
 	}
-	if seen := form.Get("seen"); seen != "" {
+	if seen := form.Get("seen"); hmac.Equal([]byte(form.Get("seal")), []byte(p.sealOf(c, in, seen))) {
 		reason += " (reviewed: " + seen + ")"
 	}
 	call := httpserver.Call{Query: url.Values{"examples": {"all"}}, Header: http.Header{"X-Reason": {reason}}}
