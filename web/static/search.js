@@ -62,6 +62,7 @@
       event.preventDefault();
       const row = one("tr[aria-current] [data-row]");
       slot.replaceChildren();
+      slot.parentElement.classList.remove("two");
       mark();
       go(close.href);
       if (row) row.focus();
