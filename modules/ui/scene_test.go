@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	"github.com/labstack/echo/v4"
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 
@@ -112,10 +111,16 @@ func newConsoleOf(t *testing.T, health Health, change func(*Deps)) *console {
 		keys = append(keys, authn.Key{Identity: authn.Identity{Name: "key:" + r.String(), Role: r}, Hash: authn.HashSecret(c.keys[r.String()])})
 	}
 	ring.Swap(keys)
+	routes := m.Routes()
+	for i := range routes {
+		if r := &routes[i]; r.Path == "/ui/stream" {
+			r.Handler = counted(&c.streams, r.Handler)
+		}
+	}
 	c.serve = func(addr string) {
 		t.Helper()
 		s := httpserver.New(httpserver.Options{Name: "admin", Door: netguardtest.HTTP(t), Addr: addr, Logger: zap.NewNop(), Gate: d.Gate, Sessions: m.Sessions(),
-			Missing: m.Missing(), Hosts: httpserver.Hosts{Names: []string{plainHost}}, Around: c.count}, m.Routes()...)
+			Missing: m.Missing(), Hosts: httpserver.Hosts{Names: []string{plainHost}}}, routes...)
 		if err := s.Start(t.Context()); err != nil {
 			t.Fatal(err)
 		}
@@ -133,14 +138,14 @@ func newConsoleOf(t *testing.T, health Health, change func(*Deps)) *console {
 // plainHost is a name by which browsers find the console. Over plain HTTP it is no secure context, unlike 127.0.0.1.
 const plainHost = "mutt.test"
 
-// count counts the streams that are open.
-func (c *console) count(next echo.HandlerFunc) echo.HandlerFunc {
-	return func(e echo.Context) error {
-		if e.Path() == "/ui/stream" && e.QueryParam("once") == "" {
-			c.streams.Add(1)
-			defer c.streams.Add(-1)
+// counted counts the streams that are open: the calls of a handler but those that poll.
+func counted[C interface{ QueryParam(name string) string }](open *atomic.Int64, h func(C) error) func(C) error {
+	return func(c C) error {
+		if c.QueryParam("once") == "" {
+			open.Add(1)
+			defer open.Add(-1)
 		}
-		return next(e)
+		return h(c)
 	}
 }
 
