@@ -43,7 +43,7 @@ var deviceLines = []deviceLine{
 		"%ETHPORT-3-IF_DOWN_LINK_FAILURE: Interface Ethernet1/2 is down", "interface down", 4},
 	{"ios-xr", "<189>1105: xr-1 RP/0/RP0/CPU0:{Jan _2 15:04:05.000} : bgp[1052]: %ROUTING-BGP-5-ADJCHANGE : neighbor 192.0.2.1 Down - Hold timer expired", "xr-1",
 		"%ROUTING-BGP-5-ADJCHANGE", "BGP neighbor down", 5},
-	{"asa", "<164>{Jan _2 2006 15:04:05} asa-1 : %ASA-4-106023: Deny icmp src outside:192.0.2.98 dst inside:198.51.100.7", "asa-1", "%ASA-4-106023: Deny icmp", "", 3},
+	{"asa", "<164>{Jan _2 2006 15:04:05} asa-1 : %ASA-4-106023: Deny icmp src outside:192.0.2.98 dst inside:198.51.100.7", "asa-1", "%ASA-4-106023: Deny icmp", "firewall denied", 3},
 	{"asa without host", "<165>{2006-01-02T15:04:05Z}: %ASA-5-111008: User enable_15 executed the command", "", "%ASA-5-111008: User enable_15", "", 2},
 }
 

@@ -225,7 +225,7 @@ func (r *twoRoles) verified() {
 func (r *twoRoles) wrongRole() {
 	r.Helper()
 	r.asProcess(0, "migrate", "up") // nothing is pending
-	r.sql(`DELETE FROM goose_db_version WHERE version_id = (SELECT max(version_id) FROM goose_db_version)`)
+	r.sql(`DROP TABLE books_closed; DELETE FROM goose_db_version WHERE version_id = (SELECT max(version_id) FROM goose_db_version)`)
 	if out := r.asProcess(1, "migrate", "up"); !strings.Contains(out, "does not allow this to DB_USER") || !strings.Contains(out, "as the role that owns the schema") {
 		r.Errorf("migrated as the role of the processes: %s", out)
 	}
