@@ -42,7 +42,7 @@ func opUpdateRule(id string) openapi.Operation {
 
 func opDeleteRule() openapi.Operation {
 	return openapi.Op(tagRules, "deleteRule", "Delete a rule", "Audit rows of events that it matched keep its id and name.",
-		ruleInPath(), changed(), checkedExamples(), openapi.Gives(ok, "the rule is not in force any more", apiclient.RuleSaved{}))
+		ruleInPath(), changed(), checkedExamples(), openapi.Gives(ok, "the rule is not in force any more", apiclient.RuleSaved{}), openapi.Fails(fault.Unprocessable))
 }
 
 // checkedExamples is the parameter that says which examples may stop a change.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"math"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -46,9 +47,11 @@ func (a *API) pipeline(c echo.Context) error {
 		}
 		out.Queues[string(name)] = shown
 	}
-	if out.Destinations, err = a.Destinations(ctx); err != nil {
+	known, err := a.Destinations(ctx)
+	if err != nil {
 		return err
 	}
+	out.Destinations = slices.Clone(known) // of several callers at once, who fill in their own rates
 	limit := 0.0
 	for i := range out.Destinations { // one destination has all deliveries
 		out.Destinations[i].SentRate = round(rates.kind(queue.CountDelivered))
