@@ -3,6 +3,11 @@ package redis_test
 import (
 	"context"
 	"errors"
+	"fmt"
+	"net"
+	"os"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -71,12 +76,41 @@ func TestServerRestarted(t *testing.T) {
 	}
 	for name, restart := range map[string]func(){"nothing": func() {}, "stop": r.Stop, "kill": r.Kill} {
 		restart()
+		if name != "nothing" {
+			endsAreRead(t, r)
+		}
 		r.Start()
 		if err := ping(ctx, client); err != nil {
 			t.Errorf("the first call after %s: %v", name, err)
 		}
 		if err := wait(); err != nil {
 			t.Errorf("the first blocking call after %s: %v", name, err)
+		}
+	}
+}
+
+// endsAreRead waits until no connection to a server that has ended is left: until then the client may not know that it ended.
+func endsAreRead(t *testing.T, r *testkit.RedisServer) {
+	t.Helper()
+	_, port, err := net.SplitHostPort(r.Addr())
+	if err != nil {
+		t.Fatal(err)
+	}
+	n, err := strconv.Atoi(port)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const closeWait = "08" // of proc(5): the other end has closed, and this one has not yet
+	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
+		table, err := os.ReadFile("/proc/net/tcp")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(string(table), fmt.Sprintf(" 0100007F:%04X %s ", n, closeWait)) {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("the client has not read in 10 s that its connections ended")
 		}
 	}
 }
