@@ -1,6 +1,7 @@
 package rule
 
 import (
+	"cmp"
 	"regexp"
 	"strings"
 	"unicode"
@@ -22,13 +23,19 @@ func Suggest(e *event.Event) Rule {
 	r := blank()
 	r.ProdHandling, r.DevHandling = event.TicketOnly.String(), event.LogOnly.String()
 	example := e.Message
-	if oid := cleanOID(e.TrapOID); oid != "" && checkOID(oid) == nil {
+	if oid := cleanOID(e.TrapOID); oid != "" && oid == strings.TrimPrefix(e.TrapOID, ".") && checkOID(oid) == nil {
 		r.MatchType, r.TrapOID, r.Name, example = OIDPrefix, oid, "trap "+oid, oid
 	} else {
 		r.MatchString = telling(e.Message)
 		r.Name = strings.TrimPrefix(r.MatchString, "%")
 	}
-	r.Name = strings.TrimSpace(cut(r.Name, suggestedName))
+	line := strings.Map(func(c rune) rune { // a name is one line of text
+		if unicode.IsControl(c) {
+			return ' '
+		}
+		return c
+	}, r.Name)
+	r.Name = cmp.Or(strings.TrimSpace(cut(line, suggestedName)), "new rule")
 	if example != "" && len(example) <= MaxExample {
 		r.Examples = &Examples{Matches: []string{example}}
 	}
