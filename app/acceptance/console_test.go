@@ -15,7 +15,7 @@ import (
 	"github.com/muttproject/mutt/platform/apiclient"
 )
 
-// TestOperatorMakesARule: an operator finds out in a browser why an event of last minute paged nobody, makes a rule of it, sees what the rule would
+// TestOperatorMakesARule: an operator finds out in a browser why an event of the last minute paged nobody, makes a rule of it, sees what the rule would
 // have done, saves it, and finds the next event forwarded.
 func TestOperatorMakesARule(t *testing.T) { inBothModes(t, operatorMakesARule) }
 
